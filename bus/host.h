@@ -1,0 +1,36 @@
+/*
+ * host: one process full of actors. Starts, watches, restarts and stops them, keeps
+ * the directory of this process and syncs it with the gateway's supervisor.
+ */
+#ifndef BUS_HOST_H
+#define BUS_HOST_H
+
+#include <stdint.h>
+
+#include "bus/actor.h"
+#include "bus/topology.h"
+
+struct host_opts {
+    const char *name;                        /* host name in the topology */
+    const struct topology *topology;         /* borrowed for the life of the host */
+    const char *run_dir;                     /* 0700 directory for ipc endpoints; NULL: one process, inproc only */
+    const struct actor_def *const *defs;     /* every definition this program has, NULL-ended */
+    const struct schema_registry *registry;  /* every message */
+    /* Which definition an address of the topology runs ("agent/main" → "agent") and with
+     * which argument; returns the definition's name or NULL. */
+    const char *(*def_of)(const char *address, const char **ret_arg);
+    bool has_supervisor;                     /* a supervising process listens in run_dir */
+    uint32_t incarnation;                    /* of this host: 1 at first; given by the supervisor */
+    void (*on_ready)(void *arg);             /* every actor of the list is ready */
+    void *arg;
+};
+
+/*
+ * Runs until told to stop (SIGTERM, SIGINT, the supervisor, host_stop) and every actor
+ * has ended in reverse order of its start. Returns 0 or a fault.
+ */
+int host_run(const struct host_opts *opts);
+/* From any thread, and from a signal handler. */
+void host_stop(void);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * process: the small supervising process. It holds what must outlive a crash (listening
+ * socket, lock on the state directory, control socket), runs each host of the topology
+ * as a child, and starts a dead one again. It speaks no outside protocol.
+ */
+#ifndef BUS_PROCESS_H
+#define BUS_PROCESS_H
+
+#include <stdint.h>
+
+#include "bus/host.h"
+
+struct process_opts {
+    const struct topology *topology;
+    const char *run_dir;
+    const struct schema_registry *registry;
+    /* Argument vector of a child: the program itself and its own words; the process adds
+     * what host_opts needs as environment OPENCLAW_BUS_HOST / _INCARNATION / _RUN_DIR. */
+    char *const *child_argv;
+    const int *keep_fds; /* inherited by children (listening sockets) */
+    size_t keep_fds_n;
+    const char *control_path; /* Unix socket for the operator, peer credentials checked */
+    void (*on_ready)(void *arg); /* all hosts have reported ready, first time */
+    void *arg;
+};
+
+/* Runs until SIGTERM/SIGINT. 0, or the exit code that the command line should use. */
+int process_run(const struct process_opts *opts);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * schema_table: the shape of the tables that the generator writes from schema/.
+ *
+ * Tables are data; one hand-written codec (codec.h, json.h) walks them to validate,
+ * pack, unpack and redact. A message's C struct and its field table are generated
+ * together, so offsets always agree.
+ */
+#ifndef BUS_SCHEMA_TABLE_H
+#define BUS_SCHEMA_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bus/base/span.h"
+
+enum schema_kind {
+    SCHEMA_BOOL,   /* bool */
+    SCHEMA_U32,    /* uint32_t */
+    SCHEMA_U64,    /* uint64_t */
+    SCHEMA_I64,    /* int64_t */
+    SCHEMA_F64,    /* double */
+    SCHEMA_STR,    /* struct span, UTF-8 */
+    SCHEMA_BIN,    /* struct span, bytes */
+    SCHEMA_ANY,    /* struct span: one raw msgpack value, empty when absent */
+    SCHEMA_STRUCT, /* the generated struct of `type`, by value */
+    SCHEMA_LIST,   /* struct span: one raw msgpack array; elements described by `item` */
+};
+
+enum {
+    SCHEMA_REQUIRED = 1U << 0,
+    SCHEMA_SENSITIVE = 1U << 1, /* replaced by a marker before it leaves the host */
+    SCHEMA_NULLABLE = 1U << 2,  /* nil is accepted and means absent */
+    SCHEMA_OPEN = 1U << 3,      /* on a type: unknown keys are kept out but not refused */
+    SCHEMA_INTERNAL = 1U << 4,  /* never accepted from a client's JSON (the edge adds it) */
+    SCHEMA_PATTERN_NONBLANK = 1U << 5, /* a string must hold a non-space character */
+};
+
+struct schema_type;
+
+struct schema_field {
+    const char *name; /* key on the wire */
+    uint8_t name_len;
+    uint8_t kind; /* enum schema_kind */
+    uint16_t flags;
+    uint32_t offset;     /* of the value in the struct */
+    uint32_t has_offset; /* of its `bool has_<name>`; UINT32_MAX when required */
+    int64_t min;         /* numbers: least value; strings, lists: least length */
+    int64_t max;         /* numbers: greatest value; strings, lists: greatest length in bytes, items */
+    const char *const *choices; /* strings: NULL-ended list of accepted values, or NULL */
+    const struct schema_type *type;  /* STRUCT */
+    const struct schema_field *item; /* LIST: describes one element (offset unused) */
+};
+
+struct schema_type {
+    const char *name;
+    size_t size; /* of the generated struct */
+    const struct schema_field *fields;
+    uint16_t fields_n;
+    uint16_t flags;
+};
+
+enum schema_msg_kind {
+    SCHEMA_MSG_CALL,  /* asks for a reply */
+    SCHEMA_MSG_CAST,  /* asks for nothing */
+    SCHEMA_MSG_REPLY, /* answers a call */
+    SCHEMA_MSG_TOPIC, /* published */
+    SCHEMA_MSG_CHUNK, /* one element of a stream */
+};
+
+struct schema_msg {
+    uint32_t id; /* never reused */
+    const char *name; /* method, message or topic name on the wire */
+    uint8_t name_len;
+    uint8_t kind; /* enum schema_msg_kind */
+    uint16_t flags;
+    uint32_t max_bytes;            /* of the packed body */
+    const struct schema_type *type;
+    const struct schema_msg *reply; /* CALL: its reply, or NULL when the reply is free-form */
+    const void *extra;              /* the application's own row (scope, owner, …), or NULL */
+};
+
+/* Every message the process knows, sorted by name; found with schema_find. */
+struct schema_registry {
+    const struct schema_msg *const *msgs;
+    size_t msgs_n;
+};
+
+/* NULL when unknown. */
+const struct schema_msg *schema_find(const struct schema_registry *registry, struct span name);
+
+#endif

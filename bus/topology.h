@@ -1,0 +1,49 @@
+/*
+ * topology: which host (process) runs which addresses, read from a JSON5 file.
+ *
+ *   { hosts: {
+ *       main:   { actors: ["config", "log", "auth", "health", "router", "channel/webchat", "edge/0"] },
+ *       agents: { actors: ["agent/*"] } } }
+ *
+ * Actors without a wildcard start with their host, in the order written; a pattern
+ * ending in "*" places addresses spawned later (longest match wins). With more than one
+ * host the links between them use ipc.
+ */
+#ifndef BUS_TOPOLOGY_H
+#define BUS_TOPOLOGY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bus/base/span.h"
+
+#define TOPOLOGY_HOSTS_MAX 64
+#define TOPOLOGY_ACTORS_MAX 256
+
+struct topology_host {
+    char name[32]; /* [a-z0-9-]+ */
+    char **actors; /* patterns, in order */
+    size_t actors_n;
+};
+
+struct topology {
+    struct topology_host *hosts;
+    size_t hosts_n;
+};
+
+struct topology_error {
+    char text[256]; /* what is wrong, where (line and column), what to do */
+};
+
+enum {
+    TOPOLOGY_E_REFUSED = 1,
+};
+
+/* Parses JSON5 text; on 0 the result is owned by the caller. */
+int topology_parse(struct span text, struct topology *ret_topology, struct topology_error *error);
+void topology_deinit(struct topology *self);
+/* The host that runs `address`: exact entry, else longest pattern; NULL when none. */
+const struct topology_host *topology_place(const struct topology *self, const char *address);
+const struct topology_host *topology_host_find(const struct topology *self, const char *name);
+
+#endif
