@@ -25,6 +25,7 @@ enum schema_kind {
     SCHEMA_ANY,    /* struct span: one raw msgpack value, empty when absent */
     SCHEMA_STRUCT, /* the generated struct of `type`, by value */
     SCHEMA_LIST,   /* struct span: one raw msgpack array; elements described by `item` */
+    SCHEMA_MAP,    /* struct span: one raw msgpack map; values described by `item`, NULL for any */
 };
 
 enum {
@@ -34,6 +35,8 @@ enum {
     SCHEMA_OPEN = 1U << 3,      /* on a type: unknown keys are kept out but not refused */
     SCHEMA_INTERNAL = 1U << 4,  /* never accepted from a client's JSON (the edge adds it) */
     SCHEMA_PATTERN_NONBLANK = 1U << 5, /* a string must hold a non-space character */
+    SCHEMA_CHOICES_ANY_OF = 1U << 6,   /* a wrong choice is worded as alternatives that all failed */
+    SCHEMA_CHOICES_UNTYPED = 1U << 7,  /* a value of another type is worded as a wrong choice alone */
 };
 
 struct schema_type;
@@ -44,12 +47,12 @@ struct schema_field {
     uint8_t kind; /* enum schema_kind */
     uint16_t flags;
     uint32_t offset;     /* of the value in the struct */
-    uint32_t has_offset; /* of its `bool has_<name>`; UINT32_MAX when required */
-    int64_t min;         /* numbers: least value; strings, lists: least length */
-    int64_t max;         /* numbers: greatest value; strings, lists: greatest length in bytes, items */
+    uint32_t has_offset; /* of its `bool has_<name>`; UINT32_MAX when required and not nullable */
+    int64_t min;         /* numbers: least value, INT64_MIN for none; strings, lists: least length */
+    int64_t max;         /* numbers: greatest value, INT64_MAX for none; else greatest length in bytes, items */
     const char *const *choices; /* strings: NULL-ended list of accepted values, or NULL */
     const struct schema_type *type;  /* STRUCT */
-    const struct schema_field *item; /* LIST: describes one element (offset unused) */
+    const struct schema_field *item; /* LIST, MAP: describes one element (offset unused) */
 };
 
 struct schema_type {
@@ -80,13 +83,16 @@ struct schema_msg {
     const void *extra;              /* the application's own row (scope, owner, …), or NULL */
 };
 
-/* Every message the process knows, sorted by name; found with schema_find. */
+/* Every message the process knows, sorted by name in byte order. A topic may bear the name
+ * of a call ("health"); it then comes after it. */
 struct schema_registry {
     const struct schema_msg *const *msgs;
     size_t msgs_n;
 };
 
-/* NULL when unknown. */
+/* The call, cast, reply or chunk of that name, else the topic; NULL when unknown. */
 const struct schema_msg *schema_find(const struct schema_registry *registry, struct span name);
+/* The topic of that name; NULL when unknown. */
+const struct schema_msg *schema_find_topic(const struct schema_registry *registry, struct span name);
 
 #endif
