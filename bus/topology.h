@@ -3,7 +3,7 @@
  *
  *   { hosts: {
  *       main:   { actors: ["config", "log", "auth", "health", "router", "channel/webchat", "edge/0"] },
- *       agents: { actors: ["agent/*"] } } }
+ *       agents: { actors: ["agent*"] } } }
  *
  * Actors without a wildcard start with their host, in the order written; a pattern
  * ending in "*" places addresses spawned later (longest match wins). With more than one
