@@ -1,0 +1,24 @@
+/*
+ * child: starts one process that cannot outlive its parent.
+ */
+#ifndef BUS_CHILD_H
+#define BUS_CHILD_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct child_opts {
+    char *const *argv;       /* argv[0] is a path */
+    const char *const *env;  /* "NAME=value" added to, or replacing, the environment; NULL-ended */
+    const int *keep_fds;     /* the only descriptors above 2 that it inherits */
+    size_t keep_fds_n;
+};
+
+/*
+ * Starts it with default signal handling. The kernel kills it when this thread's process
+ * ends, however that happens; call from a thread that lives as long. 0 or a fault; a
+ * program that cannot be executed ends with status 127.
+ */
+int child_start(const struct child_opts *opts, pid_t *ret_pid);
+
+#endif
