@@ -1,0 +1,378 @@
+#include "schema/base/gateway_config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
+#include "bus/value.h"
+
+#define NOTHING ((struct span){ 0 })
+
+static int refuse(struct config_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct config_error *error, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(error->text, sizeof(error->text), fmt, args);
+    va_end(args);
+    return GATEWAY_CONFIG_E_REFUSED;
+}
+
+const char *gateway_auth_mode_name(enum gateway_auth_mode mode)
+{
+    switch (mode) {
+    case GATEWAY_AUTH_NONE:
+        return "none";
+    case GATEWAY_AUTH_PASSWORD:
+        return "password";
+    case GATEWAY_AUTH_TOKEN:
+        break;
+    }
+    return "token";
+}
+
+static const char *nonempty(struct config_lookup lookup, const char *name)
+{
+    const char *value = lookup.find(lookup.arg, name);
+
+    return value && *value ? value : NULL;
+}
+
+static bool is_on(struct config_lookup lookup, const char *name)
+{
+    const char *value = nonempty(lookup, name);
+
+    return value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
+}
+
+struct gateway_overrides gateway_overrides_from(struct config_lookup lookup)
+{
+    return (struct gateway_overrides){
+        .port = nonempty(lookup, "OPENCLAW_GATEWAY_PORT"),
+        .bind = nonempty(lookup, "OPENCLAW_GATEWAY_BIND"),
+        .token = nonempty(lookup, "OPENCLAW_GATEWAY_TOKEN"),
+        .password = nonempty(lookup, "OPENCLAW_GATEWAY_PASSWORD"),
+        .is_unconfigured_allowed = is_on(lookup, "OPENCLAW_ALLOW_UNCONFIGURED"),
+        .is_dev = is_on(lookup, "OPENCLAW_DEV"),
+    };
+}
+
+void gateway_config_deinit(struct gateway_config *self)
+{
+    mem_wipe(self->token, sizeof(self->token));
+    mem_wipe(self->password, sizeof(self->password));
+}
+
+/* Port 0 (any free one) is for overrides alone: a config that moves at each start helps nobody. */
+static int port_resolve(struct span gateway, const struct gateway_overrides *overrides, struct gateway_config *self,
+                        struct config_error *error)
+{
+    struct span value = value_get(gateway, "port");
+
+    self->port = overrides->is_dev ? GATEWAY_CONFIG_PORT_DEV : GATEWAY_CONFIG_PORT;
+    if (overrides->port) {
+        char *end = NULL;
+        unsigned long port = strtoul(overrides->port, &end, 10);
+        if (*end || overrides->port[0] < '0' || overrides->port[0] > '9' || port > UINT16_MAX) {
+            return refuse(error, "port \"%.32s\" is not a number from 0 to 65535", overrides->port);
+        }
+        self->port = (uint16_t)port;
+        return 0;
+    }
+    if (!value.len) {
+        return 0;
+    }
+    int64_t port = value_kind_of(value) == VALUE_INT ? value_i64(value, 0) : 0;
+    if (port < 1 || port > UINT16_MAX) {
+        return refuse(error, "gateway.port must be a whole number from 1 to 65535");
+    }
+    self->port = (uint16_t)port;
+    return 0;
+}
+
+static bool is_ip(const char *text)
+{
+    struct in6_addr addr;
+
+    return inet_pton(AF_INET, text, &addr) == 1 || inet_pton(AF_INET6, text, &addr) == 1;
+}
+
+static int custom_host_resolve(struct span gateway, struct gateway_config *self, struct config_error *error)
+{
+    struct span host = value_str(value_get(gateway, "customBindHost"), NOTHING);
+
+    snprintf(self->host, sizeof(self->host), "%.*s", SPAN_FMT(host));
+    if (!host.len || host.len >= sizeof(self->host) || !is_ip(self->host)) {
+        return refuse(error, "gateway.bind is \"custom\", so gateway.customBindHost must be an IP address");
+    }
+    return 0;
+}
+
+static int bind_resolve(struct span gateway, const struct gateway_overrides *overrides, struct gateway_config *self,
+                        struct config_error *error)
+{
+    static const struct {
+        const char *name;
+        const char *host;
+        enum gateway_bind bind;
+    } modes[] = {
+        { "loopback", "127.0.0.1", GATEWAY_BIND_LOOPBACK }, { "lan", "0.0.0.0", GATEWAY_BIND_LAN },
+        { "tailnet", "", GATEWAY_BIND_TAILNET },            { "auto", "127.0.0.1", GATEWAY_BIND_AUTO },
+        { "custom", "", GATEWAY_BIND_CUSTOM },
+    };
+    struct span value = value_get(gateway, "bind");
+    struct span name = overrides->bind ? span_from(overrides->bind) : value_str(value, NOTHING);
+
+    if (!overrides->bind && !value.len) {
+        name = SPAN_LIT("loopback");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        if (span_is_text(name, modes[i].name)) {
+            self->bind = modes[i].bind;
+            snprintf(self->host, sizeof(self->host), "%s", modes[i].host);
+            return self->bind == GATEWAY_BIND_CUSTOM ? custom_host_resolve(gateway, self, error) : 0;
+        }
+    }
+    return refuse(error, "%s \"%.*s\" is none of loopback, lan, tailnet, auto, custom",
+                  overrides->bind ? "bind mode" : "gateway.bind", SPAN_FMT(name));
+}
+
+/* `override` wins; else the field of the config. An unresolvable reference is refused, not skipped. */
+static int secret_resolve(struct span value, const char *field, const char *override, struct config_lookup lookup,
+                          char out[GATEWAY_CONFIG_SECRET_MAX], struct config_error *error)
+{
+    bool is_set = false;
+    const char *secret = override ? override : config_secret_resolve(value, lookup, out, GATEWAY_CONFIG_SECRET_MAX,
+                                                                     &is_set);
+
+    if (!secret && is_set) {
+        return refuse(error,
+                      "%s cannot be resolved: give a string of less than %d bytes, or a reference with source "
+                      "\"env\" to a variable that is set",
+                      field, GATEWAY_CONFIG_SECRET_MAX);
+    }
+    if (!secret) {
+        out[0] = '\0';
+        return 0;
+    }
+    if (strlen(secret) >= GATEWAY_CONFIG_SECRET_MAX) {
+        return refuse(error, "%s is longer than %d bytes", field, GATEWAY_CONFIG_SECRET_MAX - 1);
+    }
+    if (secret != out) {
+        strcpy(out, secret);
+    }
+    return 0;
+}
+
+static int auth_mode_resolve(struct span auth, struct gateway_config *self, struct config_error *error)
+{
+    struct span value = value_get(auth, "mode");
+    struct span mode = value_str(value, NOTHING);
+
+    if (!value.len) {
+        /* Unsaid, it follows from what is configured; a token is the rule. */
+        self->auth = self->password[0] && !self->token[0] ? GATEWAY_AUTH_PASSWORD : GATEWAY_AUTH_TOKEN;
+    } else if (span_is_text(mode, "token")) {
+        self->auth = GATEWAY_AUTH_TOKEN;
+    } else if (span_is_text(mode, "password")) {
+        self->auth = GATEWAY_AUTH_PASSWORD;
+    } else if (span_is_text(mode, "none")) {
+        self->auth = GATEWAY_AUTH_NONE;
+    } else if (span_is_text(mode, "trusted-proxy")) {
+        return refuse(error, "gateway.auth.mode \"trusted-proxy\" is not supported by this version; use token or "
+                             "password");
+    } else {
+        return refuse(error, "gateway.auth.mode must be one of token, password, none");
+    }
+    return 0;
+}
+
+static int auth_resolve(struct span auth, const struct gateway_overrides *overrides, struct config_lookup lookup,
+                        struct gateway_config *self, struct config_error *error)
+{
+    int r = secret_resolve(value_get(auth, "token"), "gateway.auth.token", overrides->token, lookup, self->token,
+                           error);
+
+    if (!r) {
+        r = secret_resolve(value_get(auth, "password"), "gateway.auth.password", overrides->password, lookup,
+                           self->password, error);
+    }
+    return r ? r : auth_mode_resolve(auth, self, error);
+}
+
+/* Things that would be unsafe or surprising to pass over in silence. */
+static int unsupported_refuse(struct span doc, struct span gateway, struct config_error *error)
+{
+    if (value_get(doc, "$include").len) {
+        return refuse(error, "$include is not supported by this version: put the included keys into the file");
+    }
+    if (value_bool(value_path(gateway, "tls.enabled"), false)) {
+        return refuse(error, "gateway.tls.enabled is not supported by this version: put a TLS proxy in front, or "
+                             "turn it off");
+    }
+    return 0;
+}
+
+int gateway_config_resolve(struct span doc, const struct gateway_overrides *overrides, struct config_lookup lookup,
+                           struct gateway_config *ret_config, struct config_error *error)
+{
+    struct span gateway = value_get(doc, "gateway");
+    struct gateway_config self = { .is_file_present = doc.len > 0 };
+
+    if (gateway.len && value_kind_of(gateway) != VALUE_MAP) {
+        return refuse(error, "gateway must be an object");
+    }
+    self.is_mode_local = span_is_text(value_str(value_get(gateway, "mode"), NOTHING), "local");
+    int r = unsupported_refuse(doc, gateway, error);
+    if (!r) {
+        r = port_resolve(gateway, overrides, &self, error);
+    }
+    if (!r) {
+        r = bind_resolve(gateway, overrides, &self, error);
+    }
+    if (!r) {
+        r = auth_resolve(value_get(gateway, "auth"), overrides, lookup, &self, error);
+    }
+    if (!r) {
+        *ret_config = self;
+    }
+    gateway_config_deinit(&self);
+    return r;
+}
+
+static const char *secret_of(const struct gateway_config *self)
+{
+    return self->auth == GATEWAY_AUTH_PASSWORD ? self->password : self->token;
+}
+
+static bool is_loopback(const char *host)
+{
+    return !strncmp(host, "127.", 4) || !strcmp(host, "::1");
+}
+
+int gateway_config_guard(const struct gateway_config *self, struct span doc, const struct gateway_overrides *overrides,
+                         struct config_error *error)
+{
+    struct span hook = value_str(value_path(doc, "hooks.token"), NOTHING);
+
+    if (!self->is_mode_local && !overrides->is_unconfigured_allowed && !overrides->is_dev) {
+        struct span mode = value_str(value_path(doc, "gateway.mode"), SPAN_LIT("unset"));
+        return refuse(error,
+                      "gateway.mode is %.*s, so no gateway starts from %s: set gateway.mode to \"local\", or pass "
+                      "--allow-unconfigured for a trial",
+                      SPAN_FMT(mode), self->is_file_present ? "this config" : "a missing config file");
+    }
+    if (self->auth == GATEWAY_AUTH_NONE && !is_loopback(self->host)) {
+        return refuse(error,
+                      "refusing to listen beyond loopback (%s) without auth: set gateway.auth.mode to token or "
+                      "password, or gateway.bind to loopback",
+                      self->host[0] ? self->host : "tailnet");
+    }
+    if (self->auth != GATEWAY_AUTH_NONE && !secret_of(self)[0]) {
+        const char *name = gateway_auth_mode_name(self->auth);
+        refuse(error, "gateway.auth.mode is %s but no %s is configured: set gateway.auth.%s or %s", name, name, name,
+               self->auth == GATEWAY_AUTH_PASSWORD ? "OPENCLAW_GATEWAY_PASSWORD" : "OPENCLAW_GATEWAY_TOKEN");
+        return GATEWAY_CONFIG_E_NO_SECRET;
+    }
+    if (hook.len && self->auth != GATEWAY_AUTH_NONE && span_is_text(hook, secret_of(self))) {
+        return refuse(error, "hooks.token must differ from the gateway's own secret: whoever holds a hook token "
+                             "would be an operator");
+    }
+    return 0;
+}
+
+/* The address of this machine in 100.64.0.0/10, where Tailscale puts its nodes. */
+static int tailnet_find(struct gateway_config *self, struct config_error *error)
+{
+    struct ifaddrs *all = NULL;
+    bool is_found = false;
+
+    if (getifaddrs(&all)) {
+        return refuse(error, "gateway.bind is tailnet, but the interfaces cannot be listed: %s", strerror(errno));
+    }
+    for (struct ifaddrs *it = all; it && !is_found; it = it->ifa_next) {
+        struct sockaddr_in in;
+        if (!it->ifa_addr || it->ifa_addr->sa_family != AF_INET) {
+            continue;
+        }
+        memcpy(&in, it->ifa_addr, sizeof(in));
+        is_found = (ntohl(in.sin_addr.s_addr) & 0xffc00000U) == 0x64400000U &&
+                   inet_ntop(AF_INET, &in.sin_addr, self->host, sizeof(self->host));
+    }
+    freeifaddrs(all);
+    return is_found ? 0 : refuse(error, "gateway.bind is tailnet, but no interface has a tailnet address "
+                                        "(100.64.0.0/10)");
+}
+
+/* `doc` receives the substituted document; stays empty when there is no file. */
+static int document_load(const char *path, struct config_lookup lookup, struct pack *doc, struct config_error *error)
+{
+    struct text_buf text = { 0 };
+    struct pack parsed;
+
+    pack_init(&parsed, 0);
+    int r = config_file_read(path, &text, error);
+    if (!r) {
+        r = config_file_parse((struct span){ text.data, text.len }, path, &parsed, error);
+    }
+    if (!r) {
+        r = config_env_substitute(pack_span(&parsed), lookup, doc, error);
+    }
+    if (text.data) {
+        mem_wipe(text.data, text.len);
+    }
+    text_buf_deinit(&text);
+    pack_deinit(&parsed);
+    if (r == CONFIG_FILE_E_ABSENT) {
+        return 0;
+    }
+    return r > 0 ? GATEWAY_CONFIG_E_REFUSED : r;
+}
+
+static int load(const char *path, const struct gateway_overrides *overrides, bool is_guarded,
+                struct gateway_config *ret_config, struct config_error *error)
+{
+    struct config_lookup lookup = config_lookup_process();
+    struct gateway_config self = { 0 };
+    struct pack doc;
+
+    pack_init(&doc, 0);
+    int r = document_load(path, lookup, &doc, error);
+    if (!r) {
+        r = gateway_config_resolve(pack_span(&doc), overrides, lookup, &self, error);
+    }
+    if (!r && is_guarded && self.bind == GATEWAY_BIND_TAILNET) {
+        r = tailnet_find(&self, error);
+    }
+    if (!r && is_guarded) {
+        r = gateway_config_guard(&self, pack_span(&doc), overrides, error);
+    }
+    if (!r || r == GATEWAY_CONFIG_E_NO_SECRET) {
+        *ret_config = self;
+    }
+    gateway_config_deinit(&self);
+    pack_deinit(&doc);
+    return r;
+}
+
+int gateway_config_load(const char *path, const struct gateway_overrides *overrides,
+                        struct gateway_config *ret_config, struct config_error *error)
+{
+    return load(path, overrides, false, ret_config, error);
+}
+
+int gateway_config_load_guarded(const char *path, const struct gateway_overrides *overrides,
+                                struct gateway_config *ret_config, struct config_error *error)
+{
+    return load(path, overrides, true, ret_config, error);
+}

@@ -1,0 +1,87 @@
+/*
+ * gateway_config: where the gateway listens, who may talk to it, and whether it may
+ * start at all. Used by the supervising process before it binds and by the command line
+ * to find the gateway it shall talk to; pure but for gateway_config_load.
+ *
+ * Precedence everywhere: override (flag, else environment) > config file > default.
+ */
+#ifndef SCHEMA_BASE_GATEWAY_CONFIG_H
+#define SCHEMA_BASE_GATEWAY_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schema/base/config_env.h"
+#include "schema/base/config_file.h"
+
+#define GATEWAY_CONFIG_PORT 18789U
+#define GATEWAY_CONFIG_PORT_DEV 19001U
+#define GATEWAY_CONFIG_SECRET_MAX 512
+#define GATEWAY_CONFIG_EXIT 78 /* EX_CONFIG: the config or a start guard says no */
+
+enum gateway_bind {
+    GATEWAY_BIND_LOOPBACK,
+    GATEWAY_BIND_LAN,
+    GATEWAY_BIND_TAILNET,
+    GATEWAY_BIND_AUTO, /* loopback */
+    GATEWAY_BIND_CUSTOM,
+};
+
+enum gateway_auth_mode {
+    GATEWAY_AUTH_NONE,
+    GATEWAY_AUTH_TOKEN,
+    GATEWAY_AUTH_PASSWORD,
+};
+const char *gateway_auth_mode_name(enum gateway_auth_mode mode);
+
+/* NULL: not given. Borrowed. */
+struct gateway_overrides {
+    const char *port;
+    const char *bind;
+    const char *token;
+    const char *password;
+    bool is_unconfigured_allowed;
+    bool is_dev;
+};
+/* OPENCLAW_GATEWAY_PORT, _BIND, _TOKEN, _PASSWORD, OPENCLAW_ALLOW_UNCONFIGURED, OPENCLAW_DEV. */
+struct gateway_overrides gateway_overrides_from(struct config_lookup lookup);
+
+struct gateway_config {
+    bool is_file_present;
+    bool is_mode_local; /* gateway.mode is "local" */
+    enum gateway_bind bind;
+    char host[64]; /* numeric address to bind; empty for TAILNET until it is looked up */
+    uint16_t port;
+    enum gateway_auth_mode auth;
+    char token[GATEWAY_CONFIG_SECRET_MAX];    /* empty: none */
+    char password[GATEWAY_CONFIG_SECRET_MAX]; /* empty: none */
+};
+/* Wipes the secrets. */
+void gateway_config_deinit(struct gateway_config *self);
+
+enum {
+    GATEWAY_CONFIG_E_REFUSED = 1,   /* wrong or missing value; exit with GATEWAY_CONFIG_EXIT and the text */
+    GATEWAY_CONFIG_E_NO_SECRET = 2, /* the auth mode needs a token or password and none is configured */
+};
+
+/* `doc` is the substituted document; empty when there is no file. Checks values, not guards. */
+int gateway_config_resolve(struct span doc, const struct gateway_overrides *overrides, struct config_lookup lookup,
+                           struct gateway_config *ret_config, struct config_error *error);
+
+/*
+ * May a gateway start like this? Refuses a missing gateway.mode=local (unless allowed),
+ * a bind beyond loopback without auth, and a hook token equal to the gateway's secret;
+ * GATEWAY_CONFIG_E_NO_SECRET when there is nothing to compare a client's secret with (the
+ * caller may then make one up and pass it as an override; ret_config is set).
+ */
+int gateway_config_guard(const struct gateway_config *self, struct span doc, const struct gateway_overrides *overrides,
+                         struct config_error *error);
+
+/* Reads the file (absent is no error here), substitutes and resolves. 0, an outcome or a fault. */
+int gateway_config_load(const char *path, const struct gateway_overrides *overrides,
+                        struct gateway_config *ret_config, struct config_error *error);
+/* The same, then the guards. */
+int gateway_config_load_guarded(const char *path, const struct gateway_overrides *overrides,
+                                struct gateway_config *ret_config, struct config_error *error);
+
+#endif
