@@ -15,7 +15,7 @@ import unittest
 ROOT = ""
 COMPILE_COMMANDS = ""
 
-SKIPPED_FOLDERS = {".git", "build", "node_modules", "__pycache__", ".pytest_cache", ".cache"}
+SKIPPED = {".git", "build", "node_modules", "__pycache__", ".pytest_cache", ".cache"}
 SOURCE_FOLDERS = ("bus", "schema", "actors", "edge", "tests")
 # The one place that knows every definition the program is made of.
 COMPOSITION_ROOT = "edge/cli/compose.c"
@@ -36,8 +36,8 @@ MACHINE_PATH = re.compile(r"(?<![\w.~$}/-])/(" + "|".join(("wo" + "rk", "ro" + "
 
 def tree():
     for folder, names, files in os.walk(ROOT):
-        names[:] = sorted(n for n in names if n not in SKIPPED_FOLDERS)
-        for name in sorted(files):
+        names[:] = sorted(n for n in names if n not in SKIPPED)
+        for name in sorted(set(files) - SKIPPED):
             yield os.path.relpath(os.path.join(folder, name), ROOT)
 
 
