@@ -78,6 +78,7 @@ static void run(const struct child_opts *opts, const char **env, pid_t parent)
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) {
         _exit(EXIT_NOT_EXECUTED); /* the parent died before the kernel knew */
     }
+    (void)setpgid(0, 0); /* Ctrl-C is for the supervising process, which stops us in order */
     signals_reset();
     /* Libraries open theirs close-on-exec; this covers those that forget. */
     (void)syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);

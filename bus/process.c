@@ -1,0 +1,456 @@
+#include "bus/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
+#include "bus/base/fault.h"
+#include "bus/base/log.h"
+#include "bus/base/mem.h"
+#include "bus/child.h"
+#include "bus/notify.h"
+#include "bus/process_internal.h"
+
+#define PROCESS_STOP_MS 10000U     /* children have so long to end in order */
+#define PROCESS_KEEP_FDS_MAX 64U
+#define PROCESS_EXIT_CONFIG 78     /* EX_CONFIG: starting again cannot help */
+#define PROCESS_EXIT_GAVE_UP 1
+
+static void host_start(struct hostling *host);
+
+/* --- the end ----------------------------------------------------------------------------- */
+
+static bool has_children(const struct process *self)
+{
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        if (self->hosts[i].pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Also for a handle whose start failed before it was made. */
+static void handle_close(void *arg)
+{
+    uv_handle_t *handle = arg;
+
+    if (handle->loop && !uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static void on_ready_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void ready_close(struct hostling *host)
+{
+    if (host->ready) {
+        uv_close((uv_handle_t *)&host->ready->pipe, on_ready_closed);
+        host->ready = NULL;
+    }
+}
+
+/* Closes what keeps the loop alive; uv_run returns once that is done. */
+static void everything_close(struct process *self)
+{
+    handle_close(&self->on_term);
+    handle_close(&self->on_int);
+    handle_close(&self->on_child);
+    handle_close(&self->stop_timer);
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        ready_close(&self->hosts[i]);
+        handle_close(&self->hosts[i].timer);
+    }
+    control_destroy(&self->control);
+}
+
+static void children_signal(struct process *self, int number)
+{
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        if (self->hosts[i].pid) {
+            (void)kill(self->hosts[i].pid, number); /* a child of ours, not yet waited for */
+        }
+    }
+}
+
+static void on_stop_deadline(uv_timer_t *timer)
+{
+    log_warning("process_stop_forced", "after_ms=%u", PROCESS_STOP_MS);
+    children_signal(timer->data, SIGKILL);
+}
+
+void process_stop(struct process *self, int exit_code)
+{
+    if (self->is_stopping) {
+        children_signal(self, SIGKILL);
+        return;
+    }
+    log_info("process_stopping", "pid=%d", (int)getpid());
+    notify_send("STOPPING=1");
+    self->is_stopping = true;
+    self->exit_code = exit_code;
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        uv_timer_stop(&self->hosts[i].timer);
+    }
+    if (!has_children(self)) {
+        everything_close(self);
+        return;
+    }
+    children_signal(self, SIGTERM);
+    uv_timer_start(&self->stop_timer, on_stop_deadline, PROCESS_STOP_MS, 0);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    (void)number;
+    process_stop(signal->data, 0);
+}
+
+/* --- ready ---------------------------------------------------------------------------------- */
+
+static bool all_ready(const struct process *self)
+{
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        if (self->hosts[i].life != ACTOR_LIFE_READY) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void host_ready(struct hostling *host)
+{
+    struct process *self = host->process;
+    uint64_t now_ms = clock_mono_ms();
+
+    host->life = ACTOR_LIFE_READY;
+    supervisor_on_ready(&host->supervisor, now_ms);
+    log_info("host_ready", "host=%s pid=%d incarnation=%u after_ms=%llu", host->host->name, (int)host->pid,
+             host->incarnation, (unsigned long long)(now_ms - host->started_ms));
+    if (self->has_been_ready || !all_ready(self)) {
+        return;
+    }
+    self->has_been_ready = true;
+    notify_send("READY=1");
+    if (self->opts->on_ready) {
+        self->opts->on_ready(self->opts->arg);
+    }
+}
+
+static void on_ready_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct ready_pipe *ready = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init(ready->bytes, sizeof(ready->bytes));
+}
+
+static void on_ready_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+    struct ready_pipe *ready = stream->data;
+    struct hostling *host = ready->host;
+
+    (void)buf;
+    if (len == 0) {
+        return;
+    }
+    ready_close(host);
+    if (len > 0 && host->pid && host->life == ACTOR_LIFE_STARTING) {
+        host_ready(host);
+    }
+}
+
+/* --- a child's death ------------------------------------------------------------------------- */
+
+static void status_text(int status, char *ret_text, size_t len)
+{
+    if (WIFSIGNALED(status)) {
+        (void)snprintf(ret_text, len, "signal %d", WTERMSIG(status));
+    } else {
+        (void)snprintf(ret_text, len, "exit %d", WEXITSTATUS(status));
+    }
+}
+
+static bool all_gave_up(const struct process *self)
+{
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        if (self->hosts[i].life != ACTOR_LIFE_GAVE_UP) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_restart_due(uv_timer_t *timer)
+{
+    host_start(timer->data);
+}
+
+/* Starts the next life, at once when the policy says so: no turn of the loop is lost. */
+static void host_revive(struct hostling *host)
+{
+    uint32_t delay_ms = 0;
+
+    if (host->is_restart_asked) {
+        host->is_restart_asked = false;
+        host_start(host);
+        return;
+    }
+    if (supervisor_on_exit(&host->supervisor, &supervisor_policy_default, clock_mono_ms(), &delay_ms) ==
+        SUPERVISOR_GAVE_UP) {
+        host->life = ACTOR_LIFE_GAVE_UP;
+        log_error("host_gave_up", "host=%s restarts=%u", host->host->name, host->supervisor.restarts);
+        if (all_gave_up(host->process)) {
+            /* Nothing is served any more; who started us shall know. */
+            process_stop(host->process, PROCESS_EXIT_GAVE_UP);
+        }
+        return;
+    }
+    if (delay_ms == 0) {
+        host_start(host);
+        return;
+    }
+    host->life = ACTOR_LIFE_BACKOFF;
+    uv_timer_start(&host->timer, on_restart_due, delay_ms, 0);
+}
+
+static void host_died(struct hostling *host, int status)
+{
+    struct process *self = host->process;
+    char text[32];
+
+    status_text(status, text, sizeof(text));
+    if (self->is_stopping || host->is_restart_asked) {
+        log_info("host_ended", "host=%s pid=%d status=\"%s\"", host->host->name, (int)host->pid, text);
+    } else {
+        log_error("host_died", "host=%s pid=%d status=\"%s\" lived_ms=%llu", host->host->name, (int)host->pid, text,
+                  (unsigned long long)(clock_mono_ms() - host->started_ms));
+    }
+    host->pid = 0;
+    host->last_status = status;
+    host->has_died = true;
+    host->life = ACTOR_LIFE_STOPPED;
+    ready_close(host);
+    uv_timer_stop(&host->timer);
+    if (self->is_stopping) {
+        if (!has_children(self)) {
+            everything_close(self);
+        }
+    } else if (!self->has_been_ready && WIFEXITED(status) && WEXITSTATUS(status) == PROCESS_EXIT_CONFIG) {
+        process_stop(self, PROCESS_EXIT_CONFIG);
+    } else {
+        host_revive(host);
+    }
+}
+
+static void on_sigchld(uv_signal_t *signal, int number)
+{
+    struct process *self = signal->data;
+
+    (void)number;
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        int status;
+
+        if (self->hosts[i].pid && waitpid(self->hosts[i].pid, &status, WNOHANG) == self->hosts[i].pid) {
+            host_died(&self->hosts[i], status);
+        }
+    }
+}
+
+/* --- a child's start --------------------------------------------------------------------------- */
+
+/* A pipe whose read end is watched; the child is given the other. */
+static int ready_open(struct hostling *host, int *ret_child_fd)
+{
+    struct ready_pipe *ready;
+    int fds[2];
+    int r;
+
+    if (pipe2(fds, O_CLOEXEC)) {
+        return FAULT(-errno);
+    }
+    *ret_child_fd = fds[1];
+    ready = mem_new(sizeof(*ready));
+    ready->host = host;
+    r = uv_pipe_init(&host->process->loop, &ready->pipe, 0);
+    if (r) {
+        (void)close(fds[0]); /* nothing is in it */
+        free(ready);
+        return FAULT(r);
+    }
+    ready->pipe.data = ready;
+    host->ready = ready;
+    r = uv_pipe_open(&ready->pipe, fds[0]);
+    if (r) {
+        (void)close(fds[0]); /* the handle did not take it */
+        return FAULT(r);
+    }
+    r = uv_read_start((uv_stream_t *)&ready->pipe, on_ready_alloc, on_ready_read);
+    return r ? FAULT(r) : 0;
+}
+
+static int host_spawn(struct hostling *host, int ready_fd)
+{
+    const struct process_opts *opts = host->process->opts;
+    char name[64];
+    char incarnation[64];
+    char run_dir[256];
+    char ready[64];
+    const char *env[] = { name, incarnation, run_dir, ready, NULL };
+    int keep[PROCESS_KEEP_FDS_MAX + 1];
+
+    (void)snprintf(name, sizeof(name), "OPENCLAW_BUS_HOST=%s", host->host->name);
+    (void)snprintf(incarnation, sizeof(incarnation), "OPENCLAW_BUS_INCARNATION=%u", host->incarnation);
+    (void)snprintf(ready, sizeof(ready), "OPENCLAW_BUS_READY_FD=%d", ready_fd);
+    if ((size_t)snprintf(run_dir, sizeof(run_dir), "OPENCLAW_BUS_RUN_DIR=%s", opts->run_dir) >= sizeof(run_dir) ||
+        opts->keep_fds_n > PROCESS_KEEP_FDS_MAX) {
+        return FAULT(-ENAMETOOLONG);
+    }
+    if (opts->keep_fds_n) {
+        memcpy(keep, opts->keep_fds, opts->keep_fds_n * sizeof(*keep));
+    }
+    keep[opts->keep_fds_n] = ready_fd;
+    return child_start(&(struct child_opts){ .argv = opts->child_argv,
+                                             .env = env,
+                                             .keep_fds = keep,
+                                             .keep_fds_n = opts->keep_fds_n + 1 },
+                       &host->pid);
+}
+
+static void host_start(struct hostling *host)
+{
+    int ready_fd = -1;
+    int r;
+
+    host->incarnation++;
+    host->started_ms = clock_mono_ms();
+    host->life = ACTOR_LIFE_STARTING;
+    r = ready_open(host, &ready_fd);
+    r = r ? r : host_spawn(host, ready_fd);
+    if (ready_fd >= 0) {
+        (void)close(ready_fd); /* the child has its own */
+    }
+    if (r) {
+        /* Short of memory or descriptors: what a crash would bring, with the same answer. */
+        log_error("host_start_failed", "host=%s error=\"%s\" at=%s", host->host->name, fault_text(r), fault_place());
+        ready_close(host);
+        host->pid = 0;
+        host->supervisor.streak += host->supervisor.streak == 0; /* never at once: it would recurse */
+        host_revive(host);
+        return;
+    }
+    log_info("host_started", "host=%s pid=%d incarnation=%u", host->host->name, (int)host->pid, host->incarnation);
+}
+
+static void on_host_stop_deadline(uv_timer_t *timer)
+{
+    struct hostling *host = timer->data;
+
+    if (host->pid) {
+        (void)kill(host->pid, SIGKILL); /* a child of ours, not yet waited for */
+    }
+}
+
+void process_host_restart(struct hostling *host)
+{
+    supervisor_reset(&host->supervisor);
+    if (host->process->is_stopping) {
+        return;
+    }
+    if (!host->pid) {
+        uv_timer_stop(&host->timer);
+        host_start(host);
+        return;
+    }
+    host->is_restart_asked = true;
+    (void)kill(host->pid, SIGTERM); /* a child of ours, not yet waited for */
+    uv_timer_start(&host->timer, on_host_stop_deadline, PROCESS_STOP_MS, 0);
+}
+
+/* --- the beginning -------------------------------------------------------------------------------- */
+
+static int signal_watch(struct process *self, uv_signal_t *signal, uv_signal_cb cb, int number)
+{
+    int r = uv_signal_init(&self->loop, signal);
+
+    signal->data = self;
+    r = r ? r : uv_signal_start(signal, cb, number);
+    return r ? FAULT(r) : 0;
+}
+
+static int hosts_init(struct process *self)
+{
+    const struct topology *topology = self->opts->topology;
+
+    self->hosts = mem_new(topology->hosts_n * sizeof(*self->hosts));
+    for (size_t i = 0; i < topology->hosts_n; i++) {
+        struct hostling *host = &self->hosts[i];
+        int r = uv_timer_init(&self->loop, &host->timer);
+
+        if (r) {
+            return FAULT(r);
+        }
+        host->process = self;
+        host->host = &topology->hosts[i];
+        host->life = ACTOR_LIFE_STOPPED;
+        host->timer.data = host;
+        supervisor_init(&host->supervisor, (uint64_t)clock_wall_us() + i);
+        self->hosts_n++;
+    }
+    return 0;
+}
+
+static int watches_init(struct process *self)
+{
+    int r = uv_timer_init(&self->loop, &self->stop_timer);
+
+    self->stop_timer.data = self;
+    r = r ? FAULT(r) : signal_watch(self, &self->on_term, on_signal, SIGTERM);
+    r = r ? r : signal_watch(self, &self->on_int, on_signal, SIGINT);
+    r = r ? r : signal_watch(self, &self->on_child, on_sigchld, SIGCHLD);
+    return r;
+}
+
+int process_run(const struct process_opts *opts)
+{
+    struct process self = { .opts = opts, .started_ms = clock_mono_ms() };
+    int r;
+
+    (void)signal(SIGPIPE, SIG_IGN); /* a write to a gone peer is an error there, not our end */
+    if (uv_loop_init(&self.loop)) {
+        return PROCESS_EXIT_GAVE_UP;
+    }
+    r = watches_init(&self);
+    r = r ? r : hosts_init(&self);
+    r = r ? r
+          : control_new(&(struct control_opts){ .loop = &self.loop,
+                                                .path = opts->control_path,
+                                                .on_request = process_on_request,
+                                                .on_gone = process_on_gone,
+                                                .arg = &self },
+                        &self.control);
+    if (r) {
+        log_error("process_start_failed", "error=\"%s\" at=%s", fault_text(r), fault_place());
+        self.exit_code = PROCESS_EXIT_GAVE_UP;
+        self.is_stopping = true;
+        everything_close(&self);
+    }
+    for (size_t i = 0; i < self.hosts_n && !self.is_stopping; i++) {
+        host_start(&self.hosts[i]);
+    }
+    uv_run(&self.loop, UV_RUN_DEFAULT);
+    free(self.hosts);
+    if (uv_loop_close(&self.loop)) {
+        log_warning("process_loop_busy", "reason=\"a handle was left open\"");
+    }
+    return self.exit_code;
+}

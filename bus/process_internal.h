@@ -1,0 +1,65 @@
+/*
+ * process_internal: the supervising process as its two halves see it: process.c keeps
+ * the children, process_ops.c answers the operator. Only they include this.
+ */
+#ifndef BUS_PROCESS_INTERNAL_H
+#define BUS_PROCESS_INTERNAL_H
+
+#include <uv.h>
+
+#include "bus/control.h"
+#include "bus/process.h"
+#include "bus/supervisor.h"
+
+/* One host of the topology: its process, or the wait for the next one. */
+struct hostling {
+    struct process *process;
+    const struct topology_host *host;
+    enum actor_life life;
+    pid_t pid; /* 0: none runs */
+    uint32_t incarnation;
+    uint64_t started_ms;
+    int last_status; /* of waitpid, of the life before */
+    bool has_died;
+    bool is_restart_asked; /* the operator stops this life; start the next at once */
+    struct supervisor_state supervisor;
+    uv_timer_t timer;         /* next start; or, when stopping this host alone, its deadline */
+    struct ready_pipe *ready; /* this life says there that it serves; NULL when it has, or is over */
+};
+
+/* Lives until its close callback, so each life of a host has one of its own. */
+struct ready_pipe {
+    uv_pipe_t pipe;
+    struct hostling *host;
+    char bytes[16]; /* what they are does not matter */
+};
+
+struct process {
+    const struct process_opts *opts;
+    uv_loop_t loop;
+    uv_signal_t on_term;
+    uv_signal_t on_int;
+    uv_signal_t on_child;
+    uv_timer_t stop_timer;
+    struct hostling *hosts;
+    size_t hosts_n;
+    struct control *control;
+    uint64_t started_ms;
+    bool has_been_ready;
+    bool is_stopping;
+    int exit_code;
+};
+
+/* --- process.c ------------------------------------------------------------------------ */
+
+/* Orderly stop; the second call kills what is left. */
+void process_stop(struct process *self, int exit_code);
+/* The operator wants a fresh process for this host. Ends its "gave up" state as well. */
+void process_host_restart(struct hostling *host);
+
+/* --- process_ops.c -------------------------------------------------------------------- */
+
+void process_on_request(void *arg, const struct control_request *request);
+void process_on_gone(void *arg, uint64_t client);
+
+#endif
