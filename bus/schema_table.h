@@ -31,7 +31,7 @@ enum schema_kind {
 enum {
     SCHEMA_REQUIRED = 1U << 0,
     SCHEMA_SENSITIVE = 1U << 1, /* replaced by a marker before it leaves the host */
-    SCHEMA_NULLABLE = 1U << 2,  /* nil is accepted and means absent */
+    SCHEMA_NULLABLE = 1U << 2,  /* nil is accepted and means absent; a required one is then an empty span */
     SCHEMA_OPEN = 1U << 3,      /* on a type: unknown keys are kept out but not refused */
     SCHEMA_INTERNAL = 1U << 4,  /* never accepted from a client's JSON (the edge adds it) */
     SCHEMA_PATTERN_NONBLANK = 1U << 5, /* a string must hold a non-space character */
@@ -47,7 +47,7 @@ struct schema_field {
     uint8_t kind; /* enum schema_kind */
     uint16_t flags;
     uint32_t offset;     /* of the value in the struct */
-    uint32_t has_offset; /* of its `bool has_<name>`; UINT32_MAX when required and not nullable */
+    uint32_t has_offset; /* of its `bool has_<name>`; UINT32_MAX when required */
     int64_t min;         /* numbers: least value, INT64_MIN for none; strings, lists: least length */
     int64_t max;         /* numbers: greatest value, INT64_MAX for none; else greatest length in bytes, items */
     const char *const *choices; /* strings: NULL-ended list of accepted values, or NULL */

@@ -1,0 +1,42 @@
+/*
+ * event: what schema/events says about one event beyond its payload; hangs on
+ * schema_msg.extra of the topic.
+ */
+#ifndef SCHEMA_EVENT_H
+#define SCHEMA_EVENT_H
+
+#include "bus/schema_table.h"
+
+enum schema_delivery {
+    SCHEMA_DELIVERY_BROADCAST,   /* to every connection with the scope */
+    SCHEMA_DELIVERY_SUBSCRIBERS, /* to connections that asked for it */
+    SCHEMA_DELIVERY_CONNECTION,  /* made by the edge for one connection; no topic of the bus */
+};
+
+enum schema_drop {
+    SCHEMA_DROP_NEVER,  /* a connection too slow for it is closed */
+    SCHEMA_DROP_ALWAYS, /* skipped for a slow connection */
+    SCHEMA_DROP_DELTA,  /* skipped only when the payload's state is "delta" */
+};
+
+enum {
+    SCHEMA_EVENT_ADVERTISED = 1U << 0,    /* listed in hello-ok */
+    SCHEMA_EVENT_SEQ = 1U << 1,           /* counted in the connection's sequence, also when dropped */
+    SCHEMA_EVENT_STATE_VERSION = 1U << 2, /* the frame carries stateVersion */
+    SCHEMA_EVENT_NODES = 1U << 3,         /* role node may receive it in spite of its scope */
+};
+
+struct schema_event {
+    const char *scope; /* that the receiver needs; NULL: any authenticated connection, of any role */
+    enum schema_delivery delivery;
+    enum schema_drop drop;
+    unsigned flags;
+};
+
+/* NULL when `msg` is NULL or no event. */
+static inline const struct schema_event *schema_event_of(const struct schema_msg *msg)
+{
+    return msg && msg->kind == SCHEMA_MSG_TOPIC ? (const struct schema_event *)msg->extra : NULL;
+}
+
+#endif

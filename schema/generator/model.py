@@ -1,0 +1,153 @@
+"""The schema in memory: what read.py makes and the emitters walk."""
+import re
+
+KINDS = ("bool", "u32", "u64", "i64", "f64", "str", "bin", "any", "struct", "list", "map")
+NUMBERS = ("u32", "u64", "i64", "f64")
+SPANS = ("str", "bin", "any", "list", "map")  # a struct span in C
+SIZED = ("str", "bin", "list", "map")  # must have a greatest length
+
+C_TYPES = {"bool": "bool", "u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t", "f64": "double"}
+
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+NUMBER_RANGE = {
+    "u32": (0, 2**32 - 1),
+    "u64": (0, INT64_MAX),
+    "i64": (INT64_MIN, INT64_MAX),
+    "f64": (INT64_MIN, INT64_MAX),
+}
+
+C_KEYWORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long "
+    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
+    "bool true false asm typeof".split()
+)
+
+
+def snake(name):
+    """sessionKey -> session_key, chat.send -> chat_send, paramsJSON -> params_json; a leading _ is dropped."""
+    text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.lstrip("_"))
+    text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text)
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).lower()
+
+
+class Field:
+    def __init__(self, name, kind):
+        self.name = name
+        self.kind = kind
+        self.required = False
+        self.sensitive = False
+        self.nullable = False
+        self.internal = False
+        self.nonblank = False
+        self.min = None
+        self.max = None
+        self.choices = None
+        self.choices_any_of = False
+        self.choices_untyped = False
+        self.of = None  # name of a type
+        self.item = None  # Field
+        self.summary = ""
+
+    @property
+    def member(self):
+        text = snake(self.name)
+        return text + "_" if text in C_KEYWORDS else text
+
+    @property
+    def has_member(self):
+        return None if self.required else "has_" + snake(self.name)
+
+    def types_used(self):
+        """(type name, by value) for every type this field needs."""
+        if self.kind == "struct":
+            yield self.of, True
+        if self.item is not None:
+            for name, _ in self.item.types_used():
+                yield name, False
+
+
+class Type:
+    """Fields with a name: a shared type, or the body of a message."""
+
+    def __init__(self, name, prefix, fields, is_open, summary):
+        self.name = name
+        self.prefix = prefix  # "type", "msg" or "event"
+        self.fields = fields
+        self.open = is_open
+        self.summary = summary
+
+    @property
+    def c_name(self):
+        return f"{self.prefix}_{snake(self.name)}"
+
+    @property
+    def macro(self):
+        return self.c_name.upper()
+
+
+class Message:
+    def __init__(self, ident, kind, body, owner, source):
+        self.id = ident
+        self.kind = kind  # call, cast, reply, topic, chunk
+        self.body = body
+        self.owner = owner  # address that accepts it, or the publisher
+        self.to = [owner]  # definitions that accept it
+        self.source = source  # "bus", "method" or "event"
+        self.reply = None
+        self.max_bytes = 0
+        self.method = None  # MethodRow
+        self.event = None  # EventRow
+
+    @property
+    def name(self):
+        return self.body.name
+
+
+class MethodRow:
+    def __init__(self):
+        self.scope = None
+        self.idempotency = "none"
+        self.advertised = True
+        self.rate_limited = False
+        self.late = False
+        self.handshake = False
+        self.since = None
+        self.until = None
+
+
+class EventRow:
+    def __init__(self):
+        self.scope = None
+        self.delivery = "broadcast"
+        self.droppable = "never"
+        self.advertised = True
+        self.counted = True
+        self.state_version = False
+        self.nodes = False
+
+
+class Error:
+    def __init__(self, number, name, wire, retryable, is_bus, summary):
+        self.number = number
+        self.name = name
+        self.wire = wire
+        self.retryable = retryable
+        self.is_bus = is_bus
+        self.summary = summary
+
+
+class Schema:
+    def __init__(self):
+        self.types = []  # Type, each after the types it holds by value
+        self.messages = []  # Message, sorted as the registry wants them
+        self.errors = []
+
+    def accepted_by(self):
+        """definition name -> how many calls and casts it accepts."""
+        counts = {}
+        for message in self.messages:
+            if message.kind in ("call", "cast"):
+                for name in message.to:
+                    counts[name] = counts.get(name, 0) + 1
+        return counts

@@ -1,0 +1,252 @@
+"""Reads schema/ into a model.Schema, with every complaint collected."""
+import os
+import re
+
+from .check import Complaints, Entry, file_read
+from .model import Error, EventRow, Message, MethodRow, Schema, Type, snake
+from .read_field import TYPE_NAME, client_field, fields_read
+
+MESSAGE_NAME = re.compile(r"[a-z][A-Za-z0-9_.-]{0,99}")
+OWNER_NAME = re.compile(r"[a-z][a-z0-9/_-]{0,99}")
+ERROR_NAME = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
+VERSION = re.compile(r"[0-9]{4}(\.[0-9]+)+")
+SCOPE = re.compile(r"none|node|operator\.[a-z.]+")
+
+BODY_MAX_DEFAULT = 1 << 20
+BODY_MAX_MOST = 64 << 20
+ID_RANGE = {"bus": (1, 999), "method": (1000, 1999), "event": (2000, 2999)}
+
+
+def schema_read(folder):
+    """(Schema, complaints); the Schema is whole only when there are none."""
+    complaints = Complaints()
+    schema = Schema()
+    reader = _Reader(schema, complaints)
+    for part, read in (("types", reader.types_file), ("bus", reader.bus_file), ("methods", reader.methods_file),
+                       ("events", reader.events_file)):
+        for path in _files(os.path.join(folder, part)):
+            read(path)
+    reader.errors_file(os.path.join(folder, "errors.json"))
+    reader.link()
+    return schema, complaints.lines
+
+
+def _files(folder):
+    if not os.path.isdir(folder):
+        return []
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".json")]
+
+
+class _Reader:
+    def __init__(self, schema, complaints):
+        self.schema = schema
+        self.complaints = complaints
+        self.types = {}  # name -> (Type, where)
+        self.ids = {}
+        self.names = {}  # (is a topic, name) -> where
+        self.c_names = {}
+        self.replies = []  # (Message, name of its reply, where)
+
+    # --- files -------------------------------------------------------------------
+
+    def _file(self, path):
+        return Entry(file_read(path, self.complaints), path, self.complaints)
+
+    def types_file(self, path):
+        entry = self._file(path)
+        self._types(entry)
+        entry.finish()
+
+    def bus_file(self, path):
+        entry = self._file(path)
+        owner = os.path.splitext(os.path.basename(path))[0]
+        self._types(entry)
+        for value in entry.items("messages"):
+            self._bus_message(Entry(value, path, self.complaints), owner)
+        entry.finish()
+
+    def methods_file(self, path):
+        entry = self._file(path)
+        self._types(entry)
+        for value in entry.items("methods", required=True):
+            self._method(Entry(value, path, self.complaints))
+        entry.finish()
+
+    def events_file(self, path):
+        entry = self._file(path)
+        self._types(entry)
+        for value in entry.items("events", required=True):
+            self._event(Entry(value, path, self.complaints))
+        entry.finish()
+
+    def errors_file(self, path):
+        entry = self._file(path)
+        numbers, names = set(), set()
+        for value in entry.items("errors", required=True):
+            error = self._error(Entry(value, path, self.complaints))
+            if error is None:
+                continue
+            if error.number in numbers or error.name in names:
+                self.complaints.add(path, f"error '{error.name}' ({error.number}) stands there twice")
+            numbers.add(error.number)
+            names.add(error.name)
+            self.schema.errors.append(error)
+        entry.finish()
+        self.schema.errors.sort(key=lambda error: error.number)
+
+    # --- entries -----------------------------------------------------------------
+
+    def _types(self, entry):
+        for value in entry.items("types"):
+            one = Entry(value, entry.where, self.complaints)
+            name = one.text("name", required=True, pattern=TYPE_NAME)
+            one.where = f"{entry.where}: type '{name}'"
+            summary = one.text("summary", required=True)
+            is_open = one.take("open", bool, False)
+            fields = fields_read(one.items("fields", required=True), one.where, self.complaints)
+            one.finish()
+            if name in self.types:
+                one.complain(f"already described in {self.types[name][1]}")
+            elif name:
+                self.types[name] = (Type(name, "type", fields, is_open, summary), entry.where)
+
+    def _begin(self, entry, source, kind, owner):
+        """What every message has; returns (Message, its fields' values)."""
+        path = entry.where
+        name = entry.text("name", required=True, pattern=MESSAGE_NAME)
+        entry.where = f"{path}: {source} '{name}'"
+        ident = entry.take("id", int, 0, required=True)
+        low, high = ID_RANGE[source]
+        if not low <= ident <= high:
+            entry.complain(f"id {ident} is outside {low} to {high}")
+        self._claim(self.ids, ident, entry, f"id {ident}")
+        self._claim(self.names, (kind == "topic", name), entry, f"the name '{name}'")
+        summary = entry.text("summary", required=True)
+        is_open = entry.take("open", bool, False)
+        fields = fields_read(entry.items("fields"), entry.where, self.complaints)
+        body = Type(name, "event" if source == "event" else "msg", fields, is_open, summary)
+        self._claim(self.c_names, body.c_name, entry, f"the C name '{body.c_name}'")
+        message = Message(ident, kind, body, owner, source)
+        message.max_bytes = entry.take("max_bytes", int, BODY_MAX_DEFAULT)
+        if not 1 <= message.max_bytes <= BODY_MAX_MOST:
+            entry.complain(f"'max_bytes' must be within 1 and {BODY_MAX_MOST}")
+        reply = entry.text("reply")
+        if reply:
+            if kind != "call":
+                entry.complain("'reply' is for calls")
+            self.replies.append((message, reply, entry.where))
+        to = entry.take("to", list)
+        if to is not None:
+            if not to or not all(isinstance(one, str) and OWNER_NAME.fullmatch(one) for one in to):
+                entry.complain("'to' must be a list of actor names")
+            else:
+                message.to = to
+        self.schema.messages.append(message)
+        return message
+
+    def _claim(self, table, key, entry, what):
+        if key in table:
+            entry.complain(f"{what} is taken by {table[key]}")
+        else:
+            table[key] = entry.where
+
+    def _bus_message(self, entry, owner):
+        kind = entry.one_of("kind", ("call", "cast", "reply", "topic", "chunk"), required=True)
+        if kind is not None:
+            self._begin(entry, "bus", kind, owner)
+            entry.finish()
+
+    def _method(self, entry):
+        owner = entry.text("owner", required=True, pattern=OWNER_NAME)
+        message = self._begin(entry, "method", "call", owner)
+        row = message.method = MethodRow()
+        scope = entry.text("scope", required=True, pattern=SCOPE)
+        row.scope = None if scope == "none" else scope
+        row.idempotency = entry.one_of("idempotency", ("none", "optional", "required"), "none")
+        row.advertised = entry.take("advertised", bool, True)
+        row.rate_limited = entry.take("rate_limited", bool, False)
+        row.late = entry.take("late", bool, False)
+        row.handshake = entry.take("handshake", bool, False)
+        row.since = entry.text("since", pattern=VERSION)
+        row.until = entry.text("until", pattern=VERSION)
+        entry.finish()
+        key = next((field for field in message.body.fields if field.name == "idempotencyKey"), None)
+        if (row.idempotency == "required") != (key is not None and key.required):
+            entry.complain("'idempotency' is required exactly when the field idempotencyKey is")
+        if row.handshake:
+            message.to = []  # the edge answers it before there is anyone to route for
+        else:
+            if any(field.member == "client" for field in message.body.fields):
+                entry.complain("the C name 'client' belongs to the field _client")
+            message.body.fields.append(client_field())
+
+    def _event(self, entry):
+        message = self._begin(entry, "event", "topic", "")
+        message.to = []
+        row = message.event = EventRow()
+        scope = entry.text("scope", required=True, pattern=SCOPE)
+        row.scope = None if scope == "none" else scope
+        row.delivery = entry.one_of("delivery", ("broadcast", "subscribers", "connection"), "broadcast")
+        row.droppable = entry.one_of("droppable", ("never", "always", "delta"), "never")
+        row.advertised = entry.take("advertised", bool, True)
+        row.counted = entry.take("seq", bool, row.delivery == "broadcast")
+        row.state_version = entry.take("state_version", bool, False)
+        row.nodes = entry.take("nodes", bool, False)
+        entry.finish()
+
+    def _error(self, entry):
+        name = entry.text("name", required=True, pattern=ERROR_NAME)
+        entry.where = f"{entry.where}: error '{name}'"
+        number = entry.take("number", int, 0, required=True)
+        wire = entry.text("wire", required=True, pattern=ERROR_NAME)
+        retryable = entry.take("retryable", bool, False, required=True)
+        is_bus = entry.take("bus", bool, False)
+        summary = entry.text("summary", required=True)
+        entry.finish()
+        if is_bus != (1 <= number < 64) or number > 0xFFFF:
+            entry.complain("numbers below 64 belong to the bus ('bus': true), others are up to 65535")
+        return Error(number, name, wire, retryable, is_bus, summary)
+
+    # --- links between entries -----------------------------------------------------
+
+    def link(self):
+        self._link_replies()
+        bodies = [(message.body, f"message '{message.name}'") for message in self.schema.messages]
+        bodies += [(found, f"type '{name}'") for name, (found, _) in self.types.items()]
+        for body, where in bodies:
+            for field in body.fields:
+                for name, _ in field.types_used():
+                    if name not in self.types:
+                        self.complaints.add(where, f"field '{field.name}': there is no type '{name}'")
+        self._order_types()
+        self.schema.messages.sort(key=lambda message: (message.name.encode(), message.kind == "topic"))
+
+    def _link_replies(self):
+        by_name = {message.name: message for message in self.schema.messages if message.kind == "reply"}
+        for message, reply, where in self.replies:
+            message.reply = by_name.get(reply)
+            if message.reply is None:
+                self.complaints.add(where, f"there is no message '{reply}' of kind reply")
+
+    def _order_types(self):
+        done, path = set(), []
+
+        def visit(name):
+            if name in done or name not in self.types:
+                return
+            if name in path:
+                self.complaints.add(f"type '{name}'", "holds itself: " + " -> ".join(path + [name]))
+                return
+            path.append(name)
+            for field in self.types[name][0].fields:
+                for used, _ in field.types_used():
+                    visit(used)
+            path.pop()
+            done.add(name)
+            self.schema.types.append(self.types[name][0])
+
+        for name in sorted(self.types):
+            visit(name)
+
+
+__all__ = ["schema_read", "snake"]
