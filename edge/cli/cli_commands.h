@@ -1,0 +1,26 @@
+/*
+ * cli_commands: the table of every command, and the options that several share.
+ */
+#ifndef EDGE_CLI_CLI_COMMANDS_H
+#define EDGE_CLI_CLI_COMMANDS_H
+
+#include "edge/cli/cli_opts.h"
+
+/* `openclaw` itself; everything hangs below it. */
+extern const struct cli_command cli_commands_root;
+
+/* --url --port --token --password: which gateway, and as whom. */
+extern const struct cli_opt cli_commands_target[];
+/* --json */
+extern const struct cli_opt cli_commands_json[];
+
+/* Tables of the groups, one file each. */
+extern const struct cli_command cli_commands_gateway[];
+extern const struct cli_command cli_commands_bus[];
+
+/* Weak until their files exist; the parser refuses a command without a function. */
+int cmd_gateway_run(struct cli *cli) __attribute__((weak));
+int cmd_bus_tap(struct cli *cli) __attribute__((weak));
+int cmd_bus_actors(struct cli *cli) __attribute__((weak));
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * The commands below `openclaw bus`.
+ */
+#include "edge/cli/cli_commands.h"
+
+#include <stdint.h>
+
+static const struct cli_opt tap_options[] = {
+    { .name = "filter",
+      .kind = CLI_OPT_TEXT,
+      .value = "expr",
+      .summary = "Show only envelopes that the expression holds for." },
+    { .name = "count",
+      .kind = CLI_OPT_NUMBER,
+      .value = "n",
+      .min = 1,
+      .max = INT64_MAX,
+      .summary = "Stop after this many envelopes." },
+    { .name = "duration",
+      .kind = CLI_OPT_NUMBER,
+      .value = "seconds",
+      .min = 1,
+      .max = 31536000,
+      .summary = "Stop after this many seconds." },
+    { 0 },
+};
+
+static const struct cli_opt *const tap_tables[] = { tap_options, cli_commands_json, NULL };
+static const struct cli_opt *const actors_tables[] = { cli_commands_json, NULL };
+
+const struct cli_command cli_commands_bus[] = {
+    { .name = "tap",
+      .summary = "Watch the envelopes on the bus as they pass.",
+      .options = tap_tables,
+      .run = cmd_bus_tap },
+    { .name = "actors",
+      .summary = "List the actors: where they run, how they fare, and how full their mailboxes are.",
+      .options = actors_tables,
+      .run = cmd_bus_actors },
+    { 0 },
+};

@@ -1,0 +1,67 @@
+/*
+ * The commands below `openclaw gateway`.
+ */
+#include "edge/cli/cli_commands.h"
+
+static const char *const bind_modes[] = { "loopback", "lan", "tailnet", "auto", "custom", NULL };
+static const char *const auth_modes[] = { "none", "token", "password", "trusted-proxy", NULL };
+
+static const struct cli_opt run_options[] = {
+    { .name = "port",
+      .kind = CLI_OPT_NUMBER,
+      .value = "port",
+      .min = 1,
+      .max = 65535,
+      .summary = "Port to listen on. Else OPENCLAW_GATEWAY_PORT, gateway.port, 18789." },
+    { .name = "bind",
+      .kind = CLI_OPT_CHOICE,
+      .value = "mode",
+      .choices = bind_modes,
+      .summary = "Where to listen: loopback, lan, tailnet, auto or custom. Else gateway.bind." },
+    { .name = "auth",
+      .kind = CLI_OPT_CHOICE,
+      .value = "mode",
+      .choices = auth_modes,
+      .summary = "How clients prove themselves: none, token, password or trusted-proxy." },
+    { .name = "token",
+      .kind = CLI_OPT_TEXT,
+      .value = "token",
+      .summary = "Token that clients must present. Else OPENCLAW_GATEWAY_TOKEN, gateway.auth.token." },
+    { .name = "password",
+      .kind = CLI_OPT_TEXT,
+      .value = "password",
+      .summary = "Password that clients must present. Others on this machine can see it in the process list." },
+    { .name = "password-file",
+      .kind = CLI_OPT_TEXT,
+      .value = "path",
+      .summary = "File whose first line is the password." },
+    { .name = "allow-unconfigured",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Start although the config does not say gateway.mode=local." },
+    { .name = "force",
+      .kind = CLI_OPT_FLAG,
+      .summary = "End whoever holds the port before listening on it." },
+    { .name = "topology",
+      .kind = CLI_OPT_TEXT,
+      .value = "file",
+      .summary = "JSON5 file that says which process runs which actors. Else one process runs them all." },
+    { .name = "verbose", .kind = CLI_OPT_FLAG, .summary = "Log more to standard error." },
+    { 0 },
+};
+
+static const struct cli_opt *const run_tables[] = { run_options, NULL };
+
+static const struct cli_example run_examples[] = {
+    { "openclaw gateway --port 18789", "Run in the foreground; end with Ctrl-C." },
+    { "openclaw --dev gateway --allow-unconfigured", "A gateway of its own state to try things out." },
+    { 0 },
+};
+
+const struct cli_command cli_commands_gateway[] = {
+    { .name = "run",
+      .summary = "Run the gateway in the foreground.",
+      .options = run_tables,
+      .examples = run_examples,
+      .run = cmd_gateway_run },
+    { 0 },
+};
