@@ -1,0 +1,88 @@
+"""A client of the gateway's protocol, as small as a real one can be."""
+
+import itertools
+import json
+import time
+
+from ws import WebSocket
+
+ALL_SCOPES = ["operator.admin", "operator.read", "operator.write", "operator.approvals", "operator.pairing"]
+
+
+class CallError(Exception):
+    def __init__(self, error):
+        super().__init__(f"{error.get('code')}: {error.get('message')}")
+        self.error = error
+        self.code = error.get("code")
+
+
+class Client:
+    def __init__(self, port, token, scopes=None, **changes):
+        self.socket = WebSocket(port)
+        self.events = []
+        self.answers = {}
+        self.ids = itertools.count(1)
+        self.challenge = self.wait_event("connect.challenge")
+        params = {
+            "minProtocol": 3, "maxProtocol": 3,
+            "client": {"id": "gateway-client", "version": "0.0.1", "platform": "linux", "mode": "backend"},
+            "role": "operator", "scopes": ALL_SCOPES if scopes is None else scopes, "caps": ["tool-events"],
+            "auth": {"token": token},
+        }
+        params.update(changes)
+        self.hello = self.call("connect", params)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def read(self, deadline):
+        got = json.loads(self.socket.receive(max(deadline - time.monotonic(), 0.001)))
+        if got["type"] == "event":
+            self.events.append(got)
+        elif got["type"] == "res":
+            self.answers.setdefault(got["id"], []).append(got)
+
+    def send(self, method, params=None):
+        """Asks, and returns the id under which answers will come."""
+        number = f"r{next(self.ids)}"
+        self.socket.send(json.dumps({"type": "req", "id": number, "method": method, "params": params or {}}))
+        return number
+
+    def answer(self, number, timeout=15):
+        deadline = time.monotonic() + timeout
+        while not self.answers.get(number):
+            self.read(deadline)
+        got = self.answers[number].pop(0)
+        if not got["ok"]:
+            raise CallError(got["error"])
+        return got.get("payload")
+
+    def call(self, method, params=None, timeout=15):
+        return self.answer(self.send(method, params), timeout)
+
+    def wait_event(self, name, where=lambda payload: True, timeout=15):
+        """The payload of the first event of that name, already here or to come; it is consumed."""
+        deadline, seen = time.monotonic() + timeout, 0
+        while True:
+            for i in range(seen, len(self.events)):
+                if self.events[i]["event"] == name and where(self.events[i]["payload"]):
+                    return self.events.pop(i)["payload"]
+            seen = len(self.events)
+            self.read(deadline)
+
+    def chat(self, message, session="agent:main:e2e", key=None, timeout=20):
+        """Sends one message and waits for its end. Returns (run id, the chat events of the run)."""
+        key = key or f"key-{time.monotonic_ns()}"
+        run = self.call("chat.send", {"sessionKey": session, "message": message, "idempotencyKey": key})["runId"]
+        final = self.wait_event("chat", lambda p: p["runId"] == run and p["state"] in ("final", "error", "aborted"),
+                                timeout)
+        before = [e["payload"] for e in self.events if e["event"] == "chat" and e["payload"]["runId"] == run]
+        return run, before + [final]
+
+
+def text_of(message):
+    content = message["content"]
+    return content if isinstance(content, str) else "".join(p.get("text", "") for p in content)

@@ -1,0 +1,191 @@
+"""Runs the real program in a state directory of its own, and proves that nothing of it stays behind."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("OPENCLAW_TEST_BINARY", os.path.join(ROOT, "build/dev/openclaw"))
+TOKEN = "token-of-the-tests"
+TOPOLOGIES = {"inproc": None, "ipc": os.path.join(ROOT, "deploy/topologies/split-agents.json5")}
+
+
+def until(condition, timeout=10, what="the condition"):
+    """Polls until `condition` yields something true, and returns it."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not hold within {timeout} s")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Gateway:
+    def __init__(self, topology="inproc", config=None, state_dir=None, environment=None, arguments=()):
+        self.mark = uuid.uuid4().hex
+        self.port = free_port()
+        self.token = TOKEN
+        self.owns_state = state_dir is None
+        self.state_dir = state_dir or tempfile.mkdtemp(prefix="openclaw-e2e-")
+        self.sanitizer_log = os.path.join(self.state_dir, "sanitizer")
+        self.output = os.path.join(self.state_dir, "output.txt")
+        self.arguments = list(arguments)
+        if TOPOLOGIES[topology]:
+            self.arguments += ["--topology", TOPOLOGIES[topology]]
+        self.extra = environment or {}
+        self.process = None
+        self.config_path = os.path.join(self.state_dir, "openclaw.json")
+        if not os.path.exists(self.config_path):
+            self.write_config(config or {})
+
+    def write_config(self, changes):
+        config = {
+            "gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN},
+                        "http": {"endpoints": {"chatCompletions": {"enabled": True}}}},
+            "agents": {"defaults": {"model": {"primary": "builtin/echo"}}},
+        }
+        for key, value in changes.items():
+            config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            json.dump(config, file)
+
+    @property
+    def environment(self):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENCLAW_")}
+        options = f"log_path={self.sanitizer_log}:log_exe_name=1"
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+            kept[name] = f"{kept[name]}:{options}" if kept.get(name) else options
+        return {**kept, "HOME": self.state_dir, "OPENCLAW_STATE_DIR": self.state_dir,
+                "OPENCLAW_CONFIG_PATH": self.config_path, "OPENCLAW_TEST_MARK": self.mark, **self.extra}
+
+    def command(self, *words):
+        return [BINARY, *words]
+
+    def cli(self, *words, timeout=30, environment=None, **options):
+        """Runs the command line against this gateway; returns the finished process."""
+        return subprocess.run(self.command(*words), env={**self.environment, "OPENCLAW_GATEWAY_PORT": str(self.port),
+                                                         **(environment or {})},
+                              capture_output=True, text=True, timeout=timeout, check=False, **options)
+
+    def spawn(self):
+        with open(self.output, "ab") as output:
+            self.process = subprocess.Popen(
+                self.command("gateway", "run", "--port", str(self.port), *self.arguments),
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True)
+        return self
+
+    def start(self):
+        self.spawn()
+        until(self.is_ready_or_gone, 30, "readiness")
+        if self.process.poll() is not None:
+            raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.text()}")
+        return self
+
+    def is_ready_or_gone(self):
+        if self.process.poll() is not None:
+            return True
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def text(self):
+        with open(self.output, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def logs(self):
+        """What the log file and the output say, as lines."""
+        lines = self.text().splitlines()
+        for folder, _, names in os.walk(self.state_dir):
+            for name in names:
+                if name.endswith(".log"):
+                    with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                        lines += file.read().splitlines()
+        return lines
+
+    def processes(self):
+        """Every live process that descends from this gateway or its command line."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if self.mark.encode() in file.read():
+                        found.append(int(pid))
+        return found
+
+    def children(self):
+        return [pid for pid in self.processes() if pid != self.process.pid]
+
+    def stop(self, signum=signal.SIGTERM, timeout=15):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signum)
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                for pid in self.processes():
+                    os.kill(pid, signal.SIGKILL)
+                raise AssertionError(f"it did not stop within {timeout} s:\n{self.text()[-4000:]}") from None
+        return self.process.returncode if self.process else None
+
+    def check_nothing_left(self):
+        until(lambda: not self.processes(), 5, "the end of every process of the gateway")
+
+    def sanitizer_reports(self):
+        reports = []
+        for name in os.listdir(self.state_dir):
+            if name.startswith("sanitizer."):
+                with open(os.path.join(self.state_dir, name), encoding="utf-8", errors="replace") as file:
+                    reports.append(file.read())
+        return reports
+
+    def close(self):
+        """Ends the life of this gateway: stopped, nothing left behind, no sanitizer report."""
+        try:
+            code = self.stop()
+            self.check_nothing_left()
+            reports = self.sanitizer_reports()
+            assert not reports, "\n".join(reports)[:8000]
+            return code
+        finally:
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if self.owns_state:
+                shutil.rmtree(self.state_dir, ignore_errors=True)
+
+    def request(self, method, path, body=None, headers=None, timeout=20):
+        """One HTTP exchange: (status, headers, body as text)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            if isinstance(body, (dict, list)):
+                body, headers = json.dumps(body), {"Content-Type": "application/json", **(headers or {})}
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read().decode()
+        finally:
+            connection.close()
+
+    def get(self, path, timeout=5):
+        status, _, text = self.request("GET", path, timeout=timeout)
+        return status, text
+
+    def complete(self, body, headers=None, timeout=20):
+        return self.request("POST", "/v1/chat/completions", body,
+                            {"Authorization": f"Bearer {self.token}", **(headers or {})}, timeout)
