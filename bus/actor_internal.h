@@ -1,0 +1,291 @@
+/*
+ * actor_internal: the running actor as its own parts see it. Only bus/ includes this.
+ */
+#ifndef BUS_ACTOR_INTERNAL_H
+#define BUS_ACTOR_INTERNAL_H
+
+#include <czmq.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "bus/actor.h"
+#include "bus/envelope.h"
+#include "bus/mailbox.h"
+#include "bus/pack.h"
+#include "bus/tap.h"
+#include "bus/wheel.h"
+
+#define LINK_ENDPOINT_MAX 160
+#define LINK_WINDOW_BYTES ((int64_t)8 * 1024 * 1024)
+#define LINK_WINDOW_MSGS 16384
+#define LINK_PARKED_MAX 4096
+#define ACTOR_BATCH 64          /* mails handled before other handles of the loop get a turn */
+#define ACTOR_BODY_MAX ((size_t)64 * 1024 * 1024)
+#define TOPIC_PARKED_MAX 1024
+
+/* Counters of one actor's life so far; written by its thread, read by its host. */
+struct actor_stats {
+    _Atomic uint32_t mailbox_msgs;
+    _Atomic uint64_t mailbox_bytes;
+    _Atomic uint64_t msgs_in;
+    _Atomic uint64_t msgs_out;
+    _Atomic uint64_t bytes_in;
+    _Atomic uint64_t bytes_out;
+    _Atomic uint64_t dead_letters;
+    _Atomic uint64_t refused;
+    _Atomic uint32_t calls_open;
+};
+
+/* --- links: one per peer this actor knows ------------------------------------------ */
+
+enum link_state {
+    LINK_UNKNOWN,   /* never asked for */
+    LINK_RESOLVING, /* the node was asked; what is sent is parked */
+    LINK_UP,
+    LINK_DOWN, /* the directory says that nobody is there now */
+};
+
+/* A message waiting for its link. */
+struct parked {
+    struct parked *next;
+    zmq_msg_t header;
+    zmq_msg_t body;
+};
+
+struct link {
+    struct link *hash_next;
+    char address[ACTOR_ADDRESS_MAX];
+    uint8_t len;
+    uint8_t state; /* enum link_state */
+    bool is_fixed; /* a node: its endpoint is known without asking */
+    enum actor_life life;
+    uint32_t incarnation; /* of the peer's life that `push` leads to */
+    uint32_t retry_after_ms;
+    zsock_t *push;
+    void *push_raw;
+    char endpoint[LINK_ENDPOINT_MAX];
+    int64_t credit_bytes; /* what we may still send */
+    int64_t credit_msgs;
+    uint32_t heard_incarnation; /* of the peer's life that the two counts below belong to */
+    int64_t owed_bytes;         /* credit to give back */
+    int64_t owed_msgs;
+    struct parked *parked_head;
+    struct parked **parked_tail;
+    uint32_t parked_n;
+    struct call_slot *calls;   /* ours, which this peer must answer */
+    struct serve_slot *serves; /* this peer's, which we must answer */
+};
+
+struct link *link_get(struct actor *self, struct span address);
+struct link *link_find(struct actor *self, struct span address);
+/* Sends; takes the body always. What cannot be delivered is dealt with (call failed,
+ * dead letter). Returns 0 or a fault of our own. */
+int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body);
+/* The directory's word about the peer. An empty endpoint means nobody is there. */
+void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation,
+                enum actor_life life, uint32_t retry_after_ms);
+/* Counts one handled mail; gives credit back in halves of a window. */
+void link_account(struct actor *self, struct link *link, uint32_t incarnation, size_t bytes);
+void link_close_all(struct actor *self);
+
+/* --- calls we made --------------------------------------------------------------------- */
+
+struct call_slot {
+    struct wheel_entry due;
+    uint64_t id; /* generation << 32 | index; 0 free */
+    struct link *target;
+    uint32_t target_incarnation; /* 0: not known */
+    struct call_slot *prev;
+    struct call_slot *next; /* calls of one target, or free slots */
+    struct call_slot *ended_next;
+    const struct schema_msg *msg;
+    actor_on_answer on_answer;
+    actor_on_chunk on_chunk;
+    void *cookie;
+    int ended_code; /* a failure to be told from the loop */
+    uint32_t ended_retry_ms;
+    char ended_text[160];
+};
+
+/* Ends a call by a failure, told later from the loop. Unknown ids are ignored. */
+void call_fail_later(struct actor *self, uint64_t id, int code, uint32_t retry_after_ms, const char *text);
+void call_on_envelope(struct actor *self, struct mail *mail);
+void call_on_link_down(struct actor *self, struct link *link);
+/* Ends calls that an earlier life of the peer had taken. */
+void call_on_link_life(struct actor *self, struct link *link);
+/* Tells what ended; true when there was something. */
+bool call_run_ended(struct actor *self);
+void call_run_due(struct actor *self);
+void call_free_all(struct actor *self);
+
+/* --- calls we must answer ------------------------------------------------------------------ */
+
+#define SERVE_BUCKETS 256
+
+struct serve_slot {
+    uint64_t id; /* generation << 32 | index; 0 free */
+    uint32_t index;
+    uint64_t corr;
+    struct link *asker;
+    uint32_t asker_incarnation; /* 0: not known */
+    struct serve_slot *prev;
+    struct serve_slot *next; /* of one asker, or free slots */
+    struct serve_slot *bucket_next;
+    struct trace_id trace;
+    int64_t credit;
+    bool is_stream;
+    bool is_credit_wanted;
+    const struct schema_msg *msg;
+    void *cookie;
+};
+
+void serve_on_envelope(struct actor *self, struct mail *mail);
+void serve_on_link_down(struct actor *self, struct link *link);
+/* Cancels what an earlier life of the peer had asked. */
+void serve_on_link_life(struct actor *self, struct link *link);
+void serve_fail_all(struct actor *self);
+/* Answers a call that has no slot yet. Takes the body. */
+int serve_answer(struct actor *self, const struct mail *mail, enum envelope_kind kind, zmq_msg_t *body);
+int serve_fail(struct actor *self, const struct mail *mail, const struct failure *failure);
+/* Fails a call that we could not hand on, back to whoever asked first. */
+void serve_fail_forwarded(struct actor *self, const struct envelope *env, const struct failure *failure);
+
+/* --- topics ----------------------------------------------------------------------------------- */
+
+struct topic_pub {
+    struct topic_pub *next;
+    char name[ENVELOPE_NAME_MAX];
+    uint8_t len;
+    bool is_known;
+    struct link **subscribers;
+    size_t subscribers_n;
+    struct parked *parked_head; /* header NULL-sized: only bodies are parked */
+    struct parked **parked_tail;
+    uint32_t parked_n;
+};
+
+void topic_on_subscribers(struct actor *self, struct span body);
+void topic_free_all(struct actor *self);
+bool topic_has_subscribers(struct actor *self, const char *name);
+
+/* --- the actor ---------------------------------------------------------------------------------- */
+
+struct route_table {
+    struct route_cell {
+        struct actor_route route;
+        uint32_t hash;
+    } * cells;
+    uint32_t mask;
+    uint32_t used;
+};
+
+struct watch {
+    struct watch *next;
+    char pattern[ACTOR_ADDRESS_MAX];
+    actor_on_life on;
+};
+
+struct actor_ctx {
+    struct actor *actor;
+    struct mail *mail;
+    const struct schema_msg *msg;
+    bool is_answered;
+    bool has_failure;
+    struct failure failure;
+    char failure_text[FAILURE_MESSAGE_MAX];
+    struct pack details;
+};
+
+/* How an actor is started; texts are copied. */
+struct actor_opts {
+    const struct actor_def *def;
+    const char *address;
+    const char *arg;
+    uint32_t incarnation;
+    const char *host;          /* for the tap */
+    const char *node_address;  /* "host/<name>" or "supervisor"; its own address for a node */
+    const char *node_endpoint; /* NULL for a node */
+    const char *run_dir;       /* where node endpoints of other processes are, or NULL */
+    const char *endpoints[2];  /* to bind; NULL-ended when one */
+    const struct schema_registry *registry;
+    struct actor_stats *stats; /* outlives the actor */
+    /* A node resolves from its own directory instead of asking. */
+    void (*resolve)(struct actor *self, struct link *link);
+    bool (*subscribers)(struct actor *self, const char *topic);
+};
+
+struct actor {
+    struct actor_opts opts;
+    const struct actor_def *def;
+    char address[ACTOR_ADDRESS_MAX];
+    char host[32];
+    char node_address[ACTOR_ADDRESS_MAX];
+    void *state;
+    uv_loop_t *loop;
+    uv_loop_t own_loop;
+    zsock_t *pull;
+    void *pull_raw;
+    uv_poll_t poll;
+    uv_idle_t work;
+    uv_timer_t timer;
+    uint64_t timer_at_ms; /* loop time the timer is set for; UINT64_MAX when off */
+    int handles_open;
+    struct mailbox mailbox;
+    struct link *links[256];
+    struct link *node;
+    struct route_table routes;
+    struct route_table topics;
+    struct topic_pub *pubs;
+    struct watch *watches;
+    struct wheel wheel;
+    struct call_slot **call_chunks;
+    uint32_t call_chunks_n;
+    uint32_t calls_open;
+    struct call_slot *call_free;
+    struct call_slot *ended;
+    struct call_slot **ended_tail;
+    uint32_t call_generation;
+    struct serve_slot **serve_slots;
+    uint32_t serve_slots_n;
+    struct serve_slot *serve_free;
+    struct serve_slot *serve_buckets[SERVE_BUCKETS];
+    uint32_t serve_generation;
+    struct pack scratch;
+    void *in_buf; /* decoded message in hand */
+    size_t in_cap;
+    void *answer_buf; /* decoded answer or chunk */
+    size_t answer_cap;
+    struct tap_port tap;
+    uint64_t next_id;
+    uint64_t random[2];
+    uint64_t dead_logged_ms;
+    uint32_t dead_unlogged;
+    int fault;
+    bool is_init;
+    bool is_stopping; /* the loop is to end */
+    bool is_ready;
+};
+
+/* Starts on a given loop (embedded) or on its own; then actor_serve runs its own loop. */
+int actor_open(struct actor *self, uv_loop_t *loop, const struct actor_opts *opts);
+/* Runs the own loop until the actor stops. */
+void actor_serve(struct actor *self);
+/* Fails what is open, closes everything. An embedded actor's loop must run until
+ * handles_open is 0. */
+void actor_close(struct actor *self);
+
+/* Makes the loop look at local work soon. */
+void actor_wake(struct actor *self);
+void actor_timer_update(struct actor *self);
+struct trace_id actor_trace_new(struct actor *self);
+void actor_dead_letter(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason);
+/* Packs a struct (or copies `body` when msg->type or in is NULL) into a frame. */
+int actor_body_make(struct actor *self, const struct schema_msg *msg, const void *in, struct span body,
+                    zmq_msg_t *ret_frame);
+int frame_copy(struct span bytes, zmq_msg_t *ret_frame);
+/* Decodes into a buffer that grows to type->size. 0, CODEC_E_REFUSED, fault. */
+int actor_decode(void **buf, size_t *cap, const struct schema_msg *msg, struct span body, char *ret_text,
+                 size_t text_len);
+void actor_life_notify(struct actor *self, struct span address, enum actor_life life);
+
+#endif

@@ -1,0 +1,143 @@
+#include "bus/mailbox.h"
+
+#include <stdlib.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
+
+void mailbox_init(struct mailbox *self, uint32_t msgs_max, size_t bytes_max)
+{
+    *self = (struct mailbox){ .msgs_max = msgs_max, .bytes_max = bytes_max };
+    self->tail = &self->head;
+}
+
+void mailbox_deinit(struct mailbox *self)
+{
+    for (struct mail *mail = mailbox_pop(self); mail; mail = mailbox_pop(self)) {
+        mailbox_recycle(self, &mail);
+    }
+    while (self->pool) {
+        struct mail *mail = self->pool;
+        self->pool = mail->next;
+        free(mail);
+    }
+}
+
+struct mail *mailbox_mail_new(struct mailbox *self)
+{
+    struct mail *mail = self->pool;
+
+    if (mail) {
+        self->pool = mail->next;
+    } else {
+        mail = mem_new(sizeof(*mail));
+    }
+    mail->next = NULL;
+    mail->principal = NULL;
+    (void)zmq_msg_init(&mail->header); /* cannot fail */
+    (void)zmq_msg_init(&mail->body.msg);
+    return mail;
+}
+
+void mailbox_recycle(struct mailbox *self, struct mail **mail_p)
+{
+    struct mail *mail = TAKE(*mail_p);
+
+    (void)zmq_msg_close(&mail->header); /* fails only for an uninitialised message */
+    (void)zmq_msg_close(&mail->body.msg);
+    mail->next = self->pool;
+    self->pool = mail;
+}
+
+static struct mailbox_principal **principal_slot(struct mailbox *self, struct span name)
+{
+    uint32_t hash = 2166136261U; /* FNV-1a */
+
+    for (size_t i = 0; i < name.len; i++) {
+        hash = (hash ^ (uint8_t)name.ptr[i]) * 16777619U;
+    }
+    struct mailbox_principal **at = &self->principals[hash % ARRAY_LEN(self->principals)];
+    while (*at && !span_is((struct span){ (*at)->name, (*at)->len }, name)) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static struct mailbox_principal *principal_get(struct mailbox *self, struct span name)
+{
+    struct mailbox_principal **at = principal_slot(self, name);
+
+    if (!*at) {
+        struct mailbox_principal *entry = mem_new(sizeof(*entry));
+
+        memcpy(entry->name, name.ptr, name.len);
+        entry->len = (uint8_t)name.len;
+        *at = entry;
+    }
+    return *at;
+}
+
+static void principal_drop_if_idle(struct mailbox *self, struct mailbox_principal *entry)
+{
+    if (entry->msgs == 0) {
+        struct mailbox_principal **at = principal_slot(self, (struct span){ entry->name, entry->len });
+
+        *at = entry->next;
+        free(entry);
+    }
+}
+
+static bool is_always_admitted(const struct mail *mail)
+{
+    return mail->env.kind != ENVELOPE_CALL && mail->env.kind != ENVELOPE_CAST && mail->env.kind != ENVELOPE_PUBLISH;
+}
+
+int mailbox_push(struct mailbox *self, struct mail **mail_p)
+{
+    struct mail *mail = *mail_p;
+
+    if (!is_always_admitted(mail)) {
+        if (self->msgs >= self->msgs_max || self->bytes >= self->bytes_max) {
+            self->refused++;
+            return MAILBOX_E_FULL;
+        }
+        if (mail->env.principal.len) {
+            struct mailbox_principal *entry = principal_get(self, mail->env.principal);
+
+            if (entry->msgs >= self->msgs_max / 2 || entry->bytes >= self->bytes_max / 2) {
+                self->refused++;
+                return MAILBOX_E_SHARE;
+            }
+            entry->msgs++;
+            entry->bytes += mail->bytes;
+            mail->principal = entry;
+        }
+    }
+    self->msgs++;
+    self->bytes += mail->bytes;
+    *self->tail = TAKE(*mail_p);
+    self->tail = &mail->next;
+    return 0;
+}
+
+struct mail *mailbox_pop(struct mailbox *self)
+{
+    struct mail *mail = self->head;
+
+    if (!mail) {
+        return NULL;
+    }
+    self->head = mail->next;
+    if (!self->head) {
+        self->tail = &self->head;
+    }
+    mail->next = NULL;
+    self->msgs--;
+    self->bytes -= mail->bytes;
+    if (mail->principal) {
+        mail->principal->msgs--;
+        mail->principal->bytes -= mail->bytes;
+        principal_drop_if_idle(self, TAKE(mail->principal));
+    }
+    return mail;
+}

@@ -1,0 +1,68 @@
+/*
+ * node: the bus's own actor of one process: `host/<name>` in a host, `supervisor` in the
+ * supervising process. It keeps the directory, answers who is where, and syncs with the
+ * other nodes. It runs on the loop of the thread that opens it.
+ *
+ * Hosts talk to the supervisor only; it relays what one host says to all others.
+ */
+#ifndef BUS_NODE_H
+#define BUS_NODE_H
+
+#include "bus/actor_internal.h"
+#include "bus/directory.h"
+#include "bus/topology.h"
+
+#define NODE_SUPERVISOR "supervisor"
+
+struct node;
+
+struct node_opts {
+    uv_loop_t *loop;
+    const char *host; /* name of this host; NULL for the supervisor */
+    uint32_t incarnation;
+    const char *run_dir;              /* NULL: this process is alone */
+    const struct topology *topology;  /* borrowed */
+    const struct schema_registry *registry;
+    bool has_supervisor;
+    void *arg; /* of the callbacks below; each may be NULL */
+    /* Run (stop, restart) an actor in this process. Returns false when refused. */
+    bool (*on_spawn)(void *arg, const char *address, const char *def, const char *spawn_arg);
+    void (*on_despawn)(void *arg, const char *address);
+    bool (*on_restart)(void *arg, const char *address);
+    /* A local actor says how it is. `life` or `status` is empty when unchanged. */
+    void (*on_state)(void *arg, struct span address, struct span life, struct span status);
+    void (*on_exit)(void *arg, struct span address, int fault, struct span place);
+    /* Adds this process's rows to an open msgpack array; see docs/architecture.md. */
+    void (*on_actors)(void *arg, struct pack *pack);
+    void (*on_stop)(void *arg);
+    /* Supervisor: a host has said hello; its entries follow. */
+    void (*on_hello)(void *arg, const char *host, int64_t pid, uint32_t incarnation);
+    /* Supervisor: an entry of some host changed. */
+    void (*on_entry)(void *arg, const struct directory_entry *entry);
+};
+
+int node_new(const struct node_opts *opts, struct node **ret_node);
+/* Starts closing; free the memory with node_free once the loop has run its closes. */
+void node_close(struct node *self);
+bool node_is_closed(const struct node *self);
+void node_free(struct node **node_p);
+
+struct actor *node_actor(struct node *self);
+const struct directory *node_directory(const struct node *self);
+
+/* This process's own word about one of its actors: stored, told to whoever waits, and
+ * synced. An entry that is not up has no endpoints. */
+void node_entry_set(struct node *self, const struct directory_entry *entry);
+/* Forgets what a dead local actor wanted to know and was subscribed to. */
+void node_actor_gone(struct node *self, struct span address);
+
+/* Supervisor: a host's process has ended; everything on it is down at once, everywhere. */
+void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms);
+/* Supervisor: tells a host to stop in order. */
+void node_host_stop(struct node *self, const char *host);
+
+/* The endpoint of a node: "ipc://<run>/host-<name>.sock", for a supervisor
+ * "ipc://<run>/supervisor.sock". */
+void node_endpoint(const char *run_dir, const char *host, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,185 @@
+/*
+ * topic: publishing to whoever subscribed. The node knows the subscribers; a publisher
+ * asks once and is told of changes. The body is packed once and shared.
+ */
+#include "bus/actor_internal.h"
+#include "bus/base/mem.h"
+#include "bus/value.h"
+#include "bus/wire.h"
+
+static struct topic_pub *pub_find(struct actor *self, struct span name)
+{
+    struct topic_pub *pub = self->pubs;
+
+    while (pub && !span_is((struct span){ pub->name, pub->len }, name)) {
+        pub = pub->next;
+    }
+    return pub;
+}
+
+static struct topic_pub *pub_get(struct actor *self, const struct schema_msg *topic)
+{
+    struct topic_pub *pub = pub_find(self, (struct span){ topic->name, topic->name_len });
+
+    if (pub) {
+        return pub;
+    }
+    pub = mem_new(sizeof(*pub));
+    memcpy(pub->name, topic->name, topic->name_len);
+    pub->len = topic->name_len;
+    pub->parked_tail = &pub->parked_head;
+    pub->next = self->pubs;
+    self->pubs = pub;
+    if (self->opts.subscribers && self->opts.subscribers(self, pub->name)) {
+        return pub; /* a node fills it from its own directory */
+    }
+    pack_reset(&self->scratch);
+    pack_map_begin(&self->scratch);
+    pack_kv_text(&self->scratch, "name", pub->name);
+    pack_map_end(&self->scratch);
+    (void)actor_cast_span(self, self->node_address, &wire_topic, pack_span(&self->scratch), NULL); /* memory only */
+    return pub;
+}
+
+static int frame_send(struct actor *self, struct topic_pub *pub, const struct envelope *env, const zmq_msg_t *frame)
+{
+    for (size_t i = 0; i < pub->subscribers_n; i++) {
+        struct envelope copy = *env;
+        zmq_msg_t shared;
+
+        (void)zmq_msg_init(&shared);
+        if (zmq_msg_copy(&shared, (zmq_msg_t *)(uintptr_t)frame) != 0) {
+            return FAULT(-zmq_errno());
+        }
+        int r = link_send(self, pub->subscribers[i], &copy, &shared);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static struct envelope envelope_of(struct actor *self, const struct topic_pub *pub, struct trace_id trace)
+{
+    return (struct envelope){ .kind = ENVELOPE_PUBLISH,
+                              .from = span_from(self->address),
+                              .name = { pub->name, pub->len },
+                              .left_ms = UINT32_MAX,
+                              .trace = trace };
+}
+
+/* Until the node has answered, what is published waits in order; takes the frame. */
+static void body_park(struct topic_pub *pub, zmq_msg_t *frame)
+{
+    struct parked *item = mem_new(sizeof(*item));
+
+    (void)zmq_msg_init(&item->header);
+    (void)zmq_msg_init(&item->body);
+    (void)zmq_msg_move(&item->body, frame);
+    *pub->parked_tail = item;
+    pub->parked_tail = &item->next;
+    pub->parked_n++;
+}
+
+static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq_msg_t *frame,
+                         const struct actor_ctx *cause)
+{
+    struct topic_pub *pub = pub_get(self, topic);
+    struct trace_id trace = cause ? actor_ctx_trace(cause) : (struct trace_id){ 0 };
+    struct envelope env = envelope_of(self, pub, trace);
+    int r = 0;
+
+    if (pub->is_known) {
+        r = frame_send(self, pub, &env, frame);
+    } else if (pub->parked_n < TOPIC_PARKED_MAX) {
+        body_park(pub, frame);
+    } else {
+        actor_dead_letter(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits");
+    }
+    (void)zmq_msg_close(frame);
+    return r;
+}
+
+int actor_publish(struct actor *self, const struct schema_msg *topic, const void *in, const struct actor_ctx *cause)
+{
+    zmq_msg_t frame;
+    int r = actor_body_make(self, topic, in, (struct span){ 0 }, &frame);
+
+    return r < 0 ? r : frame_publish(self, topic, &frame, cause);
+}
+
+int actor_publish_span(struct actor *self, const struct schema_msg *topic, struct span body,
+                       const struct actor_ctx *cause)
+{
+    zmq_msg_t frame;
+    int r = frame_copy(body, &frame);
+
+    return r < 0 ? r : frame_publish(self, topic, &frame, cause);
+}
+
+static void parked_release(struct actor *self, struct topic_pub *pub)
+{
+    struct envelope env = envelope_of(self, pub, (struct trace_id){ 0 });
+
+    while (pub->parked_head) {
+        struct parked *item = pub->parked_head;
+
+        pub->parked_head = item->next;
+        (void)frame_send(self, pub, &env, &item->body); /* memory: an event is lost, as for a full subscriber */
+        (void)zmq_msg_close(&item->header);
+        (void)zmq_msg_close(&item->body);
+        free(item);
+    }
+    pub->parked_tail = &pub->parked_head;
+    pub->parked_n = 0;
+}
+
+void topic_on_subscribers(struct actor *self, struct span body)
+{
+    struct topic_pub *pub = pub_find(self, value_str(value_get(body, "name"), (struct span){ 0 }));
+    struct span list = value_get(body, "addresses");
+
+    if (!pub) {
+        return;
+    }
+    free(pub->subscribers);
+    pub->subscribers_n = 0;
+    pub->subscribers = mem_new((value_count(list) + 1U) * sizeof(struct link *));
+    struct value_iter it = value_iter(list);
+    struct span key, item;
+    while (value_next(&it, &key, &item)) {
+        struct span address = value_str(item, (struct span){ 0 });
+
+        if (address.len > 0 && address.len < ACTOR_ADDRESS_MAX) {
+            pub->subscribers[pub->subscribers_n++] = link_get(self, address);
+        }
+    }
+    pub->is_known = true;
+    parked_release(self, pub);
+}
+
+bool topic_has_subscribers(struct actor *self, const char *name)
+{
+    struct topic_pub *pub = pub_find(self, span_from(name));
+
+    return pub && pub->is_known && pub->subscribers_n > 0;
+}
+
+void topic_free_all(struct actor *self)
+{
+    while (self->pubs) {
+        struct topic_pub *pub = self->pubs;
+
+        self->pubs = pub->next;
+        while (pub->parked_head) {
+            struct parked *item = pub->parked_head;
+
+            pub->parked_head = item->next;
+            (void)zmq_msg_close(&item->header);
+            (void)zmq_msg_close(&item->body);
+            free(item);
+        }
+        free(pub->subscribers);
+        free(pub);
+    }
+}

@@ -1,0 +1,35 @@
+/*
+ * wire: the bus's own messages, between actors and the node of their process, and
+ * between nodes. They are raw msgpack maps, listed in docs/architecture.md.
+ */
+#ifndef BUS_WIRE_H
+#define BUS_WIRE_H
+
+#include "bus/schema_table.h"
+
+/* actor → node */
+extern const struct schema_msg wire_resolve;     /* {address} */
+extern const struct schema_msg wire_topic;       /* {name}: I publish on it */
+extern const struct schema_msg wire_subscribe;   /* {name} */
+extern const struct schema_msg wire_unsubscribe; /* {name} */
+extern const struct schema_msg wire_watch;       /* {pattern} */
+extern const struct schema_msg wire_state;       /* {life, status} */
+extern const struct schema_msg wire_exit;        /* {fault, place} */
+extern const struct schema_msg wire_spawn;       /* {address, def, arg} */
+extern const struct schema_msg wire_despawn;     /* {address} */
+extern const struct schema_msg wire_restart;     /* {address} */
+/* node → actor */
+extern const struct schema_msg wire_entry;       /* {address, endpoint, incarnation, life, retryAfterMs, status} */
+extern const struct schema_msg wire_subscribers; /* {name, addresses} */
+extern const struct schema_msg wire_stop;        /* {} */
+/* node → node */
+extern const struct schema_msg wire_hello;       /* {host, pid, incarnation} */
+extern const struct schema_msg wire_sync;        /* {host, entries: [{…}], topics: [{name, address, on}]} */
+extern const struct schema_msg wire_host_down;   /* {host} */
+/* anyone → node, calls */
+extern const struct schema_msg wire_actors;      /* {} → {host, pid, actors: [{…}]} */
+extern const struct schema_msg wire_tap;         /* {endpoint, bodies, on} → {} */
+/* topics */
+extern const struct schema_msg wire_dead_letters; /* {reason, kind, from, to, name, bytes, trace} */
+
+#endif
