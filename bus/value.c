@@ -9,37 +9,44 @@ bool value_read(struct span *cursor, struct value_head *ret_head)
     return value_head_read(cursor, ret_head);
 }
 
+/* What is still to come of one open container; `left` counts keys and values. */
+struct scan_level {
+    uint64_t left;
+    bool is_map;
+};
+
 bool value_scan(struct span *cursor, unsigned depth)
 {
-    uint64_t left[DEPTH_MOST + 1];
+    struct scan_level levels[DEPTH_MOST + 1];
     unsigned level = 0;
 
     if (depth > DEPTH_MOST) {
         depth = DEPTH_MOST;
     }
-    left[0] = 1;
+    levels[0] = (struct scan_level){ 1, false };
     for (;;) {
         struct value_head head;
-        uint64_t inside;
+        bool is_key;
 
-        while (left[level] == 0) {
+        while (levels[level].left == 0) {
             if (level == 0) {
                 return true;
             }
             level--;
         }
-        left[level]--;
-        if (!value_head_read(cursor, &head)) {
+        is_key = levels[level].is_map && levels[level].left % 2 == 0;
+        levels[level].left--;
+        if (!value_head_read(cursor, &head) || (is_key && head.kind != VALUE_STR)) {
             return false;
         }
-        if (head.kind != VALUE_ARRAY && head.kind != VALUE_MAP) {
-            continue;
+        if (head.kind == VALUE_ARRAY || head.kind == VALUE_MAP) {
+            uint64_t inside = head.kind == VALUE_MAP ? (uint64_t)head.count * 2 : head.count;
+
+            if (level == depth || inside > cursor->len) {
+                return false;
+            }
+            levels[++level] = (struct scan_level){ inside, head.kind == VALUE_MAP };
         }
-        inside = head.kind == VALUE_MAP ? (uint64_t)head.count * 2 : head.count;
-        if (level == depth || inside > cursor->len) {
-            return false;
-        }
-        left[++level] = inside;
     }
 }
 

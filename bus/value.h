@@ -38,9 +38,10 @@ struct value_head {
 };
 
 /*
- * Proves that `bytes` hold exactly one well-formed msgpack value (value_check) nested
- * at most `depth` deep, whose claimed lengths fit in the bytes, before anyone
- * allocates for them (a five-byte map32 head can claim 2^32 pairs).
+ * Proves that `bytes` hold exactly one well-formed msgpack value nested at most `depth`
+ * deep (256 at most; a scalar is 0 deep), whose claimed lengths fit in the bytes and whose
+ * maps have text for keys, before anyone allocates for them (a five-byte map32 head can
+ * claim 2^32 pairs).
  */
 bool wire_check(const void *bytes, size_t len, unsigned depth);
 
