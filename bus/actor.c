@@ -401,7 +401,7 @@ void actor_dead_letter(struct actor *self, const struct envelope *env, size_t bo
                     self->dead_unlogged);
         self->dead_unlogged = 0;
     }
-    if (topic_has_subscribers(self, wire_dead_letters.name)) {
+    if (topic_has_subscribers(self, &wire_dead_letters)) {
         dead_letter_publish(self, env, body_bytes, reason);
     }
 }

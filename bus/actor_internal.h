@@ -166,7 +166,8 @@ struct topic_pub {
 
 void topic_on_subscribers(struct actor *self, struct span body);
 void topic_free_all(struct actor *self);
-bool topic_has_subscribers(struct actor *self, const char *name);
+/* False also while the node has not answered yet. */
+bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic);
 
 /* --- the actor ---------------------------------------------------------------------------------- */
 

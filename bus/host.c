@@ -381,6 +381,11 @@ static void all_stopped(struct host *self)
     }
 }
 
+static void on_all_stopped(uv_timer_t *timer)
+{
+    all_stopped(timer->data);
+}
+
 /* The newest running actor is stopped; its end brings us here again. */
 static void stop_next(struct host *self)
 {
@@ -395,8 +400,8 @@ static void stop_next(struct host *self)
     }
     if (last) {
         slot_stop(last);
-    } else {
-        all_stopped(self);
+    } else { /* from the loop: we may be inside a handler of the very node it closes */
+        (void)uv_timer_start(&self->start_timer, on_all_stopped, 0, 0);
     }
 }
 

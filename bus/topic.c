@@ -158,11 +158,9 @@ void topic_on_subscribers(struct actor *self, struct span body)
     parked_release(self, pub);
 }
 
-bool topic_has_subscribers(struct actor *self, const char *name)
+bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic)
 {
-    struct topic_pub *pub = pub_find(self, span_from(name));
-
-    return pub && pub->is_known && pub->subscribers_n > 0;
+    return pub_get(self, topic)->subscribers_n > 0;
 }
 
 void topic_free_all(struct actor *self)
