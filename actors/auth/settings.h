@@ -1,0 +1,43 @@
+/*
+ * settings: the part of the config that auth's decisions depend on. Pure.
+ */
+#ifndef ACTORS_AUTH_SETTINGS_H
+#define ACTORS_AUTH_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "actors/auth/limiter.h"
+#include "bus/base/span.h"
+#include "bus/pack.h"
+
+#define SETTINGS_SECRET_MAX 512
+
+enum settings_mode {
+    SETTINGS_TOKEN,
+    SETTINGS_PASSWORD,
+    SETTINGS_NONE,
+};
+
+struct settings {
+    enum settings_mode mode;
+    char token[SETTINGS_SECRET_MAX];
+    char password[SETTINGS_SECRET_MAX];
+    struct limiter_rules rules;
+    bool is_loopback_exempt;
+    struct pack origins; /* gateway.controlUi.allowedOrigins, a packed array; empty when absent */
+};
+
+enum {
+    SETTINGS_E_REFUSED = 1, /* unknown mode or too long a secret; self is as it was */
+};
+
+/* Token mode without a token, which lets nobody in. */
+void settings_init(struct settings *self);
+void settings_deinit(struct settings *self);
+/* From the packed `gateway` object. 0, an outcome, or -ENOMEM. */
+int settings_apply(struct settings *self, struct span gateway);
+const char *settings_mode_name(enum settings_mode mode);
+/* Everything that makes an older decision void when it changes; borrowed from `out`. */
+struct span settings_describe(const struct settings *self, struct pack *out);
+
+#endif
