@@ -1,0 +1,81 @@
+#include "actors/config/diff.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "bus/value.h"
+
+struct job {
+    struct pack *out; /* NULL: only count */
+    unsigned count;
+};
+
+static struct span find(struct span map, struct span wanted)
+{
+    struct value_iter it = value_iter(map);
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        if (span_is(key, wanted)) {
+            return item;
+        }
+    }
+    return (struct span){ 0 };
+}
+
+static void compare(struct job *job, struct span before, struct span after, const char *path);
+
+/* A path that does not fit is cut at its parent, which has changed as well. */
+static void member_compare(struct job *job, struct span before, struct span after, const char *path, struct span key)
+{
+    char inner[DIFF_PATH_MAX + 1];
+    int n = snprintf(inner, sizeof(inner), "%s%s%.*s", path, *path ? "." : "", SPAN_FMT(key));
+
+    if (n >= (int)sizeof(inner)) {
+        snprintf(inner, sizeof(inner), "%s", path);
+    }
+    compare(job, before, after, inner);
+}
+
+static void compare(struct job *job, struct span before, struct span after, const char *path)
+{
+    struct value_iter it = value_iter(before);
+    struct span key;
+    struct span item;
+
+    if (span_is(before, after)) {
+        return;
+    }
+    if (value_kind_of(before) != VALUE_MAP || value_kind_of(after) != VALUE_MAP) {
+        job->count++;
+        if (job->out) {
+            pack_text(job->out, path);
+        }
+        return;
+    }
+    while (value_next(&it, &key, &item)) {
+        member_compare(job, item, find(after, key), path, key);
+    }
+    it = value_iter(after);
+    while (value_next(&it, &key, &item)) {
+        if (!find(before, key).len) {
+            member_compare(job, (struct span){ 0 }, item, path, key);
+        }
+    }
+}
+
+void diff_pack(struct span before, struct span after, struct pack *out)
+{
+    struct job counted = { 0 };
+    struct job packed = { .out = out };
+
+    compare(&counted, before, after, "");
+    pack_array_begin(out);
+    if (counted.count > DIFF_PATHS_MAX) {
+        pack_text(out, "");
+    } else {
+        compare(&packed, before, after, "");
+    }
+    pack_array_end(out);
+}

@@ -1,0 +1,114 @@
+#include "actors/config/redact.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/value.h"
+
+#define NOTHING ((struct span){ 0 })
+
+struct job {
+    struct pack *out;
+    bool is_changed;
+};
+
+static bool ends_with(struct span name, const char *end)
+{
+    size_t len = strlen(end);
+
+    return name.len >= len && strncasecmp(name.ptr + name.len - len, end, len) == 0;
+}
+
+static bool is_secret_name(struct span name)
+{
+    static const char *const ends[] = {
+        "token",      "password",      "secret",     "apikey", "api_key", "api-key",     "privatekey",
+        "passphrase", "authorization", "credential", "cookie", "credentials", "serviceaccount",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        if (ends_with(name, ends[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "scheme://user:password@host" */
+static bool is_url_with_password(struct span text)
+{
+    const char *scheme = text.len ? memmem(text.ptr, text.len, "://", 3) : NULL;
+
+    if (!scheme) {
+        return false;
+    }
+    struct span rest = { scheme + 3, text.len - (size_t)(scheme + 3 - text.ptr) };
+    const char *at = memchr(rest.ptr, '@', rest.len);
+    const char *slash = memchr(rest.ptr, '/', rest.len);
+    const char *colon = memchr(rest.ptr, ':', rest.len);
+    return at && colon && colon < at && (!slash || at < slash);
+}
+
+static bool is_variable(struct span text)
+{
+    if (text.len < 4 || text.ptr[0] != '$' || text.ptr[1] != '{' || text.ptr[text.len - 1] != '}') {
+        return false;
+    }
+    return memchr(text.ptr + 2, '}', text.len - 3) == NULL;
+}
+
+static void text_copy(struct job *job, struct span value, bool is_secret)
+{
+    struct span text = value_str(value, NOTHING);
+
+    if (text.len && !is_variable(text) && (is_secret || is_url_with_password(text))) {
+        pack_text(job->out, REDACT_MARKER);
+        job->is_changed = true;
+    } else {
+        pack_raw(job->out, value);
+    }
+}
+
+/* A list under a secret name holds secrets; a map does only when it is not a reference,
+ * whose own names say what is what. */
+static void copy(struct job *job, struct span value, bool is_secret, bool is_env)
+{
+    struct value_iter it = value_iter(value);
+    struct span key;
+    struct span item;
+
+    switch (value_kind_of(value)) {
+    case VALUE_MAP:
+        pack_map_begin(job->out);
+        while (value_next(&it, &key, &item)) {
+            bool is_inner_env = is_env || span_is_text(key, "env");
+            pack_key_span(job->out, key);
+            copy(job, item, is_env || is_secret_name(key), is_inner_env);
+        }
+        pack_map_end(job->out);
+        break;
+    case VALUE_ARRAY:
+        pack_array_begin(job->out);
+        while (value_next(&it, &key, &item)) {
+            copy(job, item, is_secret, is_env);
+        }
+        pack_array_end(job->out);
+        break;
+    case VALUE_STR:
+        text_copy(job, value, is_secret);
+        break;
+    default:
+        pack_raw(job->out, value);
+        break;
+    }
+}
+
+bool redact_pack(struct span doc, struct pack *out)
+{
+    struct job job = { .out = out };
+
+    copy(&job, doc, false, false);
+    return job.is_changed;
+}

@@ -1,0 +1,22 @@
+/*
+ * redact: a document as clients may see it: secrets replaced by a marker. Pure.
+ */
+#ifndef ACTORS_CONFIG_REDACT_H
+#define ACTORS_CONFIG_REDACT_H
+
+#include <stdbool.h>
+
+#include "bus/base/span.h"
+#include "bus/pack.h"
+
+#define REDACT_MARKER "__OPENCLAW_REDACTED__"
+
+/*
+ * Appends a copy of `doc`. Replaced are strings under names that say token, password,
+ * secret, API key and the like, everything under env, and URLs that carry a password.
+ * A text that is only a `${NAME}` stays: it names a secret and is none. Returns whether
+ * anything was replaced.
+ */
+bool redact_pack(struct span doc, struct pack *out);
+
+#endif

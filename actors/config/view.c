@@ -1,0 +1,73 @@
+#include "actors/config/view.h"
+
+#include <stdio.h>
+
+#include "actors/config/redact.h"
+#include "bus/base/cleanup.h"
+#include "bus/value.h"
+
+static void issue_pack(struct span where, const char *text, struct pack *out)
+{
+    pack_map_begin(out);
+    pack_kv_str(out, "path", where);
+    pack_kv_text(out, "message", text);
+    pack_map_end(out);
+}
+
+static void warnings_pack(const struct snapshot *snapshot, struct pack *out)
+{
+    struct value_iter it = value_iter(pack_span(&snapshot->unresolved));
+    struct span key;
+    struct span item;
+
+    pack_array_begin(out);
+    while (value_next(&it, &key, &item)) {
+        issue_pack(value_str(item, SPAN_LIT("")), "the secret that this refers to is not available", out);
+    }
+    pack_array_end(out);
+}
+
+void view_pack(const struct snapshot *snapshot, const char *path, const char *issue, struct pack *out)
+{
+    CLEANUP(pack_deinit) struct pack source;
+    CLEANUP(pack_deinit) struct pack resolved;
+    CLEANUP(pack_deinit) struct pack effective;
+
+    pack_init(&source, 0);
+    pack_init(&resolved, 0);
+    pack_init(&effective, 0);
+    bool has_secrets = redact_pack(pack_span(&snapshot->source), &source);
+    redact_pack(pack_span(&snapshot->resolved), &resolved);
+    redact_pack(pack_span(&snapshot->effective), &effective);
+
+    pack_map_begin(out);
+    pack_kv_text(out, "path", path);
+    pack_kv_bool(out, "exists", snapshot->is_file_present);
+    pack_key(out, "raw");
+    if (has_secrets || !snapshot->is_file_present) {
+        pack_nil(out); /* a text cannot be redacted without losing its comments */
+    } else {
+        pack_str(out, (struct span){ snapshot->text.data, snapshot->text.len });
+    }
+    pack_kv_raw(out, "parsed", pack_span(&source));
+    pack_kv_raw(out, "sourceConfig", pack_span(&source));
+    pack_kv_raw(out, "resolved", pack_span(&resolved));
+    pack_kv_bool(out, "valid", !*issue);
+    pack_kv_raw(out, "runtimeConfig", pack_span(&effective));
+    pack_kv_raw(out, "config", pack_span(&effective));
+    if (snapshot->is_file_present) {
+        pack_kv_text(out, "hash", snapshot->hash);
+    }
+    pack_key(out, "issues");
+    pack_array_begin(out);
+    if (*issue) {
+        issue_pack(SPAN_LIT(""), issue, out);
+    }
+    pack_array_end(out);
+    pack_key(out, "warnings");
+    warnings_pack(snapshot, out);
+    pack_key(out, "legacyIssues");
+    pack_array_begin(out);
+    pack_array_end(out);
+    pack_map_end(out);
+}
