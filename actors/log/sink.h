@@ -1,0 +1,17 @@
+/*
+ * sink: carries what this process logs to the log actor, and to stderr for whoever
+ * watches. For the composition root, before any thread starts.
+ */
+#ifndef ACTORS_LOG_SINK_H
+#define ACTORS_LOG_SINK_H
+
+#include "bus/base/log.h"
+
+/*
+ * Lines of actors go to the address "log"; every line of at least `console` also goes to
+ * stderr, and so does what no actor says or what cannot be delivered. `lowest` is the
+ * lowest level that is looked at; `host` is copied.
+ */
+void sink_install(enum log_level lowest, enum log_level console, const char *host);
+
+#endif
