@@ -1,0 +1,158 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "actors/agent/agent_state.h"
+#include "actors/agent/ids.h"
+#include "actors/agent/transcript.h"
+#include "bus/base/clock.h"
+
+static void copy(char *out, size_t size, struct span text)
+{
+    (void)snprintf(out, size, "%.*s", SPAN_FMT(text));
+}
+
+/* 0, an outcome of admit, or a fault. */
+static int fail_sort(struct agent *self, int rc)
+{
+    rc = batch_fail(self, rc);
+    return rc < 0 ? rc : ADMIT_E_STORAGE;
+}
+
+/* The run of this key, if there was one. 0: there was none. */
+static int repeat_find(struct agent *self, struct span id, struct run **ret_run, struct store_run *ret_ended)
+{
+    int rc;
+
+    *ret_run = book_run_find(&self->book, id);
+    if (*ret_run) {
+        return ADMIT_E_REPEAT;
+    }
+    rc = store_run_get(&self->store, id, ret_ended);
+    if (rc == STORE_E_ABSENT) {
+        return 0;
+    }
+    return rc ? fail_sort(self, rc) : ADMIT_E_ENDED;
+}
+
+/* The session as it stands in memory or in the store, or a new one. */
+static int session_load(struct agent *self, const struct question *question, struct session *session,
+                        struct store_session *ret_row)
+{
+    int rc;
+
+    if (session) {
+        *ret_row = session->row;
+        return 0;
+    }
+    rc = store_session_get(&self->store, question->session_key, ret_row);
+    if (rc == STORE_E_ABSENT) {
+        *ret_row = (struct store_session){ .created_ms = clock_wall_ms() };
+        copy(ret_row->key, sizeof(ret_row->key), question->session_key);
+        ids_uuid(ret_row->id);
+        return 0;
+    }
+    return rc;
+}
+
+/* Sessions without a run before it start at once; so the start is in the same commit. */
+static bool starts_at_once(const struct agent *self, const struct session *session)
+{
+    return self->has_settings && !session &&
+           self->book.active_n + self->book.waiting_n < self->settings.concurrent_max;
+}
+
+static void run_row_make(const struct question *question, const struct store_session *session, bool is_started,
+                         int64_t now_ms, struct store_run *row)
+{
+    *row = (struct store_run){
+        .session_n = session->n,
+        .kind = question->kind,
+        .state = is_started ? STORE_RUN_STARTED : STORE_RUN_QUEUED,
+        .attempts = is_started,
+        .created_ms = now_ms,
+        .started_ms = is_started ? now_ms : 0,
+        .message_seq = session->messages_n,
+        .timeout_ms = question->timeout_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)question->timeout_ms,
+    };
+    copy(row->id, sizeof(row->id), question->id);
+    copy(row->model, sizeof(row->model), question->model);
+}
+
+static int message_write(struct agent *self, const struct question *question, const struct store_run *row,
+                         const char *id, int64_t now_ms)
+{
+    struct store_message message = { .seq = row->message_seq, .run_n = row->n, .ts_ms = now_ms, .id = span_from(id) };
+
+    pack_reset(&self->scratch);
+    transcript_question_pack(&self->scratch, question->text, now_ms);
+    if (pack_error(&self->scratch)) {
+        return pack_error(&self->scratch);
+    }
+    message.body = pack_span(&self->scratch);
+    return store_message_add(&self->store, row->session_n, &message);
+}
+
+static int rows_write(struct agent *self, const struct question *question, struct session *session,
+                      struct store_session *session_row, struct store_run *row, const char *message_id)
+{
+    int64_t now_ms = clock_wall_ms();
+    bool is_started = starts_at_once(self, session);
+    bool is_fresh = !session_row->n;
+    int rc;
+
+    session_row->messages_n++;
+    session_row->updated_ms = now_ms;
+    if (question->channel.len) {
+        copy(session_row->channel, sizeof(session_row->channel), question->channel);
+    }
+    if (is_started) {
+        session_row->status = STORE_SESSION_RUNNING;
+        session_row->started_ms = now_ms;
+        session_row->ended_ms = 0;
+    }
+    rc = store_session_put(&self->store, session_row);
+    if (rc) {
+        return rc;
+    }
+    run_row_make(question, session_row, is_started, now_ms, row);
+    rc = store_run_put(&self->store, row);
+    if (!rc) {
+        rc = message_write(self, question, row, message_id, now_ms);
+    }
+    self->sessions_n += !rc && is_fresh;
+    return rc;
+}
+
+int admit(struct agent *self, const struct question *question, struct run **ret_run, struct store_run *ret_ended)
+{
+    struct session *session = book_session_find(&self->book, question->session_key);
+    struct store_session session_row;
+    struct store_run row;
+    char message_id[IDS_SHORT_MAX];
+    int rc = repeat_find(self, question->id, ret_run, ret_ended);
+
+    if (rc) {
+        return rc;
+    }
+    if (!book_has_room(&self->book, session)) {
+        return ADMIT_E_FULL;
+    }
+    ids_short(message_id);
+    rc = session_load(self, question, session, &session_row);
+    if (!rc) {
+        rc = rows_write(self, question, session, &session_row, &row, message_id);
+    }
+    if (rc) {
+        return fail_sort(self, rc);
+    }
+    if (session) {
+        session->row = session_row;
+    } else {
+        session = book_session_add(&self->book, &session_row);
+    }
+    *ret_run = book_run_add(&self->book, session, &row);
+    (*ret_run)->is_new = true;
+    memcpy((*ret_run)->said_id, message_id, sizeof(message_id));
+    batch_touch(self, *ret_run);
+    return text_buf_add(&(*ret_run)->said, pack_span(&self->scratch)); /* the message, as it was written */
+}

@@ -1,0 +1,166 @@
+/*
+ * agent_state: the state of one agent and what its parts do with it. For this folder
+ * alone.
+ *
+ *   admit.c  a message comes in: row of the run and of the message, once per key
+ *   turn.c   a run starts, gets text, ends, is aborted, is taken up again after a crash
+ *   batch.c  one commit for all that happened in one turn of the loop, then the answers
+ *   show.c   what people see of a run: events, chunks, final answers
+ *   waits.c  agent.wait
+ *   setup.c  the configuration
+ */
+#ifndef ACTORS_AGENT_AGENT_STATE_H
+#define ACTORS_AGENT_AGENT_STATE_H
+
+#include "actors/agent/events.h"
+#include "actors/agent/provider.h"
+#include "actors/agent/session.h"
+#include "actors/agent/settings.h"
+#include "actors/agent/store.h"
+#include "bus/actor.h"
+#include "bus/pack.h"
+
+#define AGENT_ID_MAX 65
+#define AGENT_ATTEMPTS_MAX 3
+#define AGENT_WAITS_MAX 4096
+
+/* An answer that must not go out before the commit. */
+struct ack {
+    struct ack *next;
+    struct actor_token token;
+    int64_t accepted_ms; /* not 0: the chunk agent_accepted, the call goes on */
+    bool is_last;        /* goes out behind the events of the same commit */
+    struct text_buf body; /* the packed reply; of a chunk: the run's id */
+};
+
+struct agent {
+    struct actor *actor;
+    char id[AGENT_ID_MAX];
+    char path[4096]; /* of the database */
+    struct store store;
+    struct provider_engine engine;
+    struct book book;
+    struct pack scratch;
+    bool is_engine_open;
+    bool is_stopping;
+
+    uv_check_t check; /* ends a turn of the loop in which something happened */
+    uv_idle_t idle;   /* keeps the loop from waiting until then */
+    bool is_check_open;
+    bool is_due;
+    struct ack *acks_first;
+    struct ack *acks_last;
+    struct run *touched_first;
+    struct run *touched_last;
+    struct asker *drains; /* streamed completions that have ended here and not yet at their askers */
+
+    uv_timer_t timer; /* the earliest of: a wait that ends, settings and writes to try again */
+    bool is_timer_open;
+    struct asker *waits;
+    uint32_t waits_n;
+    uint64_t unsaved_due_ms; /* loop time; 0: every end is stored */
+
+    struct settings settings;
+    bool has_settings;
+    unsigned settings_asked; /* answers still to come */
+    bool is_settings_bad;    /* one of them was a failure */
+    bool is_settings_stale;  /* changed while we were asking */
+    uint64_t settings_due_ms; /* loop time of the next try; 0: none */
+    struct text_buf settings_providers;
+    struct text_buf settings_agents;
+
+    uint32_t sessions_n;
+    uint32_t ended_n; /* runs, for the pruning now and then */
+    int64_t last_ok_ms;
+    int64_t last_error_ms;
+    char last_error[481];
+};
+
+/* --- batch.c --------------------------------------------------------------------------- */
+
+int batch_open(struct agent *self);
+void batch_close(struct agent *self);
+/* Something happened: the turn of the loop ends with a commit and with showing it. */
+void batch_due(struct agent *self);
+void batch_touch(struct agent *self, struct run *run);
+void batch_untouch(struct agent *self, struct run *run);
+/* After the commit `body` is the answer; copied. 0 or -ENOMEM. */
+int batch_ack(struct agent *self, struct actor_token token, struct span body, bool is_last);
+/* After the commit the first phase of `agent` goes out. 0 or -ENOMEM. */
+int batch_ack_accepted(struct agent *self, struct actor_token token, struct span run_id, int64_t accepted_ms);
+/*
+ * A write failed: whatever the batch held was not applied. Fails everyone who waits for
+ * it and forgets the runs that began in it. Returns FAIL_STORAGE for an outcome, the
+ * fault itself for a fault.
+ */
+int batch_fail(struct agent *self, int rc);
+
+/* --- admit.c ----------------------------------------------------------------------------- */
+
+/* A message that asks for a run. All borrowed. */
+struct question {
+    enum store_run_kind kind;
+    struct span session_key;
+    struct span id; /* idempotency key */
+    struct span text;
+    struct span channel;
+    struct span model; /* provider/model, or empty */
+    uint64_t timeout_ms;
+};
+enum {
+    ADMIT_E_REPEAT = 1, /* the run is in the book */
+    ADMIT_E_ENDED = 2,  /* the run has ended; its row is set */
+    ADMIT_E_FULL = 3,   /* too many runs wait */
+    ADMIT_E_STORAGE = 4, /* and batch_fail has been called */
+};
+/* 0: `ret_run` is new and part of the batch. REPEAT: `ret_run` is the one there is. */
+int admit(struct agent *self, const struct question *question, struct run **ret_run, struct store_run *ret_ended);
+
+/* --- turn.c --------------------------------------------------------------------------------- */
+
+/* Starts as many runs as may start. 0 or a fault. */
+int turn_start_ready(struct agent *self);
+/* Ends a run that is waiting or active. 0 or a fault. */
+int turn_abort(struct agent *self, struct run *run, const char *reason);
+/* Writes what an ended run leaves behind. 0, FAIL_STORAGE (batch_fail was called) or a fault. */
+int turn_save(struct agent *self, struct run *run);
+/* Takes up what was under way when the last life ended. 0 or a fault. */
+int turn_resume(struct agent *self);
+/* An orderly stop: what is under way goes on in the next life and this end of it does not
+ * count as an attempt. A store outcome, 0 or a fault. */
+int turn_park(struct agent *self);
+/* Pauses or resumes the provider by the credit of those who stream. */
+void turn_flow(struct run *run);
+
+/* --- show.c ---------------------------------------------------------------------------------- */
+
+/* After a commit. The run may be gone from here on. */
+void show_run(struct agent *self, struct run *run);
+/* Tells everyone that the end of a run could not be stored. */
+void show_unsaved(struct agent *self, struct run *run);
+/* Someone who streams has credit again. */
+void show_credit(struct agent *self, void *cookie);
+/* Someone has gone: an asker of a run or a drain. */
+void show_cancel(struct agent *self, void *cookie);
+/* Packs the row of the answer of an ended run: what `agent` replies. */
+int show_reply_pack(struct agent *self, const struct store_run *row, struct pack *out);
+void show_deinit(struct agent *self);
+
+/* --- waits.c ----------------------------------------------------------------------------------- */
+
+int waits_open(struct agent *self);
+void waits_close(struct agent *self);
+int on_agent_wait(void *arg, struct actor_ctx *ctx, const void *msg);
+/* The run has ended: answers all who wait for it. */
+void waits_end(struct agent *self, const struct store_run *row);
+bool waits_cancel(struct agent *self, void *cookie);
+/* Arms the timer for whatever is due first. */
+void waits_arm(struct agent *self);
+
+/* --- setup.c ------------------------------------------------------------------------------------ */
+
+/* Asks `config`; the answers come later. 0 or a fault. */
+int setup_ask(struct agent *self);
+int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg);
+
+#endif

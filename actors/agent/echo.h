@@ -1,0 +1,27 @@
+/*
+ * echo: the built-in provider `builtin/echo`. It needs no key and no network, so that a
+ * fresh install talks before any account exists.
+ *
+ * It answers the text of the last user message behind "Echo: ", word by word, one step
+ * of the loop each; an answer of more than ECHO_STEPS_MAX words takes several words per
+ * step. Tokens are counted as words: those of all messages in, those of the answer out.
+ */
+#ifndef ACTORS_AGENT_ECHO_H
+#define ACTORS_AGENT_ECHO_H
+
+#include "actors/agent/provider.h"
+#include "bus/json.h"
+
+#define ECHO_STEPS_MAX 256
+
+int echo_turn_start(uv_loop_t *loop, const struct provider_request *request, const struct provider_events *events,
+                    void *arg, struct provider_turn **ret_turn);
+
+/* Appends the answer to packed `messages`. 0 or -ENOMEM. */
+int echo_answer(struct span messages, struct text_buf *out);
+/* Runs of bytes that are no white space. */
+uint64_t echo_words_count(struct span text);
+/* The next piece of `text` from `offset`: white space and the `words` that follow it. */
+struct span echo_piece(struct span text, size_t offset, uint64_t words);
+
+#endif

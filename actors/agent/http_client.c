@@ -1,0 +1,418 @@
+#include "actors/agent/http_client.h"
+
+#include <stdlib.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+
+#define READ_BUFFER_BYTES 131072L
+#define CONNECTIONS_KEPT_MAX 64L
+#define WAIT_MAX_MS 86400000U
+
+struct http_socket {
+    uv_poll_t poll;
+    struct http_client *client;
+    curl_socket_t fd;
+};
+
+struct http_transfer {
+    struct http_client *client;
+    struct http_transfer *next;
+    struct http_transfer *prev;
+    CURL *easy;
+    struct curl_slist *headers;
+    const struct http_events *events;
+    void *arg;
+    uint64_t first_byte_due; /* loop time; 0 once it came */
+    uint64_t total_due;
+    uint64_t stall_due; /* 0 before the first byte and while paused */
+    uint32_t stall_ms;
+    bool is_paused;
+    bool is_stopped;
+    char error[CURL_ERROR_SIZE];
+};
+
+/* --- transfers ----------------------------------------------------------------------- */
+
+static void transfer_link(struct http_client *self, struct http_transfer *transfer)
+{
+    transfer->next = self->transfers;
+    if (self->transfers) {
+        self->transfers->prev = transfer;
+    }
+    self->transfers = transfer;
+}
+
+static void transfer_free(struct http_transfer *transfer)
+{
+    struct http_client *self = transfer->client;
+
+    if (transfer->prev) {
+        transfer->prev->next = transfer->next;
+    } else if (self->transfers == transfer) {
+        self->transfers = transfer->next;
+    }
+    if (transfer->next) {
+        transfer->next->prev = transfer->prev;
+    }
+    if (transfer->easy) {
+        (void)curl_multi_remove_handle(self->multi, transfer->easy); /* it may not have been added */
+        curl_easy_cleanup(transfer->easy);
+    }
+    curl_slist_free_all(transfer->headers);
+    free(transfer);
+}
+
+static enum http_outcome outcome_of(const struct http_transfer *transfer, CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return HTTP_OK;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return HTTP_NAME_UNKNOWN;
+    case CURLE_COULDNT_CONNECT:
+        return HTTP_REFUSED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_CONNECT_TIMEOUT; /* the only time limit that libcurl is given */
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+        return HTTP_TLS;
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return HTTP_CUT;
+    case CURLE_WRITE_ERROR:
+        return transfer->is_stopped ? HTTP_STOPPED : HTTP_FAILED;
+    default:
+        return HTTP_FAILED;
+    }
+}
+
+static void transfer_end(struct http_transfer *transfer, enum http_outcome outcome, CURLcode code)
+{
+    const struct http_events *events = transfer->events;
+    void *arg = transfer->arg;
+    char error[CURL_ERROR_SIZE];
+    struct http_end end = { .outcome = outcome };
+    curl_off_t retry_after_s = 0;
+
+    memcpy(error, transfer->error, sizeof(error));
+    end.text = error[0] ? error : curl_easy_strerror(code);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &end.status);     /* 0 when unknown */
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s); /* 0 when unknown */
+    if (retry_after_s > 0) {
+        end.retry_after_ms = retry_after_s > 86400 ? WAIT_MAX_MS : (uint32_t)retry_after_s * 1000U;
+    }
+    transfer_free(transfer);
+    events->on_end(arg, &end);
+}
+
+static void done_collect(struct http_client *self)
+{
+    int left = 0;
+    CURLMsg *msg;
+
+    while ((msg = curl_multi_info_read(self->multi, &left))) {
+        struct http_transfer *transfer = NULL;
+        CURLcode code = msg->data.result;
+
+        if (msg->msg != CURLMSG_DONE) {
+            continue;
+        }
+        (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer); /* set at the start */
+        transfer_end(transfer, outcome_of(transfer, code), code);
+    }
+}
+
+/* --- deadlines ------------------------------------------------------------------------ */
+
+static uint64_t due_min(uint64_t a, uint64_t b)
+{
+    if (!a || !b) {
+        return a ? a : b;
+    }
+    return a < b ? a : b;
+}
+
+static uint64_t transfer_due(const struct http_transfer *transfer)
+{
+    return due_min(due_min(transfer->first_byte_due, transfer->stall_due), transfer->total_due);
+}
+
+static void watch_on_timer(uv_timer_t *timer);
+
+/* Arms the watch for the earliest deadline. It may ring too early (activity moves
+ * deadlines without touching the timer), never too late. */
+static void watch_arm(struct http_client *self)
+{
+    uint64_t due = 0;
+    uint64_t now = uv_now(self->loop);
+
+    for (struct http_transfer *transfer = self->transfers; transfer; transfer = transfer->next) {
+        due = due_min(due, transfer_due(transfer));
+    }
+    if (due) {
+        (void)uv_timer_start(&self->watch, watch_on_timer, due > now ? due - now : 0, 0); /* fails for no callback only */
+    } else {
+        (void)uv_timer_stop(&self->watch); /* always 0 */
+    }
+}
+
+/* The first transfer whose time is over, and how. */
+static struct http_transfer *overdue_find(struct http_client *self, enum http_outcome *ret_outcome)
+{
+    uint64_t now = uv_now(self->loop);
+
+    for (struct http_transfer *transfer = self->transfers; transfer; transfer = transfer->next) {
+        if (transfer->first_byte_due && transfer->first_byte_due <= now) {
+            *ret_outcome = HTTP_FIRST_BYTE_TIMEOUT;
+            return transfer;
+        }
+        if (transfer->stall_due && transfer->stall_due <= now) {
+            *ret_outcome = HTTP_STALLED;
+            return transfer;
+        }
+        if (transfer->total_due && transfer->total_due <= now) {
+            *ret_outcome = HTTP_TOTAL_TIMEOUT;
+            return transfer;
+        }
+    }
+    return NULL;
+}
+
+static void watch_on_timer(uv_timer_t *timer)
+{
+    struct http_client *self = timer->data;
+    enum http_outcome outcome = HTTP_STALLED;
+    struct http_transfer *transfer;
+
+    while ((transfer = overdue_find(self, &outcome))) {
+        transfer_end(transfer, outcome, CURLE_OPERATION_TIMEDOUT);
+    }
+    watch_arm(self);
+}
+
+/* --- libcurl on the loop --------------------------------------------------------------- */
+
+static void socket_on_closed(uv_handle_t *handle)
+{
+    free(CONTAINER_OF((uv_poll_t *)handle, struct http_socket, poll));
+}
+
+static void socket_on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct http_socket *socket = poll->data;
+    struct http_client *self = socket->client;
+    int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    int running = 0;
+
+    if (status < 0) {
+        flags = CURL_CSELECT_ERR;
+    }
+    (void)curl_multi_socket_action(self->multi, socket->fd, flags, &running); /* failures come as messages */
+    /* `socket` may be gone from here on */
+    done_collect(self);
+}
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct http_client *self = arg;
+    struct http_socket *socket = socket_arg;
+    int events = 0;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (socket) {
+            (void)curl_multi_assign(self->multi, fd, NULL); /* the socket is known to libcurl */
+            uv_close((uv_handle_t *)&socket->poll, socket_on_closed);
+        }
+        return 0;
+    }
+    if (!socket) {
+        socket = mem_new(sizeof(*socket));
+        socket->client = self;
+        socket->fd = fd;
+        if (uv_poll_init_socket(self->loop, &socket->poll, fd)) {
+            free(socket);
+            return -1;
+        }
+        socket->poll.data = socket;
+        (void)curl_multi_assign(self->multi, fd, socket); /* the socket is known to libcurl */
+    }
+    events |= what & CURL_POLL_IN ? UV_READABLE : 0;
+    events |= what & CURL_POLL_OUT ? UV_WRITABLE : 0;
+    return uv_poll_start(&socket->poll, events, socket_on_ready) ? -1 : 0;
+}
+
+static void timer_on_timer(uv_timer_t *timer)
+{
+    struct http_client *self = timer->data;
+    int running = 0;
+
+    (void)curl_multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running); /* failures come as messages */
+    done_collect(self);
+}
+
+void http_client_kick(struct http_client *self)
+{
+    int running = 0;
+
+    if (self->is_started) {
+        self->is_started = false;
+        (void)curl_multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running); /* failures come as messages */
+        done_collect(self);
+    }
+}
+
+static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct http_client *self = arg;
+
+    (void)multi;
+    if (timeout_ms < 0) {
+        return uv_timer_stop(&self->timer);
+    }
+    return uv_timer_start(&self->timer, timer_on_timer, (uint64_t)timeout_ms, 0);
+}
+
+static size_t on_curl_body(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct http_transfer *transfer = arg;
+    long status = 0;
+
+    transfer->stall_due = uv_now(transfer->client->loop) + transfer->stall_ms;
+    if (transfer->first_byte_due) {
+        transfer->first_byte_due = 0;
+        watch_arm(transfer->client); /* later ones only move the deadline away */
+    }
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status); /* known once a body comes */
+    if (transfer->events->on_body(transfer->arg, status, (struct span){ bytes, size * n })) {
+        transfer->is_stopped = true;
+        return size * n + 1; /* any other count than that given is an error to libcurl */
+    }
+    if (transfer->is_paused) {
+        transfer->stall_due = 0;
+    }
+    return size * n;
+}
+
+int http_client_init(struct http_client *self, uv_loop_t *loop)
+{
+    self->loop = loop;
+    self->multi = curl_multi_init();
+    if (!self->multi) {
+        return FAULT(-ENOMEM);
+    }
+    (void)uv_timer_init(loop, &self->timer); /* always 0 */
+    (void)uv_timer_init(loop, &self->watch); /* always 0 */
+    self->timer.data = self;
+    self->watch.data = self;
+    self->is_open = true;
+    if (curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket) ||
+        curl_multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self) ||
+        curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer) ||
+        curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self) ||
+        curl_multi_setopt(self->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT_MAX)) {
+        return FAULT(-ENOSYS);
+    }
+    return 0;
+}
+
+void http_client_deinit(struct http_client *self)
+{
+    while (self->transfers) {
+        transfer_free(self->transfers);
+    }
+    if (self->multi) {
+        (void)curl_multi_cleanup(self->multi); /* nothing is left in it */
+        self->multi = NULL;
+    }
+    if (self->is_open) {
+        uv_close((uv_handle_t *)&self->timer, NULL);
+        uv_close((uv_handle_t *)&self->watch, NULL);
+        self->is_open = false;
+    }
+}
+
+/* --- requests --------------------------------------------------------------------------- */
+
+static bool limits_apply(CURL *easy, const struct http_request *request)
+{
+    return !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) &&
+           !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           !curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) &&
+           !curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms) &&
+           !curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_BUFFER_BYTES) &&
+           !curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) && !curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) &&
+           /* Without it a cancelled look-up of a name would block the loop until it ends. */
+           !curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+}
+
+static bool request_apply(struct http_transfer *transfer, const struct http_request *request)
+{
+    CURL *easy = transfer->easy;
+
+    return !curl_easy_setopt(easy, CURLOPT_URL, request->url) && !curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) &&
+           !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) &&
+           !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers) &&
+           !curl_easy_setopt(easy, CURLOPT_POST, 1L) &&
+           !curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) &&
+           !curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body.ptr) &&
+           (!request->ca_file || !curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file)) &&
+           !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_body) &&
+           !curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+}
+
+int http_transfer_start(struct http_client *self, const struct http_request *request,
+                        const struct http_events *events, void *arg, struct http_transfer **ret_transfer)
+{
+    struct http_transfer *transfer = mem_new(sizeof(*transfer));
+    uint64_t now = uv_now(self->loop);
+
+    transfer->client = self;
+    transfer->headers = TAKE(*request->headers_p);
+    transfer->events = events;
+    transfer->arg = arg;
+    transfer->stall_ms = request->stall_ms;
+    transfer->first_byte_due = now + request->first_byte_ms;
+    transfer->total_due = now + request->total_ms;
+    transfer->easy = curl_easy_init();
+    transfer_link(self, transfer);
+    if (!transfer->easy || !limits_apply(transfer->easy, request) || !request_apply(transfer, request) ||
+        curl_multi_add_handle(self->multi, transfer->easy)) {
+        transfer_free(transfer);
+        return FAULT(-ENOMEM);
+    }
+    watch_arm(self);
+    self->is_started = true;
+    *ret_transfer = transfer;
+    return 0;
+}
+
+void http_transfer_cancel(struct http_transfer **transfer_p)
+{
+    if (*transfer_p) {
+        transfer_free(TAKE(*transfer_p));
+    }
+}
+
+void http_transfer_pause(struct http_transfer *transfer, bool is_paused)
+{
+    if (transfer->is_paused == is_paused) {
+        return;
+    }
+    transfer->is_paused = is_paused;
+    transfer->stall_due = is_paused || transfer->first_byte_due ? 0 : uv_now(transfer->client->loop) + transfer->stall_ms;
+    /* A refusal to write inside comes as the transfer's end. */
+    (void)curl_easy_pause(transfer->easy, is_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+    watch_arm(transfer->client);
+}

@@ -1,0 +1,84 @@
+/*
+ * http_client: HTTP requests of one actor over libcurl's multi-socket interface, on the
+ * actor's loop. Connections are kept between requests.
+ *
+ * Every transfer ends by exactly one on_end, or by http_transfer_cancel.
+ */
+#ifndef ACTORS_AGENT_HTTP_CLIENT_H
+#define ACTORS_AGENT_HTTP_CLIENT_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "bus/base/span.h"
+
+struct http_transfer;
+
+struct http_client {
+    uv_loop_t *loop;
+    CURLM *multi;
+    uv_timer_t timer; /* libcurl's own */
+    uv_timer_t watch; /* the earliest deadline of a transfer */
+    struct http_transfer *transfers;
+    bool is_open;
+    bool is_started; /* a transfer was started since the last kick */
+};
+
+enum http_outcome {
+    HTTP_OK,               /* a whole response, whatever its status */
+    HTTP_NAME_UNKNOWN,     /* the host's name does not resolve */
+    HTTP_REFUSED,          /* no connection */
+    HTTP_TLS,              /* the handshake failed or the certificate is not trusted */
+    HTTP_CONNECT_TIMEOUT,
+    HTTP_FIRST_BYTE_TIMEOUT,
+    HTTP_STALLED,          /* no byte for stall_ms in the middle */
+    HTTP_TOTAL_TIMEOUT,
+    HTTP_CUT,              /* the connection ended before the response did */
+    HTTP_STOPPED,          /* on_body said stop */
+    HTTP_FAILED,           /* anything else; see text */
+};
+
+struct http_end {
+    enum http_outcome outcome;
+    long status; /* 0 when no response began */
+    uint32_t retry_after_ms; /* Retry-After of the response; 0: none */
+    const char *text; /* libcurl's words for the outcome; never holds a header */
+};
+
+struct http_request {
+    const char *url;
+    struct curl_slist **headers_p; /* taken */
+    struct span body;              /* copied */
+    const char *ca_file;           /* NULL: the system's */
+    uint32_t connect_ms;
+    uint32_t first_byte_ms;
+    uint32_t stall_ms;
+    uint32_t total_ms;
+};
+
+struct http_events {
+    /* Bytes of the body; anything but 0 ends the transfer as HTTP_STOPPED. Cancelling
+     * from here is not allowed, pausing is. */
+    int (*on_body)(void *arg, long status, struct span bytes);
+    /* The transfer is gone when this is called. A new one may be started from here. */
+    void (*on_end)(void *arg, const struct http_end *end);
+};
+
+int http_client_init(struct http_client *self, uv_loop_t *loop);
+/* Cancels what is under way; handles close on the loop. NULL-safe on a zeroed client. */
+void http_client_deinit(struct http_client *self);
+
+/* Sends what was started and can be sent now; on_end may come from inside. */
+void http_client_kick(struct http_client *self);
+
+/* 0 or a fault. `events` must outlive the transfer. */
+int http_transfer_start(struct http_client *self, const struct http_request *request,
+                        const struct http_events *events, void *arg, struct http_transfer **ret_transfer);
+/* Ends the transfer at once, its connection as well; no event follows. */
+void http_transfer_cancel(struct http_transfer **transfer_p);
+/* While paused nothing is read from the peer, and a stall is not counted. */
+void http_transfer_pause(struct http_transfer *transfer, bool is_paused);
+
+#endif

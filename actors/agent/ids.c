@@ -1,0 +1,24 @@
+#include "actors/agent/ids.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void ids_uuid(char out[IDS_UUID_MAX])
+{
+    uint8_t b[16] = { 0 };
+
+    (void)getentropy(b, sizeof(b)); /* fails for more than 256 bytes only */
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(out, IDS_UUID_MAX, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+void ids_short(char out[IDS_SHORT_MAX])
+{
+    uint32_t number = 0;
+
+    (void)getentropy(&number, sizeof(number)); /* fails for more than 256 bytes only */
+    (void)snprintf(out, IDS_SHORT_MAX, "%08x", number);
+}

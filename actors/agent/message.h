@@ -1,0 +1,24 @@
+/*
+ * message: reads the content of a packed chat message, which is a text or a list of
+ * parts ({type:"text", text}, …).
+ */
+#ifndef ACTORS_AGENT_MESSAGE_H
+#define ACTORS_AGENT_MESSAGE_H
+
+#include "bus/base/span.h"
+#include "bus/json.h"
+#include "bus/pack.h"
+
+/* Appends all text of `content`, parts divided by a line break. 0 or -ENOMEM. */
+int message_text_add(struct span content, struct text_buf *out);
+/* Bytes that message_text_add would append at most. */
+size_t message_text_bytes(struct span content);
+/* The last message of `messages` with this role; empty when there is none. */
+struct span message_last(struct span messages, const char *role);
+/* Packs {role, content} as a provider takes it: plain text where all parts are text,
+ * the parts as they are otherwise. False when the message has nothing to say. */
+bool message_pack(struct span message, struct pack *out);
+/* Packs [{type:"text", text}], the form in which content is stored. */
+void message_content_pack(struct span text, struct pack *out);
+
+#endif

@@ -1,0 +1,49 @@
+#include "actors/agent/provider.h"
+
+#include "actors/agent/echo.h"
+#include "actors/agent/openai.h"
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+
+int provider_engine_init(struct provider_engine *self, uv_loop_t *loop)
+{
+    self->loop = loop;
+    return http_client_init(&self->http, loop);
+}
+
+void provider_engine_deinit(struct provider_engine *self)
+{
+    http_client_deinit(&self->http);
+}
+
+void provider_engine_kick(struct provider_engine *self)
+{
+    http_client_kick(&self->http);
+}
+
+int provider_turn_start(struct provider_engine *self, const struct provider_setup *setup,
+                        const struct provider_request *request, const struct provider_events *events, void *arg,
+                        struct provider_turn **ret_turn)
+{
+    switch (setup->api) {
+    case PROVIDER_API_ECHO:
+        return echo_turn_start(self->loop, request, events, arg, ret_turn);
+    case PROVIDER_API_OPENAI_COMPLETIONS:
+        return openai_turn_start(&self->http, setup, request, events, arg, ret_turn);
+    }
+    return FAULT(-EINVAL);
+}
+
+void provider_turn_cancel(struct provider_turn **turn_p)
+{
+    struct provider_turn *turn = TAKE(*turn_p);
+
+    if (turn) {
+        turn->ops->cancel(turn);
+    }
+}
+
+void provider_turn_pause(struct provider_turn *turn, bool is_paused)
+{
+    turn->ops->pause(turn, is_paused);
+}

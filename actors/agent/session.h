@@ -1,0 +1,141 @@
+/*
+ * session: the runs of one agent in memory: which session each belongs to, which waits
+ * for which. One run at a time per session, the others in order behind it. Pure: no bus,
+ * no clock, no files.
+ *
+ * Only sessions with a run that has not ended are here; all others are rows of the store.
+ */
+#ifndef ACTORS_AGENT_SESSION_H
+#define ACTORS_AGENT_SESSION_H
+
+#include <czmq.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "actors/agent/ids.h"
+#include "actors/agent/provider.h"
+#include "actors/agent/store.h"
+#include "bus/actor.h"
+#include "bus/json.h"
+#include "bus/pack.h"
+
+#define SESSION_RUNS_MAX 64 /* of one session, the one under way included */
+#define BOOK_RUNS_MAX 4096  /* of all sessions */
+
+struct run;
+
+struct session {
+    struct store_session row;
+    struct run *first; /* under way, or the next to start */
+    struct run *last;
+    uint32_t runs_n;
+};
+
+/* Someone who waits for text or for the end of a run. */
+enum asker_kind {
+    ASKER_AGENT,      /* method agent: the second phase */
+    ASKER_COMPLETION, /* agent_run: text in chunks when it streams, then run_done */
+    ASKER_WAIT,       /* agent.wait */
+};
+
+struct asker {
+    struct asker *next;
+    struct run *run; /* NULL: agent.wait for a run that is not here */
+    enum asker_kind kind;
+    struct actor_token token;
+    bool is_streaming;
+    bool is_starved;   /* its credit is out */
+    size_t sent;       /* bytes of the run's text that it has */
+    uint64_t due_ms;   /* loop time when ASKER_WAIT gives up; 0: never */
+    char run_id[STORE_RUN_ID_MAX]; /* of ASKER_WAIT */
+    struct text_buf rest;  /* of a run that is gone: text still to send … */
+    struct text_buf reply; /* … and the packed reply behind it */
+};
+
+enum run_phase {
+    RUN_WAITING, /* for the run before it, for the settings or for a free place */
+    RUN_ACTIVE,  /* the provider has been asked */
+    RUN_ENDING,  /* its end is written; the commit is still to come */
+};
+
+struct run {
+    void *owner; /* of the book */
+    struct store_run row;
+    enum run_phase phase;
+    struct session *session;
+    struct run *next;         /* in its session */
+    struct run *ready_next;   /* among the first ones of their sessions that wait */
+    struct run *touched_next; /* among those with something to show */
+    bool is_touched;
+    bool is_new;       /* its first commit is still to come */
+    bool is_announced; /* its start was published */
+    bool is_unsaved;   /* its end could not be stored; its askers were told */
+    struct asker *askers;
+    struct provider_turn *turn;
+    bool is_paused;
+    char provider[PROVIDER_ID_MAX]; /* that it runs with, once it is active */
+    char model[PROVIDER_MODEL_MAX];
+    struct text_buf text;   /* the answer so far */
+    size_t shown;           /* bytes of it in agent events */
+    size_t chat_shown;      /* bytes of it in chat events */
+    uint64_t chat_due_ms;   /* loop time when the next chat delta may go */
+    uint32_t seq;           /* of its newest agent event */
+    struct text_buf said;     /* packed message of the person, until it was shown */
+    char said_id[IDS_SHORT_MAX];
+    struct text_buf question; /* ASKER_COMPLETION: packed messages; empty: the transcript */
+    struct text_buf stop;     /* packed texts, or empty */
+    char *system_prompt;      /* extra, of this run alone; NULL: none */
+    uint64_t max_tokens;
+    double temperature;
+    double top_p;
+    bool has_temperature;
+    bool has_top_p;
+    struct text_buf answer;   /* packed message that is stored of it, once it ended */
+    char answer_id[IDS_SHORT_MAX];
+    /* how it ended */
+    enum provider_outcome outcome;
+    bool is_retryable;
+    uint32_t retry_after_ms;
+    char finish_reason[64];
+    char response_id[128];
+    struct provider_usage usage;
+};
+
+struct book {
+    void *owner; /* each run knows it, as the events of providers know the run alone */
+    zhashx_t *sessions; /* key → struct session */
+    zhashx_t *runs;     /* id → struct run */
+    struct run *ready_first; /* may start, oldest first */
+    struct run *ready_last;
+    uint32_t active_n;
+    uint32_t waiting_n;
+};
+
+void book_init(struct book *self, void *owner);
+/* Frees all runs and sessions; turns must have been cancelled. */
+void book_deinit(struct book *self);
+
+struct session *book_session_find(struct book *self, struct span key);
+/* Takes the row over; the key must not be in the book. */
+struct session *book_session_add(struct book *self, const struct store_session *row);
+struct run *book_run_find(struct book *self, struct span id);
+/* The id must not be in the book. The run is the last of its session. */
+struct run *book_run_add(struct book *self, struct session *session, const struct store_run *row);
+/* Frees the run, and its session when no run is left. It has no turn and no asker. */
+void book_run_remove(struct book *self, struct run *run);
+/* May another run come into this session? */
+bool book_has_room(const struct book *self, const struct session *session);
+void book_phase_set(struct book *self, struct run *run, enum run_phase phase);
+/* The next run that may start: first of its session and waiting; NULL when none. */
+struct run *book_run_next(struct book *self);
+
+/* Keeps an asker on the run; returns it. */
+struct asker *run_asker_add(struct run *run, enum asker_kind kind);
+/* Unlinks it; the caller owns it now. */
+void run_asker_detach(struct run *run, struct asker *asker);
+void asker_free(struct asker *asker);
+/* Unlinks and frees. */
+void run_asker_remove(struct run *run, struct asker *asker);
+
+#endif

@@ -1,0 +1,320 @@
+#include "actors/agent/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+#include "bus/value.h"
+
+#define BUILTIN_ID "builtin"
+#define BUILTIN_MODEL "echo"
+#define KEY_MAX 4096
+#define URL_MAX 2048
+#define HEADERS_MAX 65536
+#define FIRST_BYTE_DEFAULT_MS 120000U
+#define STALL_DEFAULT_MS 60000U
+
+/* --- one provider ------------------------------------------------------------------------ */
+
+static void problem_set(struct provider_setup *setup, const char *path, const char *text)
+{
+    if (!setup->problem[0]) { /* the first one counts */
+        (void)snprintf(setup->problem, sizeof(setup->problem), "models.providers.%s.%s %s", setup->id, path, text);
+    }
+}
+
+static void text_set(char *out, size_t size, struct span value)
+{
+    (void)snprintf(out, size, "%.*s", SPAN_FMT(value));
+}
+
+static void key_set(struct provider_setup *setup, struct span key)
+{
+    if (key.len > KEY_MAX) {
+        problem_set(setup, "apiKey", "is longer than any key");
+        return;
+    }
+    for (size_t i = 0; i < key.len; i++) {
+        if ((unsigned char)key.ptr[i] < 0x20 || key.ptr[i] == 0x7f) {
+            problem_set(setup, "apiKey", "holds a control character");
+            return;
+        }
+    }
+    setup->api_key = key.len ? mem_text(key.ptr, key.len) : NULL;
+}
+
+static void key_read(struct provider_setup *setup, struct span value, settings_env env)
+{
+    struct span source = value_str(value_get(value, "source"), SPAN_LIT(""));
+    char name[256];
+    const char *key;
+
+    if (value_kind_of(value) == VALUE_STR) {
+        key_set(setup, value_str(value, SPAN_LIT("")));
+        return;
+    }
+    if (value_kind_of(value) != VALUE_MAP) {
+        return;
+    }
+    if (!span_is_text(source, "env")) {
+        problem_set(setup, "apiKey", "is a reference to a secret of a source other than env, which is all we read");
+        return;
+    }
+    text_set(name, sizeof(name), value_str(value_get(value, "id"), SPAN_LIT("")));
+    key = name[0] ? env(name) : NULL;
+    if (!key || !key[0]) {
+        char text[320];
+
+        (void)snprintf(text, sizeof(text), "names the environment variable %s, which is not set", name);
+        problem_set(setup, "apiKey", text);
+        return;
+    }
+    key_set(setup, span_from(key));
+}
+
+static void url_read(struct provider_setup *setup, struct span url)
+{
+    while (url.len && url.ptr[url.len - 1] == '/') {
+        url.len--;
+    }
+    if (!span_starts(url, "http://") && !span_starts(url, "https://")) {
+        problem_set(setup, "baseUrl", "must begin with http:// or https://");
+    } else if (url.len > URL_MAX) {
+        problem_set(setup, "baseUrl", "is too long");
+    }
+    setup->base_url = mem_text(url.ptr ? url.ptr : "", url.len);
+}
+
+static bool header_is_fit(struct span name, struct span value)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if ((unsigned char)name.ptr[i] <= 0x20 || name.ptr[i] == ':' || (unsigned char)name.ptr[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return name.len && !memchr(value.ptr, '\r', value.len) && !memchr(value.ptr, '\n', value.len) &&
+           !memchr(value.ptr, 0, value.len);
+}
+
+static void headers_read(struct provider_setup *setup, struct span headers)
+{
+    struct value_iter it = value_iter(headers);
+    struct span name;
+    struct span item;
+
+    while (value_next(&it, &name, &item)) {
+        if (value_kind_of(item) != VALUE_STR) {
+            problem_set(setup, "headers", "hold a value that is no text");
+        } else if (!header_is_fit(name, value_str(item, SPAN_LIT("")))) {
+            problem_set(setup, "headers", "hold a name or a value that no header may have");
+        }
+    }
+    if (value_kind_of(headers) == VALUE_MAP && headers.len <= HEADERS_MAX) {
+        setup->headers = (struct span){ mem_text(headers.ptr, headers.len), headers.len };
+    } else if (value_kind_of(headers) == VALUE_MAP) {
+        problem_set(setup, "headers", "are too many");
+    }
+}
+
+static void provider_read(struct provider_setup *setup, struct span id, struct span value, settings_env env)
+{
+    struct span api = value_str(value_get(value, "api"), SPAN_LIT("openai-completions"));
+    struct span ca = value_str(value_path(value, "request.tls.ca"), SPAN_LIT(""));
+    int64_t timeout_s = value_i64(value_get(value, "timeoutSeconds"), 0);
+
+    text_set(setup->id, sizeof(setup->id), id);
+    setup->api = PROVIDER_API_OPENAI_COMPLETIONS;
+    setup->is_key_bare = !value_bool(value_get(value, "authHeader"), true);
+    setup->first_byte_ms = FIRST_BYTE_DEFAULT_MS;
+    setup->stall_ms = STALL_DEFAULT_MS;
+    if (timeout_s > 0) {
+        setup->first_byte_ms = timeout_s > 86400 ? 86400000U : (uint32_t)timeout_s * 1000U;
+        setup->stall_ms = setup->first_byte_ms;
+    }
+    if (!span_is_text(api, "openai-completions")) {
+        char text[160];
+
+        (void)snprintf(text, sizeof(text), "is \"%.*s\"; this release speaks openai-completions only",
+                       api.len > 64 ? 64 : (int)api.len, api.ptr);
+        problem_set(setup, "api", text);
+    }
+    url_read(setup, value_str(value_get(value, "baseUrl"), SPAN_LIT("")));
+    key_read(setup, value_get(value, "apiKey"), env);
+    headers_read(setup, value_get(value, "headers"));
+    setup->ca_file = ca.len ? mem_text(ca.ptr, ca.len) : NULL;
+}
+
+static void provider_deinit(struct provider_setup *setup)
+{
+    if (setup->api_key) {
+        mem_wipe(setup->api_key, strlen(setup->api_key));
+    }
+    free(setup->api_key);
+    free(setup->base_url);
+    free(setup->ca_file);
+    mem_free(&setup->headers.ptr);
+}
+
+static int providers_read(struct settings *self, struct span providers, settings_env env)
+{
+    struct value_iter it = value_iter(providers);
+    size_t providers_max = 1 + value_count(providers);
+    struct span id;
+    struct span value;
+
+    if (value_kind_of(providers) != VALUE_MAP) {
+        providers_max = 1;
+    }
+    if (providers_max > SETTINGS_PROVIDERS_MAX) {
+        providers_max = SETTINGS_PROVIDERS_MAX;
+    }
+    self->providers = calloc(providers_max, sizeof(*self->providers));
+    if (!self->providers) {
+        return FAULT(-ENOMEM);
+    }
+    text_set(self->providers[0].id, PROVIDER_ID_MAX, SPAN_LIT(BUILTIN_ID));
+    self->providers[0].api = PROVIDER_API_ECHO;
+    self->providers_n = 1;
+    while (self->providers_n < providers_max && value_next(&it, &id, &value)) {
+        if (id.len && id.len < PROVIDER_ID_MAX && !span_is_text(id, BUILTIN_ID)) {
+            provider_read(&self->providers[self->providers_n++], id, value, env);
+        }
+    }
+    return 0;
+}
+
+/* --- the agent ----------------------------------------------------------------------------- */
+
+static struct span entry_find(struct span agents, const char *agent_id)
+{
+    struct value_iter it = value_iter(value_get(agents, "list"));
+    struct span key;
+    struct span entry;
+
+    while (value_next(&it, &key, &entry)) {
+        if (span_is_text(value_str(value_get(entry, "id"), SPAN_LIT("")), agent_id)) {
+            return entry;
+        }
+    }
+    return (struct span){ 0 };
+}
+
+/* A model is a reference or {primary: reference, …}. */
+static struct span model_ref(struct span value)
+{
+    return value_str(value_get(value, "primary"), value_str(value, SPAN_LIT("")));
+}
+
+static void model_read(struct settings *self, struct span entry, struct span defaults)
+{
+    struct span ref = model_ref(value_get(entry, "model"));
+    const char *slash;
+
+    if (!ref.len) {
+        ref = model_ref(value_get(defaults, "model"));
+    }
+    if (!ref.len) {
+        ref = SPAN_LIT(BUILTIN_ID "/" BUILTIN_MODEL);
+    }
+    slash = memchr(ref.ptr, '/', ref.len);
+    if (slash) {
+        text_set(self->provider, sizeof(self->provider), (struct span){ ref.ptr, (size_t)(slash - ref.ptr) });
+        text_set(self->model, sizeof(self->model), (struct span){ slash + 1, ref.len - (size_t)(slash + 1 - ref.ptr) });
+    } else {
+        self->provider[0] = 0; /* settings_resolve says so to whoever asks */
+        text_set(self->model, sizeof(self->model), ref);
+    }
+}
+
+static int64_t either_i64(struct span entry, struct span defaults, const char *key, int64_t fallback)
+{
+    int64_t value = value_i64(value_get(entry, key), value_i64(value_get(defaults, key), fallback));
+
+    return value > 0 ? value : fallback;
+}
+
+static void agent_read(struct settings *self, const char *agent_id, struct span agents)
+{
+    struct span defaults = value_get(agents, "defaults");
+    struct span entry = entry_find(agents, agent_id);
+    struct span prompt = value_str(value_get(entry, "systemPromptOverride"),
+                                   value_str(value_get(defaults, "systemPromptOverride"), SPAN_LIT("")));
+    int64_t timeout_s = value_i64(value_get(defaults, "timeoutSeconds"), 0);
+    int64_t concurrent = value_i64(value_get(defaults, "maxConcurrent"), 0);
+
+    model_read(self, entry, defaults);
+    self->system_prompt = prompt.len ? mem_text(prompt.ptr, prompt.len) : NULL;
+    self->total_ms = timeout_s > 0 && timeout_s < (int64_t)SETTINGS_TIMEOUT_DEFAULT_MS / 1000
+                         ? (uint32_t)timeout_s * 1000U
+                         : SETTINGS_TIMEOUT_DEFAULT_MS;
+    self->concurrent_max = concurrent > 0 && concurrent < 4096 ? (uint32_t)concurrent : SETTINGS_CONCURRENT_DEFAULT;
+    self->context_tokens = (uint64_t)either_i64(entry, defaults, "contextTokens", SETTINGS_CONTEXT_DEFAULT);
+}
+
+int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents,
+                  settings_env env)
+{
+    struct settings fresh = { 0 };
+    int rc = providers_read(&fresh, providers, env);
+
+    if (rc) {
+        return rc;
+    }
+    agent_read(&fresh, agent_id, agents);
+    settings_deinit(self);
+    *self = fresh;
+    return 0;
+}
+
+void settings_deinit(struct settings *self)
+{
+    for (size_t i = 0; i < self->providers_n; i++) {
+        provider_deinit(&self->providers[i]);
+    }
+    free(self->providers);
+    free(self->system_prompt);
+    *self = (struct settings){ 0 };
+}
+
+/* --- references ------------------------------------------------------------------------------ */
+
+static int setup_find(const struct settings *self, struct span id, struct span model,
+                      const struct provider_setup **ret_setup, char *ret_model, char *problem)
+{
+    if (!id.len || !model.len || model.len >= PROVIDER_MODEL_MAX) {
+        (void)snprintf(problem, PROVIDER_TEXT_MAX, "a model is named provider/model, not \"%.*s\"",
+                       model.len > 128 ? 128 : (int)model.len, model.ptr);
+        return SETTINGS_E_UNKNOWN;
+    }
+    for (size_t i = 0; i < self->providers_n; i++) {
+        if (span_is_text(id, self->providers[i].id)) {
+            if (self->providers[i].api == PROVIDER_API_ECHO && !span_is_text(model, BUILTIN_MODEL)) {
+                break;
+            }
+            *ret_setup = &self->providers[i];
+            text_set(ret_model, PROVIDER_MODEL_MAX, model);
+            return 0;
+        }
+    }
+    (void)snprintf(problem, PROVIDER_TEXT_MAX, "no provider \"%.*s\" with a model \"%.*s\" is configured (models.providers)",
+                   id.len > 100 ? 100 : (int)id.len, id.ptr, model.len > 128 ? 128 : (int)model.len, model.ptr);
+    return SETTINGS_E_UNKNOWN;
+}
+
+int settings_resolve(const struct settings *self, struct span ref, const struct provider_setup **ret_setup,
+                     char ret_model[PROVIDER_MODEL_MAX], char *problem)
+{
+    const char *slash = ref.len ? memchr(ref.ptr, '/', ref.len) : NULL;
+
+    if (!ref.len) {
+        return setup_find(self, span_from(self->provider), span_from(self->model), ret_setup, ret_model, problem);
+    }
+    if (!slash) {
+        return setup_find(self, (struct span){ 0 }, ref, ret_setup, ret_model, problem);
+    }
+    return setup_find(self, (struct span){ ref.ptr, (size_t)(slash - ref.ptr) },
+                      (struct span){ slash + 1, ref.len - (size_t)(slash + 1 - ref.ptr) }, ret_setup, ret_model, problem);
+}

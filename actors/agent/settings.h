@@ -1,0 +1,52 @@
+/*
+ * settings: what the configuration says about one agent: its model, its limits and the
+ * providers it may ask. Read from `models.providers` and `agents`.
+ */
+#ifndef ACTORS_AGENT_SETTINGS_H
+#define ACTORS_AGENT_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "actors/agent/provider.h"
+#include "bus/base/span.h"
+
+#define SETTINGS_PROVIDERS_MAX 64
+#define SETTINGS_CONCURRENT_DEFAULT 256U
+#define SETTINGS_TIMEOUT_DEFAULT_MS 172800000U
+#define SETTINGS_CONTEXT_DEFAULT 128000U
+
+struct settings {
+    struct provider_setup *providers; /* the built-in one is the first */
+    size_t providers_n;
+    char provider[PROVIDER_ID_MAX]; /* of the default model */
+    char model[PROVIDER_MODEL_MAX];
+    char *system_prompt; /* NULL: none */
+    uint32_t total_ms;
+    uint32_t concurrent_max;
+    uint64_t context_tokens;
+};
+
+/* The value of an environment variable; NULL when it is not set. */
+typedef const char *(*settings_env)(const char *name);
+
+/*
+ * Reads both subtrees (packed; nil or empty when absent) for the agent `agent_id`. A
+ * provider that cannot be used is kept with its problem, so that whoever asks for it
+ * learns why. `self` is zeroed or was read before. 0 or a fault.
+ */
+int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents,
+                  settings_env env);
+void settings_deinit(struct settings *self);
+
+enum {
+    SETTINGS_E_UNKNOWN = 1, /* no such provider, or no model named; see problem */
+};
+/*
+ * Finds provider and model of a reference `provider/model`; an empty one means the
+ * default. `problem` (PROVIDER_TEXT_MAX bytes) is set on SETTINGS_E_UNKNOWN.
+ */
+int settings_resolve(const struct settings *self, struct span ref, const struct provider_setup **ret_setup,
+                     char ret_model[PROVIDER_MODEL_MAX], char *problem);
+
+#endif

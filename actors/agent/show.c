@@ -1,0 +1,434 @@
+#include <stdio.h>
+
+#include "actors/agent/agent_state.h"
+#include "actors/agent/replies.h"
+#include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
+#include "bus/codec.h"
+#include "schema_gen.h"
+
+#define CHAT_DELTA_MS 150U /* least time between two chat deltas of one run */
+#define CHUNK_MAX 65536U
+
+/* --- events ------------------------------------------------------------------------------- */
+
+/* What stands in the scratch goes to everyone. A payload that is too large to pack or to
+ * send is not sent; the transcript has all of it. */
+static void publish(struct agent *self, const struct schema_msg *topic)
+{
+    if (!pack_error(&self->scratch) && self->scratch.len <= topic->max_bytes) {
+        (void)actor_publish_span(self->actor, topic, pack_span(&self->scratch), NULL); /* at most once */
+    }
+}
+
+static void publish_changed(struct agent *self, const struct run *run, const char *phase, struct span message_id,
+                            uint32_t message_seq)
+{
+    pack_reset(&self->scratch);
+    events_session_changed(&self->scratch, run, &self->settings, phase, message_id, message_seq, clock_wall_ms());
+    publish(self, EVENT_SESSIONS_CHANGED);
+}
+
+static void publish_message(struct agent *self, const struct run *run, struct span body, struct span message_id,
+                            uint32_t message_seq)
+{
+    pack_reset(&self->scratch);
+    events_session_message(&self->scratch, run, &self->settings, body, message_id, message_seq);
+    publish(self, EVENT_SESSION_MESSAGE);
+    publish_changed(self, run, "message", message_id, message_seq);
+}
+
+static void show_start(struct agent *self, struct run *run)
+{
+    run->is_announced = true;
+    pack_reset(&self->scratch);
+    events_run_started(&self->scratch, run, clock_wall_ms());
+    publish(self, EVENT_AGENT);
+    publish_changed(self, run, "start", (struct span){ 0 }, 0);
+}
+
+static void show_question(struct agent *self, struct run *run)
+{
+    run->is_new = false;
+    publish_message(self, run, (struct span){ run->said.data, run->said.len }, span_from(run->said_id),
+                    run->row.message_seq);
+    text_buf_deinit(&run->said);
+    run->said = (struct text_buf){ 0 };
+}
+
+static void show_chat_delta(struct agent *self, struct run *run)
+{
+    run->chat_shown = run->text.len;
+    run->chat_due_ms = uv_now(actor_loop(self->actor)) + CHAT_DELTA_MS;
+    pack_reset(&self->scratch);
+    events_chat_delta(&self->scratch, run, clock_wall_ms());
+    publish(self, EVENT_CHAT);
+}
+
+static void show_text(struct agent *self, struct run *run)
+{
+    pack_reset(&self->scratch);
+    events_run_text(&self->scratch, run, clock_wall_ms());
+    publish(self, EVENT_AGENT);
+    if (uv_now(actor_loop(self->actor)) >= run->chat_due_ms) {
+        show_chat_delta(self, run);
+    }
+}
+
+static void show_run_ended(struct agent *self, struct run *run)
+{
+    pack_reset(&self->scratch);
+    events_run_ended(&self->scratch, run, clock_wall_ms());
+    publish(self, EVENT_AGENT);
+}
+
+static void show_chat_ended(struct agent *self, struct run *run)
+{
+    pack_reset(&self->scratch);
+    events_chat_ended(&self->scratch, run, clock_wall_ms());
+    publish(self, EVENT_CHAT);
+}
+
+static void show_end_events(struct agent *self, struct run *run)
+{
+    if (run->row.state == STORE_RUN_ABORTED) {
+        run->seq++; /* the chat event stands for this step and comes first */
+        show_chat_ended(self, run);
+        run->seq--;
+        show_run_ended(self, run);
+    } else {
+        show_run_ended(self, run);
+        if (run->row.state == STORE_RUN_DONE && run->chat_shown < run->text.len) {
+            show_chat_delta(self, run);
+        }
+        show_chat_ended(self, run);
+    }
+    publish_changed(self, run, "end", (struct span){ 0 }, 0);
+}
+
+/* --- text for those who stream ----------------------------------------------------------------- */
+
+/* Sends pieces from `*sent` on while there is credit. False when the credit is out. */
+static bool pieces_send(struct agent *self, struct actor_token token, struct span text, size_t *sent)
+{
+    while (*sent < text.len) {
+        size_t len = text.len - *sent;
+        struct msg_run_delta delta = { .text = { text.ptr + *sent, len > CHUNK_MAX ? CHUNK_MAX : len } };
+        int rc;
+
+        while (delta.text.len < len && ((unsigned char)delta.text.ptr[delta.text.len] & 0xc0) == 0x80) {
+            delta.text.len--; /* not in the middle of a character */
+        }
+        rc = actor_stream_send(self->actor, token, MSG_RUN_DELTA, &delta);
+        if (rc == ACTOR_E_NO_CREDIT) {
+            return false;
+        }
+        *sent += rc ? len : delta.text.len; /* nobody is there any more: on_cancel tidies up */
+    }
+    return true;
+}
+
+static void stream_text(struct agent *self, struct run *run)
+{
+    struct span text = { run->text.data, run->text.len };
+
+    for (struct asker *asker = run->askers; asker; asker = asker->next) {
+        if (asker->is_streaming && !asker->is_starved) {
+            asker->is_starved = !pieces_send(self, asker->token, text, &asker->sent);
+        }
+    }
+    turn_flow(run);
+}
+
+static void drain_free(struct agent *self, struct asker *drain)
+{
+    struct asker **at = &self->drains;
+
+    while (*at != drain) {
+        at = &(*at)->next;
+    }
+    *at = drain->next;
+    asker_free(drain);
+}
+
+static void drain_go(struct agent *self, struct asker *drain)
+{
+    struct span text = { drain->rest.data, drain->rest.len };
+
+    if (pieces_send(self, drain->token, text, &drain->sent)) {
+        (void)actor_token_reply_span(self->actor, drain->token, /* the asker may be gone */
+                                     (struct span){ drain->reply.data, drain->reply.len });
+        drain_free(self, drain);
+    }
+}
+
+/* --- final answers -------------------------------------------------------------------------------- */
+
+static void done_make(const struct agent *self, const struct run *run, bool has_text, struct msg_run_done *done)
+{
+    *done = (struct msg_run_done){
+        .run_id = span_from(run->row.id),
+        .session_key = span_from(run->session->row.key),
+        .agent_id = span_from(self->id),
+        .provider = span_from(run->provider),
+        .model = span_from(run->model),
+        .finish_reason = span_from(run->finish_reason),
+        .has_text = has_text,
+        .text = { run->text.data ? run->text.data : "", run->text.len },
+        .usage = { .input = run->usage.input, .output = run->usage.output, .total = run->usage.total },
+    };
+}
+
+/* The text goes on by itself; the run need not wait for a slow reader. */
+static int drain_begin(struct agent *self, struct run *run, struct asker *asker)
+{
+    struct msg_run_done done;
+    struct codec_error error;
+    int rc;
+
+    done_make(self, run, false, &done);
+    pack_reset(&self->scratch);
+    rc = codec_encode(MSG_RUN_DONE->type, &done, &self->scratch, &error);
+    if (!rc) {
+        rc = text_buf_add(&asker->reply, pack_span(&self->scratch));
+    }
+    if (!rc) {
+        rc = text_buf_add(&asker->rest, (struct span){ run->text.data + asker->sent, run->text.len - asker->sent });
+    }
+    if (rc) {
+        return FAULT_FOLD(rc);
+    }
+    asker->sent = 0;
+    run_asker_detach(run, asker);
+    asker->next = self->drains;
+    self->drains = asker;
+    return 0;
+}
+
+static int failure_code(const struct run *run)
+{
+    return run->row.state == STORE_RUN_ABORTED ? FAIL_CANCELLED : FAIL_PROVIDER;
+}
+
+static void asker_fail(struct agent *self, const struct run *run, const struct asker *asker)
+{
+    CLEANUP(pack_deinit) struct pack details;
+    struct failure failure = { .code = failure_code(run),
+                               .message = span_from(run->row.state == STORE_RUN_ABORTED ? "the run was aborted" : run->row.error),
+                               .retryable = run->is_retryable,
+                               .retry_after_ms = run->retry_after_ms };
+
+    pack_init(&details, 0);
+    if (asker->kind == ASKER_AGENT) {
+        reply_agent_failed_pack(&details, &run->row);
+        failure.details = pack_span(&details);
+    }
+    (void)actor_token_fail(self->actor, asker->token, &failure); /* the asker may be gone */
+}
+
+static int answer_agent(struct agent *self, struct run *run, struct asker *asker)
+{
+    struct span answer = { run->answer.data, run->answer.len };
+    int rc = 0;
+
+    if (run->row.state == STORE_RUN_ERROR) {
+        asker_fail(self, run, asker);
+        run_asker_remove(run, asker);
+        return 0;
+    }
+    pack_reset(&self->scratch);
+    rc = reply_agent_pack(&self->scratch, &run->row, run->session->row.id, answer, self->path,
+                          self->settings.context_tokens);
+    if (!rc) {
+        (void)actor_token_reply_span(self->actor, asker->token, pack_span(&self->scratch)); /* the asker may be gone */
+        run_asker_remove(run, asker);
+    }
+    return rc;
+}
+
+static int answer_completion(struct agent *self, struct run *run, struct asker *asker)
+{
+    struct msg_run_done done;
+
+    if (run->row.state != STORE_RUN_DONE) {
+        asker_fail(self, run, asker);
+        run_asker_remove(run, asker);
+        return 0;
+    }
+    if (asker->is_streaming && asker->sent < run->text.len) {
+        return drain_begin(self, run, asker);
+    }
+    done_make(self, run, !asker->is_streaming, &done);
+    (void)actor_token_reply(self->actor, asker->token, MSG_RUN_DONE, &done); /* the asker may be gone */
+    run_asker_remove(run, asker);
+    return 0;
+}
+
+static int askers_answer(struct agent *self, struct run *run)
+{
+    while (run->askers) {
+        struct asker *asker = run->askers;
+        int rc = asker->kind == ASKER_AGENT ? answer_agent(self, run, asker) : answer_completion(self, run, asker);
+
+        if (rc) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static void show_end(struct agent *self, struct run *run)
+{
+    int rc = 0;
+
+    if (!run->is_unsaved) {
+        show_end_events(self, run);
+        publish_message(self, run, (struct span){ run->answer.data, run->answer.len }, span_from(run->answer_id),
+                        run->row.reply_seq);
+        rc = askers_answer(self, run);
+        waits_end(self, &run->row);
+    }
+    batch_untouch(self, run);
+    book_run_remove(&self->book, run);
+    if (book_run_next(&self->book)) {
+        batch_due(self);
+    }
+    if (rc) {
+        (void)actor_fault(self->actor, rc); /* the loop ends after this turn */
+    }
+}
+
+void show_run(struct agent *self, struct run *run)
+{
+    bool was_started = run->phase == RUN_ACTIVE || (run->phase == RUN_ENDING && run->row.started_ms);
+
+    if (was_started && !run->is_announced) {
+        show_start(self, run);
+    }
+    if (run->is_new) {
+        show_question(self, run);
+    }
+    if (run->shown < run->text.len && !run->is_unsaved) {
+        show_text(self, run);
+        stream_text(self, run);
+    }
+    if (run->phase == RUN_ENDING) {
+        show_end(self, run); /* `run` is gone from here on */
+    }
+}
+
+void show_unsaved(struct agent *self, struct run *run)
+{
+    batch_untouch(self, run);
+    run->row.state = STORE_RUN_ERROR;
+    (void)snprintf(run->row.error, sizeof(run->row.error), "the answer could not be stored: %s",
+                   store_problem(&self->store));
+    show_end_events(self, run);
+    while (run->askers) {
+        asker_fail(self, run, run->askers);
+        run_asker_remove(run, run->askers);
+    }
+    waits_end(self, &run->row);
+}
+
+/* --- those who stream come and go -------------------------------------------------------------------- */
+
+static struct asker *drain_find(struct agent *self, const void *cookie)
+{
+    struct asker *drain = self->drains;
+
+    while (drain && drain != cookie) {
+        drain = drain->next;
+    }
+    return drain;
+}
+
+void show_credit(struct agent *self, void *cookie)
+{
+    struct asker *drain = drain_find(self, cookie);
+    struct asker *asker = cookie;
+
+    if (drain) {
+        drain_go(self, drain);
+    } else if (asker && asker->kind == ASKER_COMPLETION && asker->is_starved) {
+        asker->is_starved = false;
+        stream_text(self, asker->run);
+    }
+}
+
+void show_cancel(struct agent *self, void *cookie)
+{
+    struct asker *drain = drain_find(self, cookie);
+    struct asker *asker = cookie;
+    struct run *run;
+    bool is_completion;
+    int rc = 0;
+
+    if (drain) {
+        drain_free(self, drain);
+        return;
+    }
+    if (!asker || waits_cancel(self, cookie)) {
+        return;
+    }
+    run = asker->run;
+    is_completion = asker->kind == ASKER_COMPLETION;
+    run_asker_remove(run, asker);
+    if (is_completion && !run->askers && run->row.kind == STORE_RUN_COMPLETION) {
+        rc = turn_abort(self, run, "disconnected");
+    } else {
+        turn_flow(run);
+    }
+    if (rc < 0) {
+        (void)actor_fault(self->actor, rc); /* the loop ends after this turn */
+    }
+}
+
+void show_deinit(struct agent *self)
+{
+    while (self->drains) {
+        drain_free(self, self->drains);
+    }
+}
+
+/* --- answers of runs that ended long ago ------------------------------------------------------------- */
+
+struct answer_read {
+    uint32_t seq;
+    struct text_buf body;
+    int rc;
+};
+
+static int answer_on_message(void *arg, const struct store_message *message)
+{
+    struct answer_read *self = arg;
+
+    if (message->seq == self->seq) {
+        self->rc = text_buf_add(&self->body, message->body);
+    }
+    return 1;
+}
+
+static void answer_deinit(struct answer_read *self)
+{
+    text_buf_deinit(&self->body);
+}
+
+int show_reply_pack(struct agent *self, const struct store_run *row, struct pack *out)
+{
+    CLEANUP(answer_deinit) struct answer_read answer = { .seq = row->reply_seq };
+    struct store_session session;
+    int rc = store_session_get_n(&self->store, row->session_n, &session);
+
+    if (!rc) {
+        rc = store_messages_read(&self->store, row->session_n, row->reply_seq, answer_on_message, &answer);
+    }
+    if (!rc) {
+        rc = answer.rc;
+    }
+    if (rc) {
+        return rc;
+    }
+    return reply_agent_pack(out, row, session.id, (struct span){ answer.body.data, answer.body.len }, self->path,
+                            self->settings.context_tokens);
+}

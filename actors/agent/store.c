@@ -1,0 +1,706 @@
+#include "actors/agent/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+
+#define APPLICATION_ID 0x4f434c41 /* "OCLA" */
+#define BUSY_MS 50 /* an operator's shell may hold a lock for a moment; longer would stall the actor */
+#define PRUNE_ROWS "256"
+
+/* A message's place is its session's number in the upper and its seq in the lower half. */
+#define SEQ_BITS 32
+
+enum stmt {
+    STMT_BEGIN,
+    STMT_COMMIT,
+    STMT_ROLLBACK,
+    STMT_SESSION_GET,
+    STMT_SESSION_GET_N,
+    STMT_SESSION_INSERT,
+    STMT_SESSION_UPDATE,
+    STMT_SESSIONS_COUNT,
+    STMT_SESSIONS_LIST,
+    STMT_SESSIONS_MATCH_COUNT,
+    STMT_MESSAGE_INSERT,
+    STMT_MESSAGES_READ,
+    STMT_RUN_INSERT,
+    STMT_RUN_UPDATE,
+    STMT_RUN_GET,
+    STMT_RUNS_OPEN,
+    STMT_RUNS_PRUNE,
+    STMT_N,
+};
+_Static_assert(STMT_N <= STORE_STMTS_MAX, "store: too many statements");
+
+#define SESSION_COLUMNS                                                                                    \
+    "n, key, id, label, channel, provider, model, status, created_ms, updated_ms, started_ms, ended_ms, " \
+    "messages_n, is_last_aborted, input_tokens, output_tokens, total_tokens"
+#define SESSION_MATCH                                                                                     \
+    "FROM sessions WHERE updated_ms >= ?1 AND (?2 IS NULL OR instr(lower(key), lower(?2)) > 0 OR "        \
+    "instr(lower(label), lower(?2)) > 0 OR instr(lower(id), lower(?2)) > 0) AND (?3 IS NULL OR label = ?3) " \
+    "AND (?4 IS NULL OR key = ?4)"
+#define RUN_COLUMNS                                                                                        \
+    "n, id, session_n, kind, state, attempts, created_ms, started_ms, ended_ms, message_seq, reply_seq, " \
+    "timeout_ms, model, stop_reason, error"
+
+static const char *const stmt_texts[STMT_N] = {
+    [STMT_BEGIN] = "BEGIN IMMEDIATE",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_ROLLBACK] = "ROLLBACK",
+    [STMT_SESSION_GET] = "SELECT " SESSION_COLUMNS " FROM sessions WHERE key = ?1",
+    [STMT_SESSION_GET_N] = "SELECT " SESSION_COLUMNS " FROM sessions WHERE n = ?1",
+    [STMT_SESSION_INSERT] = "INSERT INTO sessions (" SESSION_COLUMNS ") VALUES "
+                            "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+    [STMT_SESSION_UPDATE] = "UPDATE sessions SET key = ?2, id = ?3, label = ?4, channel = ?5, provider = ?6, "
+                            "model = ?7, status = ?8, created_ms = ?9, updated_ms = ?10, started_ms = ?11, "
+                            "ended_ms = ?12, messages_n = ?13, is_last_aborted = ?14, input_tokens = ?15, "
+                            "output_tokens = ?16, total_tokens = ?17 WHERE n = ?1",
+    [STMT_SESSIONS_COUNT] = "SELECT count(*) FROM sessions",
+    [STMT_SESSIONS_LIST] = "SELECT " SESSION_COLUMNS " " SESSION_MATCH " ORDER BY updated_ms DESC, n DESC LIMIT ?5",
+    [STMT_SESSIONS_MATCH_COUNT] = "SELECT count(*) " SESSION_MATCH,
+    [STMT_MESSAGE_INSERT] = "INSERT INTO messages (place, id, run_n, ts_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STMT_MESSAGES_READ] = "SELECT place, id, run_n, ts_ms, body FROM messages WHERE place > ?1 AND place <= ?2 "
+                           "ORDER BY place DESC",
+    [STMT_RUN_INSERT] = "INSERT INTO runs (" RUN_COLUMNS ") VALUES "
+                        "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    [STMT_RUN_UPDATE] = "UPDATE runs SET id = ?2, session_n = ?3, kind = ?4, state = ?5, attempts = ?6, "
+                        "created_ms = ?7, started_ms = ?8, ended_ms = ?9, message_seq = ?10, reply_seq = ?11, "
+                        "timeout_ms = ?12, model = ?13, stop_reason = ?14, error = ?15 WHERE n = ?1",
+    [STMT_RUN_GET] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = ?1",
+    [STMT_RUNS_OPEN] = "SELECT " RUN_COLUMNS " FROM runs WHERE state < 2 ORDER BY n",
+    [STMT_RUNS_PRUNE] = "DELETE FROM runs WHERE n IN (SELECT n FROM (SELECT n, state, ended_ms FROM runs ORDER BY n "
+                        "LIMIT " PRUNE_ROWS ") WHERE state >= 2 AND ended_ms < ?1)",
+};
+
+static const char schema_text[] =
+    "CREATE TABLE sessions (n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, id TEXT NOT NULL, label TEXT NOT NULL, "
+    "channel TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, status INTEGER NOT NULL, "
+    "created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, "
+    "ended_ms INTEGER NOT NULL, messages_n INTEGER NOT NULL, is_last_aborted INTEGER NOT NULL, "
+    "input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, total_tokens INTEGER NOT NULL);"
+    "CREATE INDEX sessions_updated ON sessions (updated_ms);"
+    "CREATE TABLE messages (place INTEGER PRIMARY KEY, id TEXT NOT NULL, run_n INTEGER NOT NULL, "
+    "ts_ms INTEGER NOT NULL, body BLOB NOT NULL);"
+    "CREATE TABLE runs (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, session_n INTEGER NOT NULL, "
+    "kind INTEGER NOT NULL, state INTEGER NOT NULL, attempts INTEGER NOT NULL, created_ms INTEGER NOT NULL, "
+    "started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, message_seq INTEGER NOT NULL, "
+    "reply_seq INTEGER NOT NULL, timeout_ms INTEGER NOT NULL, model TEXT NOT NULL, stop_reason TEXT NOT NULL, "
+    "error TEXT NOT NULL);"
+    "CREATE INDEX runs_open ON runs (n) WHERE state < 2;";
+
+/* --- results -------------------------------------------------------------------------- */
+
+/* Turns a result of SQLite into a fault or an outcome, and keeps its words. */
+static int result_sort(struct store *self, int rc)
+{
+    (void)snprintf(self->problem, sizeof(self->problem), "%s", self->db ? sqlite3_errmsg(self->db) : sqlite3_errstr(rc));
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_DONE:
+    case SQLITE_ROW:
+        self->problem[0] = 0;
+        return 0;
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_NOMEM:
+    case SQLITE_TOOBIG:
+        return STORE_E_UNAVAILABLE;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return FAULT(-EUCLEAN);
+    default:
+        return FAULT(-EIO);
+    }
+}
+
+const char *store_problem(const struct store *self)
+{
+    return self->problem;
+}
+
+static int stmt_get(struct store *self, enum stmt which, sqlite3_stmt **ret_stmt)
+{
+    int rc = SQLITE_OK;
+
+    if (!self->stmts[which]) {
+        rc = sqlite3_prepare_v3(self->db, stmt_texts[which], -1, SQLITE_PREPARE_PERSISTENT, &self->stmts[which], NULL);
+    }
+    *ret_stmt = self->stmts[which];
+    return result_sort(self, rc);
+}
+
+/* Runs a statement that gives no rows, and makes it ready for the next time. */
+static int stmt_run(struct store *self, sqlite3_stmt *stmt)
+{
+    int rc = result_sort(self, sqlite3_step(stmt));
+
+    (void)sqlite3_reset(stmt); /* repeats the result of the step */
+    (void)sqlite3_clear_bindings(stmt); /* always OK */
+    return rc;
+}
+
+static int stmt_exec(struct store *self, enum stmt which)
+{
+    sqlite3_stmt *stmt;
+    int rc = stmt_get(self, which, &stmt);
+
+    return rc ? rc : stmt_run(self, stmt);
+}
+
+static void stmt_release(sqlite3_stmt **stmt_p)
+{
+    if (*stmt_p) {
+        (void)sqlite3_reset(*stmt_p);          /* repeats the result of the step */
+        (void)sqlite3_clear_bindings(*stmt_p); /* always OK */
+    }
+}
+
+/* Bindings fail only for a wrong index or no memory; the step then says so. */
+static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+    (void)sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+}
+
+static void bind_span(sqlite3_stmt *stmt, int at, struct span text)
+{
+    if (text.len) {
+        (void)sqlite3_bind_text64(stmt, at, text.ptr, text.len, SQLITE_STATIC, SQLITE_UTF8);
+    } else {
+        (void)sqlite3_bind_null(stmt, at);
+    }
+}
+
+static void bind_int(sqlite3_stmt *stmt, int at, int64_t value)
+{
+    (void)sqlite3_bind_int64(stmt, at, value);
+}
+
+static void column_copy(sqlite3_stmt *stmt, int at, char *out, size_t size)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, at);
+
+    (void)snprintf(out, size, "%s", text ? text : "");
+}
+
+static struct span column_span(sqlite3_stmt *stmt, int at)
+{
+    const void *bytes = sqlite3_column_blob(stmt, at);
+
+    return (struct span){ bytes, (size_t)sqlite3_column_bytes(stmt, at) };
+}
+
+/* --- opening ---------------------------------------------------------------------------- */
+
+static int pragma_int(struct store *self, const char *text, int64_t *ret_value)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(self->db, text, -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+        *ret_value = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    }
+    rc = result_sort(self, rc);
+    (void)sqlite3_finalize(stmt); /* repeats the result of the step */
+    return rc;
+}
+
+static int exec(struct store *self, const char *text)
+{
+    return result_sort(self, sqlite3_exec(self->db, text, NULL, NULL, NULL));
+}
+
+static int format_create(struct store *self)
+{
+    char text[128];
+    int rc = exec(self, "BEGIN IMMEDIATE");
+
+    if (rc) {
+        return rc;
+    }
+    rc = exec(self, schema_text);
+    (void)snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
+                   STORE_FORMAT);
+    if (!rc) {
+        rc = exec(self, text);
+    }
+    if (rc) {
+        char problem[sizeof(self->problem)];
+
+        memcpy(problem, self->problem, sizeof(problem));
+        (void)exec(self, "ROLLBACK"); /* the first problem counts */
+        memcpy(self->problem, problem, sizeof(problem));
+    }
+    return rc;
+}
+
+static int format_check(struct store *self)
+{
+    int64_t format = 0;
+    int64_t application = 0;
+    int64_t tables = 0;
+    int rc = pragma_int(self, "PRAGMA user_version", &format);
+
+    if (!rc) {
+        rc = pragma_int(self, "PRAGMA application_id", &application);
+    }
+    if (!rc) {
+        rc = pragma_int(self, "SELECT count(*) FROM sqlite_master", &tables);
+    }
+    if (rc) {
+        return rc;
+    }
+    if (!tables) {
+        return format_create(self);
+    }
+    if (application != APPLICATION_ID) {
+        (void)snprintf(self->problem, sizeof(self->problem), "the file is a database of another program");
+        return FAULT(-EUCLEAN);
+    }
+    if (format > STORE_FORMAT) {
+        (void)snprintf(self->problem, sizeof(self->problem),
+                       "the database has format %lld, this release reads up to %d: start the newer release, or move "
+                       "the file away",
+                       (long long)format, STORE_FORMAT);
+        return STORE_E_NEWER;
+    }
+    return 0;
+}
+
+int store_open(struct store *self, const char *path)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    int rc;
+
+    *self = (struct store){ 0 };
+    rc = result_sort(self, sqlite3_open_v2(path, &self->db, flags, NULL));
+    if (rc) {
+        return rc;
+    }
+    (void)sqlite3_extended_result_codes(self->db, 1); /* always OK */
+    (void)sqlite3_busy_timeout(self->db, BUSY_MS);    /* always OK */
+    rc = format_check(self);
+    if (!rc) {
+        rc = exec(self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; "
+                        "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216");
+    }
+    return rc;
+}
+
+void store_close(struct store *self)
+{
+    if (!self->db) {
+        return;
+    }
+    store_batch_rollback(self);
+    for (size_t i = 0; i < ARRAY_LEN(self->stmts); i++) {
+        (void)sqlite3_finalize(self->stmts[i]); /* repeats the result of the last step */
+        self->stmts[i] = NULL;
+    }
+    (void)sqlite3_close_v2(self->db); /* no statement is left */
+    self->db = NULL;
+}
+
+/* --- batches ------------------------------------------------------------------------------ */
+
+static int batch_open(struct store *self)
+{
+    int rc;
+
+    if (self->in_batch) {
+        return 0;
+    }
+    rc = stmt_exec(self, STMT_BEGIN);
+    self->in_batch = !rc;
+    return rc;
+}
+
+void store_batch_rollback(struct store *self)
+{
+    char problem[sizeof(self->problem)];
+
+    if (!self->in_batch) {
+        return;
+    }
+    memcpy(problem, self->problem, sizeof(problem));
+    if (!sqlite3_get_autocommit(self->db)) {
+        (void)stmt_exec(self, STMT_ROLLBACK); /* SQLite may have done it by itself */
+    }
+    memcpy(self->problem, problem, sizeof(problem));
+    self->in_batch = false;
+}
+
+int store_batch_commit(struct store *self)
+{
+    int rc;
+
+    if (!self->in_batch) {
+        return 0;
+    }
+    rc = stmt_exec(self, STMT_COMMIT);
+    if (rc) {
+        store_batch_rollback(self);
+    }
+    self->in_batch = false;
+    return rc;
+}
+
+/* A write that failed takes the batch with it. */
+static int write_run(struct store *self, sqlite3_stmt *stmt)
+{
+    int rc = stmt_run(self, stmt);
+
+    if (rc) {
+        store_batch_rollback(self);
+    }
+    return rc;
+}
+
+static int write_get(struct store *self, enum stmt which, sqlite3_stmt **ret_stmt)
+{
+    int rc = batch_open(self);
+
+    return rc ? rc : stmt_get(self, which, ret_stmt);
+}
+
+/* --- sessions ------------------------------------------------------------------------------ */
+
+static void session_read(sqlite3_stmt *stmt, struct store_session *session)
+{
+    session->n = sqlite3_column_int64(stmt, 0);
+    column_copy(stmt, 1, session->key, sizeof(session->key));
+    column_copy(stmt, 2, session->id, sizeof(session->id));
+    column_copy(stmt, 3, session->label, sizeof(session->label));
+    column_copy(stmt, 4, session->channel, sizeof(session->channel));
+    column_copy(stmt, 5, session->provider, sizeof(session->provider));
+    column_copy(stmt, 6, session->model, sizeof(session->model));
+    session->status = (enum store_session_status)sqlite3_column_int(stmt, 7);
+    session->created_ms = sqlite3_column_int64(stmt, 8);
+    session->updated_ms = sqlite3_column_int64(stmt, 9);
+    session->started_ms = sqlite3_column_int64(stmt, 10);
+    session->ended_ms = sqlite3_column_int64(stmt, 11);
+    session->messages_n = (uint32_t)sqlite3_column_int64(stmt, 12);
+    session->is_last_aborted = sqlite3_column_int(stmt, 13) != 0;
+    session->input_tokens = (uint64_t)sqlite3_column_int64(stmt, 14);
+    session->output_tokens = (uint64_t)sqlite3_column_int64(stmt, 15);
+    session->total_tokens = (uint64_t)sqlite3_column_int64(stmt, 16);
+}
+
+static int session_step(struct store *self, sqlite3_stmt *stmt, struct store_session *ret_session)
+{
+    int step = sqlite3_step(stmt);
+    int rc = result_sort(self, step);
+
+    if (rc) {
+        return rc;
+    }
+    if (step == SQLITE_DONE) {
+        return STORE_E_ABSENT;
+    }
+    session_read(stmt, ret_session);
+    return 0;
+}
+
+int store_session_get(struct store *self, struct span key, struct store_session *ret_session)
+{
+    CLEANUP(stmt_release) sqlite3_stmt *stmt = NULL;
+    int rc = stmt_get(self, STMT_SESSION_GET, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    bind_span(stmt, 1, key);
+    return session_step(self, stmt, ret_session);
+}
+
+int store_session_get_n(struct store *self, int64_t n, struct store_session *ret_session)
+{
+    CLEANUP(stmt_release) sqlite3_stmt *stmt = NULL;
+    int rc = stmt_get(self, STMT_SESSION_GET_N, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    bind_int(stmt, 1, n);
+    return session_step(self, stmt, ret_session);
+}
+
+static void session_bind(sqlite3_stmt *stmt, const struct store_session *session)
+{
+    bind_text(stmt, 2, session->key);
+    bind_text(stmt, 3, session->id);
+    bind_text(stmt, 4, session->label);
+    bind_text(stmt, 5, session->channel);
+    bind_text(stmt, 6, session->provider);
+    bind_text(stmt, 7, session->model);
+    bind_int(stmt, 8, session->status);
+    bind_int(stmt, 9, session->created_ms);
+    bind_int(stmt, 10, session->updated_ms);
+    bind_int(stmt, 11, session->started_ms);
+    bind_int(stmt, 12, session->ended_ms);
+    bind_int(stmt, 13, session->messages_n);
+    bind_int(stmt, 14, session->is_last_aborted);
+    bind_int(stmt, 15, (int64_t)session->input_tokens);
+    bind_int(stmt, 16, (int64_t)session->output_tokens);
+    bind_int(stmt, 17, (int64_t)session->total_tokens);
+}
+
+int store_session_put(struct store *self, struct store_session *session)
+{
+    sqlite3_stmt *stmt;
+    int rc = write_get(self, session->n ? STMT_SESSION_UPDATE : STMT_SESSION_INSERT, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    if (session->n) {
+        bind_int(stmt, 1, session->n);
+    }
+    session_bind(stmt, session);
+    rc = write_run(self, stmt);
+    if (!rc && !session->n) {
+        session->n = sqlite3_last_insert_rowid(self->db);
+    }
+    return rc;
+}
+
+int store_sessions_count(struct store *self, uint32_t *ret_n)
+{
+    CLEANUP(stmt_release) sqlite3_stmt *stmt = NULL;
+    int rc = stmt_get(self, STMT_SESSIONS_COUNT, &stmt);
+
+    if (!rc) {
+        rc = result_sort(self, sqlite3_step(stmt));
+    }
+    if (!rc) {
+        *ret_n = (uint32_t)sqlite3_column_int64(stmt, 0);
+    }
+    return rc;
+}
+
+static void filter_bind(sqlite3_stmt *stmt, const struct store_filter *filter)
+{
+    bind_int(stmt, 1, filter->updated_min_ms);
+    bind_span(stmt, 2, filter->search);
+    bind_span(stmt, 3, filter->label);
+    bind_span(stmt, 4, filter->key);
+}
+
+static int matches_count(struct store *self, const struct store_filter *filter, uint32_t *ret_total)
+{
+    CLEANUP(stmt_release) sqlite3_stmt *stmt = NULL;
+    int rc = stmt_get(self, STMT_SESSIONS_MATCH_COUNT, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    filter_bind(stmt, filter);
+    rc = result_sort(self, sqlite3_step(stmt));
+    if (!rc) {
+        *ret_total = (uint32_t)sqlite3_column_int64(stmt, 0);
+    }
+    return rc;
+}
+
+int store_sessions_list(struct store *self, const struct store_filter *filter, store_on_session on, void *arg,
+                        uint32_t *ret_total)
+{
+    CLEANUP(stmt_release) sqlite3_stmt *stmt = NULL;
+    struct store_session session;
+    int rc = matches_count(self, filter, ret_total);
+
+    if (!rc) {
+        rc = stmt_get(self, STMT_SESSIONS_LIST, &stmt);
+    }
+    if (rc) {
+        return rc;
+    }
+    filter_bind(stmt, filter);
+    bind_int(stmt, 5, filter->limit);
+    for (;;) {
+        rc = session_step(self, stmt, &session);
+        if (rc) {
+            return rc == STORE_E_ABSENT ? 0 : rc;
+        }
+        rc = on(arg, &session);
+        if (rc) {
+            return rc;
+        }
+    }
+}
+
+/* --- messages ------------------------------------------------------------------------------- */
+
+int store_message_add(struct store *self, int64_t session_n, const struct store_message *message)
+{
+    sqlite3_stmt *stmt;
+    int rc = write_get(self, STMT_MESSAGE_INSERT, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    bind_int(stmt, 1, (session_n << SEQ_BITS) | message->seq);
+    bind_span(stmt, 2, message->id);
+    bind_int(stmt, 3, message->run_n);
+    bind_int(stmt, 4, message->ts_ms);
+    (void)sqlite3_bind_blob64(stmt, 5, message->body.ptr, message->body.len, SQLITE_STATIC);
+    return write_run(self, stmt);
+}
+
+int store_messages_read(struct store *self, int64_t session_n, uint32_t seq_max, store_on_message on, void *arg)
+{
+    CLEANUP(stmt_release) sqlite3_stmt *stmt = NULL;
+    int rc = stmt_get(self, STMT_MESSAGES_READ, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    bind_int(stmt, 1, session_n << SEQ_BITS);
+    bind_int(stmt, 2, (session_n << SEQ_BITS) | seq_max);
+    for (;;) {
+        struct store_message message;
+        int step = sqlite3_step(stmt);
+
+        rc = result_sort(self, step);
+        if (rc || step == SQLITE_DONE) {
+            return rc;
+        }
+        message.seq = (uint32_t)(sqlite3_column_int64(stmt, 0) & UINT32_MAX);
+        message.id = column_span(stmt, 1);
+        message.run_n = sqlite3_column_int64(stmt, 2);
+        message.ts_ms = sqlite3_column_int64(stmt, 3);
+        message.body = column_span(stmt, 4);
+        if (on(arg, &message)) {
+            return 0;
+        }
+    }
+}
+
+/* --- runs ------------------------------------------------------------------------------------ */
+
+static void run_read(sqlite3_stmt *stmt, struct store_run *run)
+{
+    run->n = sqlite3_column_int64(stmt, 0);
+    column_copy(stmt, 1, run->id, sizeof(run->id));
+    run->session_n = sqlite3_column_int64(stmt, 2);
+    run->kind = (enum store_run_kind)sqlite3_column_int(stmt, 3);
+    run->state = (enum store_run_state)sqlite3_column_int(stmt, 4);
+    run->attempts = (uint32_t)sqlite3_column_int64(stmt, 5);
+    run->created_ms = sqlite3_column_int64(stmt, 6);
+    run->started_ms = sqlite3_column_int64(stmt, 7);
+    run->ended_ms = sqlite3_column_int64(stmt, 8);
+    run->message_seq = (uint32_t)sqlite3_column_int64(stmt, 9);
+    run->reply_seq = (uint32_t)sqlite3_column_int64(stmt, 10);
+    run->timeout_ms = (uint32_t)sqlite3_column_int64(stmt, 11);
+    column_copy(stmt, 12, run->model, sizeof(run->model));
+    column_copy(stmt, 13, run->stop_reason, sizeof(run->stop_reason));
+    column_copy(stmt, 14, run->error, sizeof(run->error));
+}
+
+int store_run_put(struct store *self, struct store_run *run)
+{
+    sqlite3_stmt *stmt;
+    int rc = write_get(self, run->n ? STMT_RUN_UPDATE : STMT_RUN_INSERT, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    if (run->n) {
+        bind_int(stmt, 1, run->n);
+    }
+    bind_text(stmt, 2, run->id);
+    bind_int(stmt, 3, run->session_n);
+    bind_int(stmt, 4, run->kind);
+    bind_int(stmt, 5, run->state);
+    bind_int(stmt, 6, run->attempts);
+    bind_int(stmt, 7, run->created_ms);
+    bind_int(stmt, 8, run->started_ms);
+    bind_int(stmt, 9, run->ended_ms);
+    bind_int(stmt, 10, run->message_seq);
+    bind_int(stmt, 11, run->reply_seq);
+    bind_int(stmt, 12, run->timeout_ms);
+    bind_text(stmt, 13, run->model);
+    bind_text(stmt, 14, run->stop_reason);
+    bind_text(stmt, 15, run->error);
+    rc = write_run(self, stmt);
+    if (!rc && !run->n) {
+        run->n = sqlite3_last_insert_rowid(self->db);
+    }
+    return rc;
+}
+
+static int run_step(struct store *self, sqlite3_stmt *stmt, struct store_run *ret_run)
+{
+    int step = sqlite3_step(stmt);
+    int rc = result_sort(self, step);
+
+    if (rc) {
+        return rc;
+    }
+    if (step == SQLITE_DONE) {
+        return STORE_E_ABSENT;
+    }
+    run_read(stmt, ret_run);
+    return 0;
+}
+
+int store_run_get(struct store *self, struct span id, struct store_run *ret_run)
+{
+    CLEANUP(stmt_release) sqlite3_stmt *stmt = NULL;
+    int rc = stmt_get(self, STMT_RUN_GET, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    bind_span(stmt, 1, id);
+    return run_step(self, stmt, ret_run);
+}
+
+int store_runs_open(struct store *self, store_on_run on, void *arg)
+{
+    CLEANUP(stmt_release) sqlite3_stmt *stmt = NULL;
+    struct store_run run;
+    int rc = stmt_get(self, STMT_RUNS_OPEN, &stmt);
+
+    while (!rc) {
+        rc = run_step(self, stmt, &run);
+        if (!rc) {
+            rc = on(arg, &run);
+        }
+    }
+    return rc == STORE_E_ABSENT ? 0 : rc;
+}
+
+int store_runs_prune(struct store *self, int64_t ended_max_ms)
+{
+    sqlite3_stmt *stmt;
+    int rc = write_get(self, STMT_RUNS_PRUNE, &stmt);
+
+    if (rc) {
+        return rc;
+    }
+    bind_int(stmt, 1, ended_max_ms);
+    return write_run(self, stmt);
+}
+
+const char *store_run_state_name(enum store_run_state state)
+{
+    static const char *const names[] = { "queued", "started", "done", "error", "aborted" };
+
+    return (size_t)state < ARRAY_LEN(names) ? names[state] : "error";
+}
+
+const char *store_session_status_name(enum store_session_status status)
+{
+    static const char *const names[] = { "", "running", "done", "failed", "killed" };
+
+    return (size_t)status < ARRAY_LEN(names) ? names[status] : "";
+}

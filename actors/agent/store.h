@@ -1,0 +1,154 @@
+/*
+ * store: sessions, transcripts and runs of one agent in one SQLite database.
+ *
+ * Writes go into a batch, which one commit (one sync of the disk) makes lasting. A write
+ * that fails ends the whole batch: nothing of it was applied.
+ */
+#ifndef ACTORS_AGENT_STORE_H
+#define ACTORS_AGENT_STORE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus/base/span.h"
+
+#define STORE_FORMAT 1      /* of the database; what we write and the newest we read */
+#define STORE_KEY_MAX 513   /* bytes of a session key, with terminator */
+#define STORE_RUN_ID_MAX 513
+#define STORE_UUID_MAX 37
+#define STORE_NAME_MAX 257
+#define STORE_LABEL_MAX 513
+#define STORE_STMTS_MAX 24
+
+enum {
+    STORE_E_UNAVAILABLE = 1, /* disk full, busy or failing; store_problem() says it */
+    STORE_E_NEWER = 2,       /* the database has a format that only a newer release reads */
+    STORE_E_ABSENT = 3,      /* no such row */
+};
+
+struct store {
+    sqlite3 *db;
+    sqlite3_stmt *stmts[STORE_STMTS_MAX];
+    bool in_batch;
+    char problem[256];
+};
+
+enum store_session_status {
+    STORE_SESSION_IDLE,
+    STORE_SESSION_RUNNING,
+    STORE_SESSION_DONE,
+    STORE_SESSION_FAILED,
+    STORE_SESSION_KILLED,
+};
+
+struct store_session {
+    int64_t n; /* 0: not stored yet */
+    char key[STORE_KEY_MAX];
+    char id[STORE_UUID_MAX];
+    char label[STORE_LABEL_MAX]; /* "" for none */
+    char channel[STORE_NAME_MAX];
+    char provider[STORE_NAME_MAX];
+    char model[STORE_NAME_MAX];
+    enum store_session_status status;
+    int64_t created_ms;
+    int64_t updated_ms;
+    int64_t started_ms; /* of the newest run; 0: none */
+    int64_t ended_ms;   /* 0: it is running, or there was none */
+    uint32_t messages_n; /* the newest seq */
+    bool is_last_aborted;
+    uint64_t input_tokens;
+    uint64_t output_tokens;
+    uint64_t total_tokens;
+};
+
+enum store_run_state {
+    STORE_RUN_QUEUED,
+    STORE_RUN_STARTED,
+    STORE_RUN_DONE,
+    STORE_RUN_ERROR,
+    STORE_RUN_ABORTED,
+};
+
+enum store_run_kind {
+    STORE_RUN_CHAT,       /* chat.send */
+    STORE_RUN_AGENT,      /* agent */
+    STORE_RUN_COMPLETION, /* agent_run: its asker waits for the answer itself */
+};
+
+struct store_run {
+    int64_t n; /* 0: not stored yet */
+    char id[STORE_RUN_ID_MAX]; /* the idempotency key */
+    int64_t session_n;
+    enum store_run_kind kind;
+    enum store_run_state state;
+    uint32_t attempts;
+    int64_t created_ms;
+    int64_t started_ms;
+    int64_t ended_ms;
+    uint32_t message_seq; /* the user's message */
+    uint32_t reply_seq;   /* the answer; 0: none */
+    uint32_t timeout_ms;  /* 0: the default */
+    char model[STORE_NAME_MAX]; /* asked for by the caller, or "" */
+    char stop_reason[65];
+    char error[481];
+};
+
+struct store_message {
+    uint32_t seq;
+    struct span id;
+    struct span body; /* packed map as clients get it, without __openclaw */
+    int64_t run_n;
+    int64_t ts_ms;
+};
+
+/*
+ * Opens or creates the database at `path` and brings it to STORE_FORMAT. Outcomes
+ * UNAVAILABLE and NEWER; a fault when the file is no database of ours or is damaged.
+ */
+int store_open(struct store *self, const char *path);
+/* Rolls an open batch back. Copes with a store that was never opened. */
+void store_close(struct store *self);
+/* Why the last call failed; "" at first. */
+const char *store_problem(const struct store *self);
+
+/* Every write below opens the batch when none is open. */
+int store_batch_commit(struct store *self);
+void store_batch_rollback(struct store *self);
+
+int store_session_get(struct store *self, struct span key, struct store_session *ret_session);
+int store_session_get_n(struct store *self, int64_t n, struct store_session *ret_session);
+/* Inserts (n is 0; it is set) or updates. */
+int store_session_put(struct store *self, struct store_session *session);
+int store_sessions_count(struct store *self, uint32_t *ret_n);
+
+struct store_filter {
+    int64_t updated_min_ms;
+    struct span search; /* somewhere in key, label or id, without regard to ASCII case */
+    struct span label;  /* exactly */
+    struct span key;    /* exactly */
+    uint32_t limit;
+};
+typedef int (*store_on_session)(void *arg, const struct store_session *session);
+/* Newest first; `ret_total` counts all matches. A nonzero result of `on` ends it. */
+int store_sessions_list(struct store *self, const struct store_filter *filter, store_on_session on, void *arg,
+                        uint32_t *ret_total);
+
+int store_message_add(struct store *self, int64_t session_n, const struct store_message *message);
+typedef int (*store_on_message)(void *arg, const struct store_message *message);
+/* From `seq_max` downward until `on` gives nonzero; borrowed until it returns. */
+int store_messages_read(struct store *self, int64_t session_n, uint32_t seq_max, store_on_message on, void *arg);
+
+/* Inserts (n is 0; it is set) or updates. */
+int store_run_put(struct store *self, struct store_run *run);
+int store_run_get(struct store *self, struct span id, struct store_run *ret_run);
+typedef int (*store_on_run)(void *arg, const struct store_run *run);
+/* Runs that had not ended, oldest first. */
+int store_runs_open(struct store *self, store_on_run on, void *arg);
+/* Forgets some runs that ended before `ended_max_ms`; their messages stay. */
+int store_runs_prune(struct store *self, int64_t ended_max_ms);
+
+const char *store_run_state_name(enum store_run_state state);
+const char *store_session_status_name(enum store_session_status status);
+
+#endif

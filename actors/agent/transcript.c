@@ -1,0 +1,309 @@
+#include "actors/agent/transcript.h"
+
+#include <string.h>
+
+#include "actors/agent/events.h"
+#include "actors/agent/message.h"
+#include "bus/base/cleanup.h"
+#include "bus/value.h"
+
+#define CUT_MARK "\n[… cut]"
+
+/* --- what is stored ---------------------------------------------------------------------- */
+
+void transcript_question_pack(struct pack *out, struct span text, int64_t now_ms)
+{
+    pack_map_begin(out);
+    pack_kv_text(out, "role", "user");
+    pack_key(out, "content");
+    message_content_pack(text, out);
+    pack_kv_i64(out, "timestamp", now_ms);
+    pack_map_end(out);
+}
+
+static void usage_pack(struct pack *out, const struct provider_usage *usage)
+{
+    pack_key(out, "usage");
+    pack_map_begin(out);
+    pack_kv_u64(out, "input", usage->input);
+    pack_kv_u64(out, "output", usage->output);
+    pack_kv_u64(out, "totalTokens", usage->total);
+    pack_kv_u64(out, "cacheRead", 0);
+    pack_kv_u64(out, "cacheWrite", 0);
+    pack_key(out, "cost");
+    pack_map_begin(out);
+    pack_kv_u64(out, "total", 0);
+    pack_map_end(out);
+    pack_map_end(out);
+}
+
+void transcript_answer_pack(struct pack *out, const struct run *run, int64_t now_ms)
+{
+    const struct store_run *row = &run->row;
+
+    pack_map_begin(out);
+    pack_kv_text(out, "role", "assistant");
+    pack_key(out, "content");
+    message_content_pack((struct span){ run->text.data, run->text.len }, out);
+    pack_kv_text(out, "api", "openai-completions");
+    pack_kv_text(out, "provider", run->provider);
+    pack_kv_text(out, "model", run->model);
+    usage_pack(out, &run->usage);
+    pack_kv_text(out, "stopReason", row->state == STORE_RUN_DONE ? run->finish_reason
+                                    : row->state == STORE_RUN_ABORTED ? "aborted"
+                                                                      : "error");
+    pack_kv_i64(out, "timestamp", now_ms);
+    if (run->response_id[0]) {
+        pack_kv_text(out, "responseId", run->response_id);
+    }
+    if (row->state == STORE_RUN_ERROR) {
+        pack_kv_text(out, "errorMessage", row->error);
+    } else if (row->state == STORE_RUN_ABORTED) {
+        pack_key(out, "openclawAbort");
+        pack_map_begin(out);
+        pack_kv_bool(out, "aborted", true);
+        pack_kv_text(out, "origin", row->stop_reason);
+        pack_kv_text(out, "runId", row->id);
+        pack_map_end(out);
+    }
+    pack_map_end(out);
+}
+
+/* --- reading back, newest first, written oldest first ----------------------------------------- */
+
+struct pile {
+    struct text_buf bytes; /* packed values one behind the other */
+    struct text_buf sizes; /* size_t of each */
+    uint32_t n;
+    uint32_t n_max;
+    size_t bytes_max;
+    size_t chars_max;
+    struct pack scratch;
+    int rc;
+};
+
+static void pile_deinit(struct pile *self)
+{
+    text_buf_deinit(&self->bytes);
+    text_buf_deinit(&self->sizes);
+    pack_deinit(&self->scratch);
+}
+
+/* Keeps what stands in the scratch; true when the pile is full. */
+static bool pile_add(struct pile *self)
+{
+    struct span value = pack_span(&self->scratch);
+
+    self->rc = pack_error(&self->scratch);
+    if (self->rc || (self->n && self->bytes.len + value.len > self->bytes_max)) {
+        return true; /* the newest one is always kept */
+    }
+    self->rc = text_buf_add(&self->bytes, value);
+    if (!self->rc) {
+        self->rc = text_buf_add(&self->sizes, (struct span){ (const char *)&value.len, sizeof(value.len) });
+    }
+    self->n += !self->rc;
+    return self->rc || self->n >= self->n_max;
+}
+
+static void pile_write(const struct pile *self, struct pack *out)
+{
+    size_t end = self->bytes.len;
+
+    for (uint32_t i = self->n; i; i--) {
+        size_t size;
+
+        memcpy(&size, self->sizes.data + (i - 1) * sizeof(size), sizeof(size));
+        end -= size;
+        pack_raw(out, (struct span){ self->bytes.data + end, size });
+    }
+}
+
+struct span transcript_text_cut(struct span text, size_t chars_max)
+{
+    size_t chars = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (((unsigned char)text.ptr[i] & 0xc0) != 0x80 && ++chars > chars_max) {
+            return (struct span){ text.ptr, i };
+        }
+    }
+    return text;
+}
+
+static int text_shown(struct span content, size_t chars_max, struct text_buf *out)
+{
+    int rc = message_text_add(content, out);
+    struct span cut;
+
+    if (rc) {
+        return rc;
+    }
+    cut = transcript_text_cut((struct span){ out->data, out->len }, chars_max);
+    if (cut.len < out->len) {
+        out->len = cut.len;
+        return text_buf_add(out, SPAN_LIT(CUT_MARK));
+    }
+    return 0;
+}
+
+/* The body with its content replaced. */
+static void body_cut(struct pack *out, struct span body, struct span text)
+{
+    struct value_iter it = value_iter(body);
+    struct span key;
+    struct span item;
+
+    pack_map_begin(out);
+    while (value_next(&it, &key, &item)) {
+        pack_key_span(out, key);
+        if (span_is_text(key, "content")) {
+            message_content_pack(text, out);
+        } else {
+            pack_raw(out, item);
+        }
+    }
+    pack_map_end(out);
+}
+
+static int history_on_message(void *arg, const struct store_message *message)
+{
+    struct pile *pile = arg;
+    struct span content = value_get(message->body, "content");
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    CLEANUP(pack_deinit) struct pack cut;
+    struct span body = message->body;
+
+    pack_init(&cut, 0);
+    if (message_text_bytes(content) > pile->chars_max || body.len > TRANSCRIPT_MESSAGE_MAX) {
+        size_t chars_max = pile->chars_max < TRANSCRIPT_MESSAGE_MAX / 8 ? pile->chars_max : TRANSCRIPT_MESSAGE_MAX / 8;
+
+        pile->rc = text_shown(content, chars_max, &text);
+        body_cut(&cut, body, (struct span){ text.data, text.len });
+        body = pack_span(&cut);
+    }
+    pack_reset(&pile->scratch);
+    events_message(&pile->scratch, body, message->id, message->seq);
+    return pile->rc || pile_add(pile);
+}
+
+int transcript_history_pack(struct store *store, int64_t session_n, uint32_t seq_max,
+                            const struct transcript_limits *limits, struct pack *out)
+{
+    CLEANUP(pile_deinit) struct pile pile = { .n_max = limits->messages_max,
+                                              .bytes_max = limits->bytes_max,
+                                              .chars_max = limits->chars_max };
+    int rc;
+
+    pack_init(&pile.scratch, 0);
+    rc = store_messages_read(store, session_n, seq_max, history_on_message, &pile);
+    if (!rc) {
+        rc = pile.rc;
+    }
+    pack_array_begin(out);
+    pile_write(&pile, out);
+    pack_array_end(out);
+    return rc;
+}
+
+static int preview_on_message(void *arg, const struct store_message *message)
+{
+    struct pile *pile = arg;
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+
+    pile->rc = message_text_add(value_get(message->body, "content"), &text);
+    if (pile->rc || !text.len) {
+        return pile->rc;
+    }
+    pack_reset(&pile->scratch);
+    pack_map_begin(&pile->scratch);
+    pack_kv_str(&pile->scratch, "role", value_str(value_get(message->body, "role"), SPAN_LIT("user")));
+    pack_kv_str(&pile->scratch, "text",
+                transcript_text_cut((struct span){ text.data, text.len }, pile->chars_max));
+    pack_map_end(&pile->scratch);
+    return pile_add(pile);
+}
+
+int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq_max, uint32_t limit,
+                            size_t chars_max, struct pack *out)
+{
+    CLEANUP(pile_deinit) struct pile pile = { .n_max = limit, .bytes_max = TRANSCRIPT_BYTES_MAX, .chars_max = chars_max };
+    int rc;
+
+    pack_init(&pile.scratch, 0);
+    rc = store_messages_read(store, session_n, seq_max, preview_on_message, &pile);
+    if (!rc) {
+        rc = pile.rc;
+    }
+    pack_array_begin(out);
+    pile_write(&pile, out);
+    pack_array_end(out);
+    return rc;
+}
+
+struct context {
+    struct pile pile;
+    int64_t run_n;
+    uint32_t question_seq;
+};
+
+static void context_deinit(struct context *self)
+{
+    pile_deinit(&self->pile);
+}
+
+static int question_on_message(void *arg, const struct store_message *message)
+{
+    struct context *self = arg;
+
+    if (message->seq == self->question_seq) {
+        pack_reset(&self->pile.scratch);
+        if (message_pack(message->body, &self->pile.scratch)) {
+            (void)pile_add(&self->pile); /* full or not, there is only one */
+        }
+    }
+    return 1;
+}
+
+static int context_on_message(void *arg, const struct store_message *message)
+{
+    struct context *self = arg;
+
+    if (message->run_n >= self->run_n) {
+        return 0; /* the question itself, and what waits behind it */
+    }
+    pack_reset(&self->pile.scratch);
+    return message_pack(message->body, &self->pile.scratch) ? pile_add(&self->pile) : 0;
+}
+
+int transcript_context_pack(struct store *store, const struct store_run *run, uint32_t seq_max,
+                            const char *const system_prompts[2], struct pack *out)
+{
+    CLEANUP(context_deinit) struct context context = {
+        .pile = { .n_max = UINT32_MAX, .bytes_max = TRANSCRIPT_CONTEXT_MAX },
+        .run_n = run->n,
+        .question_seq = run->message_seq,
+    };
+    int rc;
+
+    pack_init(&context.pile.scratch, 0);
+    rc = store_messages_read(store, run->session_n, run->message_seq, question_on_message, &context);
+    if (!rc) {
+        rc = store_messages_read(store, run->session_n, seq_max, context_on_message, &context);
+    }
+    if (!rc) {
+        rc = context.pile.rc;
+    }
+    pack_array_begin(out);
+    for (size_t i = 0; i < 2; i++) {
+        if (system_prompts[i]) {
+            pack_map_begin(out);
+            pack_kv_text(out, "role", "system");
+            pack_kv_text(out, "content", system_prompts[i]);
+            pack_map_end(out);
+        }
+    }
+    pile_write(&context.pile, out);
+    pack_array_end(out);
+    return rc;
+}

@@ -1,0 +1,48 @@
+/*
+ * transcript: makes the messages that are stored, and reads them back for people
+ * (chat.history, previews) and for models (the conversation so far).
+ */
+#ifndef ACTORS_AGENT_TRANSCRIPT_H
+#define ACTORS_AGENT_TRANSCRIPT_H
+
+#include "actors/agent/session.h"
+#include "actors/agent/store.h"
+#include "bus/pack.h"
+
+#define TRANSCRIPT_LIMIT_DEFAULT 200U
+#define TRANSCRIPT_LIMIT_MAX 1000U
+#define TRANSCRIPT_BYTES_MAX ((size_t)6291456) /* of one chat.history */
+#define TRANSCRIPT_MESSAGE_MAX ((size_t)131072)
+#define TRANSCRIPT_CHARS_DEFAULT 8000U
+#define TRANSCRIPT_CONTEXT_MAX ((size_t)4 << 20) /* bytes of messages that a model is sent */
+
+/* The stored form of what a person said, and of a run's answer by the state of the run. */
+void transcript_question_pack(struct pack *out, struct span text, int64_t now_ms);
+void transcript_answer_pack(struct pack *out, const struct run *run, int64_t now_ms);
+
+struct transcript_limits {
+    uint32_t messages_max;
+    size_t bytes_max;
+    size_t chars_max; /* of one text; longer ones are cut */
+};
+
+/* Packs the newest messages of a session as one array, oldest first. A store outcome or
+ * 0. `seq_max` is the newest message to show. */
+int transcript_history_pack(struct store *store, int64_t session_n, uint32_t seq_max,
+                            const struct transcript_limits *limits, struct pack *out);
+/* Packs [{role, text}] of the newest messages that hold text. */
+int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq_max, uint32_t limit,
+                            size_t chars_max, struct pack *out);
+/*
+ * Packs the conversation as a provider takes it, an array of {role, content}: the
+ * `system_prompts` that are not NULL, what was said before the run, and the run's own
+ * question last. What waits behind the run is not part of it, nor is an answer that
+ * failed before its first word.
+ */
+int transcript_context_pack(struct store *store, const struct store_run *run, uint32_t seq_max,
+                            const char *const system_prompts[2], struct pack *out);
+
+/* The first `chars_max` characters. */
+struct span transcript_text_cut(struct span text, size_t chars_max);
+
+#endif
