@@ -24,6 +24,7 @@
 #include "actors/agent/replies.h"
 #include "actors/agent/transcript.h"
 #include "bus/base/clock.h"
+#include "bus/base/mem.h"
 #include "bus/codec.h"
 #include "bus/value.h"
 #include "schema_gen.h"

@@ -7,11 +7,16 @@
 #define ASK_DEADLINE_MS 5000
 #define ASK_AGAIN_MS 250
 
+static const char *env_get(const char *name)
+{
+    return getenv(name);
+}
+
 static int settings_take(struct agent *self)
 {
     struct span providers = { self->settings_providers.data, self->settings_providers.len };
     struct span agents = { self->settings_agents.data, self->settings_agents.len };
-    int rc = settings_read(&self->settings, self->id, providers, agents, getenv);
+    int rc = settings_read(&self->settings, self->id, providers, agents, env_get);
 
     if (!rc) {
         self->has_settings = true;
