@@ -326,8 +326,9 @@ static int preview_ask(struct router *self, struct actor_ctx *ctx, struct gather
     if (keys_of(self, in->keys, self->roster.agents[at].id, &keys)) {
         r = pack_error(&keys);
         part.keys = pack_span(&keys);
-        r = r ? r : gather_ask(gather, actor_ctx_actor(ctx), gather->parts_n++, self->roster.agents[at].id,
-                               MSG_SESSIONS_PREVIEW, &part, (struct span){ 0 }, ctx);
+        r = r ? r
+              : gather_ask(gather, actor_ctx_actor(ctx), gather->parts_n++, self->roster.agents[at].id,
+                           MSG_SESSIONS_PREVIEW, &part, (struct span){ 0 }, ctx);
     }
     pack_deinit(&keys);
     return r;

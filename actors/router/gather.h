@@ -19,8 +19,8 @@ struct gather_part {
     char agent[SESSION_KEY_AGENT_MAX + 1];
     uint64_t call;
     bool has_answer;
-    struct body body;  /* when has_answer */
-    int code;          /* FAIL_* otherwise */
+    struct body body; /* when has_answer */
+    int code;         /* FAIL_* otherwise */
     char why[160];
 };
 
@@ -36,7 +36,7 @@ struct gather {
     char principal[ACTOR_PRINCIPAL_MAX];
     uint64_t deadline_ms; /* on the monotonic clock; UINT64_MAX: none */
     gather_done done;
-    bool is_kept;       /* set by `done`: it goes on with late_call and destroys the gather itself */
+    bool is_kept; /* set by `done`: it goes on with late_call and destroys the gather itself */
     uint64_t late_call;
     size_t parts_n;
     size_t open_n;

@@ -22,7 +22,7 @@ struct roster_agent {
 };
 
 struct roster {
-    char *config; /* owned copy that every span points into */
+    char *config;         /* owned copy that every span points into */
     struct span defaults; /* agents.defaults */
     struct roster_agent *agents;
     size_t agents_n;

@@ -1,0 +1,302 @@
+/*
+ * ask: what health asks of router, agents and channels, and when.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "actors/health/internal.h"
+#include "bus/base/clock.h"
+#include "schema_gen.h"
+
+#define ASK_MS 1000U       /* who does not answer in this time is reported so */
+#define ROUND_LEAST_MS 250 /* between two rounds, however much changes */
+#define SOON_MS 25
+#define RECENT_MAX 10
+
+bool health_is_stale(const struct health *self)
+{
+    return self->wants_roster || self->wants_sessions || self->wants_channels;
+}
+
+static void answer_waiters(struct health *self, struct actor *actor)
+{
+    struct pack channels;
+    size_t count = self->waiters_n;
+
+    pack_init(&channels, 0);
+    self->waiters_n = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct health_waiter *waiter = &self->waiters[i];
+        struct span body = body_span(&self->health);
+
+        if (waiter->want == HEALTH_WANT_STATUS || waiter->want == HEALTH_WANT_STATUS_ADMIN) {
+            body = body_span(&self->status[waiter->want == HEALTH_WANT_STATUS_ADMIN]);
+        } else if (waiter->want == HEALTH_WANT_CHANNELS && !channels.len) {
+            struct report_input in = health_input(self);
+
+            report_channels(&in, &channels);
+        }
+        if (waiter->want == HEALTH_WANT_CHANNELS) {
+            body = pack_span(&channels);
+        }
+        (void)actor_token_reply_span(actor, waiter->token, body); /* void when the asker gave up */
+    }
+    pack_deinit(&channels);
+}
+
+static void round_finish(struct health *self, struct actor *actor)
+{
+    int r;
+
+    self->took_ms = uv_now(actor_loop(actor)) - self->asked_at;
+    r = health_pack(self, actor, false);
+    if (!r && self->is_again) {
+        self->is_again = false;
+        health_ask_soon(self);
+    }
+    if (r) {
+        actor_fault(actor, r);
+        return;
+    }
+    answer_waiters(self, actor);
+}
+
+static void part_finish(struct health *self, struct actor *actor)
+{
+    if (--self->open_n == 0) {
+        round_finish(self, actor);
+    }
+}
+
+static void answer_keep(struct facts_answer *to, const struct actor_answer *answer)
+{
+    if (answer->failure) {
+        facts_answer_fail(to, answer->failure->message);
+    } else {
+        facts_answer_set(to, answer->body, clock_wall_ms());
+    }
+}
+
+/* --- agents and channels -------------------------------------------------------------------- */
+
+/* The row of whoever answered: rows move while a question is open, addresses do not. */
+static struct facts_agent *agent_of(struct health *self, const char *address)
+{
+    for (size_t i = 0; i < self->facts.agents_n; i++) {
+        if (strcmp(self->facts.agents[i].id, address + sizeof("agent/") - 1) == 0) {
+            return &self->facts.agents[i];
+        }
+    }
+    return NULL;
+}
+
+static void on_agent_sessions(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct facts_agent *agent = agent_of(arg, cookie);
+
+    if (agent) {
+        answer_keep(&agent->sessions, answer);
+    }
+    free(cookie);
+    part_finish(arg, actor);
+}
+
+static void on_agent_state(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct facts_agent *agent = agent_of(arg, cookie);
+
+    if (agent) {
+        answer_keep(&agent->state, answer);
+    }
+    free(cookie);
+    part_finish(arg, actor);
+}
+
+static void on_channel_state(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct health *self = arg;
+
+    for (size_t i = 0; i < self->facts.channels_n; i++) {
+        if (strcmp(self->facts.channels[i].address, cookie) == 0) {
+            answer_keep(&self->facts.channels[i].state, answer);
+        }
+    }
+    free(cookie);
+    part_finish(self, actor);
+}
+
+/* One question to `to`; the cookie is a copy of its address. */
+static int question(struct health *self, struct actor *actor, const char *to, const struct schema_msg *msg,
+                    const void *in, uint32_t deadline_ms, actor_on_answer on_answer)
+{
+    char *address = strdup(to);
+    int r;
+
+    if (!address) {
+        return FAULT(-ENOMEM);
+    }
+    r = actor_call(actor,
+                   &(struct actor_call){
+                       .to = to,
+                       .msg = msg,
+                       .in = in,
+                       .deadline_ms = deadline_ms,
+                       .on_answer = on_answer,
+                       .cookie = address,
+                   },
+                   NULL);
+    if (r) {
+        free(address);
+        return r;
+    }
+    self->open_n++;
+    return 0;
+}
+
+static int ask_agents(struct health *self, struct actor *actor)
+{
+    struct msg_agent_sessions rows = { .has_limit = true, .limit = RECENT_MAX };
+    struct msg_agent_status state = { 0 };
+    int r = 0;
+
+    for (size_t i = 0; !r && i < self->facts.agents_n; i++) {
+        char to[FACTS_ADDRESS_MAX];
+
+        snprintf(to, sizeof(to), "agent/%s", self->facts.agents[i].id);
+        r = question(self, actor, to, MSG_AGENT_SESSIONS, &rows, ASK_MS, on_agent_sessions);
+        r = r ? r : question(self, actor, to, MSG_AGENT_STATUS, &state, ASK_MS, on_agent_state);
+    }
+    return r;
+}
+
+static int ask_channels(struct health *self, struct actor *actor, uint32_t probe_ms)
+{
+    struct msg_channel_status in = {
+        .has_probe = probe_ms > 0,
+        .probe = probe_ms > 0,
+        .has_timeout_ms = probe_ms > 0,
+        .timeout_ms = probe_ms,
+    };
+    int r = 0;
+
+    for (size_t i = 0; !r && i < self->facts.channels_n; i++) {
+        r = question(self, actor, self->facts.channels[i].address, MSG_CHANNEL_STATUS, &in, ASK_MS + probe_ms,
+                     on_channel_state);
+    }
+    return r;
+}
+
+/* --- the round -------------------------------------------------------------------------------- */
+
+static void on_roster(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct health *self = arg;
+    int r = 0;
+
+    (void)cookie;
+    if (!answer->failure) {
+        r = facts_agents_set(&self->facts, answer->body);
+        self->wants_sessions = true;
+    } else {
+        self->wants_roster = true; /* asked again with the next round; the old list stays */
+    }
+    if (!r && self->wants_sessions) {
+        self->wants_sessions = false;
+        r = ask_agents(self, actor);
+    }
+    if (r) {
+        actor_fault(actor, r);
+        return;
+    }
+    part_finish(self, actor);
+}
+
+static int ask_roster(struct health *self, struct actor *actor)
+{
+    int r;
+
+    self->wants_roster = false;
+    r = actor_call(actor,
+                   &(struct actor_call){
+                       .to = "router",
+                       .msg = MSG_ROUTER_AGENTS,
+                       .in = &(struct msg_router_agents){ 0 },
+                       .deadline_ms = ASK_MS,
+                       .on_answer = on_roster,
+                   },
+                   NULL);
+    self->open_n += !r;
+    return r;
+}
+
+int health_ask(struct health *self, struct actor *actor, uint32_t probe_ms)
+{
+    int r = 0;
+
+    if (self->open_n) {
+        self->is_again = self->is_again || health_is_stale(self);
+        return 0;
+    }
+    self->asked_at = uv_now(actor_loop(actor));
+    uv_timer_stop(&self->soon);
+    self->soon_due = 0;
+    if (self->wants_roster) {
+        r = ask_roster(self, actor); /* the agents follow */
+    } else if (self->wants_sessions) {
+        self->wants_sessions = false;
+        r = ask_agents(self, actor);
+    }
+    if (!r && (self->wants_channels || probe_ms)) {
+        self->wants_channels = false;
+        r = ask_channels(self, actor, probe_ms);
+    }
+    if (!r && !self->open_n) {
+        round_finish(self, actor);
+    }
+    return r;
+}
+
+static void on_soon(uv_timer_t *timer)
+{
+    struct health *self = timer->data;
+    struct actor *actor = actor_current();
+    uint64_t now = uv_now(actor_loop(actor));
+    int r;
+
+    if (now > self->soon_due && (double)(now - self->soon_due) > self->late_ms) {
+        self->late_ms = (double)(now - self->soon_due);
+    }
+    self->soon_due = 0;
+    r = health_ask(self, actor, 0);
+    if (r) {
+        actor_fault(actor, r);
+    }
+}
+
+void health_ask_soon(struct health *self)
+{
+    uint64_t now = uv_now(self->soon.loop);
+    uint64_t least = self->asked_at ? self->asked_at + ROUND_LEAST_MS : 0;
+
+    if (self->soon_due) {
+        return;
+    }
+    self->soon_due = now + SOON_MS > least ? now + SOON_MS : least;
+    uv_timer_start(&self->soon, on_soon, self->soon_due - now, 0);
+}
+
+int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want want)
+{
+    if (self->waiters_n == self->waiters_cap) {
+        size_t cap = self->waiters_cap ? self->waiters_cap * 2 : 16;
+        struct health_waiter *grown = realloc(self->waiters, cap * sizeof(*grown));
+
+        if (!grown) {
+            return FAULT(-ENOMEM);
+        }
+        self->waiters = grown;
+        self->waiters_cap = cap;
+    }
+    self->waiters[self->waiters_n++] = (struct health_waiter){ actor_defer(ctx, NULL), want };
+    return 0;
+}

@@ -1,0 +1,86 @@
+/*
+ * internal: health's state, shared by the files of this folder alone.
+ */
+#ifndef ACTORS_HEALTH_INTERNAL_H
+#define ACTORS_HEALTH_INTERNAL_H
+
+#include "actors/health/facts.h"
+#include "actors/health/presence.h"
+#include "actors/health/report.h"
+#include "actors/health/sysinfo.h"
+#include "bus/actor.h"
+
+/* What a deferred asker wants once the questions are answered. */
+enum health_want {
+    HEALTH_WANT_HEALTH,
+    HEALTH_WANT_STATUS,
+    HEALTH_WANT_STATUS_ADMIN,
+    HEALTH_WANT_CHANNELS,
+};
+
+struct health_waiter {
+    struct actor_token token;
+    enum health_want want;
+};
+
+struct health {
+    struct facts facts;
+    struct facts_verdict verdict;
+    struct presence presence;
+    bool has_presence;
+
+    /* the snapshot: packed once, shared by every answer until it is out of date */
+    struct body health;
+    struct body status[2]; /* for readers, for administrators */
+    bool has_bodies;
+    uint64_t packed_at; /* loop time, ms; 0: never */
+    uint64_t digest;
+    uint64_t version;
+
+    /* a round of questions to the others */
+    unsigned open_n;
+    uint64_t asked_at; /* loop time, ms */
+    uint64_t took_ms;
+    bool wants_roster;
+    bool wants_sessions;
+    bool wants_channels;
+    bool is_again; /* something changed while a round was on */
+    struct health_waiter *waiters; /* owned */
+    size_t waiters_n;
+    size_t waiters_cap;
+
+    /* load */
+    struct sysinfo_use use;
+    uint64_t idle_ns;
+    double late_ms;
+
+    uv_timer_t minute; /* runs while someone is connected */
+    uv_timer_t soon;   /* gathers changes that come together */
+    uint64_t soon_due;
+    uv_timer_t tell; /* the same for presence events */
+    uint64_t told_at;
+    bool has_timers;
+};
+
+/* --- ask.c: the questions ------------------------------------------------------------------ */
+
+/* Starts a round, or notes that another is needed after the one under way. With
+ * `probe_ms` the channels ask their far sides, and have that long. 0 or a fault. */
+int health_ask(struct health *self, struct actor *actor, uint32_t probe_ms);
+/* Something that a round would find out has changed: soon, but not at once. */
+void health_ask_soon(struct health *self);
+/* Answers the deferred call in hand when the round is over. 0 or a fault. */
+int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want want);
+bool health_is_stale(const struct health *self);
+
+/* --- snapshot.c: the answers --------------------------------------------------------------- */
+
+/* Packs the snapshot anew; publishes it when something worth telling changed, or when
+ * `is_due`. 0 or a fault. */
+int health_pack(struct health *self, struct actor *actor, bool is_due);
+/* The same, when the packed one is older than a second. */
+int health_freshen(struct health *self, struct actor *actor);
+/* What report.h needs, now. */
+struct report_input health_input(struct health *self);
+
+#endif
