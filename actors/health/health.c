@@ -20,8 +20,8 @@
 #include "bus/value.h"
 #include "schema_gen.h"
 
-#define MINUTE_MS 60000       /* the protocol's period of health events while someone listens */
-#define TELL_LEAST_MS 200     /* between two presence events */
+#define MINUTE_MS 60000   /* the protocol's period of health events while someone listens */
+#define TELL_LEAST_MS 200 /* between two presence events */
 #define PROBE_DEFAULT_MS 10000U
 #define PROBE_MAX_MS 30000U
 #define ROUND_LEAST_MS 250

@@ -44,7 +44,7 @@ struct health {
     bool wants_roster;
     bool wants_sessions;
     bool wants_channels;
-    bool is_again; /* something changed while a round was on */
+    bool is_again;                 /* something changed while a round was on */
     struct health_waiter *waiters; /* owned */
     size_t waiters_n;
     size_t waiters_cap;

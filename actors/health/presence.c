@@ -267,8 +267,7 @@ static bool may_read(const struct presence_who *who)
 }
 
 /* Makes or refreshes the entry that `conn` belongs to. */
-static int conn_enter(struct presence *self, struct presence_conn *conn, const struct presence_who *who,
-                      int64_t now_ms)
+static int conn_enter(struct presence *self, struct presence_conn *conn, const struct presence_who *who, int64_t now_ms)
 {
     char key[160];
     struct presence_entry *entry;

@@ -24,7 +24,9 @@ static void zeros(struct pack *out, const char *key, const char *const *names, s
 /* Background tasks: there are none until an actor owns them. */
 static void tasks_pack(struct pack *out)
 {
-    static const char *const states[] = { "queued", "running", "succeeded", "failed", "timed_out", "cancelled", "lost" };
+    static const char *const states[] = {
+        "queued", "running", "succeeded", "failed", "timed_out", "cancelled", "lost"
+    };
     static const char *const runtimes[] = { "subagent", "acp", "cli", "cron" };
     static const char *const codes[] = { "stale_queued",    "stale_running",   "lost",
                                          "delivery_failed", "missing_cleanup", "inconsistent_timestamps" };
@@ -126,9 +128,10 @@ static void flags_pack(struct span row, struct pack *out)
 
 static void row_pack(const char *agent, struct span row, int64_t now_ms, struct pack *out)
 {
-    static const char *const same[] = { "key",         "kind",         "sessionId",   "updatedAt",
-                                        "systemSent",  "inputTokens",  "outputTokens", "totalTokens",
-                                        "totalTokensFresh", "contextTokens", "model" };
+    static const char *const same[] = { "key",           "kind",        "sessionId",
+                                        "updatedAt",     "systemSent",  "inputTokens",
+                                        "outputTokens",  "totalTokens", "totalTokensFresh",
+                                        "contextTokens", "model" };
     int64_t updated_at = value_i64(value_get(row, "updatedAt"), 0);
 
     pack_map_begin(out);
@@ -176,8 +179,8 @@ static void merged_pack(const struct facts *facts, int64_t now_ms, struct pack *
             for (size_t skip = 0; has_row && skip <= taken[i]; skip++) {
                 has_row = value_next(&it, &key, &row);
             }
-            if (has_row && (!best.len || value_i64(value_get(row, "updatedAt"), 0) >
-                                             value_i64(value_get(best, "updatedAt"), 0))) {
+            if (has_row &&
+                (!best.len || value_i64(value_get(row, "updatedAt"), 0) > value_i64(value_get(best, "updatedAt"), 0))) {
                 best = row;
                 best_at = i;
             }
