@@ -105,7 +105,7 @@ static bool take_int(const struct schema_field *field, struct value_head *head, 
 
 static bool take_scalar(const struct schema_field *field, struct span *cursor, char *out)
 {
-    struct value_head head;
+    struct value_head head = { 0 }; /* gcc 12 cannot see that each kind sets its own member */
     double number;
 
     if (!value_head_read(cursor, &head)) {

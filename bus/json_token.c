@@ -245,7 +245,7 @@ static bool escape_read(struct json_reader *r, const char *end, char *dst, size_
     static const char meanings[] = "\"\\/\b\f\n\r\t";
     char kind = r->at[1];
     const char *name = kind ? strchr(names, kind) : NULL;
-    uint32_t code;
+    uint32_t code = 0;
 
     r->at += 2;
     if (name) {

@@ -9,9 +9,7 @@ static const struct cli_opt root_options[] = {
       .kind = CLI_OPT_TEXT,
       .value = "name",
       .summary = "Keep state and config of this gateway apart, under ~/.openclaw-<name>." },
-    { .name = "dev",
-      .kind = CLI_OPT_FLAG,
-      .summary = "The profile \"dev\": state under ~/.openclaw-dev, port 19001." },
+    { .name = "dev", .kind = CLI_OPT_FLAG, .summary = "The profile \"dev\": state under ~/.openclaw-dev, port 19001." },
     { .name = "log-level",
       .kind = CLI_OPT_CHOICE,
       .value = "level",
@@ -34,6 +32,17 @@ const struct cli_opt cli_commands_target[] = {
       .summary = "Port of a gateway on this machine, in place of the one in config or environment." },
     { .name = "token", .kind = CLI_OPT_TEXT, .value = "token", .summary = "Token of the gateway." },
     { .name = "password", .kind = CLI_OPT_TEXT, .value = "password", .summary = "Password of the gateway." },
+    { 0 },
+};
+
+const struct cli_opt cli_commands_timeout[] = {
+    { .name = "timeout",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "10000",
+      .min = 1,
+      .max = 86400000,
+      .summary = "Give up after this many milliseconds." },
     { 0 },
 };
 

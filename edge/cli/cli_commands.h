@@ -11,6 +11,8 @@ extern const struct cli_command cli_commands_root;
 
 /* --url --port --token --password: which gateway, and as whom. */
 extern const struct cli_opt cli_commands_target[];
+/* --timeout in milliseconds, 10000 unless given */
+extern const struct cli_opt cli_commands_timeout[];
 /* --json */
 extern const struct cli_opt cli_commands_json[];
 
@@ -18,6 +20,7 @@ extern const struct cli_opt cli_commands_json[];
 extern const struct cli_command cli_commands_gateway[];
 extern const struct cli_command cli_commands_bus[];
 
+int cmd_gateway_call(struct cli *cli);
 /* Weak until their files exist; the parser refuses a command without a function. */
 int cmd_gateway_run(struct cli *cli) __attribute__((weak));
 int cmd_bus_tap(struct cli *cli) __attribute__((weak));

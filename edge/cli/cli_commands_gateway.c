@@ -10,9 +10,9 @@ static const struct cli_opt run_options[] = {
     { .name = "port",
       .kind = CLI_OPT_NUMBER,
       .value = "port",
-      .min = 1,
+      .min = 0,
       .max = 65535,
-      .summary = "Port to listen on. Else OPENCLAW_GATEWAY_PORT, gateway.port, 18789." },
+      .summary = "Port to listen on, 0 for any free one. Else OPENCLAW_GATEWAY_PORT, gateway.port, 18789." },
     { .name = "bind",
       .kind = CLI_OPT_CHOICE,
       .value = "mode",
@@ -38,9 +38,7 @@ static const struct cli_opt run_options[] = {
     { .name = "allow-unconfigured",
       .kind = CLI_OPT_FLAG,
       .summary = "Start although the config does not say gateway.mode=local." },
-    { .name = "force",
-      .kind = CLI_OPT_FLAG,
-      .summary = "End whoever holds the port before listening on it." },
+    { .name = "force", .kind = CLI_OPT_FLAG, .summary = "End whoever holds the port before listening on it." },
     { .name = "topology",
       .kind = CLI_OPT_TEXT,
       .value = "file",
@@ -50,6 +48,27 @@ static const struct cli_opt run_options[] = {
 };
 
 static const struct cli_opt *const run_tables[] = { run_options, NULL };
+
+static const struct cli_opt call_options[] = {
+    { .name = "params",
+      .kind = CLI_OPT_TEXT,
+      .value = "json",
+      .preset = "{}",
+      .summary = "Parameters of the method, a JSON object." },
+    { .name = "expect-final",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Wait for the result of a method that first answers \"accepted\", such as agent." },
+    { 0 },
+};
+
+static const struct cli_opt *const call_tables[] = { call_options, cli_commands_target, cli_commands_timeout,
+                                                     cli_commands_json, NULL };
+
+static const struct cli_example call_examples[] = {
+    { "openclaw gateway call sessions.list --params '{\"limit\": 5}'", "Ask with parameters." },
+    { "openclaw gateway call health | jq .ok", "The answer is JSON in any case." },
+    { 0 },
+};
 
 static const struct cli_example run_examples[] = {
     { "openclaw gateway --port 18789", "Run in the foreground; end with Ctrl-C." },
@@ -63,5 +82,13 @@ const struct cli_command cli_commands_gateway[] = {
       .options = run_tables,
       .examples = run_examples,
       .run = cmd_gateway_run },
+    { .name = "call",
+      .summary = "Call one method and print its answer as JSON.",
+      .args = "<method>",
+      .args_min = 1,
+      .args_max = 1,
+      .options = call_tables,
+      .examples = call_examples,
+      .run = cmd_gateway_call },
     { 0 },
 };

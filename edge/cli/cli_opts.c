@@ -12,7 +12,7 @@
 
 /* One word of the command line, cut into its parts. */
 struct word {
-    char name[64];        /* of an option, without dashes */
+    char name[64]; /* of an option, without dashes */
     bool is_long;
     const char *attached; /* the value behind "=" or glued to a letter, or NULL */
 };

@@ -45,10 +45,10 @@ struct cli_example {
 };
 
 struct cli_command {
-    const char *name;      /* NULL ends a table */
-    const char *summary;   /* one sentence */
-    const char *args;      /* "<method>" for help, or NULL */
-    const char *details;   /* a paragraph more for help, or NULL */
+    const char *name;                     /* NULL ends a table */
+    const char *summary;                  /* one sentence */
+    const char *args;                     /* "<method>" for help, or NULL */
+    const char *details;                  /* a paragraph more for help, or NULL */
     const struct cli_opt *const *options; /* NULL-ended list of NULL-ended tables, or NULL */
     const struct cli_example *examples;   /* or NULL */
     const struct cli_command *commands;   /* commands below this one, or NULL */

@@ -1,0 +1,32 @@
+/*
+ * cli_handshake: the connect request, and what hello-ok leaves behind.
+ *
+ * On this machine the shared secret of the gateway is enough to be trusted with every
+ * scope, as backend "gateway-client". Anywhere else, or without a secret, a gateway
+ * wants to know the device, so the request is signed with this installation's identity.
+ */
+#ifndef EDGE_CLI_CLI_HANDSHAKE_H
+#define EDGE_CLI_CLI_HANDSHAKE_H
+
+#include "bus/pack.h"
+#include "edge/cli/cli_identity.h"
+#include "edge/cli/cli_session.h"
+
+struct cli_handshake {
+    const struct cli_session_opts *opts; /* borrowed */
+    bool has_identity;
+    struct cli_identity identity;
+    char device_token[CLI_IDENTITY_TOKEN_MAX]; /* issued earlier by this gateway; empty: none */
+};
+
+/* Loads or makes the identity when one is needed. 0 or CLI_SESSION_E_PROBLEM. */
+int cli_handshake_init(struct cli_handshake *self, const struct cli_session_opts *opts, struct cli_problem *problem);
+void cli_handshake_deinit(struct cli_handshake *self);
+
+/* Appends the params of `connect` as one msgpack map. 0 or a fault. */
+int cli_handshake_params(const struct cli_handshake *self, struct span nonce, struct pack *out);
+
+/* Keeps what the gateway issued to this device. A failure to store only costs the next pairing. */
+void cli_handshake_accept(const struct cli_handshake *self, struct span hello);
+
+#endif

@@ -1,0 +1,215 @@
+#include "edge/cli/cli_problem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/base/cleanup.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/cli_target.h"
+
+struct advice {
+    const char *detail; /* error.details.code */
+    const char *text;
+};
+
+static const struct advice handshake_advice[] = {
+    { "AUTH_TOKEN_MISSING",
+      "give the gateway's token with --token, OPENCLAW_GATEWAY_TOKEN, or gateway.auth.token in the config" },
+    { "AUTH_TOKEN_MISMATCH", "compare the token used here with gateway.auth.token of the gateway" },
+    { "AUTH_TOKEN_NOT_CONFIGURED", "set gateway.auth.token on the gateway and start it again" },
+    { "AUTH_PASSWORD_MISSING", "give the gateway's password with --password, OPENCLAW_GATEWAY_PASSWORD, or "
+                               "gateway.auth.password in the config" },
+    { "AUTH_PASSWORD_MISMATCH", "compare the password used here with gateway.auth.password of the gateway" },
+    { "AUTH_PASSWORD_NOT_CONFIGURED", "set gateway.auth.password on the gateway and start it again" },
+    { "AUTH_DEVICE_TOKEN_MISMATCH", "the token stored for this device is no longer valid; give --token once" },
+    { "AUTH_RATE_LIMITED", "too many wrong attempts; wait a minute, then use the right credentials" },
+    { "DEVICE_AUTH_SIGNATURE_EXPIRED", "the clocks of the two machines differ by more than two minutes; set them" },
+};
+
+static const char *detail_advice(const char *detail)
+{
+    for (size_t i = 0; i < ARRAY_LEN(handshake_advice); i++) {
+        if (strcmp(handshake_advice[i].detail, detail) == 0) {
+            return handshake_advice[i].text;
+        }
+    }
+    return NULL;
+}
+
+static void closed_text(const struct cli_problem *self, char *out, size_t out_size)
+{
+    const char *meaning = self->close_code == 1000   ? "closed in order"
+                          : self->close_code == 1001 ? "the gateway is going away"
+                          : self->close_code == 1005 ? "no reason given"
+                          : self->close_code == 1006 ? "connection lost"
+                          : self->close_code == 1008 ? "against the gateway's policy"
+                          : self->close_code == 1009 ? "message too large"
+                          : self->close_code == 1011 ? "error inside the gateway"
+                          : self->close_code == 1012 ? "the gateway restarts"
+                          : self->close_code == 1013 ? "the gateway cannot serve now"
+                                                     : "closed";
+
+    (void)snprintf(out, out_size, "%s: the gateway closed the connection before it answered (%u, %s%s%s)", self->what,
+                   self->close_code, self->close_reason[0] ? self->close_reason : meaning,
+                   self->close_reason[0] ? ": " : "", self->close_reason[0] ? meaning : "");
+}
+
+static void unreachable_text(const struct cli_problem *self, const struct cli_target *target, char *out,
+                             size_t out_size)
+{
+    if (self->sys_error) {
+        (void)snprintf(out, out_size, "no gateway answers at %s: %s", target->address, strerror(self->sys_error));
+    } else if (self->http_status) {
+        (void)snprintf(out, out_size, "what answers at %s is no gateway: HTTP status %d to a WebSocket upgrade",
+                       target->address, self->http_status);
+    } else {
+        (void)snprintf(out, out_size, "no gateway answers at %s: %s", target->address,
+                       self->message[0] ? self->message : "connection failed");
+    }
+}
+
+void cli_problem_text(const struct cli_problem *self, const struct cli_target *target, char *out, size_t out_size)
+{
+    switch (self->kind) {
+    case CLI_PROBLEM_UNREACHABLE:
+        unreachable_text(self, target, out, out_size);
+        return;
+    case CLI_PROBLEM_REFUSED:
+        (void)snprintf(out, out_size, "the gateway at %s refused the connection: %s", target->address, self->message);
+        return;
+    case CLI_PROBLEM_CLOSED:
+        closed_text(self, out, out_size);
+        return;
+    case CLI_PROBLEM_TIMEOUT:
+        (void)snprintf(out, out_size, "%s: no answer from %s within %llu ms", self->what, target->address,
+                       (unsigned long long)self->timeout_ms);
+        return;
+    case CLI_PROBLEM_ANSWER:
+        (void)snprintf(out, out_size, "%s: %s (%s)", self->what, self->message, self->code);
+        return;
+    case CLI_PROBLEM_INTERRUPTED:
+        (void)snprintf(out, out_size, "%s: interrupted", self->what);
+        return;
+    case CLI_PROBLEM_NONE:
+    case CLI_PROBLEM_PROTOCOL:
+    case CLI_PROBLEM_FAULT:
+        (void)snprintf(out, out_size, "%s: %s", self->what, self->message);
+        return;
+    }
+}
+
+static const char *unreachable_advice(const struct cli_problem *self, const struct cli_target *target, char *buf,
+                                      size_t buf_size)
+{
+    if (self->sys_error == ECONNREFUSED && target->url.is_loopback) {
+        (void)snprintf(buf, buf_size, "start one with `openclaw gateway`, or name another with --port or --url");
+    } else if (!self->sys_error && !self->http_status) {
+        (void)snprintf(buf, buf_size, "check host and port, and whether it wants %s",
+                       target->url.is_tls ? "ws:// (no TLS)" : "wss:// (TLS)");
+    } else {
+        (void)snprintf(buf, buf_size, "check host and port of the address");
+    }
+    return buf;
+}
+
+const char *cli_problem_advice(const struct cli_problem *self, const struct cli_target *target, char *buf,
+                               size_t buf_size)
+{
+    if (self->kind == CLI_PROBLEM_UNREACHABLE) {
+        return unreachable_advice(self, target, buf, buf_size);
+    }
+    if (self->kind == CLI_PROBLEM_REFUSED && self->request_id[0]) {
+        (void)snprintf(buf, buf_size, "approve the pairing request %s on the gateway, then try again",
+                       self->request_id);
+        return buf;
+    }
+    if (self->kind == CLI_PROBLEM_REFUSED && self->detail[0]) {
+        return detail_advice(self->detail);
+    }
+    if (self->kind == CLI_PROBLEM_TIMEOUT) {
+        return "a longer --timeout may help; `openclaw gateway status --deep` shows what the gateway is doing";
+    }
+    if (self->retryable && self->retry_after_ms) {
+        (void)snprintf(buf, buf_size, "try again in %u ms", self->retry_after_ms);
+        return buf;
+    }
+    return self->retryable ? "try again in a moment" : NULL;
+}
+
+int cli_problem_exit_code(const struct cli_problem *self)
+{
+    switch (self->kind) {
+    case CLI_PROBLEM_NONE:
+        return CLI_EXIT_OK;
+    case CLI_PROBLEM_UNREACHABLE:
+    case CLI_PROBLEM_CLOSED:
+        return CLI_EXIT_UNAVAILABLE;
+    case CLI_PROBLEM_REFUSED:
+        return self->retryable || strcmp(self->detail, "AUTH_RATE_LIMITED") == 0 ? CLI_EXIT_TRY_LATER
+                                                                                 : CLI_EXIT_REFUSED;
+    case CLI_PROBLEM_TIMEOUT:
+        return CLI_EXIT_TRY_LATER;
+    case CLI_PROBLEM_ANSWER:
+        return CLI_EXIT_FAILED;
+    case CLI_PROBLEM_INTERRUPTED:
+        return CLI_EXIT_INTERRUPTED;
+    case CLI_PROBLEM_PROTOCOL:
+    case CLI_PROBLEM_FAULT:
+        break;
+    }
+    return CLI_EXIT_SOFTWARE;
+}
+
+/* Where the secret came from matters most when it is the wrong one. */
+static void credentials_explain(const struct cli_problem *self, const struct cli_target *target)
+{
+    if (strncmp(self->detail, "AUTH_", 5) != 0) {
+        return;
+    }
+    if (target->token_source || target->password_source) {
+        cli_err_more("used: %s%s%s", target->token_source ? target->token_source : "",
+                     target->token_source && target->password_source ? ", " : "",
+                     target->password_source ? target->password_source : "");
+    } else {
+        cli_err_more("used: no credentials");
+    }
+}
+
+int cli_problem_explain(const struct cli_problem *self, const struct cli_target *target)
+{
+    char text[1600];
+    char buf[256];
+    const char *advice = cli_problem_advice(self, target, buf, sizeof(buf));
+
+    if (self->kind != CLI_PROBLEM_INTERRUPTED) {
+        cli_problem_text(self, target, text, sizeof(text));
+        cli_err("%s", text);
+        if (self->kind == CLI_PROBLEM_UNREACHABLE || self->kind == CLI_PROBLEM_REFUSED) {
+            cli_err_more("address: %s, from %s", target->address, target->source);
+        }
+        credentials_explain(self, target);
+        if (target->config_problem[0]) {
+            cli_err_more("the config was not used: %s", target->config_problem);
+        }
+        if (advice) {
+            cli_err_more("next: %s", advice);
+        }
+    }
+    return cli_problem_exit_code(self);
+}
+
+void cli_problem_pack(const struct cli_problem *self, const struct cli_target *target, struct pack *out)
+{
+    char text[1600];
+
+    cli_problem_text(self, target, text, sizeof(text));
+    pack_map_begin(out);
+    pack_kv_text(out, "message", text);
+    pack_kv_text(out, "code", self->code[0] ? self->code : NULL);
+    pack_kv_text(out, "detail", self->detail[0] ? self->detail : NULL);
+    pack_kv_bool(out, "retryable", self->retryable);
+    pack_kv_u64(out, "exitCode", (uint64_t)cli_problem_exit_code(self));
+    pack_map_end(out);
+}

@@ -1,0 +1,58 @@
+/*
+ * cli_problem: what went wrong between this client and a gateway, and how to say it:
+ * what failed, why, what to do next, and which exit code scripts get.
+ */
+#ifndef EDGE_CLI_CLI_PROBLEM_H
+#define EDGE_CLI_CLI_PROBLEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus/pack.h"
+
+struct cli_target;
+
+enum cli_problem_kind {
+    CLI_PROBLEM_NONE,
+    CLI_PROBLEM_UNREACHABLE, /* no connection: refused, no such host, no WebSocket there */
+    CLI_PROBLEM_REFUSED,     /* the gateway answered the handshake with an error */
+    CLI_PROBLEM_CLOSED,      /* the connection ended before the answer */
+    CLI_PROBLEM_TIMEOUT,
+    CLI_PROBLEM_ANSWER,      /* the answer to a request is an error */
+    CLI_PROBLEM_PROTOCOL,    /* what came is not the protocol */
+    CLI_PROBLEM_INTERRUPTED, /* Ctrl-C */
+    CLI_PROBLEM_FAULT,       /* we broke */
+};
+
+struct cli_problem {
+    enum cli_problem_kind kind;
+    char what[96];       /* "connect", or the method that was called */
+    char message[512];   /* the gateway's or the system's words */
+    char code[48];       /* error.code of an answer: "INVALID_REQUEST" */
+    char detail[64];     /* error.details.code: "AUTH_TOKEN_MISMATCH" */
+    char request_id[64]; /* of a pairing request that waits for approval */
+    bool retryable;
+    uint32_t retry_after_ms;
+    int sys_error;   /* errno of a failed connect, or 0 */
+    int http_status; /* of a refused upgrade, or 0 */
+    bool was_open;
+    uint16_t close_code; /* 0: the connection did not end */
+    char close_reason[128];
+    uint64_t timeout_ms;
+};
+
+/* One line that says what happened, without advice: "connection refused (127.0.0.1:1)". */
+void cli_problem_text(const struct cli_problem *self, const struct cli_target *target, char *out, size_t out_size);
+
+/* What to do next, or NULL when there is nothing to say beyond the text. */
+const char *cli_problem_advice(const struct cli_problem *self, const struct cli_target *target, char *buf,
+                               size_t buf_size);
+
+/* Explains on standard error; returns the exit code. */
+int cli_problem_explain(const struct cli_problem *self, const struct cli_target *target);
+int cli_problem_exit_code(const struct cli_problem *self);
+
+/* Appends it as a map, for commands whose --json has a place for errors. */
+void cli_problem_pack(const struct cli_problem *self, const struct cli_target *target, struct pack *out);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * cli_target: the gateway a command talks to, and the credentials for it.
+ *
+ * Address: --url; --port; OPENCLAW_GATEWAY_URL; gateway.remote.url when gateway.mode is
+ * "remote"; else this machine at OPENCLAW_GATEWAY_PORT, gateway.port, 18789.
+ * Credentials: --token, --password; OPENCLAW_GATEWAY_TOKEN, _PASSWORD; then
+ * gateway.auth (this machine) or gateway.remote. An address from --url or
+ * OPENCLAW_GATEWAY_URL never gets credentials of the config, and one from --url none of
+ * the environment: they belong to another gateway.
+ */
+#ifndef EDGE_CLI_CLI_TARGET_H
+#define EDGE_CLI_CLI_TARGET_H
+
+#include <stdbool.h>
+
+#include "edge/cli/cli.h"
+#include "edge/cli/ws_url.h"
+#include "schema/base/gateway_config.h"
+
+struct cli_target {
+    struct ws_url url;
+    char address[1024];                       /* "ws://127.0.0.1:18789" */
+    char source[PATH_MAX + 64];               /* where the address comes from, for errors */
+    char token[GATEWAY_CONFIG_SECRET_MAX];    /* empty: none */
+    char password[GATEWAY_CONFIG_SECRET_MAX]; /* empty: none */
+    const char *token_source;                 /* "--token", … ; NULL without a token */
+    const char *password_source;
+    bool has_config;              /* the file is there */
+    char config_problem[768];     /* why it could not be used; empty when it could */
+    struct gateway_config config; /* set when has_config and without a problem */
+};
+
+enum {
+    CLI_TARGET_E_USAGE = 1,  /* the address given is wrong; explained on standard error */
+    CLI_TARGET_E_CONFIG = 2, /* the address depends on a config that cannot be used; explained there too */
+};
+
+/*
+ * `tolerates_config`: go on with defaults when the config is broken (for commands that
+ * diagnose). Returns 0 or an outcome.
+ */
+int cli_target_resolve(const struct cli *cli, bool tolerates_config, struct cli_target *ret_target);
+
+/* Wipes the secrets. */
+void cli_target_deinit(struct cli_target *self);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * openclaw gateway call <method>: any method of the protocol, for people and scripts.
+ */
+#include <string.h>
+
+#include "bus/json.h"
+#include "bus/value.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/cli_rpc.h"
+
+#define TIMEOUT_MS 10000U
+/* An agent may think for long; its own limit is what ends the wait. */
+#define TIMEOUT_FINAL_MS 600000U
+
+static int params_read(const char *text, struct pack *out)
+{
+    struct json_opts opts = { .depth_max = 0 };
+    struct json_error error = { .line = 0 };
+
+    if (json_to_pack(span_from(text), &opts, out, &error)) {
+        cli_err("--params is not JSON: expected %s at line %u, column %u", error.expected, error.line, error.column);
+        return CLI_EXIT_USAGE;
+    }
+    if (value_kind_of(pack_span(out)) != VALUE_MAP) {
+        cli_err("--params must be a JSON object, as in '{\"limit\": 5}'");
+        return CLI_EXIT_USAGE;
+    }
+    return CLI_EXIT_OK;
+}
+
+static int call_and_print(const struct cli *cli, struct span params)
+{
+    bool is_final = cli_flag(cli, "expect-final");
+    uint64_t timeout_ms = cli_given(cli, "timeout") ? cli_number(cli, "timeout")
+                          : is_final                ? TIMEOUT_FINAL_MS
+                                                    : TIMEOUT_MS;
+    struct cli_rpc_opts opts = {
+        .display_name = "gateway:call",
+        .timeout_ms = timeout_ms < TIMEOUT_MS ? timeout_ms : TIMEOUT_MS,
+    };
+    struct cli_call call = {
+        .method = cli_arg(cli, 0),
+        .params = params,
+        .timeout_ms = timeout_ms,
+        .expect_final = is_final,
+    };
+    struct cli_rpc rpc;
+    struct pack answer;
+    int r = cli_rpc_open(cli, &opts, &rpc);
+
+    if (r) {
+        return r;
+    }
+    pack_init(&answer, 0);
+    r = cli_rpc_call(&rpc, &call, &answer);
+    r = r ? r : cli_rpc_print_json(pack_span(&answer));
+    pack_deinit(&answer);
+    cli_rpc_close(&rpc);
+    return r;
+}
+
+int cmd_gateway_call(struct cli *cli)
+{
+    struct pack params;
+    int r;
+
+    pack_init(&params, 0);
+    r = params_read(cli_text(cli, "params"), &params);
+    r = r ? r : call_and_print(cli, pack_span(&params));
+    pack_deinit(&params);
+    return r;
+}
