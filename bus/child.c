@@ -87,7 +87,7 @@ static void run(const struct child_opts *opts, const char **env, pid_t parent)
             _exit(EXIT_NOT_EXECUTED);
         }
     }
-    (void)execve(opts->argv[0], opts->argv, (char *const *)(const void *)env); /* returns only when it failed */
+    (void)execve(opts->path, opts->argv, (char *const *)(const void *)env); /* returns only when it failed */
     _exit(EXIT_NOT_EXECUTED);
 }
 

@@ -8,9 +8,10 @@
 #include <sys/types.h>
 
 struct child_opts {
-    char *const *argv;       /* argv[0] is a path */
-    const char *const *env;  /* "NAME=value" added to, or replacing, the environment; NULL-ended */
-    const int *keep_fds;     /* the only descriptors above 2 that it inherits */
+    const char *path;       /* of the program */
+    char *const *argv;      /* argv[0] is only a name */
+    const char *const *env; /* "NAME=value" added to, or replacing, the environment; NULL-ended */
+    const int *keep_fds;    /* the only descriptors above 2 that it inherits */
     size_t keep_fds_n;
 };
 

@@ -261,10 +261,9 @@ static void request_run(struct client *client, struct span body)
     }
     ticket->next = client->tickets;
     client->tickets = ticket;
-    self->opts.on_request(self->opts.arg, &(struct control_request){ .client = client->number,
-                                                                     .ticket = ticket->number,
-                                                                     .op = op,
-                                                                     .body = body });
+    self->opts.on_request(
+        self->opts.arg,
+        &(struct control_request){ .client = client->number, .ticket = ticket->number, .op = op, .body = body });
 }
 
 static void line_run(struct client *client, struct span line)
@@ -372,8 +371,7 @@ static void on_connection(uv_stream_t *server, int status)
     client->pipe.data = client;
     client->number = ++self->last_client;
     if (uv_accept(server, (uv_stream_t *)&client->pipe) || !peer_is_trusted(&client->pipe) ||
-        self->clients_n >= CONTROL_CLIENTS_MAX ||
-        uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read)) {
+        self->clients_n >= CONTROL_CLIENTS_MAX || uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read)) {
         uv_close((uv_handle_t *)&client->pipe, on_client_closed);
         return;
     }

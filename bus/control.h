@@ -17,7 +17,7 @@
 
 #define CONTROL_REQUEST_MAX (64U * 1024U)
 #define CONTROL_CLIENTS_MAX 32U
-#define CONTROL_PENDING_MAX 16U                   /* open requests of one client */
+#define CONTROL_PENDING_MAX 16U                  /* open requests of one client */
 #define CONTROL_OUTPUT_MAX (16U * 1024U * 1024U) /* unread answers of one client */
 
 struct control;

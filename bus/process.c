@@ -17,9 +17,9 @@
 #include "bus/notify.h"
 #include "bus/process_internal.h"
 
-#define PROCESS_STOP_MS 10000U     /* children have so long to end in order */
+#define PROCESS_STOP_MS 10000U /* children have so long to end in order */
 #define PROCESS_KEEP_FDS_MAX 64U
-#define PROCESS_EXIT_CONFIG 78     /* EX_CONFIG: starting again cannot help */
+#define PROCESS_EXIT_CONFIG 78 /* EX_CONFIG: starting again cannot help */
 #define PROCESS_EXIT_GAVE_UP 1
 
 static void host_start(struct hostling *host);
@@ -59,6 +59,13 @@ static void ready_close(struct hostling *host)
     }
 }
 
+static void actor_tell(struct process *self, struct actor *actor)
+{
+    if (self->opts->on_actor) {
+        self->opts->on_actor(self->opts->arg, actor);
+    }
+}
+
 /* Closes what keeps the loop alive; uv_run returns once that is done. */
 static void everything_close(struct process *self)
 {
@@ -71,6 +78,10 @@ static void everything_close(struct process *self)
         handle_close(&self->hosts[i].timer);
     }
     control_destroy(&self->control);
+    if (self->node) {
+        actor_tell(self, NULL);
+        node_close(self->node);
+    }
 }
 
 static void children_signal(struct process *self, int number)
@@ -208,6 +219,7 @@ static void host_revive(struct hostling *host)
     if (supervisor_on_exit(&host->supervisor, &supervisor_policy_default, clock_mono_ms(), &delay_ms) ==
         SUPERVISOR_GAVE_UP) {
         host->life = ACTOR_LIFE_GAVE_UP;
+        node_host_down(host->process->node, host->host->name, ACTOR_LIFE_GAVE_UP, 0);
         log_error("host_gave_up", "host=%s restarts=%u", host->host->name, host->supervisor.restarts);
         if (all_gave_up(host->process)) {
             /* Nothing is served any more; who started us shall know. */
@@ -241,6 +253,7 @@ static void host_died(struct hostling *host, int status)
     host->life = ACTOR_LIFE_STOPPED;
     ready_close(host);
     uv_timer_stop(&host->timer);
+    node_host_down(self->node, host->host->name, ACTOR_LIFE_BACKOFF, 0); /* calls to it fail now, not later */
     if (self->is_stopping) {
         if (!has_children(self)) {
             everything_close(self);
@@ -319,7 +332,9 @@ static int host_spawn(struct hostling *host, int ready_fd)
         memcpy(keep, opts->keep_fds, opts->keep_fds_n * sizeof(*keep));
     }
     keep[opts->keep_fds_n] = ready_fd;
-    return child_start(&(struct child_opts){ .argv = opts->child_argv,
+    /* This very program, also when its file has been replaced meanwhile. */
+    return child_start(&(struct child_opts){ .path = "/proc/self/exe",
+                                             .argv = opts->child_argv,
                                              .env = env,
                                              .keep_fds = keep,
                                              .keep_fds_n = opts->keep_fds_n + 1 },
@@ -409,6 +424,25 @@ static int hosts_init(struct process *self)
     return 0;
 }
 
+static void on_hello(void *arg, const char *host, int64_t pid, uint32_t incarnation)
+{
+    (void)pid;
+    (void)incarnation;
+    process_tap_on_hello(arg, host);
+}
+
+static int node_init(struct process *self)
+{
+    return node_new(&(struct node_opts){ .loop = &self->loop,
+                                         .incarnation = 1,
+                                         .run_dir = self->opts->run_dir,
+                                         .topology = self->opts->topology,
+                                         .registry = self->opts->registry,
+                                         .arg = self,
+                                         .on_hello = on_hello },
+                    &self->node);
+}
+
 static int watches_init(struct process *self)
 {
     int r = uv_timer_init(&self->loop, &self->stop_timer);
@@ -426,16 +460,19 @@ int process_run(const struct process_opts *opts)
     int r;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a write to a gone peer is an error there, not our end */
+    zsys_handler_set(NULL);         /* czmq must not take our signals */
+    zsys_init();
     if (uv_loop_init(&self.loop)) {
         return PROCESS_EXIT_GAVE_UP;
     }
     r = watches_init(&self);
     r = r ? r : hosts_init(&self);
+    r = r ? r : node_init(&self);
     r = r ? r
           : control_new(&(struct control_opts){ .loop = &self.loop,
                                                 .path = opts->control_path,
                                                 .on_request = process_on_request,
-                                                .on_gone = process_on_gone,
+                                                .on_gone = process_tap_on_gone,
                                                 .arg = &self },
                         &self.control);
     if (r) {
@@ -444,13 +481,20 @@ int process_run(const struct process_opts *opts)
         self.is_stopping = true;
         everything_close(&self);
     }
+    if (r == 0) {
+        actor_tell(&self, node_actor(self.node));
+    }
     for (size_t i = 0; i < self.hosts_n && !self.is_stopping; i++) {
         host_start(&self.hosts[i]);
     }
     uv_run(&self.loop, UV_RUN_DEFAULT);
+    process_ops_deinit(&self);
+    process_tap_deinit(&self);
+    node_free(&self.node);
     free(self.hosts);
     if (uv_loop_close(&self.loop)) {
         log_warning("process_loop_busy", "reason=\"a handle was left open\"");
     }
+    zsys_shutdown();
     return self.exit_code;
 }

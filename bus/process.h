@@ -14,13 +14,18 @@ struct process_opts {
     const struct topology *topology;
     const char *run_dir;
     const struct schema_registry *registry;
-    /* Argument vector of a child: the program itself and its own words; the process adds
-     * what host_opts needs as environment OPENCLAW_BUS_HOST / _INCARNATION / _RUN_DIR. */
+    /* A child is this very program with this argument vector ([0] is only a name). The
+     * process adds what host_opts needs as environment OPENCLAW_BUS_HOST, _INCARNATION,
+     * _RUN_DIR, and OPENCLAW_BUS_READY_FD: the child writes a byte there when its host is
+     * ready, and closes it. */
     char *const *child_argv;
     const int *keep_fds; /* inherited by children (listening sockets) */
     size_t keep_fds_n;
-    const char *control_path; /* Unix socket for the operator, peer credentials checked */
-    void (*on_ready)(void *arg); /* all hosts have reported ready, first time */
+    const char *control_path;    /* Unix socket for the operator, peer credentials checked */
+    void (*on_ready)(void *arg); /* all hosts have reported ready, first time; or NULL */
+    /* The actor `supervisor`, for use on this thread while the process runs; NULL when it
+     * is going. May be NULL. */
+    void (*on_actor)(void *arg, struct actor *actor);
     void *arg;
 };
 

@@ -1,6 +1,7 @@
 /*
- * process_internal: the supervising process as its two halves see it: process.c keeps
- * the children, process_ops.c answers the operator. Only they include this.
+ * process_internal: the supervising process as its parts see it: process.c keeps the
+ * children, process_ops.c answers the operator, process_tap.c keeps the watchers. Only
+ * they include this.
  */
 #ifndef BUS_PROCESS_INTERNAL_H
 #define BUS_PROCESS_INTERNAL_H
@@ -8,8 +9,11 @@
 #include <uv.h>
 
 #include "bus/control.h"
+#include "bus/node.h"
 #include "bus/process.h"
 #include "bus/supervisor.h"
+
+struct process;
 
 /* One host of the topology: its process, or the wait for the next one. */
 struct hostling {
@@ -41,9 +45,13 @@ struct process {
     uv_signal_t on_int;
     uv_signal_t on_child;
     uv_timer_t stop_timer;
+    struct node *node; /* address "supervisor" */
     struct hostling *hosts;
     size_t hosts_n;
     struct control *control;
+    struct gather *gathers; /* requests that wait for hosts */
+    struct tap_client *taps;
+    struct tap_ask *tap_asks;
     uint64_t started_ms;
     bool has_been_ready;
     bool is_stopping;
@@ -60,6 +68,18 @@ void process_host_restart(struct hostling *host);
 /* --- process_ops.c -------------------------------------------------------------------- */
 
 void process_on_request(void *arg, const struct control_request *request);
-void process_on_gone(void *arg, uint64_t client);
+/* Answers with an empty object. */
+void process_accept(struct process *self, uint64_t ticket);
+/* Forgets every request that still waits. */
+void process_ops_deinit(struct process *self);
+
+/* --- process_tap.c -------------------------------------------------------------------- */
+
+/* {"op": "tap", "endpoint", "bodies"}: attached until the connection closes. */
+void process_tap_on_request(struct process *self, const struct control_request *request);
+void process_tap_on_gone(void *arg, uint64_t client);
+/* A host's process has come: it is told of every watcher. */
+void process_tap_on_hello(struct process *self, const char *host);
+void process_tap_deinit(struct process *self);
 
 #endif

@@ -1,22 +1,29 @@
 /*
  * What the operator asks over the control socket: status, actors, restart, stop, tap.
  */
-#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bus/base/clock.h"
 #include "bus/base/log.h"
-#include "bus/process_internal.h"
+#include "bus/base/mem.h"
+#include "bus/json.h"
 #include "bus/pack.h"
+#include "bus/process_internal.h"
 #include "bus/value.h"
+#include "bus/wire.h"
+
+#define OPS_HOST_DEADLINE_MS 1000U /* a hung host shows as silent after so long */
 
 struct op {
     const char *name;
     void (*run)(struct process *self, const struct control_request *request);
 };
 
-static void host_pack(const struct hostling *host, uint64_t now_ms, struct pack *out)
+/* `error` is why it could not be asked; "" when it was, or need not be. */
+static void host_pack(const struct hostling *host, uint64_t now_ms, const char *error, struct pack *out)
 {
     pack_map_begin(out);
     pack_kv_text(out, "name", host->host->name);
@@ -35,6 +42,9 @@ static void host_pack(const struct hostling *host, uint64_t now_ms, struct pack 
     } else if (host->has_died) {
         pack_kv_i64(out, "lastExit", WEXITSTATUS(host->last_status));
     }
+    if (error[0]) {
+        pack_kv_text(out, "error", error);
+    }
     pack_map_end(out);
 }
 
@@ -52,11 +62,21 @@ static void on_status(struct process *self, const struct control_request *reques
     pack_key(&out, "hosts");
     pack_array_begin(&out);
     for (size_t i = 0; i < self->hosts_n; i++) {
-        host_pack(&self->hosts[i], now_ms, &out);
+        host_pack(&self->hosts[i], now_ms, "", &out);
     }
     pack_array_end(&out);
     pack_map_end(&out);
     control_answer(self->control, request->ticket, pack_span(&out));
+}
+
+void process_accept(struct process *self, uint64_t ticket)
+{
+    CLEANUP(pack_deinit) struct pack out;
+
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    pack_map_end(&out);
+    control_answer(self->control, ticket, pack_span(&out));
 }
 
 static struct hostling *host_find(struct process *self, struct span name)
@@ -69,46 +89,239 @@ static struct hostling *host_find(struct process *self, struct span name)
     return NULL;
 }
 
-/* Answers a request that said all it had to by being accepted. */
-static void accept_request(struct process *self, const struct control_request *request)
+/* Asks the host of an actor to restart it; false when the directory knows no such actor. */
+static bool actor_restart_ask(struct process *self, struct span address)
 {
-    CLEANUP(pack_deinit) struct pack out;
+    const struct directory_entry *entry = directory_find(node_directory(self->node), address);
+    CLEANUP(pack_deinit) struct pack body;
+    char to[ACTOR_ADDRESS_MAX];
 
-    pack_init(&out, 0);
-    pack_map_begin(&out);
-    pack_map_end(&out);
-    control_answer(self->control, request->ticket, pack_span(&out));
+    pack_init(&body, 0);
+    if (!entry || entry->life == ACTOR_LIFE_ABSENT) {
+        return false;
+    }
+    pack_map_begin(&body);
+    pack_kv_str(&body, "address", address);
+    pack_map_end(&body);
+    (void)snprintf(to, sizeof(to), "host/%s", entry->host);
+    (void)actor_cast_span(node_actor(self->node), to, &wire_restart, pack_span(&body),
+                          NULL); /* a dead letter says so */
+    return true;
 }
 
 static void on_restart(struct process *self, const struct control_request *request)
 {
-    struct span address = value_str(value_get(request->body, "address"), (struct span){ NULL, 0 });
-    struct hostling *host = NULL;
+    struct span address = value_str(value_get(request->body, "address"), (struct span){ "", 0 });
+    struct hostling *host =
+        span_starts(address, "host/") ? host_find(self, (struct span){ address.ptr + 5, address.len - 5 }) : NULL;
 
-    if (span_starts(address, "host/")) {
-        host = host_find(self, (struct span){ address.ptr + 5, address.len - 5 });
-    }
-    if (!host) {
-        control_refuse(self->control, request->ticket, "INVALID_REQUEST", "there is no \"%.*s\"",
-                       (int)(address.len < 128 ? address.len : 128), address.ptr);
+    if (host) {
+        process_host_restart(host);
+    } else if (!actor_restart_ask(self, address)) {
+        control_refuse(self->control, request->ticket, "INVALID_REQUEST", "there is no actor \"%.*s\"",
+                       (int)(address.len < ACTOR_ADDRESS_MAX ? address.len : ACTOR_ADDRESS_MAX), address.ptr);
         return;
     }
-    log_info("host_restart_asked", "host=%s client=%llu", host->host->name, (unsigned long long)request->client);
-    process_host_restart(host);
-    accept_request(self, request);
+    log_info("restart_asked", "address=%.*s client=%llu", SPAN_FMT(address), (unsigned long long)request->client);
+    process_accept(self, request->ticket);
 }
 
 static void on_stop(struct process *self, const struct control_request *request)
 {
     log_info("process_stop_asked", "client=%llu", (unsigned long long)request->client);
-    accept_request(self, request);
+    process_accept(self, request->ticket);
     process_stop(self, 0);
 }
 
+/* --- actors: every host is asked at once; who does not answer in time shows as such ---- */
+
+struct gather {
+    struct gather *next;
+    struct process *process;
+    uint64_t ticket;
+    unsigned pending_n;
+    struct gather_host {
+        struct gather *gather;
+        const struct hostling *host;
+        struct text_buf answer; /* packed; empty when there was none */
+        char error[160];
+    } hosts[TOPOLOGY_HOSTS_MAX];
+    size_t hosts_n;
+};
+
+static void gather_free(struct gather *gather)
+{
+    for (size_t i = 0; i < gather->hosts_n; i++) {
+        text_buf_deinit(&gather->hosts[i].answer);
+    }
+    free(gather);
+}
+
+/* The rows of a host that cannot be asked: what the directory still knows of it. */
+static void rows_known_pack(const struct gather *gather, const struct hostling *host, struct pack *out)
+{
+    const struct directory_entry *entry = node_directory(gather->process->node)->entries;
+
+    for (; entry; entry = entry->next) {
+        if (strcmp(entry->host, host->host->name) != 0 || strncmp(entry->address, "host/", 5) == 0) {
+            continue;
+        }
+        pack_map_begin(out);
+        pack_kv_text(out, "host", host->host->name);
+        pack_kv_text(out, "address", entry->address);
+        pack_kv_text(out, "state", host->pid ? "silent" : actor_life_name(host->life));
+        pack_map_end(out);
+    }
+}
+
+/* One cell of a row; a restart of the host was one of every actor on it. */
+static void cell_pack(const struct hostling *host, struct span key, struct span item, struct pack *out)
+{
+    if (span_is_text(key, "life")) {
+        pack_kv_raw(out, "state", item);
+    } else if (span_is_text(key, "restarts")) {
+        pack_kv_i64(out, "restarts", value_i64(item, 0) + host->supervisor.restarts);
+    } else if (!span_is_text(key, "host") && !span_is_text(key, "pid")) {
+        pack_key_span(out, key);
+        pack_raw(out, item);
+    }
+}
+
+static void rows_told_pack(const struct gather_host *from, struct pack *out)
+{
+    struct value_iter rows = value_iter(value_get((struct span){ from->answer.data, from->answer.len }, "actors"));
+    struct span row;
+    struct span key;
+
+    while (value_next(&rows, &key, &row)) {
+        struct value_iter cells = value_iter(row);
+        struct span item;
+
+        pack_map_begin(out);
+        pack_kv_text(out, "host", from->host->host->name);
+        pack_kv_i64(out, "pid", from->host->pid);
+        while (value_next(&cells, &key, &item)) {
+            cell_pack(from->host, key, item, out);
+        }
+        pack_map_end(out);
+    }
+}
+
+static void gather_answer(struct gather *gather)
+{
+    struct process *self = gather->process;
+    CLEANUP(pack_deinit) struct pack out;
+
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    pack_key(&out, "hosts");
+    pack_array_begin(&out);
+    for (size_t i = 0; i < gather->hosts_n; i++) {
+        host_pack(gather->hosts[i].host, clock_mono_ms(), gather->hosts[i].error, &out);
+    }
+    pack_array_end(&out);
+    pack_key(&out, "actors");
+    pack_array_begin(&out);
+    for (size_t i = 0; i < gather->hosts_n; i++) {
+        if (gather->hosts[i].answer.len) {
+            rows_told_pack(&gather->hosts[i], &out);
+        } else {
+            rows_known_pack(gather, gather->hosts[i].host, &out);
+        }
+    }
+    pack_array_end(&out);
+    pack_map_end(&out);
+    control_answer(self->control, gather->ticket, pack_span(&out));
+}
+
+static void gather_finish(struct gather *gather)
+{
+    for (struct gather **at = &gather->process->gathers; *at; at = &(*at)->next) {
+        if (*at == gather) {
+            *at = gather->next;
+            break;
+        }
+    }
+    gather_answer(gather);
+    gather_free(gather);
+}
+
+static void on_host_actors(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct gather_host *host = cookie;
+
+    (void)state;
+    (void)actor;
+    if (answer->failure) {
+        (void)snprintf(host->error, sizeof(host->error), "%.*s",
+                       (int)(answer->failure->message.len < sizeof(host->error) ? answer->failure->message.len
+                                                                                : sizeof(host->error) - 1),
+                       answer->failure->message.ptr);
+    } else if (text_buf_add(&host->answer, answer->body)) {
+        (void)snprintf(host->error, sizeof(host->error), "out of memory");
+    }
+    if (--host->gather->pending_n == 0) {
+        gather_finish(host->gather); /* host may be gone from here on */
+    }
+}
+
+static void host_ask(struct gather *gather, struct hostling *host)
+{
+    struct gather_host *slot = &gather->hosts[gather->hosts_n++];
+    char to[ACTOR_ADDRESS_MAX];
+    static const struct span empty_map = { "\x80", 1 };
+    struct actor_call call = { .to = to,
+                               .msg = &wire_actors,
+                               .body = empty_map,
+                               .deadline_ms = OPS_HOST_DEADLINE_MS,
+                               .on_answer = on_host_actors,
+                               .cookie = slot };
+
+    slot->gather = gather;
+    slot->host = host;
+    if (!host->pid) {
+        (void)snprintf(slot->error, sizeof(slot->error), "its process is down");
+        return;
+    }
+    (void)snprintf(to, sizeof(to), "host/%s", host->host->name);
+    if (actor_call(node_actor(gather->process->node), &call, NULL)) {
+        (void)snprintf(slot->error, sizeof(slot->error), "it could not be asked");
+        return;
+    }
+    gather->pending_n++;
+}
+
+static void on_actors(struct process *self, const struct control_request *request)
+{
+    struct gather *gather = mem_new(sizeof(*gather));
+
+    gather->process = self;
+    gather->ticket = request->ticket;
+    gather->next = self->gathers;
+    self->gathers = gather;
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        host_ask(gather, &self->hosts[i]);
+    }
+    if (gather->pending_n == 0) {
+        gather_finish(gather);
+    }
+}
+
+void process_ops_deinit(struct process *self)
+{
+    while (self->gathers) {
+        struct gather *gather = self->gathers;
+
+        self->gathers = gather->next;
+        gather_free(gather);
+    }
+}
+
+/* --- the table ---------------------------------------------------------------------------- */
+
 static const struct op ops[] = {
-    { "status", on_status },
-    { "restart", on_restart },
-    { "stop", on_stop },
+    { "status", on_status }, { "actors", on_actors },           { "restart", on_restart },
+    { "stop", on_stop },     { "tap", process_tap_on_request },
 };
 
 void process_on_request(void *arg, const struct control_request *request)
@@ -123,10 +336,4 @@ void process_on_request(void *arg, const struct control_request *request)
     }
     control_refuse(self->control, request->ticket, "UNKNOWN_METHOD", "there is no operation \"%.*s\"",
                    (int)(request->op.len < 64 ? request->op.len : 64), request->op.ptr);
-}
-
-void process_on_gone(void *arg, uint64_t client)
-{
-    (void)arg;
-    (void)client;
 }

@@ -37,8 +37,8 @@ struct supervisor_state {
     uint64_t ready_ms; /* when the present life became ready */
     bool is_ready;
     bool has_given_up;
-    uint32_t streak;   /* restarts in a row without a stable life */
-    uint32_t restarts; /* ever */
+    uint32_t streak;                              /* restarts in a row without a stable life */
+    uint32_t restarts;                            /* ever */
     uint64_t deaths_ms[SUPERVISOR_INTENSITY_MAX]; /* ring of the streak's newest deaths */
     uint32_t deaths_at;
     uint32_t deaths_n;

@@ -4,6 +4,8 @@
 #ifndef ACTORS_LOG_LOG_H
 #define ACTORS_LOG_LOG_H
 
+#include "bus/actor.h"
+
 extern const struct actor_def log_actor;
 
 #endif

@@ -33,10 +33,12 @@ static const struct {
     const char *name;
     enum bus_filter_field field;
 } field_names[] = {
-    { "to", BUS_FILTER_TO },           { "from", BUS_FILTER_FROM },       { "kind", BUS_FILTER_KIND },
-    { "name", BUS_FILTER_NAME },       { "method", BUS_FILTER_METHOD },   { "topic", BUS_FILTER_TOPIC },
-    { "trace", BUS_FILTER_TRACE },     { "session", BUS_FILTER_SESSION }, { "bytes", BUS_FILTER_BYTES },
-    { "latency", BUS_FILTER_LATENCY_MS }, { "ms", BUS_FILTER_LATENCY_MS },
+    { "to", BUS_FILTER_TO },         { "from", BUS_FILTER_FROM },
+    { "kind", BUS_FILTER_KIND },     { "name", BUS_FILTER_NAME },
+    { "method", BUS_FILTER_METHOD }, { "topic", BUS_FILTER_TOPIC },
+    { "trace", BUS_FILTER_TRACE },   { "session", BUS_FILTER_SESSION },
+    { "bytes", BUS_FILTER_BYTES },   { "latency", BUS_FILTER_LATENCY_MS },
+    { "ms", BUS_FILTER_LATENCY_MS },
 };
 
 /* The longer spelling stands before its own beginning. */
@@ -44,7 +46,8 @@ static const struct {
     const char *text;
     enum node_op op;
 } comparisons[] = {
-    { "==", OP_EQ }, { "!=", OP_NE }, { "<=", OP_LE }, { ">=", OP_GE }, { "<", OP_LT }, { ">", OP_GT }, { "~", OP_GLOB },
+    { "==", OP_EQ }, { "!=", OP_NE }, { "<=", OP_LE },  { ">=", OP_GE },
+    { "<", OP_LT },  { ">", OP_GT },  { "~", OP_GLOB },
 };
 
 __attribute__((format(printf, 3, 4))) static int refuse(struct parser *self, size_t at, const char *fmt, ...)

@@ -68,6 +68,10 @@ static const struct cli_command root_commands[] = {
       .commands = cli_commands_gateway,
       .preset = "run" },
     { .name = "bus", .summary = "Watch the bus inside a running gateway.", .commands = cli_commands_bus },
+    { .name = "host-child",
+      .summary = "One host of a gateway; started by the gateway itself.",
+      .is_hidden = true,
+      .run = cmd_host_child },
     { 0 },
 };
 

@@ -23,6 +23,7 @@ extern const struct cli_command cli_commands_bus[];
 int cmd_gateway_call(struct cli *cli);
 /* Weak until their files exist; the parser refuses a command without a function. */
 int cmd_gateway_run(struct cli *cli) __attribute__((weak));
+int cmd_host_child(struct cli *cli) __attribute__((weak));
 int cmd_bus_tap(struct cli *cli) __attribute__((weak));
 int cmd_bus_actors(struct cli *cli) __attribute__((weak));
 

@@ -36,16 +36,43 @@ static bool fits(const char *text, const struct bus_filter_subject *subject)
 static void compares_every_kind_of_field(void **state)
 {
     static const char *const yes[] = {
-        "to == agent/main",       "to=='agent/main'",      "from == \"edge/0\"",     "kind == call",
-        "name ~ chat.*",          "method ~ *.send",       "trace ~ 00??",           "bytes == 321",
-        "bytes > 320",            "bytes >= 321",          "bytes < 322",            "bytes <= 321",
-        "bytes != 1",             "to != agent/other",     "!(to == agent/x)",       "!!(kind==call)",
-        "kind==call && bytes>1",  "kind==x || bytes>1",    "(kind==x)||(bytes>1e2)", "to ~ *",
-        "to ~ 'agent/*'",         "to ~ a*t/m*n",          "to ~ '*main*'",
+        "to == agent/main",
+        "to=='agent/main'",
+        "from == \"edge/0\"",
+        "kind == call",
+        "name ~ chat.*",
+        "method ~ *.send",
+        "trace ~ 00??",
+        "bytes == 321",
+        "bytes > 320",
+        "bytes >= 321",
+        "bytes < 322",
+        "bytes <= 321",
+        "bytes != 1",
+        "to != agent/other",
+        "!(to == agent/x)",
+        "!!(kind==call)",
+        "kind==call && bytes>1",
+        "kind==x || bytes>1",
+        "(kind==x)||(bytes>1e2)",
+        "to ~ *",
+        "to ~ 'agent/*'",
+        "to ~ a*t/m*n",
+        "to ~ '*main*'",
     };
     static const char *const no[] = {
-        "to == agent", "to ~ agent", "kind != call", "bytes > 321", "bytes < 321", "bytes != 321", "name ~ *.sen",
-        "!(to ~ agent*)", "kind==call && bytes>1000", "kind==reply || bytes==0", "to ~ ?gent", "to == ''",
+        "to == agent",
+        "to ~ agent",
+        "kind != call",
+        "bytes > 321",
+        "bytes < 321",
+        "bytes != 321",
+        "name ~ *.sen",
+        "!(to ~ agent*)",
+        "kind==call && bytes>1000",
+        "kind==reply || bytes==0",
+        "to ~ ?gent",
+        "to == ''",
     };
 
     (void)state;
@@ -113,11 +140,24 @@ static void names_the_column_of_a_mistake(void **state)
         const char *text;
         unsigned column;
     } bad[] = {
-        { "", 1 },           { "  ", 3 },            { "too == x", 1 },       { "to = x", 4 },
-        { "to ==", 6 },      { "to == x y", 9 },     { "(to == x", 9 },       { "to == 'x", 7 },
-        { "bytes == x", 10 }, { "bytes ~ 3", 7 },    { "to < x", 4 },         { "to == x &&", 11 },
-        { "to == x & y", 9 }, { "!", 2 },            { "to == x)", 8 },       { "bytes > nan", 9 },
-        { "bytes > 1x", 9 },  { "bytes > inf", 9 },
+        { "", 1 },
+        { "  ", 3 },
+        { "too == x", 1 },
+        { "to = x", 4 },
+        { "to ==", 6 },
+        { "to == x y", 9 },
+        { "(to == x", 9 },
+        { "to == 'x", 7 },
+        { "bytes == x", 10 },
+        { "bytes ~ 3", 7 },
+        { "to < x", 4 },
+        { "to == x &&", 11 },
+        { "to == x & y", 9 },
+        { "!", 2 },
+        { "to == x)", 8 },
+        { "bytes > nan", 9 },
+        { "bytes > 1x", 9 },
+        { "bytes > inf", 9 },
     };
 
     (void)state;
@@ -158,8 +198,8 @@ static void takes_any_bytes(void **state)
     (void)state;
     srand(7);
     for (unsigned i = 0; i < 20000; i++) {
-        static const char *const words[] = { "to",  "bytes", "ms", "==", "~",  "<=", "&&", "||", "!",
-                                             "(",   ")",     "'x'", "5",  "*", "\"", " ",  "\xff", "session" };
+        static const char *const words[] = { "to", "bytes", "ms",  "==", "~", "<=", "&&", "||",   "!",
+                                             "(",  ")",     "'x'", "5",  "*", "\"", " ",  "\xff", "session" };
         char text[256] = "";
         struct bus_filter filter;
         struct bus_filter_error error;

@@ -1,0 +1,402 @@
+/*
+ * `openclaw gateway [run]`: everything that has to be right before the first process of
+ * the gateway starts, then the supervising process itself.
+ *
+ * Nothing is written before the port is ours: a gateway that cannot start leaves no trace
+ * (but for the config of a fresh dev profile, which is what was asked for).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+#include "bus/lock.h"
+#include "bus/process.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/compose.h"
+#include "edge/cli/gateway_listen.h"
+#include "edge/cli/gateway_port.h"
+#include "edge/cli/gateway_topology.h"
+#include "schema/base/config_create.h"
+#include "schema/base/gateway_config.h"
+#include "schema_gen.h"
+
+#define FORCE_TERM_MS 3000
+
+struct start {
+    struct cli *cli;
+    struct gateway_config config;
+    struct gateway_listen listen;
+    struct text_buf topology_text;
+    struct topology topology;
+    int lock_fd;
+    bool is_config_new;    /* the dev profile's config was made just now */
+    bool is_token_made_up; /* for this run alone; nobody can look it up */
+};
+
+static void start_deinit(struct start *self)
+{
+    gateway_config_deinit(&self->config);
+    gateway_listen_close(&self->listen);
+    text_buf_deinit(&self->topology_text);
+    topology_deinit(&self->topology);
+    if (self->lock_fd >= 0) {
+        (void)close(self->lock_fd); /* the kernel gives the lock back */
+    }
+}
+
+static int fault_explain(const char *what, int fault)
+{
+    cli_err("%s: %s", what, fault_text(fault));
+    return CLI_EXIT_SOFTWARE;
+}
+
+/* --- the config -------------------------------------------------------------------------- */
+
+/* The first line of a file, into the environment; the value is not kept. */
+static int password_file_export(const char *path)
+{
+    char line[GATEWAY_CONFIG_SECRET_MAX + 2] = "";
+    FILE *file = fopen(path, "re");
+    bool is_read = file && fgets(line, sizeof(line), file);
+    int r;
+
+    if (file) {
+        (void)fclose(file); /* only read from */
+    }
+    line[strcspn(line, "\r\n")] = '\0';
+    if (!is_read || !line[0]) {
+        cli_err("cannot read a password from %s", path);
+        return CLI_EXIT_CONFIG;
+    }
+    r = setenv("OPENCLAW_GATEWAY_PASSWORD", line, 1) ? CLI_EXIT_SOFTWARE : 0;
+    mem_wipe(line, sizeof(line));
+    return r;
+}
+
+/* Flags reach the hosts as the environment that stands for them. */
+static int flags_export(const struct cli *cli)
+{
+    static const struct {
+        const char *flag;
+        const char *name;
+    } texts[] = {
+        { "port", "OPENCLAW_GATEWAY_PORT" },
+        { "bind", "OPENCLAW_GATEWAY_BIND" },
+        { "token", "OPENCLAW_GATEWAY_TOKEN" },
+        { "password", "OPENCLAW_GATEWAY_PASSWORD" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (cli_given(cli, texts[i].flag) && setenv(texts[i].name, cli_text(cli, texts[i].flag), 1)) {
+            return fault_explain("cannot set up the environment", -errno);
+        }
+    }
+    if ((cli_flag(cli, "allow-unconfigured") && setenv("OPENCLAW_ALLOW_UNCONFIGURED", "1", 1)) ||
+        (cli_flag(cli, "verbose") && setenv("OPENCLAW_LOG_LEVEL", "debug", 1))) {
+        return fault_explain("cannot set up the environment", -errno);
+    }
+    return cli_given(cli, "password-file") ? password_file_export(cli_text(cli, "password-file")) : 0;
+}
+
+/* The dev profile starts from nothing: a config with a token of its own, once. */
+static int dev_config_create(struct start *self, const struct gateway_overrides *overrides)
+{
+    const char *path = self->cli->paths.config_path;
+    char token[CONFIG_TOKEN_LEN] = "";
+    struct config_error error = { "" };
+    int r;
+
+    if (!overrides->is_dev || access(path, F_OK) == 0) {
+        return 0;
+    }
+    r = config_token_generate(token);
+    r = r ? r : config_create(path, GATEWAY_CONFIG_PORT_DEV, token, &error);
+    mem_wipe(token, sizeof(token));
+    if (r < 0) {
+        return fault_explain("cannot make the dev config", r);
+    }
+    if (r == CONFIG_CREATE_E_REFUSED) {
+        cli_err("%s", error.text);
+        return CLI_EXIT_CONFIG;
+    }
+    self->is_config_new = r == 0;
+    return 0;
+}
+
+/* A trial without any config gets a token for this run, if there is someone to read it. */
+static int token_make_up(struct start *self, struct gateway_overrides *overrides, const struct config_error *error)
+{
+    int r;
+
+    if (!overrides->is_unconfigured_allowed || !cli_out_is_tty() || self->config.auth != GATEWAY_AUTH_TOKEN) {
+        cli_err("%s", error->text);
+        return CLI_EXIT_CONFIG;
+    }
+    r = config_token_generate(self->config.token);
+    if (r || setenv("OPENCLAW_GATEWAY_TOKEN", self->config.token, 1)) {
+        return fault_explain("cannot make a token", r ? r : -errno);
+    }
+    self->is_token_made_up = true;
+    return 0;
+}
+
+static int auth_flag_check(const struct start *self)
+{
+    const char *wanted = cli_text(self->cli, "auth");
+    const char *have = gateway_auth_mode_name(self->config.auth);
+
+    if (wanted && strcmp(wanted, have) != 0) {
+        cli_err("--auth %s, but the config means %s: set gateway.auth.mode to \"%s\" in %s", wanted, have, wanted,
+                self->cli->paths.config_path);
+        return CLI_EXIT_CONFIG;
+    }
+    return 0;
+}
+
+static int config_load(struct start *self)
+{
+    struct gateway_overrides overrides = gateway_overrides_from(config_lookup_process());
+    struct config_error error = { "" };
+    int r = dev_config_create(self, &overrides);
+
+    if (r) {
+        return r;
+    }
+    r = gateway_config_load_guarded(self->cli->paths.config_path, &overrides, &self->config, &error);
+    if (r < 0) {
+        return fault_explain("cannot load the config", r);
+    }
+    if (r == GATEWAY_CONFIG_E_REFUSED) {
+        cli_err("%s", error.text);
+        cli_err_more("config: %s", self->cli->paths.config_path);
+        return CLI_EXIT_CONFIG;
+    }
+    r = r == GATEWAY_CONFIG_E_NO_SECRET ? token_make_up(self, &overrides, &error) : 0;
+    return r ? r : auth_flag_check(self);
+}
+
+static int topology_load(struct start *self)
+{
+    struct topology_error error = { "" };
+    int r = gateway_topology_load(cli_text(self->cli, "topology"), &self->topology_text, &self->topology, &error);
+
+    if (r < 0) {
+        return fault_explain("cannot load the topology", r);
+    }
+    if (r) {
+        cli_err("%s", error.text);
+        return CLI_EXIT_CONFIG;
+    }
+    return 0;
+}
+
+/* --- port, state directory, run directory --------------------------------------------------- */
+
+static int port_force(const struct start *self)
+{
+    size_t ended_n = 0;
+
+    if (!cli_flag(self->cli, "force")) {
+        return 0;
+    }
+    if (!gateway_port_force(self->config.port, FORCE_TERM_MS, &ended_n)) {
+        cli_err("port %u is held by a process that could not be ended", self->config.port);
+        return CLI_EXIT_CONFIG;
+    }
+    if (ended_n) {
+        cli_err("ended %zu process%s that held port %u", ended_n, ended_n == 1 ? "" : "es", self->config.port);
+    }
+    return 0;
+}
+
+static int port_take(struct start *self)
+{
+    struct gateway_listen_error error = { "" };
+    char text[32];
+    int r = port_force(self);
+
+    if (r) {
+        return r;
+    }
+    if (gateway_listen_open(self->config.host, self->config.port, &self->listen, &error)) {
+        cli_err("%s", error.text);
+        return CLI_EXIT_CONFIG;
+    }
+    gateway_listen_names(&self->listen, text, sizeof(text));
+    r = setenv("OPENCLAW_LISTEN_FDS", text, 1);
+    (void)snprintf(text, sizeof(text), "%u", self->listen.port);
+    if (r || setenv("OPENCLAW_GATEWAY_PORT", text, 1)) {
+        return fault_explain("cannot set up the environment", -errno);
+    }
+    return 0;
+}
+
+/* A directory that is ours alone, whoever else may write to its parent. */
+static int dir_private(const char *path)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) && errno != EEXIST) {
+        return -errno;
+    }
+    if (lstat(path, &st)) {
+        return -errno;
+    }
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
+        return -EPERM;
+    }
+    return (st.st_mode & 0077) && chmod(path, 0700) ? -errno : 0;
+}
+
+/* Makes the parents as well; their mode is left alone when they exist. */
+static int dir_make(const char *path)
+{
+    char part[PATH_MAX];
+
+    (void)snprintf(part, sizeof(part), "%s", path);
+    for (char *at = strchr(part + 1, '/'); at; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        if (mkdir(part, 0700) && errno != EEXIST) {
+            return -errno;
+        }
+        *at = '/';
+    }
+    return dir_private(part);
+}
+
+/* Sockets of an earlier life: under the lock nobody can be behind them. */
+static void sockets_sweep(const char *run_dir)
+{
+    DIR *dir = opendir(run_dir);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): this stream is ours alone */
+        size_t len = strlen(entry->d_name);
+
+        if (len > 5 && strcmp(entry->d_name + len - 5, ".sock") == 0) {
+            (void)unlinkat(dirfd(dir), entry->d_name, 0); /* what stays is replaced when it is bound */
+        }
+    }
+    if (dir) {
+        (void)closedir(dir);
+    }
+}
+
+static int run_dir_take(const struct start *self)
+{
+    const char *run_dir = self->cli->paths.run_dir;
+    int r = dir_make(run_dir);
+
+    if (r) {
+        cli_err("cannot use the run directory %s: %s", run_dir, strerror(-r));
+        return CLI_EXIT_CONFIG;
+    }
+    sockets_sweep(run_dir);
+    r = gateway_topology_publish(run_dir, (struct span){ self->topology_text.data, self->topology_text.len });
+    return r ? fault_explain("cannot write to the run directory", r) : 0;
+}
+
+static int state_take(struct start *self)
+{
+    const struct cli_paths *paths = &self->cli->paths;
+    char path[PATH_MAX + 16];
+    pid_t holder = 0;
+    int r = dir_make(paths->state_dir);
+
+    if (r) {
+        cli_err("cannot use the state directory %s: %s", paths->state_dir, strerror(-r));
+        return CLI_EXIT_CONFIG;
+    }
+    (void)snprintf(path, sizeof(path), "%s/gateway.lock", paths->state_dir);
+    r = lock_take(path, &self->lock_fd, &holder);
+    if (r == LOCK_E_HELD) {
+        cli_err("another gateway (pid %d) runs on the state directory %s", (int)holder, paths->state_dir);
+        cli_err_more("stop it, or give this one a state of its own with --profile or OPENCLAW_STATE_DIR");
+        return CLI_EXIT_CONFIG;
+    }
+    if (r) {
+        cli_err("cannot lock %s: %s", path, fault_text(r));
+        return CLI_EXIT_CONFIG;
+    }
+    return run_dir_take(self);
+}
+
+/* --- running ------------------------------------------------------------------------------- */
+
+/* A token goes to a terminal when it was made just now, and nowhere else ever. */
+static void token_tell(const struct start *self)
+{
+    const char *what = self->config.auth == GATEWAY_AUTH_PASSWORD ? "password" : "token";
+
+    if (self->config.auth == GATEWAY_AUTH_NONE) {
+        cli_out("  auth     none: every local program may use it\n");
+    } else if ((self->is_config_new || self->is_token_made_up) && cli_out_is_tty()) {
+        cli_out("  token    %s\n", self->config.token);
+    } else if (getenv(self->config.auth == GATEWAY_AUTH_PASSWORD ? "OPENCLAW_GATEWAY_PASSWORD"
+                                                                 : "OPENCLAW_GATEWAY_TOKEN")) {
+        cli_out("  %-8s the one given by option or environment\n", what);
+    } else {
+        cli_out("  %-8s gateway.auth.%s in %s\n", what, what, self->cli->paths.config_path);
+    }
+}
+
+static void on_ready(void *arg)
+{
+    const struct start *self = arg;
+
+    cli_out("OpenClaw gateway %s is ready\n", OPENCLAW_VERSION);
+    for (size_t i = 0; i < self->listen.n; i++) {
+        bool is_v6 = strchr(self->listen.hosts[i], ':') != NULL;
+
+        cli_out("  %-8s http://%s%s%s:%u\n", i ? "" : "url", is_v6 ? "[" : "", self->listen.hosts[i], is_v6 ? "]" : "",
+                self->listen.port);
+    }
+    token_tell(self);
+    cli_out("  state    %s\n", self->cli->paths.state_dir);
+    cli_out("  pid      %d\n", (int)getpid());
+    (void)cli_out_flush(); /* a closed standard output is no reason to stop */
+}
+
+static int run(struct start *self)
+{
+    int r;
+
+    static char name[] = "openclaw";
+    static char word[] = "host-child";
+    char *child_argv[] = { name, word, NULL };
+
+    compose_log_install("supervisor");
+    r = process_run(&(struct process_opts){ .topology = &self->topology,
+                                            .run_dir = self->cli->paths.run_dir,
+                                            .registry = &schema_registry,
+                                            .child_argv = child_argv,
+                                            .keep_fds = self->listen.fds,
+                                            .keep_fds_n = self->listen.n,
+                                            .control_path = self->cli->paths.control_path,
+                                            .on_ready = on_ready,
+                                            .arg = self });
+    sockets_sweep(self->cli->paths.run_dir);
+    return r;
+}
+
+int cmd_gateway_run(struct cli *cli)
+{
+    CLEANUP(start_deinit) struct start self = { .cli = cli, .lock_fd = -1 };
+    int r;
+
+    umask(0077); /* of this process and its hosts: what they make is for nobody else */
+    r = flags_export(cli);
+    r = r ? r : config_load(&self);
+    r = r ? r : topology_load(&self);
+    r = r ? r : port_take(&self);
+    r = r ? r : state_take(&self);
+    return r ? r : run(&self);
+}

@@ -1,0 +1,75 @@
+/*
+ * The hidden command `openclaw host-child`: one host of the topology, started by the
+ * supervising process and by nobody else.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/log.h"
+#include "bus/host.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/compose.h"
+#include "edge/cli/gateway_topology.h"
+#include "schema_gen.h"
+
+/* The supervising process waits for one byte. */
+static void on_ready(void *arg)
+{
+    const char *text = arg;
+    uint64_t fd;
+
+    if (text && cli_opts_number(text, 3, 65535, &fd)) {
+        if (write((int)fd, "1", 1) != 1) {
+            log_warning("ready_lost", "error=\"%s\"", fault_text(-errno));
+        }
+        (void)close((int)fd);
+    }
+}
+
+int cmd_host_child(struct cli *cli)
+{
+    const char *host = getenv("OPENCLAW_BUS_HOST");
+    const char *run_dir = getenv("OPENCLAW_BUS_RUN_DIR");
+    const char *incarnation_text = getenv("OPENCLAW_BUS_INCARNATION");
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    CLEANUP(topology_deinit) struct topology topology = { 0 };
+    struct topology_error error = { "" };
+    char path[PATH_MAX];
+    uint64_t incarnation;
+    int r;
+
+    (void)cli;
+    if (!host || !run_dir || !incarnation_text || !cli_opts_number(incarnation_text, 1, UINT32_MAX, &incarnation)) {
+        cli_err("host-child is started by `openclaw gateway`, not by hand");
+        return CLI_EXIT_USAGE;
+    }
+    (void)prctl(PR_SET_NAME, "openclaw"); /* for ps: else it shows the last part of /proc/self/exe */
+    compose_log_install(host);
+    gateway_topology_path(run_dir, path, sizeof(path));
+    r = gateway_topology_load(path, &text, &topology, &error);
+    if (r) {
+        cli_err("%s", r > 0 ? error.text : fault_text(r));
+        return CLI_EXIT_SOFTWARE;
+    }
+    r = host_run(&(struct host_opts){ .name = host,
+                                      .topology = &topology,
+                                      .run_dir = run_dir,
+                                      .defs = compose_defs,
+                                      .registry = &schema_registry,
+                                      .def_of = compose_def_of,
+                                      .has_supervisor = true,
+                                      .incarnation = (uint32_t)incarnation,
+                                      .on_ready = on_ready,
+                                      .arg = getenv("OPENCLAW_BUS_READY_FD") });
+    if (r) {
+        log_stderr(LOG_LEVEL_ERROR, "host_failed", fault_text(r));
+        return CLI_EXIT_SOFTWARE;
+    }
+    return CLI_EXIT_OK;
+}

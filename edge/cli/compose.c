@@ -1,0 +1,61 @@
+#include "edge/cli/compose.h"
+
+#include <stdlib.h>
+
+#include "actors/agent/agent.h"
+#include "actors/auth/auth.h"
+#include "actors/config/config.h"
+#include "actors/health/health.h"
+#include "actors/log/log.h"
+#include "actors/log/sink.h"
+#include "actors/router/router.h"
+
+const struct actor_def *const compose_defs[] = {
+    &config_actor,
+    &log_actor,
+    &auth_actor,
+    &health_actor,
+    &router_actor,
+    &agent_actor,
+    NULL,
+};
+
+const char *compose_def_of(const char *address, const char **ret_arg)
+{
+    size_t len = strcspn(address, "/");
+
+    for (const struct actor_def *const *def = compose_defs; *def; def++) {
+        if (span_is_text((struct span){ address, len }, (*def)->name)) {
+            *ret_arg = address[len] == '/' ? address + len + 1 : "";
+            return (*def)->name;
+        }
+    }
+    return NULL;
+}
+
+static enum log_level level_chosen(void)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } levels[] = {
+        { "trace", LOG_LEVEL_DEBUG },  { "debug", LOG_LEVEL_DEBUG }, { "info", LOG_LEVEL_INFO },
+        { "warn", LOG_LEVEL_WARNING }, { "error", LOG_LEVEL_ERROR }, { "fatal", LOG_LEVEL_ERROR },
+        { "silent", LOG_LEVEL_ERROR },
+    };
+    const char *name = getenv("OPENCLAW_LOG_LEVEL"); /* NOLINT(concurrency-mt-unsafe): before threads start */
+
+    for (size_t i = 0; name && i < ARRAY_LEN(levels); i++) {
+        if (strcmp(name, levels[i].name) == 0) {
+            return levels[i].level;
+        }
+    }
+    return LOG_LEVEL_INFO;
+}
+
+void compose_log_install(const char *host)
+{
+    enum log_level lowest = level_chosen();
+
+    sink_install(lowest, lowest == LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, host);
+}

@@ -1,0 +1,142 @@
+#include "edge/cli/gateway_listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "edge/cli/gateway_port.h"
+
+#define LISTEN_BACKLOG 4096 /* who connects during a restart waits here; the kernel cuts it to somaxconn */
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static int address_make(const char *host, uint16_t port, union address *ret_address, socklen_t *ret_len)
+{
+    memset(ret_address, 0, sizeof(*ret_address));
+    if (inet_pton(AF_INET, host, &ret_address->v4.sin_addr) == 1) {
+        ret_address->v4.sin_family = AF_INET;
+        ret_address->v4.sin_port = htons(port);
+        *ret_len = sizeof(ret_address->v4);
+        return 0;
+    }
+    if (inet_pton(AF_INET6, host, &ret_address->v6.sin6_addr) == 1) {
+        ret_address->v6.sin6_family = AF_INET6;
+        ret_address->v6.sin6_port = htons(port);
+        *ret_len = sizeof(ret_address->v6);
+        return 0;
+    }
+    return -EINVAL;
+}
+
+/* The socket, or a negative errno. */
+static int socket_listen(const char *host, uint16_t port, uint16_t *ret_port)
+{
+    union address address;
+    socklen_t len;
+    int yes = 1;
+    int r = address_make(host, port, &address, &len);
+    int fd;
+
+    if (r) {
+        return r;
+    }
+    fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    /* Connections of the life before in TIME_WAIT do not count; a listener there still does. */
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
+        (address.any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes))) ||
+        bind(fd, &address.any, len) || listen(fd, LISTEN_BACKLOG) || getsockname(fd, &address.any, &len)) {
+        r = -errno;
+        (void)close(fd);
+        return r;
+    }
+    *ret_port = ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
+    return fd;
+}
+
+static void busy_explain(const char *host, uint16_t port, struct gateway_listen_error *error)
+{
+    pid_t pids[GATEWAY_PORT_HOLDERS_MAX];
+    size_t n = gateway_port_holders(port, pids, GATEWAY_PORT_HOLDERS_MAX);
+    char program[160] = "";
+
+    if (n == 0) {
+        (void)snprintf(error->text, sizeof(error->text),
+                       "port %u on %s is in use by a process that cannot be seen from here; free it, or choose "
+                       "another with --port",
+                       port, host);
+        return;
+    }
+    gateway_port_program(pids[0], program, sizeof(program));
+    (void)snprintf(error->text, sizeof(error->text),
+                   "port %u on %s is in use by pid %d (%s); stop it, choose another port with --port, or end it with "
+                   "--force",
+                   port, host, (int)pids[0], program[0] ? program : "unknown program");
+}
+
+static int add(struct gateway_listen *self, const char *host, uint16_t port, struct gateway_listen_error *error)
+{
+    int fd = socket_listen(host, port, &self->port);
+
+    if (fd == -EADDRINUSE) {
+        busy_explain(host, port, error);
+        return GATEWAY_LISTEN_E_BUSY;
+    }
+    if (fd < 0) {
+        (void)snprintf(error->text, sizeof(error->text), "cannot listen on %s port %u: %s", host, port, strerror(-fd));
+        return GATEWAY_LISTEN_E_REFUSED;
+    }
+    self->fds[self->n] = fd;
+    (void)snprintf(self->hosts[self->n], sizeof(self->hosts[self->n]), "%s", host);
+    self->n++;
+    return 0;
+}
+
+int gateway_listen_open(const char *host, uint16_t port, struct gateway_listen *ret_self,
+                        struct gateway_listen_error *error)
+{
+    struct gateway_listen self = { .n = 0 };
+    int r = add(&self, host, port, error);
+
+    if (r == 0 && strcmp(host, "127.0.0.1") == 0) {
+        r = add(&self, "::1", self.port, error);
+        if (r == GATEWAY_LISTEN_E_REFUSED) {
+            r = 0; /* a machine without IPv6 is no reason to stay away */
+        }
+    }
+    if (r) {
+        gateway_listen_close(&self);
+        return r;
+    }
+    *ret_self = self;
+    return 0;
+}
+
+void gateway_listen_close(struct gateway_listen *self)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        (void)close(self->fds[i]);
+    }
+    self->n = 0;
+}
+
+void gateway_listen_names(const struct gateway_listen *self, char *ret_text, size_t len)
+{
+    size_t at = 0;
+
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < self->n && at < len; i++) {
+        at += (size_t)snprintf(ret_text + at, len - at, "%s%d", i ? "," : "", self->fds[i]);
+    }
+}

@@ -1,0 +1,88 @@
+#include "edge/cli/gateway_topology.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+
+#define FILE_BYTES_MAX (256U * 1024U)
+
+const char gateway_topology_default[] =
+    "{ hosts: { main: { actors: [\"config\", \"log\", \"auth\", \"health\", \"router\", \"channel/webchat\", "
+    "\"edge/0\", \"agent/*\"] } } }";
+
+static void fd_close(int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd); /* what was written has been synced or does not matter */
+    }
+}
+
+/* 0, or -errno. */
+static int file_read(const char *path, struct text_buf *text)
+{
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char chunk[4096];
+    ssize_t len;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    while ((len = read(fd, chunk, sizeof(chunk))) > 0) {
+        if (text->len > FILE_BYTES_MAX) {
+            return -EFBIG;
+        }
+        if (text_buf_add(text, (struct span){ chunk, (size_t)len })) {
+            return -ENOMEM;
+        }
+    }
+    return len < 0 ? -errno : 0;
+}
+
+int gateway_topology_load(const char *path, struct text_buf *text, struct topology *ret_topology,
+                          struct topology_error *error)
+{
+    struct topology_error inner;
+    int r = path ? file_read(path, text) : text_buf_add(text, span_from(gateway_topology_default));
+
+    if (r) {
+        (void)snprintf(error->text, sizeof(error->text), "cannot read topology %.180s: %s", path ? path : "",
+                       strerror(-r));
+        return GATEWAY_TOPOLOGY_E_REFUSED;
+    }
+    r = topology_parse((struct span){ text->data, text->len }, ret_topology, &inner);
+    if (r > 0) {
+        /* A long path must not push out what is wrong. */
+        (void)snprintf(error->text, sizeof(error->text), "%.90s: %.160s", path ? path : "topology", inner.text);
+        return GATEWAY_TOPOLOGY_E_REFUSED;
+    }
+    return r;
+}
+
+void gateway_topology_path(const char *run_dir, char *ret_path, size_t len)
+{
+    (void)snprintf(ret_path, len, "%s/topology.json5", run_dir);
+}
+
+int gateway_topology_publish(const char *run_dir, struct span text)
+{
+    char path[PATH_MAX];
+    char fresh[PATH_MAX + 8];
+    CLEANUP(fd_close) int fd = -1;
+
+    gateway_topology_path(run_dir, path, sizeof(path));
+    (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
+    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return FAULT(-errno);
+    }
+    errno = ENOSPC; /* a short write sets none */
+    if (write(fd, text.ptr, text.len) != (ssize_t)text.len || rename(fresh, path)) {
+        return FAULT(-errno);
+    }
+    return 0;
+}

@@ -1,0 +1,211 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/topology.h"
+#include "edge/cli/gateway_topology.h"
+
+static void parse(const char *text, struct topology *topology)
+{
+    struct topology_error error;
+    int r = topology_parse(span_from(text), topology, &error);
+
+    if (r) {
+        fail_msg("%s: %s", text, error.text);
+    }
+}
+
+static void reads_hosts_and_actors_in_order(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    parse("// two\n{ hosts: { main: { actors: ['config', 'edge/0',] }, b2: { actors: ['agent/*'] } } }", &topology);
+    assert_int_equal(topology.hosts_n, 2);
+    assert_string_equal(topology.hosts[0].name, "main");
+    assert_int_equal(topology.hosts[0].actors_n, 2);
+    assert_string_equal(topology.hosts[0].actors[1], "edge/0");
+    assert_string_equal(topology.hosts[1].actors[0], "agent/*");
+    assert_ptr_equal(topology_host_find(&topology, "b2"), &topology.hosts[1]);
+    assert_null(topology_host_find(&topology, "b"));
+    topology_deinit(&topology);
+}
+
+static const char *place(const struct topology *topology, const char *address)
+{
+    const struct topology_host *host = topology_place(topology, address);
+
+    return host ? host->name : "nowhere";
+}
+
+static void places_by_exact_entry_then_longest_pattern(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    parse("{ hosts: { a: { actors: ['agent/*', 'x'] }, b: { actors: ['agent/m*', 'agent/main-2'] },"
+          " c: { actors: ['agent/main'] } } }",
+          &topology);
+    assert_string_equal(place(&topology, "agent/main"), "c");
+    assert_string_equal(place(&topology, "agent/main-2"), "b");
+    assert_string_equal(place(&topology, "agent/mike"), "b");
+    assert_string_equal(place(&topology, "agent/other"), "a");
+    assert_string_equal(place(&topology, "x"), "a");
+    assert_string_equal(place(&topology, "xy"), "nowhere");
+    assert_string_equal(place(&topology, "agent"), "nowhere");
+    topology_deinit(&topology);
+}
+
+static void a_lone_star_takes_what_nobody_else_has(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    parse("{ hosts: { a: { actors: ['*'] }, b: { actors: ['agent/*'] } } }", &topology);
+    assert_string_equal(place(&topology, "agent/x"), "b");
+    assert_string_equal(place(&topology, "config"), "a");
+    topology_deinit(&topology);
+}
+
+static void refuses_and_names_the_place(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *says;
+    } bad[] = {
+        { "", "line 1, column 1" },
+        { "{ hosts: ", "line 1, column " },
+        { "[]", "an object" },
+        { "{}", "\"hosts\" is missing" },
+        { "{ host: {} }", "line 1, column 3: unknown key \"host\"" },
+        { "{ hosts: {} }", "1 to 64 hosts" },
+        { "{ hosts: 5 }", "must be an object" },
+        { "{ hosts: {\n  main: 5 } }", "line 2, column 3: host \"main\" must be an object" },
+        { "{ hosts: { main: {} } }", "has no \"actors\"" },
+        { "{ hosts: { main: { actors: [] } } }", "1 to 256" },
+        { "{ hosts: { main: { actors: 'config' } } }", "must be a list" },
+        { "{ hosts: { main: { actors: ['config', 7] } } }", "line 1, column 39: an actor is written as a string" },
+        { "{ hosts: { main: { actors: ['a'], extra: 1 } } }", "line 1, column 35: unknown key \"extra\"" },
+        { "{ hosts: { Main: { actors: ['a'] } } }", "\"Main\" is no host name" },
+        { "{ hosts: { 'a b': { actors: ['a'] } } }", "\"a b\" is no host name" },
+        { "{ hosts: { '': { actors: ['a'] } } }", "is no host name" },
+        { "{ hosts: { abcdefghijklmnopqrstuvwxyz012345: { actors: ['a'] } } }", "is no host name" },
+        { "{ hosts: { a: { actors: ['a', // 'b'\n 'a'] } } }", "line 2, column 2: \"a\" is already on host \"a\"" },
+        { "{ hosts: { a: { actors: ['a'] },\n b: { actors: ['x', 'a'] } } }", "line 2, column 21: \"a\" is already" },
+        { "{ hosts: { a: { actors: ['/a'] } } }", "\"/a\" is no address" },
+        { "{ hosts: { a: { actors: ['a/'] } } }", "\"a/\" is no address" },
+        { "{ hosts: { a: { actors: ['a//b'] } } }", "is no address" },
+        { "{ hosts: { a: { actors: ['a*b'] } } }", "is no address" },
+        { "{ hosts: { a: { actors: ['a b'] } } }", "is no address" },
+        { "{ hosts: { a: { actors: [''] } } }", "is no address" },
+        { "{ hosts: { a: { actors: ['supervisor'] } } }", "belongs to the bus" },
+        { "{ hosts: { a: { actors: ['host/a'] } } }", "belongs to the bus" },
+        { "{ hosts: { a: { actors: ['a'] }, a: { actors: ['b'] } } }", "twice" },
+        { "[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]", "nested" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct topology topology;
+        struct topology_error error;
+        int r = topology_parse(span_from(bad[i].text), &topology, &error);
+
+        if (r != TOPOLOGY_E_REFUSED) {
+            fail_msg("accepted: %s", bad[i].text);
+        }
+        if (!strstr(error.text, bad[i].says)) {
+            fail_msg("%s: says \"%s\", not \"%s\"", bad[i].text, error.text, bad[i].says);
+        }
+    }
+}
+
+static void refuses_an_address_of_any_length_without_harm(void **state)
+{
+    struct topology topology;
+    struct topology_error error;
+    char text[5000];
+
+    (void)state;
+    for (int len = 100; len < 4000; len += 27) {
+        (void)snprintf(text, sizeof(text), "{ hosts: { a: { actors: ['%0*d'] } } }", len, 0);
+        if (topology_parse(span_from(text), &topology, &error) == 0) {
+            assert_true(len < 128);
+            topology_deinit(&topology);
+        } else {
+            assert_true(len >= 128);
+        }
+    }
+}
+
+static void file_parse(const char *path, struct topology *topology)
+{
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    struct topology_error error;
+
+    if (gateway_topology_load(path, &text, topology, &error)) {
+        fail_msg("%s", error.text);
+    }
+}
+
+static void the_file_for_people_is_the_default(void **state)
+{
+    struct topology ours;
+    struct topology theirs;
+
+    (void)state;
+    file_parse(NULL, &ours);
+    file_parse(TOPOLOGIES_DIR "/single.json5", &theirs);
+    assert_int_equal(ours.hosts_n, 1);
+    assert_int_equal(theirs.hosts_n, 1);
+    assert_string_equal(ours.hosts[0].name, theirs.hosts[0].name);
+    assert_int_equal(ours.hosts[0].actors_n, theirs.hosts[0].actors_n);
+    for (size_t i = 0; i < ours.hosts[0].actors_n; i++) {
+        assert_string_equal(ours.hosts[0].actors[i], theirs.hosts[0].actors[i]);
+    }
+    topology_deinit(&ours);
+    topology_deinit(&theirs);
+}
+
+static void the_split_topology_gives_agents_a_process_of_their_own(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    file_parse(TOPOLOGIES_DIR "/split-agents.json5", &topology);
+    assert_string_equal(place(&topology, "agent/main"), "agents");
+    assert_string_equal(place(&topology, "edge/0"), "main");
+    topology_deinit(&topology);
+}
+
+static void a_missing_file_is_named(void **state)
+{
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    struct topology topology;
+    struct topology_error error;
+
+    (void)state;
+    assert_int_equal(gateway_topology_load("/nowhere/x.json5", &text, &topology, &error), GATEWAY_TOPOLOGY_E_REFUSED);
+    assert_non_null(strstr(error.text, "/nowhere/x.json5"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_hosts_and_actors_in_order),
+        cmocka_unit_test(places_by_exact_entry_then_longest_pattern),
+        cmocka_unit_test(a_lone_star_takes_what_nobody_else_has),
+        cmocka_unit_test(refuses_and_names_the_place),
+        cmocka_unit_test(refuses_an_address_of_any_length_without_harm),
+        cmocka_unit_test(the_file_for_people_is_the_default),
+        cmocka_unit_test(the_split_topology_gives_agents_a_process_of_their_own),
+        cmocka_unit_test(a_missing_file_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
