@@ -1,0 +1,45 @@
+/*
+ * response: writes the head of an HTTP/1.1 response, and small whole responses. Pure.
+ */
+#ifndef EDGE_HTTP_RESPONSE_H
+#define EDGE_HTTP_RESPONSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus/base/span.h"
+#include "bus/json.h"
+
+#define RESPONSE_JSON "application/json; charset=utf-8"
+#define RESPONSE_TEXT "text/plain; charset=utf-8"
+#define RESPONSE_SSE "text/event-stream; charset=utf-8"
+
+struct response {
+    int status;
+    const char *type; /* Content-Type; NULL: no body */
+    struct span body;
+    const char *allow;      /* Allow, or NULL */
+    uint32_t retry_after_s; /* Retry-After; 0: none */
+    const char *cache;      /* Cache-Control, or NULL */
+    bool is_closing;        /* Connection: close */
+    bool is_head;           /* the length of the body without the body */
+    bool is_streamed;       /* the body follows: in chunks, or up to the close when is_http10 */
+    bool is_http10;
+    struct span date; /* of the Date header */
+};
+
+/* Reason phrase; "Unknown" for a status we never send. */
+const char *response_reason(int status);
+
+/* 0 or -ENOMEM. */
+int response_write(const struct response *self, struct text_buf *out);
+
+#define RESPONSE_CHUNK_HEAD 10U /* eight digits and CRLF */
+/* Writes the fixed-size head of a chunk of `len` bytes; the data and CRLF follow. */
+void response_chunk_head(char head[RESPONSE_CHUNK_HEAD], size_t len);
+
+#define RESPONSE_DATE_MAX 32U
+/* "Sun, 22 Nov 2026 16:18:53 GMT". Terminated. */
+struct span response_date(int64_t wall_ms, char buf[RESPONSE_DATE_MAX]);
+
+#endif

@@ -1,0 +1,169 @@
+#include "edge/listener/accept.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "edge/listener/edge.h"
+
+static const char full_text[] =
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 20\r\n\r\nToo many connections";
+
+static bool is_welcome(const struct edge *edge, const struct peer *peer)
+{
+    return edge->conns_n < LIMIT_CONNECTIONS && (peer->is_loopback || peer->connections_n < LIMIT_CONNECTIONS_PER_PEER);
+}
+
+/* What we say does not matter enough to wait for it: a fresh socket takes it at once. */
+static void turn_away(struct edge *edge, int fd, struct peer *peer)
+{
+    (void)send(fd, full_text, sizeof(full_text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)close(fd);
+    peer_release(&edge->peers, peer);
+}
+
+/* Answers are small and wait for nothing; a peer that vanished is noticed in two minutes. */
+static void socket_tune(int fd)
+{
+    static const struct {
+        int level;
+        int name;
+        int value;
+    } options[] = {
+        { IPPROTO_TCP, TCP_NODELAY, 1 },    { SOL_SOCKET, SO_KEEPALIVE, 1 }, { IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+        { IPPROTO_TCP, TCP_KEEPINTVL, 20 }, { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        /* Not TCP, or not supported: it works without. */
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
+    }
+}
+
+static void admit(struct edge *edge, int fd, const struct sockaddr *address)
+{
+    struct peer *peer = peer_take(&edge->peers, address);
+
+    if (!peer) {
+        (void)close(fd); /* no memory to know it by */
+    } else if (!is_welcome(edge, peer)) {
+        turn_away(edge, fd, peer);
+    } else {
+        socket_tune(fd);
+        conn_adopt(edge, fd, peer);
+    }
+}
+
+static void on_accept(uv_poll_t *poll, int status, int events)
+{
+    struct edge_listen *self = poll->data;
+    struct edge *edge = self->edge;
+
+    (void)events;
+    for (unsigned i = 0; status == 0 && i < LIMIT_ACCEPTS_PER_WAKE && self->is_open; i++) {
+        struct sockaddr_storage address = { 0 };
+        socklen_t len = sizeof(address);
+        int fd = accept4(self->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            admit(edge, fd, (const struct sockaddr *)&address);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            log_warning("edge_accept_paused", "errno=%d", errno);
+            edge->is_accept_paused = true;
+            (void)uv_poll_stop(poll);
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return; /* EAGAIN: all are in; anything else concerns that one connection */
+        }
+    }
+}
+
+void accept_resume(struct edge *edge)
+{
+    if (!edge->is_accept_paused) {
+        return;
+    }
+    edge->is_accept_paused = false;
+    for (size_t i = 0; i < edge->listens_n; i++) {
+        if (edge->listens[i].is_open) {
+            (void)uv_poll_start(&edge->listens[i].poll, UV_READABLE, on_accept); /* it worked before */
+        }
+    }
+}
+
+static int listen_open(struct edge *edge, int inherited)
+{
+    struct edge_listen *self = &edge->listens[edge->listens_n];
+    int flags;
+    int r;
+
+    self->fd = fcntl(inherited, F_DUPFD_CLOEXEC, 3);
+    if (self->fd < 0) {
+        return FAULT(-errno);
+    }
+    flags = fcntl(self->fd, F_GETFL);
+    if (flags < 0 || fcntl(self->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        r = FAULT(-errno);
+        (void)close(self->fd);
+        return r;
+    }
+    r = uv_poll_init(actor_loop(edge->actor), &self->poll, self->fd);
+    if (r) {
+        (void)close(self->fd);
+        return FAULT(r);
+    }
+    self->poll.data = self;
+    self->edge = edge;
+    self->is_open = true;
+    edge->listens_n++;
+    r = uv_poll_start(&self->poll, UV_READABLE, on_accept);
+    return r ? FAULT(r) : 0;
+}
+
+int accept_open(struct edge *edge, const char *fds)
+{
+    const char *at = fds ? fds : "";
+
+    while (*at) {
+        char *end = NULL;
+        long fd = strtol(at, &end, 10);
+        int r;
+
+        if (end == at || fd < 0 || fd > INT32_MAX || edge->listens_n == LIMIT_LISTEN_SOCKETS) {
+            return FAULT(-EINVAL);
+        }
+        r = listen_open(edge, (int)fd);
+        if (r) {
+            return r;
+        }
+        at = *end == ',' ? end + 1 : end;
+        if (*end && *end != ',') {
+            return FAULT(-EINVAL);
+        }
+    }
+    if (edge->listens_n == 0) {
+        log_warning("edge_no_socket", "hint=\"OPENCLAW_LISTEN_FDS is empty\"");
+    }
+    return 0;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct edge_listen *self = handle->data;
+
+    (void)close(self->fd); /* the duplicate alone */
+}
+
+void accept_close(struct edge *edge)
+{
+    for (size_t i = 0; i < edge->listens_n; i++) {
+        if (edge->listens[i].is_open) {
+            edge->listens[i].is_open = false;
+            uv_close((uv_handle_t *)&edge->listens[i].poll, on_poll_closed);
+        }
+    }
+}

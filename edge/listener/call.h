@@ -1,0 +1,42 @@
+/*
+ * call: a call of the edge that waits for its answer, on the list of the connection it is
+ * made for, or on the list of orphans once that connection is gone.
+ */
+#ifndef EDGE_LISTENER_CALL_H
+#define EDGE_LISTENER_CALL_H
+
+#include <stdint.h>
+
+struct conn;
+
+struct call {
+    struct call *next;
+    struct call **at;  /* what points here; NULL: on no list */
+    struct conn *conn; /* NULL: gone */
+    uint64_t id;       /* of actor_call; 0: none is open */
+};
+
+static inline void call_unlink(struct call *self)
+{
+    if (self->at) {
+        *self->at = self->next;
+        if (self->next) {
+            self->next->at = self->at;
+        }
+        self->at = NULL;
+        self->next = NULL;
+    }
+}
+
+static inline void call_link(struct call *self, struct call **list)
+{
+    call_unlink(self);
+    self->next = *list;
+    if (self->next) {
+        self->next->at = &self->next;
+    }
+    self->at = list;
+    *list = self;
+}
+
+#endif

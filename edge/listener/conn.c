@@ -1,0 +1,531 @@
+#include "edge/listener/conn.h"
+
+#include <libwebsockets.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "edge/listener/edge.h"
+#include "edge/listener/http.h"
+
+#define READ_BYTES 65536U
+#define DESCRIPTORS_MAX 65536U
+
+/* --- the queue ------------------------------------------------------------------------ */
+
+size_t conn_pending(const struct conn *self)
+{
+    return self->out.len - self->out_at;
+}
+
+static void write_want(struct conn *self)
+{
+    if (!self->is_write_wanted && self->wsi) {
+        self->is_write_wanted = true;
+        lws_callback_on_writable(self->wsi);
+    }
+}
+
+/* Buffers are lent while there is something to say, so that an idle connection has none. */
+static void out_release(struct conn *self)
+{
+    struct edge *edge = self->edge;
+
+    self->out.len = 0;
+    self->out_at = 0;
+    if (self->out.cap <= EDGE_SPARE_BYTES && edge->spares_n < EDGE_SPARES_MAX && self->out.data) {
+        edge->spares[edge->spares_n++] = self->out;
+    } else {
+        text_buf_deinit(&self->out);
+    }
+    self->out = (struct text_buf){ NULL, 0, 0 };
+}
+
+struct text_buf *conn_out(struct conn *self)
+{
+    struct edge *edge = self->edge;
+
+    if (self->phase != CONN_OPEN || self->is_killed) {
+        return NULL;
+    }
+    if (!self->out.data && edge->spares_n > 0) {
+        self->out = edge->spares[--edge->spares_n];
+    }
+    if (self->out_at > LIMIT_WRITE && self->out_at > self->out.len / 2) {
+        memmove(self->out.data, self->out.data + self->out_at, self->out.len - self->out_at);
+        self->out.len -= self->out_at;
+        self->out_at = 0;
+    }
+    return &self->out;
+}
+
+void conn_commit(struct conn *self, size_t len_before)
+{
+    if (self->out_at == len_before) {
+        self->progress_ms = edge_now(self->edge);
+    }
+    self->edge->out_bytes += self->out.len - len_before;
+    if (conn_pending(self) > LIMIT_OUT_HIGH) {
+        conn_hold(self, CONN_HOLD_OUT);
+    }
+    write_want(self);
+}
+
+bool conn_send(struct conn *self, struct span bytes)
+{
+    struct text_buf *out = conn_out(self);
+    size_t before = out ? out->len : 0;
+
+    if (!out) {
+        return false;
+    }
+    if (text_buf_add(out, bytes)) {
+        conn_kill(self);
+        return false;
+    }
+    conn_commit(self, before);
+    return true;
+}
+
+/* --- reading -------------------------------------------------------------------------- */
+
+static void holds_set(struct conn *self, unsigned holds)
+{
+    bool was_held = self->holds != 0;
+
+    self->holds = holds;
+    if (was_held != (holds != 0) && self->wsi) {
+        lws_rx_flow_control(self->wsi, holds == 0);
+    }
+}
+
+void conn_hold(struct conn *self, unsigned why)
+{
+    holds_set(self, self->holds | why);
+}
+
+void conn_release(struct conn *self, unsigned why)
+{
+    holds_set(self, self->holds & ~why);
+}
+
+void conn_deadline(struct conn *self, uint64_t after_ms)
+{
+    self->deadline_ms = after_ms ? edge_now(self->edge) + after_ms : 0;
+}
+
+/* Lets ops read; an upgrade replaces them midway. Returns the bytes done with. */
+static size_t input_offer(struct conn *self, uint8_t *data, size_t len)
+{
+    const struct conn_ops *ops;
+    size_t used = 0;
+
+    self->is_in_input = true;
+    do {
+        ops = self->ops;
+        used += ops->on_input(self, data + used, len - used);
+    } while (self->ops != ops && used < len && self->phase == CONN_OPEN && !self->is_killed);
+    self->is_in_input = false;
+    return used;
+}
+
+static void input_drop(struct conn *self)
+{
+    text_buf_deinit(&self->in);
+    self->in = (struct text_buf){ NULL, 0, 0 };
+    self->in_need = 0;
+}
+
+static void input_ahead_check(struct conn *self)
+{
+    if (self->in.len > LIMIT_WAITING_INPUT && self->in.len >= self->in_need) {
+        conn_hold(self, CONN_HOLD_AHEAD);
+    } else {
+        conn_release(self, CONN_HOLD_AHEAD);
+    }
+}
+
+void conn_pump(struct conn *self)
+{
+    size_t used;
+
+    if (self->is_in_input) {
+        return; /* whoever offers it goes on by itself */
+    }
+    if (self->phase != CONN_OPEN || self->is_killed) {
+        input_drop(self);
+        return;
+    }
+    if (self->in.len == 0 || self->in.len < self->in_need) {
+        return;
+    }
+    self->in_need = 0;
+    used = input_offer(self, (uint8_t *)self->in.data, self->in.len);
+    if (self->phase != CONN_OPEN) {
+        input_drop(self);
+        return;
+    }
+    if (used == self->in.len) {
+        size_t need = self->in_need;
+
+        input_drop(self);
+        self->in_need = need;
+    } else if (used) {
+        memmove(self->in.data, self->in.data + used, self->in.len - used);
+        self->in.len -= used;
+    }
+    input_ahead_check(self);
+}
+
+/* Bytes behind a refusal or a close: read so that the peer can read what we said. */
+static void linger_take(struct conn *self, size_t len)
+{
+    self->lingered += len;
+    if (self->lingered > LINGER_MAX || edge_now(self->edge) > self->progress_ms + TIME_BODY_MS) {
+        conn_kill(self);
+    } else if (self->phase == CONN_LINGERING) {
+        conn_deadline(self, TIME_CLOSE_MS);
+    }
+}
+
+static int on_rx(struct conn *self, uint8_t *data, size_t len)
+{
+    size_t used = 0;
+
+    if (self->is_killed) {
+        return -1;
+    }
+    if (self->phase != CONN_OPEN) {
+        linger_take(self, len);
+        return self->is_killed ? -1 : 0;
+    }
+    if (self->in.len == 0) {
+        self->in_need = 0;
+        used = input_offer(self, data, len);
+    }
+    if (used < len && self->phase == CONN_OPEN && !self->is_killed) {
+        size_t want = self->in_need > self->in.len ? self->in_need - self->in.len : 0;
+        bool was_waiting = self->in.len > 0;
+
+        if (text_buf_reserve(&self->in, want > len - used ? want : len - used) ||
+            text_buf_add(&self->in, (struct span){ (const char *)data + used, len - used })) {
+            return -1;
+        }
+        if (was_waiting) {
+            conn_pump(self);
+        } else {
+            input_ahead_check(self);
+        }
+    }
+    return self->is_killed ? -1 : 0;
+}
+
+/* --- writing -------------------------------------------------------------------------- */
+
+static void linger_begin(struct conn *self)
+{
+    self->phase = CONN_LINGERING;
+    (void)shutdown(lws_get_socket_fd(self->wsi), SHUT_WR); /* the peer may be gone already */
+    holds_set(self, 0);
+    self->progress_ms = edge_now(self->edge);
+    conn_deadline(self, TIME_CLOSE_MS);
+}
+
+static int on_writable(struct conn *self)
+{
+    size_t pending = conn_pending(self);
+
+    self->is_write_wanted = false;
+    if (self->is_killed) {
+        return -1;
+    }
+    if (pending > 0) {
+        size_t len = pending < LIMIT_WRITE ? pending : LIMIT_WRITE;
+
+        if (lws_write(self->wsi, (unsigned char *)self->out.data + self->out_at, len, LWS_WRITE_RAW) < 0) {
+            return -1;
+        }
+        self->out_at += len;
+        self->edge->out_bytes -= len;
+        self->progress_ms = edge_now(self->edge);
+    }
+    self->is_partial = lws_partial_buffered(self->wsi) != 0;
+    if (self->is_partial) {
+        /* With a partial write pending lws reads nothing, and the loop would spin on POLLIN. */
+        conn_hold(self, CONN_HOLD_STALL);
+    } else {
+        conn_release(self, CONN_HOLD_STALL);
+    }
+    if (conn_pending(self) <= LIMIT_OUT_LOW) {
+        conn_release(self, CONN_HOLD_OUT);
+    }
+    if (conn_pending(self) > 0 || self->is_partial) {
+        write_want(self);
+        return 0;
+    }
+    out_release(self);
+    if (self->phase == CONN_FLUSHING) {
+        linger_begin(self);
+    } else if (self->phase == CONN_OPEN) {
+        self->ops->on_drained(self);
+    }
+    return self->is_killed ? -1 : 0;
+}
+
+/* --- the end -------------------------------------------------------------------------- */
+
+void conn_finish(struct conn *self)
+{
+    if (self->phase == CONN_OPEN && !self->is_killed) {
+        self->phase = CONN_FLUSHING;
+        self->deadline_ms = 0;
+        self->progress_ms = edge_now(self->edge);
+        if (!self->is_in_input) {
+            input_drop(self);
+        }
+        holds_set(self, self->holds & CONN_HOLD_STALL);
+        write_want(self);
+    }
+}
+
+static void on_reap(uv_timer_t *timer)
+{
+    struct edge *edge = timer->data;
+
+    while (edge->doomed) {
+        struct conn *conn = edge->doomed;
+
+        /* Closes at once, which calls us back with RAW_CLOSE: conn is gone after it. */
+        lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+    }
+}
+
+void conn_kill(struct conn *self)
+{
+    if (!self->is_killed) {
+        self->is_killed = true;
+        self->doom_next = self->edge->doomed;
+        self->edge->doomed = self;
+        (void)uv_timer_start(&self->edge->reap, on_reap, 0, 0); /* fails only without a callback */
+    }
+}
+
+static void doomed_unlink(struct conn *self)
+{
+    struct conn **at = &self->edge->doomed;
+
+    while (*at && *at != self) {
+        at = &(*at)->doom_next;
+    }
+    if (*at) {
+        *at = self->doom_next;
+    }
+}
+
+static void conn_destroy(struct conn *self)
+{
+    struct edge *edge = self->edge;
+
+    doomed_unlink(self);
+    self->is_killed = true; /* nothing more is queued from here on */
+    self->ops->on_close(self);
+    edge->out_bytes -= conn_pending(self);
+    out_release(self);
+    text_buf_deinit(&self->in);
+    if (self->prev) {
+        self->prev->next = self->next;
+    } else {
+        edge->conns = self->next;
+    }
+    if (self->next) {
+        self->next->prev = self->prev;
+    }
+    edge->conns_n--;
+    self->peer->connections_n--;
+    peer_release(&edge->peers, self->peer);
+    free(self);
+}
+
+void conn_sweep(struct edge *edge, uint64_t now_ms)
+{
+    struct conn *next;
+
+    for (struct conn *conn = edge->conns; conn; conn = next) {
+        next = conn->next;
+        if (conn->is_killed) {
+            continue;
+        }
+        if ((conn_pending(conn) || conn->is_partial) && now_ms > conn->progress_ms + TIME_STALL_MS) {
+            conn_kill(conn);
+        } else if (conn->deadline_ms && now_ms >= conn->deadline_ms) {
+            conn->deadline_ms = 0;
+            if (conn->phase == CONN_OPEN) {
+                conn->ops->on_deadline(conn);
+            } else {
+                conn_kill(conn);
+            }
+        }
+    }
+}
+
+/* --- libwebsockets -------------------------------------------------------------------- */
+
+void conn_adopt(struct edge *edge, int fd, struct peer *peer)
+{
+    lws_adopt_desc_t desc = { 0 };
+    struct conn *self = calloc(1, sizeof(*self));
+
+    if (!self) {
+        (void)close(fd); /* nothing was promised to it */
+        peer_release(&edge->peers, peer);
+        return;
+    }
+    self->edge = edge;
+    self->peer = peer;
+    peer->connections_n++;
+    self->next = edge->conns;
+    if (edge->conns) {
+        edge->conns->prev = self;
+    }
+    edge->conns = self;
+    edge->conns_n++;
+    http_attach(self);
+    desc.vh = edge->vhost;
+    desc.type = LWS_ADOPT_SOCKET;
+    desc.fd.sockfd = fd;
+    desc.vh_prot_name = "edge";
+    desc.opaque = self;
+    edge->adopting = self;
+    if (!lws_adopt_descriptor_vhost_via_info(&desc) && edge->adopting) {
+        conn_destroy(self);
+    }
+    edge->adopting = NULL;
+}
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+    struct conn *conn;
+
+    (void)user;
+    switch (reason) {
+    case LWS_CALLBACK_RAW_ADOPT:
+        conn = lws_get_opaque_user_data(wsi);
+        conn->wsi = wsi;
+        return 0;
+    case LWS_CALLBACK_RAW_RX:
+        return on_rx(lws_get_opaque_user_data(wsi), in, len);
+    case LWS_CALLBACK_RAW_WRITEABLE:
+        return on_writable(lws_get_opaque_user_data(wsi));
+    case LWS_CALLBACK_RAW_CLOSE:
+        conn = lws_get_opaque_user_data(wsi);
+        if (conn->edge->adopting == conn) {
+            conn->edge->adopting = NULL;
+        }
+        lws_set_opaque_user_data(wsi, NULL);
+        conn->wsi = NULL;
+        conn_destroy(conn);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static const struct lws_protocols protocols[] = {
+    { .name = "edge", .callback = on_lws, .tx_packet_size = LIMIT_WRITE },
+    { .name = NULL },
+};
+
+static void on_lws_log(int level, const char *line)
+{
+    size_t len = strlen(line);
+
+    while (len > 0 && line[len - 1] == '\n') {
+        len--;
+    }
+    if (level == LLL_ERR) {
+        log_warning("edge_lws", "text=\"%.*s\"", (int)len, line);
+    } else {
+        log_debug("edge_lws", "text=\"%.*s\"", (int)len, line);
+    }
+}
+
+/* lws makes tables as long as the descriptor limit, which some systems set to a billion. */
+static void descriptors_limit(void)
+{
+    struct rlimit limit;
+
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur > DESCRIPTORS_MAX) {
+        limit.rlim_cur = DESCRIPTORS_MAX;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* lowering the soft limit cannot fail */
+    }
+}
+
+int conn_context_open(struct edge *edge)
+{
+    struct lws_context_creation_info info;
+    void *loops[] = { actor_loop(edge->actor) };
+
+    descriptors_limit();
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
+    memset(&info, 0, sizeof(info));
+    info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+    info.foreign_loops = loops;
+    info.port = CONTEXT_PORT_NO_LISTEN;
+    info.protocols = protocols;
+    info.pt_serv_buf_size = READ_BYTES;
+    info.vhost_name = "edge";
+    info.user = edge;
+    edge->lws = lws_create_context(&info);
+    if (!edge->lws) {
+        log_error("edge_lws_missing", "hint=\"is the package libwebsockets-evlib-uv installed?\"");
+        return FAULT(-ENOSYS);
+    }
+    edge->vhost = lws_create_vhost(edge->lws, &info);
+    return edge->vhost ? 0 : FAULT(-ENOMEM);
+}
+
+/*
+ * On a loop of someone else lws closes in steps: the sockets in one turn of the loop, its
+ * own timer and idle handle in the next, and its memory only when asked a second time. An
+ * idle handle of ours counts the turns, asks, and goes.
+ */
+struct farewell {
+    uv_idle_t idle;
+    struct lws_context *lws;
+    unsigned turns;
+};
+
+static void on_farewell_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_farewell(uv_idle_t *idle)
+{
+    struct farewell *self = idle->data;
+
+    if (++self->turns == 4) {
+        lws_context_destroy(self->lws);
+        uv_close((uv_handle_t *)idle, on_farewell_closed);
+    }
+}
+
+void conn_context_close(struct edge *edge)
+{
+    struct farewell *self;
+
+    if (!edge->lws) {
+        return;
+    }
+    lws_context_destroy(edge->lws);
+    self = calloc(1, sizeof(*self));
+    if (self) {
+        self->lws = edge->lws;
+        self->idle.data = self;
+        (void)uv_idle_init(actor_loop(edge->actor), &self->idle); /* neither can fail */
+        (void)uv_idle_start(&self->idle, on_farewell);
+    }
+    edge->lws = NULL;
+    edge->vhost = NULL;
+}

@@ -1,0 +1,109 @@
+/*
+ * conn: one accepted socket, as libwebsockets' raw role gives it to us: bytes in, one
+ * write per writable callback out. What the bytes mean is the business of `ops` (http.c,
+ * then ws.c after an upgrade).
+ *
+ * libwebsockets keeps the socket on the loop, buffers what a write leaves over and closes;
+ * HTTP and RFC 6455 are read and written here, because the close codes, the limits, the
+ * refusals that must arrive and the coalescing of frames are all ours to decide.
+ */
+#ifndef EDGE_LISTENER_CONN_H
+#define EDGE_LISTENER_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bus/base/span.h"
+#include "bus/json.h"
+#include "edge/listener/peer.h"
+
+struct conn;
+struct edge;
+struct lws;
+struct lws_context;
+struct lws_vhost;
+
+struct conn_ops {
+    /* Reads from `data` (which it may change); returns the bytes it is done with. What it
+     * leaves is offered again with what follows. May close the connection, not free it. */
+    size_t (*on_input)(struct conn *conn, uint8_t *data, size_t len);
+    /* All that was queued has gone out. */
+    void (*on_drained)(struct conn *conn);
+    /* The deadline passed. */
+    void (*on_deadline)(struct conn *conn);
+    /* The socket is gone; last call. */
+    void (*on_close)(struct conn *conn);
+};
+
+enum conn_phase {
+    CONN_OPEN,
+    CONN_FLUSHING,  /* write what is queued, then say that no more comes */
+    CONN_LINGERING, /* said; what still comes in is thrown away until the peer hangs up */
+};
+
+/* Why the socket is not read from; any bit stops it. */
+enum {
+    CONN_HOLD_STALL = 1U << 0, /* libwebsockets holds a partial write */
+    CONN_HOLD_OUT = 1U << 1,   /* answers back up */
+    CONN_HOLD_AHEAD = 1U << 2, /* enough read ahead while a request is in hand */
+};
+
+struct conn {
+    struct conn *next;
+    struct conn *prev;
+    struct edge *edge;
+    struct lws *wsi;
+    struct peer *peer;
+    const struct conn_ops *ops;
+    void *state; /* of ops */
+    struct text_buf in;
+    size_t in_need; /* worth asking ops again only with so many bytes */
+    struct text_buf out;
+    size_t out_at;        /* of it, gone out */
+    uint64_t deadline_ms; /* of the loop's clock; 0: none */
+    uint64_t progress_ms; /* when bytes last went out */
+    uint64_t lingered;    /* bytes thrown away */
+    enum conn_phase phase;
+    unsigned holds;
+    struct conn *doom_next; /* waiting to be closed from the loop */
+    bool is_in_input;       /* ops->on_input is on the stack */
+    bool is_write_wanted;
+    bool is_partial; /* libwebsockets holds what the socket did not take */
+    bool is_killed;
+};
+
+/* Takes libwebsockets up on the actor's loop. 0 or a fault. */
+int conn_context_open(struct edge *edge);
+/* Closes every connection and takes libwebsockets down; the loop must run until its
+ * handles are closed. */
+void conn_context_close(struct edge *edge);
+
+/* Adopts an accepted socket (owned from here on, closed on failure). */
+void conn_adopt(struct edge *edge, int fd, struct peer *peer);
+
+/* Bytes queued and not yet taken by libwebsockets. */
+size_t conn_pending(const struct conn *self);
+
+/* Appends; false when the connection had to be ended (no memory). */
+bool conn_send(struct conn *self, struct span bytes);
+/* Opens the queue for writing in place; conn_commit says that it grew. NULL while the
+ * connection is past CONN_OPEN. */
+struct text_buf *conn_out(struct conn *self);
+void conn_commit(struct conn *self, size_t len_before);
+
+/* Offers the waiting input to ops again (after it held back). */
+void conn_pump(struct conn *self);
+void conn_hold(struct conn *self, unsigned why);
+void conn_release(struct conn *self, unsigned why);
+void conn_deadline(struct conn *self, uint64_t after_ms); /* 0: none */
+
+/* Flushes, shuts down our side and lingers until the peer hangs up. */
+void conn_finish(struct conn *self);
+/* Ends it without a word; ops->on_close is called later, from the loop. */
+void conn_kill(struct conn *self);
+
+/* Deadlines and stalls of all connections. */
+void conn_sweep(struct edge *edge, uint64_t now_ms);
+
+#endif

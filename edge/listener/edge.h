@@ -1,0 +1,88 @@
+/*
+ * edge: the state of the actor edge/<n>, shared by the files of this folder.
+ */
+#ifndef EDGE_LISTENER_EDGE_H
+#define EDGE_LISTENER_EDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "bus/actor.h"
+#include "bus/pack.h"
+#include "edge/http/response.h"
+#include "edge/listener/conn.h"
+#include "edge/listener/limits.h"
+#include "edge/listener/peer.h"
+#include "edge/listener/ready.h"
+
+#define EDGE_SPARES_MAX 32U
+#define EDGE_SPARE_BYTES 16384U
+
+struct call;
+
+struct edge_listen {
+    uv_poll_t poll; /* on a duplicate, so that the inherited descriptor stays as it is */
+    struct edge *edge;
+    int fd;
+    bool is_open;
+};
+
+struct edge {
+    struct actor *actor;
+    struct lws_context *lws;
+    struct lws_vhost *vhost;
+    struct conn *adopting; /* inside conn_adopt */
+
+    struct edge_listen listens[LIMIT_LISTEN_SOCKETS];
+    size_t listens_n;
+    bool is_accept_paused; /* out of descriptors; the sweep tries again */
+
+    struct conn *conns;
+    struct conn *doomed;
+    struct call *orphan_exchanges; /* of connections that are gone */
+    struct call *orphan_requests;
+    struct call *orphan_handshakes;
+    struct call *orphan_subscriptions;
+    size_t conns_n;
+    size_t clients_n; /* of them, WebSockets behind hello-ok */
+    struct peer_table peers;
+    size_t out_bytes; /* queued for all connections */
+    struct text_buf spares[EDGE_SPARES_MAX];
+    size_t spares_n;
+
+    uv_timer_t reap; /* closes the doomed */
+    uv_timer_t sweep;
+    uv_timer_t tick;
+    uv_timer_t stop;
+    bool has_timers;
+    bool is_stopping;
+
+    struct ready ready;
+    uint64_t started_ms; /* of the loop's clock */
+    uint64_t generation; /* decisions of an older one are void */
+    uint64_t presence_version;
+    uint64_t health_version;
+    uint64_t handshake_ms;
+    uint32_t preauth_max;
+    bool is_completions_on;
+    char auth_mode[16]; /* empty while unknown */
+
+    struct text_buf features; /* the JSON object of hello-ok, made once */
+    struct text_buf scratch;  /* text under construction; valid until the next use */
+    struct pack pack;         /* body under construction; valid until the next use */
+    char date_text[RESPONSE_DATE_MAX];
+    struct span date;
+    int64_t date_s;
+};
+
+/* The loop's clock, milliseconds. */
+uint64_t edge_now(const struct edge *edge);
+/* Of the Date header, at most a second old. */
+struct span edge_date(struct edge *edge);
+
+#define EDGE_ID_MAX 37U
+/* A random UUID, terminated. */
+void edge_uuid(char id[EDGE_ID_MAX]);
+
+#endif

@@ -1,0 +1,260 @@
+#include "edge/listener/event.h"
+
+#include <stdio.h>
+
+#include "bus/base/clock.h"
+#include "bus/value.h"
+#include "edge/listener/frame.h"
+#include "edge/listener/subscription.h"
+#include "edge/listener/ws.h"
+#include "schema_gen.h"
+
+#define TAIL_MAX 128U
+
+/* One event on its way to everyone: the text is made once, the rest per connection. */
+struct fanout {
+    const struct schema_msg *topic;
+    const struct schema_event *event;
+    struct span text;    /* of the frame, without sequence number and closing brace */
+    struct span version; /* ,"stateVersion":{…} or empty */
+    struct span key;     /* session it belongs to, or empty */
+    bool is_droppable;
+    bool is_tool; /* a tool frame of an agent: only for those who said they can show it */
+};
+
+/* --- who --------------------------------------------------------------------------------- */
+
+static bool is_addressed(const struct fanout *self, const struct ws *ws)
+{
+    if (!scope_sees(&ws->scopes, self->event)) {
+        return false;
+    }
+    if (self->is_tool) {
+        return ws->sees_tools;
+    }
+    if (self->event->delivery != SCHEMA_DELIVERY_SUBSCRIBERS) {
+        return true;
+    }
+    if (self->topic == EVENT_SESSION_TOOL) {
+        return subscription_has(ws, self->key);
+    }
+    return ws->sees_sessions || (self->topic == EVENT_SESSION_MESSAGE && subscription_has(ws, self->key));
+}
+
+/* How much may wait for one client: less for each while all together have too much. */
+static size_t budget_of(const struct edge *edge)
+{
+    return edge->out_bytes > LIMIT_BUFFERED_ALL ? LIMIT_BUFFERED_TIGHT : LIMIT_BUFFERED;
+}
+
+/* False when the client is too slow for this event, which then may have ended it. */
+static bool is_affordable(const struct fanout *self, struct conn *conn)
+{
+    size_t pending = conn_pending(conn);
+    size_t budget = budget_of(conn->edge);
+
+    if (self->is_droppable) {
+        return pending <= (budget < LIMIT_DROP_FROM ? budget : LIMIT_DROP_FROM);
+    }
+    if (pending <= budget) {
+        return true;
+    }
+    log_info("edge_slow_consumer", "conn=%s pending=%zu event=%s", ws_of(conn)->conn_id, pending, self->topic->name);
+    ws_close(conn, WS_CODE_POLICY, SPAN_LIT("slow consumer"));
+    conn_finish(conn);
+    return false;
+}
+
+/* --- sending ----------------------------------------------------------------------------- */
+
+static size_t digits_write(char *at, uint64_t number)
+{
+    char text[20];
+    size_t n = 0;
+
+    do {
+        text[n++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    for (size_t i = 0; i < n; i++) {
+        at[i] = text[n - 1 - i];
+    }
+    return n;
+}
+
+/* The frame's end: sequence number, state version, closing brace. */
+static size_t tail_write(const struct fanout *self, uint64_t seq, char tail[TAIL_MAX])
+{
+    size_t len = 0;
+
+    if (seq) {
+        memcpy(tail, ",\"seq\":", 7);
+        len = 7 + digits_write(tail + 7, seq);
+    }
+    memcpy(tail + len, self->version.ptr, self->version.len);
+    len += self->version.len;
+    tail[len++] = '}';
+    return len;
+}
+
+static void deliver(const struct fanout *self, struct conn *conn, struct ws *ws)
+{
+    char tail[TAIL_MAX];
+    bool is_counted = (self->event->flags & SCHEMA_EVENT_SEQ) != 0 && !self->is_tool;
+    uint64_t seq = is_counted ? ++ws->seq : 0; /* counted also when dropped: the gap shows */
+    size_t tail_len = tail_write(self, seq, tail);
+    size_t len = self->text.len + tail_len;
+    size_t head = ws_head_len(len);
+    struct text_buf *out;
+    size_t before;
+
+    if (!is_affordable(self, conn)) {
+        return;
+    }
+    out = conn_out(conn);
+    if (!out) {
+        return;
+    }
+    before = out->len;
+    if (text_buf_reserve(out, head + len)) {
+        conn_kill(conn);
+        return;
+    }
+    ws_head_write((uint8_t *)out->data + before, WS_TEXT, len);
+    memcpy(out->data + before + head, self->text.ptr, self->text.len);
+    memcpy(out->data + before + head + self->text.len, tail, tail_len);
+    out->len += head + len;
+    conn_commit(conn, before);
+}
+
+static void fanout_run(const struct fanout *self, struct edge *edge)
+{
+    for (struct conn *conn = edge->conns; conn; conn = conn->next) {
+        struct ws *ws = ws_client_of(conn);
+
+        if (ws && is_addressed(self, ws)) {
+            deliver(self, conn, ws);
+        }
+    }
+}
+
+/* --- from the bus ------------------------------------------------------------------------ */
+
+static bool is_droppable(const struct schema_event *event, struct span body)
+{
+    if (event->drop == SCHEMA_DROP_DELTA) {
+        return span_is(value_str(value_get(body, "state"), (struct span){ NULL, 0 }), SPAN_LIT("delta"));
+    }
+    return event->drop == SCHEMA_DROP_ALWAYS;
+}
+
+/* The payload may bring the newest versions along; else those last heard of count. */
+static struct span version_of(struct edge *edge, const struct schema_event *event, struct span body,
+                              char text[TAIL_MAX])
+{
+    struct span carried = value_get(body, "_stateVersion");
+    int len;
+
+    edge->presence_version = (uint64_t)value_i64(value_get(carried, "presence"), (int64_t)edge->presence_version);
+    edge->health_version = (uint64_t)value_i64(value_get(carried, "health"), (int64_t)edge->health_version);
+    if (!(event->flags & SCHEMA_EVENT_STATE_VERSION)) {
+        return (struct span){ text, 0 };
+    }
+    len = snprintf(text, TAIL_MAX, ",\"stateVersion\":{\"presence\":%llu,\"health\":%llu}",
+                   (unsigned long long)edge->presence_version, (unsigned long long)edge->health_version);
+    return (struct span){ text, (size_t)len };
+}
+
+static int event_send(struct edge *edge, const struct schema_msg *topic, struct span body)
+{
+    const struct schema_event *event = schema_event_of(topic);
+    struct span none = { NULL, 0 };
+    struct fanout fanout = { .topic = topic, .event = event, .is_droppable = is_droppable(event, body) };
+    char version[TAIL_MAX];
+
+    fanout.version = version_of(edge, event, body, version);
+    if (edge->clients_n == 0) {
+        return 0;
+    }
+    fanout.key = value_str(value_get(body, "_scopeKey"), value_str(value_get(body, "sessionKey"), none));
+    fanout.is_tool = topic == EVENT_AGENT && span_is(value_str(value_get(body, "stream"), none), SPAN_LIT("tool"));
+    edge->scratch.len = 0;
+    if (frame_event_open((struct span){ topic->name, topic->name_len }, body, &edge->scratch)) {
+        return FAIL_INTERNAL; /* counted; the next event may be a smaller one */
+    }
+    fanout.text = (struct span){ edge->scratch.data, edge->scratch.len };
+    fanout_run(&fanout, edge);
+    return 0;
+}
+
+static int on_event(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    (void)msg;
+    return event_send(state, actor_ctx_msg(ctx), actor_ctx_body(ctx));
+}
+
+/* Credentials have changed: whoever was let in under an older generation must come again. */
+static int on_generation(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_auth_generation *in = msg;
+    struct edge *edge = state;
+
+    (void)ctx;
+    edge->generation = in->generation;
+    for (struct conn *conn = edge->conns; conn; conn = conn->next) {
+        struct ws *ws = ws_client_of(conn);
+
+        if (ws && ws->generation < in->generation) {
+            ws_close(conn, WS_CODE_AUTH_CHANGED, SPAN_LIT("gateway auth changed"));
+        }
+    }
+    return 0;
+}
+
+int event_subscribe(struct edge *edge)
+{
+    const struct actor_route generation = { MSG_AUTH_GENERATION, on_generation, 0 };
+    int r = actor_subscribe(edge->actor, &generation);
+
+    for (size_t i = 0; !r && i < schema_registry.msgs_n; i++) {
+        const struct schema_msg *msg = schema_registry.msgs[i];
+        const struct schema_event *event = schema_event_of(msg);
+        const struct actor_route route = { msg, on_event, ACTOR_RAW };
+
+        if (event && event->delivery != SCHEMA_DELIVERY_CONNECTION && msg != EVENT_TICK && msg != EVENT_SHUTDOWN) {
+            r = actor_subscribe(edge->actor, &route);
+        }
+    }
+    return r;
+}
+
+/* --- the edge's own ---------------------------------------------------------------------- */
+
+/* Errors here are those of memory alone; the next tick says the same again. */
+void event_tick(struct edge *edge)
+{
+    struct pack *pack = &edge->pack;
+
+    pack_reset(pack);
+    pack_map_begin(pack);
+    pack_kv_i64(pack, "ts", clock_wall_ms());
+    pack_map_end(pack);
+    (void)event_send(edge, EVENT_TICK, pack_span(pack));
+}
+
+void event_shutdown(struct edge *edge, const char *reason, uint32_t restart_expected_ms)
+{
+    struct pack *pack = &edge->pack;
+
+    pack_reset(pack);
+    pack_map_begin(pack);
+    pack_kv_text(pack, "reason", reason);
+    pack_key(pack, "restartExpectedMs");
+    if (restart_expected_ms) {
+        pack_u64(pack, restart_expected_ms);
+    } else {
+        pack_nil(pack);
+    }
+    pack_map_end(pack);
+    (void)event_send(edge, EVENT_SHUTDOWN, pack_span(pack));
+}

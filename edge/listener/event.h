@@ -1,0 +1,15 @@
+/*
+ * event: what the actors publish, to the clients that may and want to see it.
+ */
+#ifndef EDGE_LISTENER_EVENT_H
+#define EDGE_LISTENER_EVENT_H
+
+#include "edge/listener/edge.h"
+
+/* Subscribes to every event of the schema and to the generation of auth. 0 or a fault. */
+int event_subscribe(struct edge *edge);
+/* Sends the edge's own events. */
+void event_tick(struct edge *edge);
+void event_shutdown(struct edge *edge, const char *reason, uint32_t restart_expected_ms);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * hello: the frame that opens the conversation, hello-ok.
+ */
+#ifndef EDGE_LISTENER_HELLO_H
+#define EDGE_LISTENER_HELLO_H
+
+#include "edge/listener/conn.h"
+
+#define HELLO_PROTOCOL 3U
+
+struct msg_auth_decision;
+struct msg_health_snapshot_value;
+
+/* Writes the object `features` from the tables, once. 0 or -ENOMEM. */
+int hello_features(struct text_buf *out);
+/* `id` is the raw JSON of the id of the connect request. */
+void hello_send(struct conn *conn, struct span id, const struct msg_auth_decision *decision,
+                const struct msg_health_snapshot_value *health);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * limits: what one client, and all of them together, may cost the edge.
+ */
+#ifndef EDGE_LISTENER_LIMITS_H
+#define EDGE_LISTENER_LIMITS_H
+
+#define LIMIT_LISTEN_SOCKETS 8U
+#define LIMIT_CONNECTIONS 8192U          /* all of them */
+#define LIMIT_CONNECTIONS_PER_PEER 2048U /* of one address that is not this machine */
+#define LIMIT_PREAUTH_PER_PEER 32U       /* WebSockets before hello-ok, of one address */
+#define LIMIT_ACCEPTS_PER_WAKE 64U
+
+#define LIMIT_PREAUTH_PAYLOAD 65536U  /* one message before hello-ok */
+#define LIMIT_PAYLOAD 26214400U       /* one message after it; hello-ok says so */
+#define LIMIT_BUFFERED 52428800U      /* queued for one client; hello-ok says so */
+#define LIMIT_BUFFERED_TIGHT 1048576U /* the same while all clients together exceed ... */
+#define LIMIT_BUFFERED_ALL 268435456U /* ... this */
+#define LIMIT_DROP_FROM 4194304U      /* droppable events are left out above this */
+#define LIMIT_OUT_HIGH 1048576U       /* a client whose answers back up is not read from ... */
+#define LIMIT_OUT_LOW 262144U         /* ... until so few bytes are left */
+#define LIMIT_IN_FLIGHT 1024U         /* requests of one connection that wait for an answer */
+#define LIMIT_SUBSCRIPTIONS 256U      /* session keys of one connection */
+#define LIMIT_JSON_DEPTH 64U
+#define LIMIT_ROLE_REFUSALS 10U    /* in a row; one more ends the connection */
+#define LIMIT_WAITING_INPUT 65536U /* read ahead while a request is in hand */
+#define LIMIT_WRITE 262144U        /* handed to one write */
+
+#define TIME_SWEEP_MS 500U
+#define TIME_HANDSHAKE_MS 15000U
+#define TIME_HEAD_MS 15000U       /* to send a request head */
+#define TIME_BODY_MS 30000U       /* between two pieces of a request body */
+#define TIME_KEEP_ALIVE_MS 75000U /* idle between two requests */
+#define TIME_STALL_MS 60000U      /* bytes to write, and none taken */
+#define TIME_CLOSE_MS 2000U       /* for the peer to answer a close frame or to hang up */
+#define TIME_PING_MS 25000U
+#define TIME_TICK_MS 30000U      /* hello-ok says so */
+#define TIME_CALL_SLACK_MS 5000U /* over the time a request asks for itself */
+#define TIME_CALL_MAX_MS 3600000U
+#define TIME_STOP_MS 1000U /* for close frames to reach their peers */
+#define TIME_RESTART_EXPECTED_MS 1500U
+
+#define LINGER_MAX 67108864U /* bytes read and thrown away behind a refusal */
+
+#endif

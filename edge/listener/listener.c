@@ -1,0 +1,294 @@
+/*
+ * edge: the outside protocol. Owns the sockets, the connections, their sequence numbers and
+ * subscriptions; nothing else writes to a client.
+ *
+ * Accepts    nothing; topics: every event of the schema, auth_generation, config_changed
+ * Asks       auth (auth_connect, auth_http), health (health_snapshot, presence_join and
+ *            _leave), router (agent_run, router_agents, router_resolve), config
+ *            (config_read), and the owner of each method a client calls
+ * On restart clients come again; the listening sockets stay open meanwhile, because they
+ * belong to the supervising process and are only duplicated here.
+ */
+#include "edge/listener/listener.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "bus/base/clock.h"
+#include "bus/value.h"
+#include "edge/listener/accept.h"
+#include "edge/listener/edge.h"
+#include "edge/listener/event.h"
+#include "edge/listener/handshake.h"
+#include "edge/listener/hello.h"
+#include "edge/listener/http.h"
+#include "edge/listener/presence.h"
+#include "edge/listener/rpc.h"
+#include "edge/listener/subscription.h"
+#include "schema_gen.h"
+
+#define PACK_MAX 67108864U
+
+/* --- small services ---------------------------------------------------------------------- */
+
+uint64_t edge_now(const struct edge *edge)
+{
+    return uv_now(actor_loop(edge->actor));
+}
+
+struct span edge_date(struct edge *edge)
+{
+    int64_t now = clock_wall_ms();
+
+    if (now / 1000 != edge->date_s) {
+        edge->date_s = now / 1000;
+        edge->date = response_date(now, edge->date_text);
+    }
+    return edge->date;
+}
+
+void edge_uuid(char id[EDGE_ID_MAX])
+{
+    uint8_t b[16];
+
+    /* With 16 bytes and the pool filled at boot it neither blocks nor fails. */
+    if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b)) {
+        abort();
+    }
+    b[6] = (uint8_t)((b[6] & 0x0fU) | 0x40U);
+    b[8] = (uint8_t)((b[8] & 0x3fU) | 0x80U);
+    (void)snprintf(id, EDGE_ID_MAX, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+                   b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]); /* fits */
+}
+
+static uint64_t env_number(const char *name, uint64_t fallback, uint64_t max)
+{
+    const char *text = getenv(name);
+    char *end = NULL;
+    unsigned long long value = text ? strtoull(text, &end, 10) : 0;
+
+    return text && end != text && !*end && value > 0 && value <= max ? value : fallback;
+}
+
+/* --- configuration ----------------------------------------------------------------------- */
+
+static void config_apply(struct edge *edge, struct span gateway)
+{
+    struct span auth = value_get(gateway, "auth");
+    struct span mode = value_str(value_get(auth, "mode"), (struct span){ NULL, 0 });
+
+    if (mode.len == 0) {
+        bool has_password = value_kind_of(value_get(auth, "password")) == VALUE_STR;
+
+        mode = has_password ? SPAN_LIT("password") : SPAN_LIT("token");
+    }
+    (void)snprintf(edge->auth_mode, sizeof(edge->auth_mode), "%.*s", SPAN_FMT(mode)); /* longer ones are unknown */
+    edge->is_completions_on = value_bool(value_path(gateway, "http.endpoints.chatCompletions.enabled"), true);
+    edge->handshake_ms =
+        env_number("OPENCLAW_HANDSHAKE_TIMEOUT_MS",
+                   (uint64_t)value_i64(value_get(gateway, "handshakeTimeoutMs"), TIME_HANDSHAKE_MS), 600000);
+}
+
+static void on_config(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
+{
+    struct edge *edge = state;
+    const struct msg_config_value *value = reply->msg;
+
+    (void)cookie;
+    if (reply->failure) {
+        actor_status(actor, "the configuration cannot be read; defaults are in force");
+    } else {
+        actor_status(actor, "");
+        config_apply(edge, value->value);
+    }
+}
+
+static int config_ask(struct edge *edge)
+{
+    struct msg_config_read in = { .path = SPAN_LIT("gateway") };
+    struct actor_call call = { .to = "config", .msg = MSG_CONFIG_READ, .in = &in, .on_answer = on_config };
+
+    return actor_call(edge->actor, &call, NULL);
+}
+
+static int on_config_changed(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    (void)ctx;
+    (void)msg;
+    return config_ask(state);
+}
+
+/* --- other actors ------------------------------------------------------------------------ */
+
+static void on_life(void *state, struct actor *actor, struct span address, enum actor_life life)
+{
+    struct edge *edge = state;
+    char name[ACTOR_ADDRESS_MAX];
+    bool was_ready;
+
+    (void)snprintf(name, sizeof(name), "%.*s", SPAN_FMT(address)); /* an address always fits */
+    was_ready = ready_life(&edge->ready, name) == ACTOR_LIFE_READY;
+    ready_note(&edge->ready, address, life);
+    if (life != ACTOR_LIFE_READY || was_ready) {
+        return;
+    }
+    if (span_is(address, SPAN_LIT("health"))) {
+        presence_repeat(edge);
+    } else if (span_is(address, SPAN_LIT("config")) && config_ask(edge)) {
+        (void)actor_fault(actor, -EIO); /* the bus itself is broken */
+    }
+}
+
+static int others_watch(struct edge *edge)
+{
+    static const char *const needed[] = { "auth", "config", "router", "health", "log" };
+    int r = actor_watch(edge->actor, "agent/*", on_life);
+
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+        ready_need(&edge->ready, needed[i]);
+    }
+    for (size_t i = 0; !r && i < ARRAY_LEN(needed); i++) {
+        r = actor_watch(edge->actor, needed[i], on_life);
+    }
+    return r;
+}
+
+/* --- timers ------------------------------------------------------------------------------ */
+
+static void stop_check(struct edge *edge)
+{
+    if (edge->is_stopping && edge->conns_n == 0) {
+        actor_stop(edge->actor);
+    }
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct edge *edge = timer->data;
+
+    conn_sweep(edge, edge_now(edge));
+    accept_resume(edge);
+    stop_check(edge);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    event_tick(timer->data);
+}
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+    struct edge *edge = timer->data;
+
+    actor_stop(edge->actor);
+}
+
+static void timers_init(struct edge *edge)
+{
+    uv_timer_t *timers[] = { &edge->reap, &edge->sweep, &edge->tick, &edge->stop };
+
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
+        (void)uv_timer_init(actor_loop(edge->actor), timers[i]); /* cannot fail */
+        timers[i]->data = edge;
+    }
+    (void)uv_timer_start(&edge->sweep, on_sweep, TIME_SWEEP_MS, TIME_SWEEP_MS); /* nor these: they have callbacks */
+    (void)uv_timer_start(&edge->tick, on_tick, TIME_TICK_MS, TIME_TICK_MS);
+    edge->has_timers = true;
+}
+
+static void timers_close(struct edge *edge)
+{
+    uv_timer_t *timers[] = { &edge->reap, &edge->sweep, &edge->tick, &edge->stop };
+
+    for (size_t i = 0; edge->has_timers && i < ARRAY_LEN(timers); i++) {
+        uv_close((uv_handle_t *)timers[i], NULL);
+    }
+}
+
+/* --- topics ------------------------------------------------------------------------------ */
+
+static const struct actor_route edge_topics[] = {
+    { MSG_CONFIG_CHANGED, on_config_changed, ACTOR_RAW },
+};
+
+/* --- life cycle -------------------------------------------------------------------------- */
+
+static int edge_init(void *state, struct actor *actor, const char *arg)
+{
+    struct edge *edge = state;
+    int r;
+
+    (void)arg;
+    edge->actor = actor;
+    edge->started_ms = edge_now(edge);
+    edge->is_completions_on = true;
+    edge->handshake_ms = env_number("OPENCLAW_HANDSHAKE_TIMEOUT_MS", TIME_HANDSHAKE_MS, 600000);
+    edge->preauth_max =
+        (uint32_t)env_number("OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP", LIMIT_PREAUTH_PER_PEER, LIMIT_CONNECTIONS);
+    pack_init(&edge->pack, PACK_MAX);
+    timers_init(edge);
+    r = hello_features(&edge->features);
+    r = r ? r : conn_context_open(edge);
+    r = r ? r : event_subscribe(edge);
+    r = r ? r : others_watch(edge);
+    r = r ? r : config_ask(edge);
+    return r ? r : accept_open(edge, getenv("OPENCLAW_LISTEN_FDS"));
+}
+
+static void edge_deinit(void *state, struct actor *actor)
+{
+    struct edge *edge = state;
+
+    (void)actor;
+    accept_close(edge);
+    conn_context_close(edge);
+    timers_close(edge);
+    http_free_orphans(edge);
+    handshake_free_orphans(edge);
+    rpc_free_orphans(edge);
+    subscription_free_orphans(edge);
+    peer_table_deinit(&edge->peers);
+    while (edge->spares_n > 0) {
+        text_buf_deinit(&edge->spares[--edge->spares_n]);
+    }
+    text_buf_deinit(&edge->features);
+    text_buf_deinit(&edge->scratch);
+    pack_deinit(&edge->pack);
+}
+
+/* Says goodbye, refuses what is new, and lets what is under way end within the grace time. */
+static void edge_on_stop(void *state, struct actor *actor)
+{
+    struct edge *edge = state;
+
+    (void)actor;
+    edge->is_stopping = true;
+    accept_close(edge);
+    event_shutdown(edge, "gateway stopping", 0);
+    for (struct conn *conn = edge->conns; conn; conn = conn->next) {
+        if (ws_of(conn)) {
+            ws_close(conn, WS_CODE_RESTART, SPAN_LIT("service restart"));
+        } else if (!http_is_busy(conn)) {
+            conn_finish(conn);
+        }
+    }
+    if (edge->conns_n == 0) {
+        actor_stop(edge->actor);
+        return;
+    }
+    (void)uv_timer_start(&edge->sweep, on_sweep, 20, 20); /* the last connection shall not be waited for longer */
+    (void)uv_timer_start(&edge->stop, on_stop_timer, TIME_STOP_MS, 0);
+}
+
+const struct actor_def edge_actor = {
+    .name = "edge",
+    .state_size = sizeof(struct edge),
+    .topics = edge_topics,
+    .topics_n = ARRAY_LEN(edge_topics),
+    .init = edge_init,
+    .deinit = edge_deinit,
+    .on_stop = edge_on_stop,
+    .stop_ms = TIME_STOP_MS + 1000,
+};

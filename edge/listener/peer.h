@@ -1,0 +1,36 @@
+/*
+ * peer: how many connections each remote address holds. Pure.
+ */
+#ifndef EDGE_LISTENER_PEER_H
+#define EDGE_LISTENER_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define PEER_BUCKETS 256U
+#define PEER_TEXT_MAX 46U /* INET6_ADDRSTRLEN */
+
+struct peer {
+    struct peer *next;
+    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint32_t connections_n;
+    uint32_t preauth_n;
+    bool is_loopback;
+};
+
+struct peer_table {
+    struct peer *buckets[PEER_BUCKETS];
+};
+
+/* The row of that address, made when absent; NULL without memory. Counts nothing. A
+ * family other than IPv4 and IPv6 counts as loopback (Unix sockets). */
+struct peer *peer_take(struct peer_table *self, const struct sockaddr *address);
+/* Frees the row when nothing is counted on it any more. `peer` may be gone after it. */
+void peer_release(struct peer_table *self, struct peer *peer);
+/* Numeric address, terminated. */
+void peer_text(const struct peer *peer, char text[PEER_TEXT_MAX]);
+void peer_table_deinit(struct peer_table *self);
+
+#endif

@@ -1,0 +1,344 @@
+#include "edge/listener/rpc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bus/value.h"
+#include "edge/listener/frame.h"
+#include "edge/listener/subscription.h"
+#include "schema_gen.h"
+
+#define ID_MAX 514U /* raw, with quotes */
+#define PHASES_WINDOW 65536U
+
+struct rpc {
+    struct call call;
+    struct edge *edge;
+    uint16_t id_len;
+    char id[]; /* raw JSON */
+};
+
+/* The frame in hand. */
+struct frame {
+    struct conn *conn;
+    struct ws *ws;
+    struct span id;     /* raw JSON */
+    struct span method; /* text */
+    struct span params; /* raw JSON, "{}" when absent */
+};
+
+/* --- refusals ------------------------------------------------------------------------- */
+
+static void refuse_with(struct conn *conn, struct span id, const struct failure *failure)
+{
+    size_t at;
+    struct text_buf *out = ws_begin(conn, &at);
+
+    if (!out) {
+        return;
+    }
+    if (frame_refusal(id, failure, out)) {
+        ws_undo(out, at);
+        conn_kill(conn);
+        return;
+    }
+    ws_end(conn, out, at);
+}
+
+static void refuse(const struct frame *frame, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void refuse(const struct frame *frame, int code, const char *fmt, ...)
+{
+    char text[1280];
+    struct failure failure = { .code = code, .message = { text, 0 }, .retryable = code == FAIL_UNAVAILABLE };
+    va_list args;
+    int len;
+
+    va_start(args, fmt);
+    len = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    failure.message.len = len < 0 ? 0 : (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
+    failure.retry_after_ms = failure.retryable ? 250 : 0;
+    refuse_with(frame->conn, frame->id, &failure);
+}
+
+static bool is_text(struct span raw)
+{
+    return raw.len > 2 && raw.ptr[0] == '"' && raw.len <= ID_MAX;
+}
+
+/* Says what is wrong with a frame that is no request, in the protocol's words. */
+static void frame_refuse(struct frame *frame, struct span text)
+{
+    struct edge *edge = frame->conn->edge;
+    struct json_opts opts = { .depth_max = LIMIT_JSON_DEPTH, .type = TYPE_REQUEST_FRAME };
+    struct json_error error;
+    int r;
+
+    if (!is_text(frame->id)) {
+        frame->id = SPAN_LIT("\"invalid\"");
+    }
+    pack_reset(&edge->pack);
+    r = json_to_pack(text, &opts, &edge->pack, &error);
+    if (r == JSON_E_SCHEMA) {
+        refuse(frame, FAIL_INVALID_REQUEST, "invalid request frame: %s", error.message);
+    } else if (r == JSON_E_DEPTH) {
+        refuse(frame, FAIL_INVALID_REQUEST, "invalid request frame: nested deeper than %u levels", LIMIT_JSON_DEPTH);
+    } else if (r == JSON_E_SYNTAX) {
+        refuse(frame, FAIL_INVALID_REQUEST, "invalid request frame: not JSON at line %u, column %u: expected %s",
+               error.line, error.column, error.expected);
+    } else {
+        refuse(frame, FAIL_INVALID_REQUEST, "invalid request frame: id or method is too long");
+    }
+}
+
+/* --- the call ------------------------------------------------------------------------- */
+
+static struct conn *rpc_end(struct rpc *self)
+{
+    struct conn *conn = self->call.conn;
+
+    call_unlink(&self->call);
+    if (conn) {
+        ws_of(conn)->requests_n--;
+    }
+    return conn;
+}
+
+static void answer_send(struct conn *conn, struct span id, struct span body)
+{
+    struct failure broken = { .code = FAIL_INTERNAL, .message = SPAN_LIT("the answer cannot be written as JSON") };
+    size_t at;
+    struct text_buf *out = ws_begin(conn, &at);
+    int r;
+
+    if (!out) {
+        return;
+    }
+    r = frame_answer(id, body, out);
+    if (!r) {
+        ws_end(conn, out, at);
+        return;
+    }
+    ws_undo(out, at);
+    if (r == -EPROTO) {
+        refuse_with(conn, id, &broken);
+    } else {
+        conn_kill(conn);
+    }
+}
+
+static void on_answer(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
+{
+    struct rpc *self = cookie;
+    struct conn *conn = rpc_end(self);
+    struct span id = { self->id, self->id_len };
+
+    (void)state;
+    (void)actor;
+    if (conn && ws_client_of(conn)) {
+        if (reply->failure) {
+            refuse_with(conn, id, reply->failure);
+        } else {
+            answer_send(conn, id, reply->body);
+        }
+    }
+    free(self);
+}
+
+/* A method in two phases: the first one is a chunk, the second one the answer. */
+static void on_phase(void *state, struct actor *actor, void *cookie, const struct schema_msg *schema, const void *msg,
+                     struct span body)
+{
+    struct rpc *self = cookie;
+    struct conn *conn = self->call.conn;
+
+    (void)state;
+    (void)schema;
+    (void)msg;
+    if (conn && ws_client_of(conn)) {
+        answer_send(conn, (struct span){ self->id, self->id_len }, body);
+    }
+    actor_call_grant(actor, self->call.id, (uint32_t)body.len);
+}
+
+/* A request that names its own time is given that, and some more for the way. */
+static uint32_t deadline_of(struct span body)
+{
+    int64_t asked = value_i64(value_get(body, "timeoutMs"), 0);
+
+    if (asked <= 0) {
+        return ACTOR_DEADLINE_DEFAULT_MS;
+    }
+    if (asked > (int64_t)(TIME_CALL_MAX_MS - TIME_CALL_SLACK_MS)) {
+        return TIME_CALL_MAX_MS;
+    }
+    asked += TIME_CALL_SLACK_MS;
+    return asked > (int64_t)ACTOR_DEADLINE_DEFAULT_MS ? (uint32_t)asked : ACTOR_DEADLINE_DEFAULT_MS;
+}
+
+static void forward(const struct frame *frame, const struct schema_msg *msg, struct span body)
+{
+    struct rpc *self = malloc(sizeof(*self) + frame->id.len);
+    struct actor_call call = { .to = schema_method_of(msg)->owner,
+                               .msg = msg,
+                               .body = body,
+                               .deadline_ms = deadline_of(body),
+                               .principal = span_from(frame->ws->principal),
+                               .on_answer = on_answer,
+                               .cookie = self };
+
+    if (!self) {
+        refuse(frame, FAIL_UNAVAILABLE, "the gateway is short of memory");
+        return;
+    }
+    *self =
+        (struct rpc){ .call = { .conn = frame->conn }, .edge = frame->conn->edge, .id_len = (uint16_t)frame->id.len };
+    memcpy(self->id, frame->id.ptr, frame->id.len);
+    if (msg == MSG_AGENT) {
+        call.deadline_ms = UINT32_MAX; /* the run has a limit of its own */
+        call.on_chunk = on_phase;
+        call.window_bytes = PHASES_WINDOW;
+    }
+    if (actor_call(frame->conn->edge->actor, &call, &self->call.id)) {
+        free(self);
+        refuse(frame, FAIL_UNAVAILABLE, "the request could not be passed on");
+        return;
+    }
+    call_link(&self->call, &frame->ws->requests);
+    frame->ws->requests_n++;
+}
+
+static void params_take(const struct frame *frame, const struct schema_msg *msg)
+{
+    struct edge *edge = frame->conn->edge;
+    struct json_opts opts = { .depth_max = LIMIT_JSON_DEPTH,
+                              .type = msg->type,
+                              .tail = { frame->ws->client.data, frame->ws->client.len },
+                              .tail_n = 1 };
+    struct json_error error;
+    struct span body;
+    int r;
+
+    pack_reset(&edge->pack);
+    r = json_to_pack(frame->params, &opts, &edge->pack, &error);
+    if (r == JSON_E_SCHEMA) {
+        refuse(frame, FAIL_INVALID_REQUEST, "invalid %s params: %s", msg->name, error.message);
+    } else if (r == JSON_E_DEPTH) {
+        refuse(frame, FAIL_INVALID_REQUEST, "invalid %s params: nested deeper than %u levels", msg->name,
+               LIMIT_JSON_DEPTH);
+    } else if (r > 0) {
+        refuse(frame, FAIL_INVALID_REQUEST, "invalid request frame: params is not JSON at column %u: expected %s",
+               error.column, error.expected);
+    } else if (r < 0) {
+        refuse(frame, FAIL_UNAVAILABLE, "the request is too large to pass on");
+    } else {
+        body = pack_span(&edge->pack);
+        if (msg->max_bytes && body.len > msg->max_bytes) {
+            refuse(frame, FAIL_INVALID_REQUEST, "invalid %s params: larger than %u bytes", msg->name, msg->max_bytes);
+        } else if (strcmp(schema_method_of(msg)->owner, "edge") == 0) {
+            subscription_take(frame->conn, frame->id, msg, body);
+        } else {
+            forward(frame, msg, body);
+        }
+    }
+}
+
+/* --- who may what --------------------------------------------------------------------- */
+
+static void role_refuse(const struct frame *frame)
+{
+    refuse(frame, FAIL_INVALID_REQUEST, "unauthorized role: %s", frame->ws->scopes.is_node ? "node" : "operator");
+    if (++frame->ws->role_refusals > LIMIT_ROLE_REFUSALS) {
+        ws_close(frame->conn, WS_CODE_POLICY, SPAN_LIT("repeated unauthorized calls"));
+    }
+}
+
+static void unknown_refuse(const struct frame *frame)
+{
+    if (!frame->ws->scopes.is_operator) {
+        role_refuse(frame);
+    } else if (!scope_is_admin(&frame->ws->scopes)) {
+        refuse(frame, FAIL_INVALID_REQUEST, "missing scope: operator.admin");
+    } else {
+        refuse(frame, FAIL_INVALID_REQUEST, "unknown method: %.*s", SPAN_FMT(frame->method));
+    }
+}
+
+static void frame_route(const struct frame *frame)
+{
+    const struct schema_msg *msg = schema_find(&schema_registry, frame->method);
+    const struct schema_method *method = schema_method_of(msg);
+
+    if (!method) {
+        unknown_refuse(frame);
+        return;
+    }
+    if (method->flags & SCHEMA_METHOD_HANDSHAKE) {
+        refuse(frame, FAIL_INVALID_REQUEST, "connect is only valid as the first request");
+        return;
+    }
+    switch (scope_check(&frame->ws->scopes, method->scope)) {
+    case SCOPE_WRONG_ROLE:
+        role_refuse(frame);
+        return;
+    case SCOPE_MISSING:
+        refuse(frame, FAIL_INVALID_REQUEST, "missing scope: %s", method->scope);
+        return;
+    case SCOPE_ALLOWED:
+        break;
+    }
+    frame->ws->role_refusals = 0;
+    if (frame->ws->requests_n >= LIMIT_IN_FLIGHT) {
+        refuse(frame, FAIL_UNAVAILABLE, "more than %u requests are in flight on this connection", LIMIT_IN_FLIGHT);
+        return;
+    }
+    params_take(frame, msg);
+}
+
+void rpc_take(struct conn *conn, struct span text)
+{
+    struct json_member members[] = { { .key = "type" }, { .key = "id" }, { .key = "method" }, { .key = "params" } };
+    struct frame frame = { .conn = conn, .ws = ws_of(conn) };
+    struct text_buf *scratch = &conn->edge->scratch;
+    int r = json_split(text, LIMIT_JSON_DEPTH, members, ARRAY_LEN(members), NULL);
+
+    frame.id = members[1].raw;
+    if (r || !span_is(members[0].raw, SPAN_LIT("\"req\"")) || !is_text(frame.id) || !is_text(members[2].raw)) {
+        frame_refuse(&frame, text);
+        return;
+    }
+    frame.method = (struct span){ members[2].raw.ptr + 1, members[2].raw.len - 2 };
+    if (memchr(frame.method.ptr, '\\', frame.method.len)) {
+        scratch->len = 0;
+        if (json_unquote(members[2].raw, scratch)) {
+            frame_refuse(&frame, text);
+            return;
+        }
+        frame.method = (struct span){ scratch->data, scratch->len };
+    }
+    frame.params = members[3].raw.len ? members[3].raw : SPAN_LIT("{}");
+    frame_route(&frame);
+}
+
+void rpc_drop(struct conn *conn, struct ws *ws)
+{
+    while (ws->requests) {
+        struct call *call = ws->requests;
+
+        call->conn = NULL;
+        call_link(call, &conn->edge->orphan_requests);
+    }
+    ws->requests_n = 0;
+}
+
+void rpc_free_orphans(struct edge *edge)
+{
+    while (edge->orphan_requests) {
+        struct rpc *self = CONTAINER_OF(edge->orphan_requests, struct rpc, call);
+
+        call_unlink(&self->call);
+        free(self);
+    }
+}

@@ -1,0 +1,15 @@
+/*
+ * rpc: requests of a client behind hello-ok, from frame to owner and back.
+ */
+#ifndef EDGE_LISTENER_RPC_H
+#define EDGE_LISTENER_RPC_H
+
+#include "edge/listener/ws.h"
+
+/* One message of the client. */
+void rpc_take(struct conn *conn, struct span text);
+/* The connection is gone: what it asked for goes on, and nobody hears the answers. */
+void rpc_drop(struct conn *conn, struct ws *ws);
+void rpc_free_orphans(struct edge *edge);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * ws: one WebSocket of a client: its frames, its phase, and what it may.
+ */
+#ifndef EDGE_LISTENER_WS_H
+#define EDGE_LISTENER_WS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus/actor.h"
+#include "edge/http/request.h"
+#include "edge/listener/call.h"
+#include "edge/listener/conn.h"
+#include "edge/listener/edge.h"
+#include "edge/listener/scope.h"
+#include "edge/listener/ws_frame.h"
+
+enum ws_phase {
+    WS_CHALLENGED, /* connect.challenge is out; the next message must be connect */
+    WS_GREETING,   /* auth, then health, has the word; what the client sends waits */
+    WS_OPEN,       /* hello-ok is out */
+    WS_CLOSED,     /* our close frame is out */
+};
+
+/* What only the handshake needs. */
+struct handshake;
+
+struct ws {
+    enum ws_phase phase;
+    struct ws_reader reader;
+    struct handshake *handshake; /* up to hello-ok */
+    char conn_id[EDGE_ID_MAX];
+    char principal[ACTOR_PRINCIPAL_MAX];
+    struct scope_set scopes;
+    uint64_t generation;
+    uint64_t seq;
+    struct text_buf client; /* packed pair "_client": …, added to every request */
+    struct text_buf join;   /* packed presence_join, for a health actor that starts again */
+    struct call *requests;
+    struct call *subscriptions; /* being resolved */
+    uint32_t requests_n;
+    uint32_t role_refusals; /* in a row */
+    bool is_counted_preauth;
+    bool sees_sessions;
+    bool sees_tools; /* capability tool-events */
+    char **keys;     /* sessions whose messages it asked for */
+    uint32_t keys_n;
+};
+
+/* Answers an upgrade request: 101 and the challenge, or a refusal. */
+void ws_upgrade(struct conn *conn, const struct request *request);
+
+/* One frame written in place: begin, append JSON, end. NULL: the connection is ending. */
+struct text_buf *ws_begin(struct conn *conn, size_t *ret_at);
+void ws_end(struct conn *conn, struct text_buf *out, size_t at);
+/* Takes back what was appended since ws_begin. */
+void ws_undo(struct text_buf *out, size_t at);
+/* A whole text frame. */
+void ws_send(struct conn *conn, struct span text);
+/* Sends a close frame and waits a little for the peer's. */
+void ws_close(struct conn *conn, unsigned code, struct span reason);
+
+/* The WebSocket of a connection, or NULL when it speaks HTTP. */
+struct ws *ws_of(struct conn *conn);
+/* The same only behind hello-ok. */
+struct ws *ws_client_of(struct conn *conn);
+
+#endif
