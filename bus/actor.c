@@ -781,18 +781,20 @@ static void on_timer(uv_timer_t *timer)
     current_actor = self;
     self->timer_at_ms = UINT64_MAX;
     call_run_due(self);
-    actor_timer_update(self);
+    uint64_t in_ms = wheel_next_ms(&self->wheel, uv_now(self->loop));
+    if (in_ms != UINT64_MAX) {
+        actor_timer_at(self, uv_now(self->loop) + in_ms);
+    }
     current_actor = outer;
 }
 
-void actor_timer_update(struct actor *self)
+void actor_timer_at(struct actor *self, uint64_t at_ms)
 {
     uint64_t now_ms = uv_now(self->loop);
-    uint64_t in_ms = wheel_next_ms(&self->wheel, now_ms);
 
-    if (in_ms != UINT64_MAX && now_ms + in_ms < self->timer_at_ms) {
-        self->timer_at_ms = now_ms + in_ms;
-        (void)uv_timer_start(&self->timer, on_timer, in_ms, 0); /* fails only without a callback */
+    if (at_ms < self->timer_at_ms) {
+        self->timer_at_ms = at_ms;
+        (void)uv_timer_start(&self->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0); /* fails only without a callback */
     }
 }
 

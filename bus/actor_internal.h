@@ -277,7 +277,8 @@ void actor_close(struct actor *self);
 
 /* Makes the loop look at local work soon. */
 void actor_wake(struct actor *self);
-void actor_timer_update(struct actor *self);
+/* Looks at the deadlines at that loop time, or before. */
+void actor_timer_at(struct actor *self, uint64_t at_ms);
 struct trace_id actor_trace_new(struct actor *self);
 void actor_dead_letter(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason);
 /* Packs a struct (or copies `body` when msg->type or in is NULL) into a frame. */

@@ -120,8 +120,10 @@ static uint32_t deadline_of(const struct actor_call *call)
 static void deadline_set(struct actor *self, struct call_slot *slot, uint32_t left_ms)
 {
     if (left_ms != UINT32_MAX) {
-        wheel_add(&self->wheel, &slot->due, uv_now(self->loop) + left_ms);
-        actor_timer_update(self);
+        uint64_t due_ms = uv_now(self->loop) + left_ms;
+
+        wheel_add(&self->wheel, &slot->due, due_ms);
+        actor_timer_at(self, due_ms + WHEEL_TICK_MS);
     }
 }
 
