@@ -51,16 +51,14 @@ int connect_parse(struct span params, struct connect_request *ret_request)
     };
     struct span client = value_get(params, "client");
     struct span auth = value_get(params, "auth");
-    bool is_whole = request.protocol_min >= 0 && request.protocol_max >= 0 &&
-                    text_take(client, "id", &request.client_id) && text_take(client, "mode", &request.client_mode) &&
-                    text_take(client, "platform", &request.platform) &&
-                    text_take(client, "deviceFamily", &request.device_family) &&
-                    text_take(client, "displayName", &request.display_name) &&
-                    text_take(params, "role", &request.role) && text_take(auth, "token", &request.token) &&
-                    text_take(auth, "password", &request.password) &&
-                    text_take(auth, "deviceToken", &request.device_token) &&
-                    text_take(auth, "bootstrapToken", &request.bootstrap_token) &&
-                    device_take(params, &request.device);
+    bool is_whole =
+        request.protocol_min >= 0 && request.protocol_max >= 0 && text_take(client, "id", &request.client_id) &&
+        text_take(client, "mode", &request.client_mode) && text_take(client, "platform", &request.platform) &&
+        text_take(client, "deviceFamily", &request.device_family) &&
+        text_take(client, "displayName", &request.display_name) && text_take(params, "role", &request.role) &&
+        text_take(auth, "token", &request.token) && text_take(auth, "password", &request.password) &&
+        text_take(auth, "deviceToken", &request.device_token) &&
+        text_take(auth, "bootstrapToken", &request.bootstrap_token) && device_take(params, &request.device);
 
     if (!is_whole || !request.client_id.len || !request.client_mode.len) {
         return CONNECT_E_MALFORMED;
@@ -83,8 +81,8 @@ enum refusal connect_role_of(const struct connect_request *request, enum connect
 
 bool connect_is_ui(const struct connect_request *request)
 {
-    return span_is_text(request->client_id, "openclaw-control-ui") ||
-           span_is_text(request->client_id, "webchat-ui") || span_is_text(request->client_mode, "webchat");
+    return span_is_text(request->client_id, "openclaw-control-ui") || span_is_text(request->client_id, "webchat-ui") ||
+           span_is_text(request->client_mode, "webchat");
 }
 
 bool connect_is_backend(const struct connect_request *request)
@@ -143,8 +141,7 @@ bool connect_is_local(const struct connect_peer *peer)
 {
     struct address host = address_of(host_of(peer->host));
 
-    return peer->is_loopback && !peer->has_proxy_header &&
-           (!peer->host.len || host.is_loopback || host.is_private);
+    return peer->is_loopback && !peer->has_proxy_header && (!peer->host.len || host.is_loopback || host.is_private);
 }
 
 /* The authority of "http://host:port" or "https://…"; empty when it is anything else. */

@@ -40,7 +40,8 @@ struct limiter {
     struct limiter_entry entries[LIMITER_SETS][LIMITER_WAYS];
 };
 
-/* `self` is zeroed memory (untouched pages cost nothing). `seed` should be random, so that nobody can choose names that fall into one set. */
+/* `self` is zeroed memory (untouched pages cost nothing). `seed` should be random, so that nobody can choose names that
+ * fall into one set. */
 void limiter_init(struct limiter *self, struct limiter_rules rules, uint64_t seed);
 /* Keeps what is known about everyone. */
 void limiter_rules_set(struct limiter *self, struct limiter_rules rules);

@@ -22,10 +22,10 @@ struct pairing_facts {
     bool is_local;
     bool has_origin;
     bool is_ui;
-    bool is_paired;        /* known device */
-    bool has_role;         /* … approved for the role it asks for */
-    bool is_meta_same;     /* … on the same platform and device family as before */
-    uint32_t approved;     /* … with these scopes */
+    bool is_paired;    /* known device */
+    bool has_role;     /* … approved for the role it asks for */
+    bool is_meta_same; /* … on the same platform and device family as before */
+    uint32_t approved; /* … with these scopes */
     uint32_t asked;
 };
 

@@ -53,13 +53,13 @@ enum refusal_audience {
 struct refusal_facts {
     enum refusal_audience audience;
     bool can_retry_with_device_token;
-    int protocol;               /* PROTOCOL */
-    const char *request_id;     /* pairing */
-    struct span device_id;      /* pairing */
-    const char *requested_role; /* pairing */
+    int protocol;                 /* PROTOCOL */
+    const char *request_id;       /* pairing */
+    struct span device_id;        /* pairing */
+    const char *requested_role;   /* pairing */
     struct span requested_scopes; /* packed array; pairing */
-    bool is_known;              /* pairing: the device is paired already, as follows */
-    const char *approved_roles; /* comma list */
+    bool is_known;                /* pairing: the device is paired already, as follows */
+    const char *approved_roles;   /* comma list */
     uint32_t approved_scopes;
 };
 

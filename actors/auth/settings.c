@@ -69,8 +69,8 @@ int settings_apply(struct settings *self, struct span gateway)
     struct span origins = value_path(gateway, "controlUi.allowedOrigins");
     enum settings_mode mode;
 
-    if (!mode_find(value_str(value_get(auth, "mode"), SPAN_LIT("token")), &mode) ||
-        token.len >= SETTINGS_SECRET_MAX || password.len >= SETTINGS_SECRET_MAX) {
+    if (!mode_find(value_str(value_get(auth, "mode"), SPAN_LIT("token")), &mode) || token.len >= SETTINGS_SECRET_MAX ||
+        password.len >= SETTINGS_SECRET_MAX) {
         return SETTINGS_E_REFUSED;
     }
     pack_reset(&self->origins);

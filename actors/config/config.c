@@ -100,8 +100,7 @@ static int first_load(struct config *self, struct actor *actor)
         return r;
     }
     actor_status(actor, self->issue.text);
-    if (!last_good_path(self->path, spare) || file_load(self, spare, &fresh, &ignored) ||
-        !fresh.is_file_present) {
+    if (!last_good_path(self->path, spare) || file_load(self, spare, &fresh, &ignored) || !fresh.is_file_present) {
         log_error("config_unusable", "reason=\"%s\"", self->issue.text); /* the only place that can say why */
         return FAULT(-EINVAL);
     }

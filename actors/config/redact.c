@@ -24,7 +24,7 @@ static bool ends_with(struct span name, const char *end)
 static bool is_secret_name(struct span name)
 {
     static const char *const ends[] = {
-        "token",      "password",      "secret",     "apikey", "api_key", "api-key",     "privatekey",
+        "token",      "password",      "secret",     "apikey", "api_key",     "api-key",        "privatekey",
         "passphrase", "authorization", "credential", "cookie", "credentials", "serviceaccount",
     };
 

@@ -40,7 +40,7 @@ struct log {
     struct text_buf pending; /* whole lines */
     struct text_buf read;    /* scratch of the tail */
     struct pack scratch;
-    uint64_t lost;           /* lines since the file last took one */
+    uint64_t lost; /* lines since the file last took one */
     uint32_t pending_lines;
     bool is_warned;
     uint64_t followed_ms;
@@ -228,7 +228,7 @@ static void level_apply(struct log *self, struct span level)
 /* logging.file, a leading ~ for the home directory; else logs/openclaw.log in the state directory. */
 static bool path_resolve(struct span file, char path[PATH_MAX])
 {
-    const char *home = getenv("HOME");               /* NOLINT(concurrency-mt-unsafe): set before threads start */
+    const char *home = getenv("HOME");                /* NOLINT(concurrency-mt-unsafe): set before threads start */
     const char *state = getenv("OPENCLAW_STATE_DIR"); /* NOLINT(concurrency-mt-unsafe): the same */
     int n;
 

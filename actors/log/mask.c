@@ -81,10 +81,10 @@ static bool is_known_format(struct span word)
         const char *head;
         size_t least;
     } formats[] = {
-        { "sk-", 16 },   { "sk_", 16 },   { "pk_live_", 16 }, { "ghp_", 20 },  { "gho_", 20 },  { "ghs_", 20 },
-        { "xoxb-", 16 }, { "xoxp-", 16 }, { "xoxa-", 16 },    { "xapp-", 16 }, { "AIza", 30 },  { "AKIA", 16 },
-        { "hf_", 20 },   { "gsk_", 20 },  { "eyJ", 40 },      { "ya29.", 20 }, { "glpat-", 20 }, { "npm_", 20 },
-        { "github_pat_", 24 },
+        { "sk-", 16 },   { "sk_", 16 },    { "pk_live_", 16 }, { "ghp_", 20 },        { "gho_", 20 },
+        { "ghs_", 20 },  { "xoxb-", 16 },  { "xoxp-", 16 },    { "xoxa-", 16 },       { "xapp-", 16 },
+        { "AIza", 30 },  { "AKIA", 16 },   { "hf_", 20 },      { "gsk_", 20 },        { "eyJ", 40 },
+        { "ya29.", 20 }, { "glpat-", 20 }, { "npm_", 20 },     { "github_pat_", 24 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(formats); i++) {

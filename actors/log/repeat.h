@@ -10,7 +10,7 @@
 #include "actors/log/line.h"
 
 struct repeat {
-    uint64_t last; /* keyed hash of the newest line; 0: none */
+    uint64_t last;  /* keyed hash of the newest line; 0: none */
     uint32_t count; /* of repeats held back */
     int64_t last_ms;
 };

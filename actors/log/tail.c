@@ -92,8 +92,8 @@ static int window_read(const struct file *file, const struct tail_window *window
     buf->len = 0;
     int fault = text_buf_reserve(buf, (size_t)window->len + 1);
     while (!fault && buf->len < window->len) {
-        ssize_t n = pread(file->fd, buf->data + buf->len, (size_t)window->len - buf->len,
-                          (off_t)(window->start + buf->len));
+        ssize_t n =
+            pread(file->fd, buf->data + buf->len, (size_t)window->len - buf->len, (off_t)(window->start + buf->len));
         if (n < 0 && errno == EINTR) {
             continue;
         }

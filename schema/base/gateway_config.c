@@ -126,8 +126,10 @@ static int bind_resolve(struct span gateway, const struct gateway_overrides *ove
         const char *host;
         enum gateway_bind bind;
     } modes[] = {
-        { "loopback", "127.0.0.1", GATEWAY_BIND_LOOPBACK }, { "lan", "0.0.0.0", GATEWAY_BIND_LAN },
-        { "tailnet", "", GATEWAY_BIND_TAILNET },            { "auto", "127.0.0.1", GATEWAY_BIND_AUTO },
+        { "loopback", "127.0.0.1", GATEWAY_BIND_LOOPBACK },
+        { "lan", "0.0.0.0", GATEWAY_BIND_LAN },
+        { "tailnet", "", GATEWAY_BIND_TAILNET },
+        { "auto", "127.0.0.1", GATEWAY_BIND_AUTO },
         { "custom", "", GATEWAY_BIND_CUSTOM },
     };
     struct span value = value_get(gateway, "bind");
@@ -152,8 +154,8 @@ static int secret_resolve(struct span value, const char *field, const char *over
                           char out[GATEWAY_CONFIG_SECRET_MAX], struct config_error *error)
 {
     bool is_set = false;
-    const char *secret = override ? override : config_secret_resolve(value, lookup, out, GATEWAY_CONFIG_SECRET_MAX,
-                                                                     &is_set);
+    const char *secret =
+        override ? override : config_secret_resolve(value, lookup, out, GATEWAY_CONFIG_SECRET_MAX, &is_set);
 
     if (!secret && is_set) {
         return refuse(error,
@@ -200,8 +202,8 @@ static int auth_mode_resolve(struct span auth, struct gateway_config *self, stru
 static int auth_resolve(struct span auth, const struct gateway_overrides *overrides, struct config_lookup lookup,
                         struct gateway_config *self, struct config_error *error)
 {
-    int r = secret_resolve(value_get(auth, "token"), "gateway.auth.token", overrides->token, lookup, self->token,
-                           error);
+    int r =
+        secret_resolve(value_get(auth, "token"), "gateway.auth.token", overrides->token, lookup, self->token, error);
 
     if (!r) {
         r = secret_resolve(value_get(auth, "password"), "gateway.auth.password", overrides->password, lookup,
@@ -310,8 +312,9 @@ static int tailnet_find(struct gateway_config *self, struct config_error *error)
                    inet_ntop(AF_INET, &in.sin_addr, self->host, sizeof(self->host));
     }
     freeifaddrs(all);
-    return is_found ? 0 : refuse(error, "gateway.bind is tailnet, but no interface has a tailnet address "
-                                        "(100.64.0.0/10)");
+    return is_found ? 0
+                    : refuse(error, "gateway.bind is tailnet, but no interface has a tailnet address "
+                                    "(100.64.0.0/10)");
 }
 
 /* `doc` receives the substituted document; stays empty when there is no file. */
@@ -365,8 +368,8 @@ static int load(const char *path, const struct gateway_overrides *overrides, boo
     return r;
 }
 
-int gateway_config_load(const char *path, const struct gateway_overrides *overrides,
-                        struct gateway_config *ret_config, struct config_error *error)
+int gateway_config_load(const char *path, const struct gateway_overrides *overrides, struct gateway_config *ret_config,
+                        struct config_error *error)
 {
     return load(path, overrides, false, ret_config, error);
 }

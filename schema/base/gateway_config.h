@@ -78,8 +78,8 @@ int gateway_config_guard(const struct gateway_config *self, struct span doc, con
                          struct config_error *error);
 
 /* Reads the file (absent is no error here), substitutes and resolves. 0, an outcome or a fault. */
-int gateway_config_load(const char *path, const struct gateway_overrides *overrides,
-                        struct gateway_config *ret_config, struct config_error *error);
+int gateway_config_load(const char *path, const struct gateway_overrides *overrides, struct gateway_config *ret_config,
+                        struct config_error *error);
 /* The same, then the guards. */
 int gateway_config_load_guarded(const char *path, const struct gateway_overrides *overrides,
                                 struct gateway_config *ret_config, struct config_error *error);

@@ -20,9 +20,7 @@ struct vector {
 };
 
 static const struct vector vectors[] = {
-    { "v3 shared token operator",
-      3,
-      "56475aa75463474c0285df5dbf2bcab73da651358839e9b77481b2eab107708c",
+    { "v3 shared token operator", 3, "56475aa75463474c0285df5dbf2bcab73da651358839e9b77481b2eab107708c",
       "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg",
       "RXpR8cNwH8sQni4Gj-6ACUU57Ur_h5usNjnOiCC6MWmKnicXilOtMhXPIjwogZe8o4CSwWj2nVLNTR4v3-MBDA",
       "v3|56475aa75463474c0285df5dbf2bcab73da651358839e9b77481b2eab107708c|cli|cli|operator"
@@ -35,11 +33,8 @@ static const struct vector vectors[] = {
       "\": \"RXpR8cNwH8sQni4Gj-6ACUU57Ur_h5usNjnOiCC6MWmKnicXilOtMhXPIjwogZe8o4CSwWj2nVLNTR4v"
       "3-MBDA\", \"signedAt\": 1737264000000, \"nonce\": \"11111111-2222-3333-4444-555555555555\"}"
       ", \"auth\": {\"token\": \"TOKEN-DUMMY-0001\"}}",
-      "11111111-2222-3333-4444-555555555555",
-      1737264000000LL },
-    { "v2 no token node empty scopes",
-      2,
-      "fe812c12f3ab4ce6ac5db69ac352f906cb1b11ef43fb33e252ef7ff552263889",
+      "11111111-2222-3333-4444-555555555555", 1737264000000LL },
+    { "v2 no token node empty scopes", 2, "fe812c12f3ab4ce6ac5db69ac352f906cb1b11ef43fb33e252ef7ff552263889",
       "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw",
       "MYGeE-DIzCHnG5dvm_iCqDRg6o_P-w647x6sFmewBzEh9a7nTuOV427Kj9BICXDEqTialcI3z9q-KfIlPZJuCA",
       "v2|fe812c12f3ab4ce6ac5db69ac352f906cb1b11ef43fb33e252ef7ff552263889|node-host|node|n"
@@ -50,12 +45,9 @@ static const struct vector vectors[] = {
       "Hdq6-vnuSQh7qaRRG0iw\", \"signature\": \"MYGeE-DIzCHnG5dvm_iCqDRg6o_P-w647x6sFmewBzEh9a7"
       "nTuOV427Kj9BICXDEqTialcI3z9q-KfIlPZJuCA\", \"signedAt\": 1737264000001, \"nonce\": \"aaaaa"
       "aaa-bbbb-cccc-dddd-eeeeeeeeeeee\"}}",
-      "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
-      1737264000001LL },
-    { "v3 metadata normalisation (trim, ASCII lower)",
-      3,
-      "dbc298251c51321b7266e78d1c151c2b62aff8cb95b293096d3463018544face",
-      "_RckOFqgx1tk-3jNYC-h2ZH96_drE8WO1wLqyDXp9hg",
+      "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", 1737264000001LL },
+    { "v3 metadata normalisation (trim, ASCII lower)", 3,
+      "dbc298251c51321b7266e78d1c151c2b62aff8cb95b293096d3463018544face", "_RckOFqgx1tk-3jNYC-h2ZH96_drE8WO1wLqyDXp9hg",
       "ETDCtsqnBc66YkemJsWzcH870dcIlNh1lzDjeelVE01wCxvqm2Ed3mzJm2_AjGz_rOIJNVaPcCPXiIZCk8jgAA",
       "v3|dbc298251c51321b7266e78d1c151c2b62aff8cb95b293096d3463018544face|openclaw-ios|ui|"
       "operator|operator.admin|1737264000002|DEVICE-TOKEN-DUMMY-0001|99999999-8888-7777-666"
@@ -67,11 +59,8 @@ static const struct vector vectors[] = {
       "O1wLqyDXp9hg\", \"signature\": \"ETDCtsqnBc66YkemJsWzcH870dcIlNh1lzDjeelVE01wCxvqm2Ed3mz"
       "Jm2_AjGz_rOIJNVaPcCPXiIZCk8jgAA\", \"signedAt\": 1737264000002, \"nonce\": \"99999999-8888"
       "-7777-6666-555555555555\"}, \"auth\": {\"token\": \"DEVICE-TOKEN-DUMMY-0001\"}}",
-      "99999999-8888-7777-6666-555555555555",
-      1737264000002LL },
-    { "v3 password-only auth (empty token slot)",
-      3,
-      "fdf72a088f18f7399e8c52bce448441501f759a595a86980e5d9a422a01e5d55",
+      "99999999-8888-7777-6666-555555555555", 1737264000002LL },
+    { "v3 password-only auth (empty token slot)", 3, "fdf72a088f18f7399e8c52bce448441501f759a595a86980e5d9a422a01e5d55",
       "Zr5-Myx6RTMyvZ0Kf32wVfXF7xoGraZtmLOftoEMRzo",
       "7zigg0Ac7CaV-E5mQdtvdGVByUfsYBFoOH9ZSikuFZ066zHsR5Q8xwwjpCpVl_H1qz872O8T5YMmWBuhmGDvAg",
       "v3|fdf72a088f18f7399e8c52bce448441501f759a595a86980e5d9a422a01e5d55|gateway-client|b"
@@ -84,8 +73,7 @@ static const struct vector vectors[] = {
       "32wVfXF7xoGraZtmLOftoEMRzo\", \"signature\": \"7zigg0Ac7CaV-E5mQdtvdGVByUfsYBFoOH9ZSikuF"
       "Z066zHsR5Q8xwwjpCpVl_H1qz872O8T5YMmWBuhmGDvAg\", \"signedAt\": 1737264000003, \"nonce\": "
       "\"00000000-0000-4000-8000-000000000000\"}}",
-      "00000000-0000-4000-8000-000000000000",
-      1737264000003LL },
+      "00000000-0000-4000-8000-000000000000", 1737264000003LL },
 };
 
 #endif

@@ -76,8 +76,7 @@ static void derives_the_auth_mode_from_what_is_configured(void **state)
 {
     (void)state;
     assert_int_equal(resolve("{gateway:{auth:{password:'P'}}}", NULL, false).config.auth, GATEWAY_AUTH_PASSWORD);
-    assert_int_equal(resolve("{gateway:{auth:{password:'P',token:'T'}}}", NULL, false).config.auth,
-                     GATEWAY_AUTH_TOKEN);
+    assert_int_equal(resolve("{gateway:{auth:{password:'P',token:'T'}}}", NULL, false).config.auth, GATEWAY_AUTH_TOKEN);
     assert_int_equal(resolve("{gateway:{auth:{mode:'none'}}}", NULL, false).config.auth, GATEWAY_AUTH_NONE);
 }
 

@@ -98,10 +98,11 @@ static void hides_secrets_and_nothing_else(void **state)
     (void)state;
     pack_init(&in, 0);
     pack_init(&out, 0);
-    json_pack("{gateway:{auth:{mode:'token',token:'T'}},m:{apiKey:'K',maxTokens:5,auth:'api-key'},env:{A:'x',vars:{B:'y'}},"
-              "u:'https://bob:pw@h/x',v:'https://h/a@b:c',ref:{token:'${NAME}'},"
-              "s:{password:{source:'env',provider:'default',id:'X'}},tokens:[1],botToken:['a']}",
-              &in);
+    json_pack(
+        "{gateway:{auth:{mode:'token',token:'T'}},m:{apiKey:'K',maxTokens:5,auth:'api-key'},env:{A:'x',vars:{B:'y'}},"
+        "u:'https://bob:pw@h/x',v:'https://h/a@b:c',ref:{token:'${NAME}'},"
+        "s:{password:{source:'env',provider:'default',id:'X'}},tokens:[1],botToken:['a']}",
+        &in);
     assert_true(redact_pack(pack_span(&in), &out));
     assert_json(pack_span(&out),
                 "{\"gateway\":{\"auth\":{\"mode\":\"token\",\"token\":\"__OPENCLAW_REDACTED__\"}},\"m\":{\"apiKey\":"
@@ -129,10 +130,10 @@ static void fills_in_what_a_config_does_not_say(void **state)
     assert_true(span_is_text(value_str(value_path(doc, "gateway.auth.token"), SPAN_LIT("")), "FROM-ENV"));
     assert_true(span_is_text(value_str(value_path(doc, "gateway.bind"), SPAN_LIT("")), "loopback"));
     assert_int_equal(value_i64(value_path(doc, "agents.defaults.maxConcurrent"), 0), 4);
-    assert_true(span_is_text(value_str(value_path(doc, "agents.defaults.workspace"), SPAN_LIT("")),
-                             "/state/workspace"));
-    assert_true(span_is_text(value_str(value_path(doc, "agents.defaults.model.primary"), SPAN_LIT("")),
-                             "builtin/echo"));
+    assert_true(
+        span_is_text(value_str(value_path(doc, "agents.defaults.workspace"), SPAN_LIT("")), "/state/workspace"));
+    assert_true(
+        span_is_text(value_str(value_path(doc, "agents.defaults.model.primary"), SPAN_LIT("")), "builtin/echo"));
     snapshot_deinit(&snapshot);
 }
 
@@ -157,8 +158,12 @@ static void resolves_secrets_and_leaves_what_it_cannot(void **state)
 static void refuses_a_config_that_no_gateway_could_run_on(void **state)
 {
     static const char *const bad[] = {
-        "{", "[]", "{gateway:{mode:'local',port:'x'}}", "{gateway:{mode:'local',bind:'lan',auth:{mode:'none'}}}",
-        "{gateway:{mode:'local'},x:'${NOT_SET}'}", "{gateway:{mode:'remote'}}",
+        "{",
+        "[]",
+        "{gateway:{mode:'local',port:'x'}}",
+        "{gateway:{mode:'local',bind:'lan',auth:{mode:'none'}}}",
+        "{gateway:{mode:'local'},x:'${NOT_SET}'}",
+        "{gateway:{mode:'remote'}}",
     };
     struct snapshot snapshot;
 
@@ -179,12 +184,15 @@ static void lists_the_models_of_providers_and_the_built_in_one(void **state)
     (void)state;
     pack_init(&doc, 0);
     pack_init(&out, 0);
-    json_pack("{agents:{defaults:{model:{primary:'mock/mock-1'},models:{'mock/mock-1':{alias:'m'}}}},models:{providers:{mock:"
-              "{models:[{id:'mock-1',name:'Mock One',contextWindow:128000,reasoning:false,input:['text']},{name:'no id'}]}}}}",
-              &doc);
+    json_pack(
+        "{agents:{defaults:{model:{primary:'mock/mock-1'},models:{'mock/mock-1':{alias:'m'}}}},models:{providers:{mock:"
+        "{models:[{id:'mock-1',name:'Mock One',contextWindow:128000,reasoning:false,input:['text']},{name:'no "
+        "id'}]}}}}",
+        &doc);
     models_list_pack(pack_span(&doc), &out);
-    assert_json(pack_span(&out), "{\"models\":[{\"provider\":\"mock\",\"id\":\"mock-1\",\"name\":\"Mock One\",\"alias\":"
-                                 "\"m\",\"contextWindow\":128000,\"reasoning\":false,\"input\":[\"text\"]}]}");
+    assert_json(pack_span(&out),
+                "{\"models\":[{\"provider\":\"mock\",\"id\":\"mock-1\",\"name\":\"Mock One\",\"alias\":"
+                "\"m\",\"contextWindow\":128000,\"reasoning\":false,\"input\":[\"text\"]}]}");
     pack_reset(&out);
     models_default_pack(pack_span(&doc), &out);
     assert_json(pack_span(&out), "{\"defaults\":{\"model\":{\"primary\":\"mock/mock-1\"}}}");
@@ -209,8 +217,8 @@ static void shows_a_config_without_its_secrets(void **state)
 
     (void)state;
     pack_init(&out, 0);
-    assert_int_equal(build(&snapshot, "{gateway:{mode:'local',auth:{token:'T-IN-FILE'}},a:'${KEY}'}", env_token, &error),
-                     0);
+    assert_int_equal(
+        build(&snapshot, "{gateway:{mode:'local',auth:{token:'T-IN-FILE'}},a:'${KEY}'}", env_token, &error), 0);
     view_pack(&snapshot, "/p/openclaw.json", "", &out);
     assert_int_equal(pack_error(&out), 0);
     assert_int_equal(json_from_value(pack_span(&out), &text), 0);

@@ -78,11 +78,11 @@ static void formats_a_line_that_readers_understand(void **state)
     (void)state;
     assert_int_equal(line_format(&line, &out), 0);
     assert_int_equal(text_buf_add(&out, (struct span){ "", 1 }), 0);
-    assert_string_equal(out.data,
-                        "{\"time\":\"2026-11-22T15:52:22.111+00:00\",\"level\":\"warning\",\"actor\":\"edge/0\",\"host\":"
-                        "\"main\",\"pid\":7,\"event\":\"link_lost\",\"message\":\"link_lost peer=\\\"x\\ny\\\" token=***\","
-                        "\"0\":\"link_lost peer=\\\"x\\ny\\\" token=***\",\"_meta\":{\"logLevelName\":\"WARN\",\"name\":"
-                        "\"{\\\"subsystem\\\":\\\"edge/0\\\"}\"}}\n");
+    assert_string_equal(
+        out.data, "{\"time\":\"2026-11-22T15:52:22.111+00:00\",\"level\":\"warning\",\"actor\":\"edge/0\",\"host\":"
+                  "\"main\",\"pid\":7,\"event\":\"link_lost\",\"message\":\"link_lost peer=\\\"x\\ny\\\" token=***\","
+                  "\"0\":\"link_lost peer=\\\"x\\ny\\\" token=***\",\"_meta\":{\"logLevelName\":\"WARN\",\"name\":"
+                  "\"{\\\"subsystem\\\":\\\"edge/0\\\"}\"}}\n");
 }
 
 static void survives_any_time(void **state)
