@@ -9,6 +9,7 @@
 #include "actors/log/log.h"
 #include "actors/log/sink.h"
 #include "actors/router/router.h"
+#include "edge/listener/listener.h"
 
 const struct actor_def *const compose_defs[] = {
     &config_actor,
@@ -17,6 +18,7 @@ const struct actor_def *const compose_defs[] = {
     &health_actor,
     &router_actor,
     &agent_actor,
+    &edge_actor,
     NULL,
 };
 
