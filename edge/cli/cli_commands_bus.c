@@ -22,6 +22,7 @@ static const struct cli_opt tap_options[] = {
       .min = 1,
       .max = 31536000,
       .summary = "Stop after this many seconds." },
+    { .name = "bodies", .kind = CLI_OPT_FLAG, .summary = "Show bodies as well; secret fields stay hidden." },
     { 0 },
 };
 

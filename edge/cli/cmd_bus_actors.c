@@ -1,0 +1,146 @@
+/*
+ * `openclaw bus actors`: where each actor runs, how it fares, how full its mailbox is.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/pack.h"
+#include "bus/value.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/control_client.h"
+
+#define ACTORS_TIMEOUT_MS 5000
+#define CELL_MAX 160
+
+static int actors_fetch(const struct cli *cli, struct pack *out)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    CLEANUP(pack_deinit) struct pack request;
+    int r;
+
+    pack_init(&request, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "actors");
+    pack_map_end(&request);
+    r = control_client_open(cli->paths.control_path, &client);
+    return r ? r : control_client_ask(&client, pack_span(&request), ACTORS_TIMEOUT_MS, out);
+}
+
+/* "12k", "3.4M": a number that fits a column. */
+static void number_short(int64_t number, char out[CELL_MAX])
+{
+    static const char units[] = { 'k', 'M', 'G', 'T' };
+    double value = (double)number;
+    size_t unit = 0;
+
+    if (number < 10000) {
+        (void)snprintf(out, CELL_MAX, "%" PRId64, number);
+        return;
+    }
+    for (value /= 1000; value >= 1000 && unit + 1 < sizeof(units); value /= 1000) {
+        unit++;
+    }
+    (void)snprintf(out, CELL_MAX, value < 10 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+}
+
+static void pair_short(struct span row, const char *left, const char *right, char out[CELL_MAX])
+{
+    char a[CELL_MAX];
+    char b[CELL_MAX];
+
+    if (!value_get(row, left).len) {
+        (void)snprintf(out, CELL_MAX, "-");
+        return;
+    }
+    number_short(value_i64(value_get(row, left), 0), a);
+    number_short(value_i64(value_get(row, right), 0), b);
+    (void)snprintf(out, CELL_MAX, "%.60s/%.60s", a, b);
+}
+
+static void text_short(struct span row, const char *key, char out[CELL_MAX])
+{
+    struct span text = value_str(value_get(row, key), SPAN_LIT("-"));
+
+    (void)snprintf(out, CELL_MAX, "%.*s", (int)(text.len < CELL_MAX ? text.len : CELL_MAX - 1), text.ptr);
+}
+
+static void row_add(struct cli_table *table, struct span row)
+{
+    char cells[CLI_TABLE_COLUMNS_MAX][CELL_MAX];
+    const char *texts[CLI_TABLE_COLUMNS_MAX];
+    struct span status = value_str(value_get(row, "status"), (struct span){ "", 0 });
+
+    text_short(row, "address", cells[0]);
+    text_short(row, "host", cells[1]);
+    if (value_get(row, "pid").len) {
+        (void)snprintf(cells[2], CELL_MAX, "%" PRId64, value_i64(value_get(row, "pid"), 0));
+    } else {
+        (void)snprintf(cells[2], CELL_MAX, "-");
+    }
+    text_short(row, "state", cells[3]);
+    if (status.len) {
+        size_t len = strlen(cells[3]);
+
+        (void)snprintf(cells[3] + len, CELL_MAX - len, " (%.*s)", (int)(status.len < 60 ? status.len : 60), status.ptr);
+    }
+    number_short(value_i64(value_get(row, "restarts"), 0), cells[4]);
+    pair_short(row, "mailboxMsgs", "mailboxMsgsMax", cells[5]);
+    pair_short(row, "msgsIn", "msgsOut", cells[6]);
+    pair_short(row, "bytesIn", "bytesOut", cells[7]);
+    for (size_t i = 0; i < CLI_TABLE_COLUMNS_MAX; i++) {
+        texts[i] = cells[i];
+    }
+    cli_table_add(table, texts);
+}
+
+static void table_print(struct span result)
+{
+    static const char *const head[CLI_TABLE_COLUMNS_MAX] = { "ACTOR",    "HOST",    "PID",         "STATE",
+                                                             "RESTARTS", "MAILBOX", "MSGS IN/OUT", "BYTES IN/OUT" };
+    CLEANUP(cli_table_deinit) struct cli_table table = { .columns_n = CLI_TABLE_COLUMNS_MAX };
+    struct value_iter rows = value_iter(value_get(result, "actors"));
+    struct value_iter hosts = value_iter(value_get(result, "hosts"));
+    struct span key;
+    struct span row;
+
+    cli_table_add(&table, head);
+    while (value_next(&rows, &key, &row)) {
+        row_add(&table, row);
+    }
+    cli_table_print(&table, "");
+    while (value_next(&hosts, &key, &row)) {
+        struct span error = value_str(value_get(row, "error"), (struct span){ "", 0 });
+
+        if (error.len) {
+            cli_out("host %.*s is %.*s: %.*s\n", SPAN_FMT(value_str(value_get(row, "name"), SPAN_LIT("?"))),
+                    SPAN_FMT(value_str(value_get(row, "state"), SPAN_LIT("?"))), SPAN_FMT(error));
+        }
+    }
+}
+
+int cmd_bus_actors(struct cli *cli)
+{
+    CLEANUP(pack_deinit) struct pack result;
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    int r;
+
+    pack_init(&result, 0);
+    r = actors_fetch(cli, &result);
+    if (r) {
+        return r;
+    }
+    if (!cli_flag(cli, "json")) {
+        table_print(pack_span(&result));
+        return CLI_EXIT_OK;
+    }
+    if (json_from_value_pretty(pack_span(&result), &text)) {
+        cli_err("out of memory");
+        return CLI_EXIT_SOFTWARE;
+    }
+    cli_out_span((struct span){ text.data, text.len });
+    cli_out("\n");
+    return CLI_EXIT_OK;
+}

@@ -1,0 +1,232 @@
+/*
+ * `openclaw bus tap`: every envelope on the bus, as it passes.
+ *
+ * Binds a socket that can only receive and has the gateway's processes connect to it;
+ * the control connection keeps the tap attached, so it ends with us however we end.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
+#include "bus/base/mem.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/control_client.h"
+#include "edge/cli/tap_record.h"
+
+#define ATTACH_TIMEOUT_MS 5000
+#define BATCHES_WAITING 4096
+#define PATH_TEXT_MAX 160
+
+struct tap {
+    struct cli *cli;
+    struct control_client client;
+    void *context;
+    void *pull;
+    char path[PATH_TEXT_MAX];
+    struct bus_filter filter;
+    struct tap_calls *calls;
+    struct text_buf line;
+    bool is_json;
+    bool with_bodies;
+    uint64_t left_n;  /* envelopes still to show */
+    uint64_t end_ms;  /* UINT64_MAX: none */
+    uint64_t dropped; /* records lost on the way, over all senders */
+    bool is_broken;   /* standard output or memory gave out */
+};
+
+static volatile sig_atomic_t is_interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    is_interrupted = 1;
+}
+
+static void tap_deinit(struct tap *self)
+{
+    control_client_close(&self->client);
+    if (self->pull) {
+        (void)zmq_close(self->pull);
+        (void)unlink(self->path); /* libzmq has done so, unless the bind failed */
+    }
+    if (self->context) {
+        (void)zmq_ctx_term(self->context);
+    }
+    text_buf_deinit(&self->line);
+    free(self->calls);
+}
+
+static int filter_read(struct tap *self)
+{
+    const char *text = cli_text(self->cli, "filter");
+    struct bus_filter_error error;
+
+    if (!text || bus_filter_parse(span_from(text), &self->filter, &error) == 0) {
+        return CLI_EXIT_OK;
+    }
+    cli_err("--filter, column %u: %s", error.column, error.text);
+    cli_err_more("%s", text);
+    cli_err_more("%*s", (int)error.column, "^");
+    return CLI_EXIT_USAGE;
+}
+
+static int socket_bind(struct tap *self)
+{
+    int waiting = BATCHES_WAITING;
+    int linger = 0;
+    char endpoint[PATH_TEXT_MAX + 8];
+    int len = snprintf(self->path, sizeof(self->path), "%s/tap-%d.sock", self->cli->paths.run_dir, (int)getpid());
+
+    if (len < 0 || (size_t)len >= sizeof(self->path)) {
+        cli_err("the run directory's path is too long: %s", self->cli->paths.run_dir);
+        return CLI_EXIT_USAGE;
+    }
+    (void)snprintf(endpoint, sizeof(endpoint), "ipc://%s", self->path);
+    self->context = zmq_ctx_new();
+    self->pull = self->context ? zmq_socket(self->context, ZMQ_PULL) : NULL;
+    if (!self->pull || zmq_setsockopt(self->pull, ZMQ_RCVHWM, &waiting, sizeof(waiting)) ||
+        zmq_setsockopt(self->pull, ZMQ_LINGER, &linger, sizeof(linger)) || zmq_bind(self->pull, endpoint)) {
+        cli_err("cannot listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
+        return CLI_EXIT_SOFTWARE;
+    }
+    return CLI_EXIT_OK;
+}
+
+static int attach(struct tap *self)
+{
+    CLEANUP(pack_deinit) struct pack request;
+    CLEANUP(pack_deinit) struct pack result;
+    char endpoint[PATH_TEXT_MAX + 8];
+
+    (void)snprintf(endpoint, sizeof(endpoint), "ipc://%s", self->path);
+    pack_init(&request, 0);
+    pack_init(&result, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "tap");
+    pack_kv_text(&request, "endpoint", endpoint);
+    pack_kv_bool(&request, "bodies", self->with_bodies || bus_filter_asks(&self->filter, BUS_FILTER_SESSION));
+    pack_map_end(&request);
+    return control_client_ask(&self->client, pack_span(&request), ATTACH_TIMEOUT_MS, &result);
+}
+
+/* False ends the batch. */
+static bool on_record(void *arg, const struct tap_record *record)
+{
+    struct tap *self = arg;
+    struct tap_record shown = *record;
+    struct bus_filter_subject subject = tap_record_subject(record);
+
+    if (!bus_filter_fits(&self->filter, &subject)) {
+        return true;
+    }
+    if (!self->with_bodies) {
+        shown.body = (struct span){ NULL, 0 };
+    }
+    self->line.len = 0;
+    if (self->is_json ? tap_record_json(&shown, &self->line) : tap_record_text(&shown, &self->line)) {
+        self->is_broken = true;
+        return false;
+    }
+    if (self->is_json) {
+        cli_out_span((struct span){ self->line.data, self->line.len });
+    } else {
+        cli_out_safe((struct span){ self->line.data, self->line.len }, true);
+    }
+    return --self->left_n > 0;
+}
+
+/* Takes what has arrived; then whoever reads us gets it at once. */
+static void batches_take(struct tap *self)
+{
+    zmq_msg_t msg;
+
+    (void)zmq_msg_init(&msg);
+    while (self->left_n && !self->is_broken && zmq_msg_recv(&msg, self->pull, ZMQ_DONTWAIT) >= 0) {
+        uint64_t dropped = 0;
+        unsigned malformed = 0;
+
+        if (tap_record_each((struct span){ zmq_msg_data(&msg), zmq_msg_size(&msg) }, self->calls, on_record, self,
+                            &dropped, &malformed) ||
+            malformed) {
+            cli_err("a batch of records was not understood; are gateway and command of one version?");
+        }
+        self->dropped = dropped > self->dropped ? dropped : self->dropped;
+    }
+    (void)zmq_msg_close(&msg);
+    self->is_broken = self->is_broken || !cli_out_flush() || !cli_out_is_open();
+}
+
+static long wait_ms(const struct tap *self)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (self->end_ms == UINT64_MAX) {
+        return -1;
+    }
+    return now_ms >= self->end_ms ? 0 : (long)(self->end_ms - now_ms);
+}
+
+static int watch(struct tap *self)
+{
+    while (self->left_n && !self->is_broken && !is_interrupted && wait_ms(self) != 0) {
+        zmq_pollitem_t items[] = { { .socket = self->pull, .events = ZMQ_POLLIN },
+                                   { .fd = self->client.fd, .events = ZMQ_POLLIN } };
+
+        if (zmq_poll(items, 2, wait_ms(self)) < 0 && zmq_errno() != EINTR) {
+            cli_err("cannot wait for envelopes: %s", zmq_strerror(zmq_errno()));
+            return CLI_EXIT_SOFTWARE;
+        }
+        if (items[0].revents) {
+            batches_take(self);
+        }
+        if (items[1].revents) { /* nothing is ever said there unasked but the end */
+            batches_take(self);
+            cli_err("the gateway has ended");
+            return CLI_EXIT_UNAVAILABLE;
+        }
+    }
+    if (self->dropped) {
+        cli_err("the gateway dropped at least %llu records that could not be taken in time",
+                (unsigned long long)self->dropped);
+    }
+    return is_interrupted ? CLI_EXIT_INTERRUPTED : CLI_EXIT_OK;
+}
+
+int cmd_bus_tap(struct cli *cli)
+{
+    CLEANUP(tap_deinit)
+    struct tap self = {
+        .cli = cli,
+        .client = CONTROL_CLIENT_INIT,
+        .is_json = cli_flag(cli, "json"),
+        .with_bodies = cli_flag(cli, "bodies"),
+        .left_n = cli_given(cli, "count") ? cli_number(cli, "count") : UINT64_MAX,
+        .end_ms = UINT64_MAX,
+    };
+    struct sigaction action = { .sa_handler = on_signal };
+    int r = filter_read(&self);
+
+    self.calls = mem_new(sizeof(*self.calls));
+    (void)sigaction(SIGINT, &action, NULL); /* cannot fail for this signal and handler */
+    (void)sigaction(SIGTERM, &action, NULL);
+    r = r ? r : control_client_open(cli->paths.control_path, &self.client);
+    r = r ? r : socket_bind(&self);
+    r = r ? r : attach(&self);
+    if (r) {
+        return r;
+    }
+    if (cli_given(cli, "duration")) {
+        self.end_ms = clock_mono_ms() + cli_number(cli, "duration") * 1000U;
+    }
+    if (!self.is_json) {
+        cli_err("watching; end with Ctrl-C");
+    }
+    return watch(&self);
+}

@@ -1,0 +1,140 @@
+#include "edge/cli/control_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
+#include "bus/value.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_out.h"
+
+#define ANSWER_MAX (32U * 1024U * 1024U)
+
+int control_client_open(const char *path, struct control_client *self)
+{
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    size_t len = strlen(path);
+
+    *self = (struct control_client)CONTROL_CLIENT_INIT;
+    if (len >= sizeof(to.sun_path)) {
+        cli_err("the path of the control socket is too long: %s", path);
+        return CLI_EXIT_USAGE;
+    }
+    memcpy(to.sun_path, path, len);
+    self->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (self->fd < 0 || connect(self->fd, (const struct sockaddr *)&to, sizeof(to))) {
+        int error = errno;
+
+        control_client_close(self);
+        cli_err("no gateway runs on this state directory (%s: %s)", path, strerror(error));
+        cli_err_more("start one with `openclaw gateway`, or name another with --profile or OPENCLAW_STATE_DIR");
+        return error == EACCES || error == EPERM ? CLI_EXIT_REFUSED : CLI_EXIT_UNAVAILABLE;
+    }
+    return CLI_EXIT_OK;
+}
+
+void control_client_close(struct control_client *self)
+{
+    if (self->fd >= 0) {
+        (void)close(self->fd); /* nothing is kept that could be lost */
+    }
+    self->fd = -1;
+    text_buf_deinit(&self->in);
+}
+
+static int gone_explain(const char *why)
+{
+    cli_err("the gateway did not answer on its control socket: %s", why);
+    return CLI_EXIT_UNAVAILABLE;
+}
+
+static int line_send(struct control_client *self, struct span request)
+{
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    size_t sent = 0;
+
+    if (json_from_value(request, &text) || text_buf_add(&text, SPAN_LIT("\n"))) {
+        cli_err("out of memory");
+        return CLI_EXIT_SOFTWARE;
+    }
+    while (sent < text.len) {
+        ssize_t n = send(self->fd, text.data + sent, text.len - sent, MSG_NOSIGNAL);
+
+        if (n < 0 && errno != EINTR) {
+            return gone_explain(strerror(errno));
+        }
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    return CLI_EXIT_OK;
+}
+
+/* Waits until `in` holds a whole line; its length without the line feed. */
+static int line_receive(struct control_client *self, int timeout_ms, size_t *ret_len)
+{
+    uint64_t end_ms = clock_mono_ms() + (uint64_t)timeout_ms;
+    const char *end;
+
+    while (!(end = self->in.len ? memchr(self->in.data, '\n', self->in.len) : NULL)) {
+        uint64_t now_ms = clock_mono_ms();
+        struct pollfd wait = { .fd = self->fd, .events = POLLIN };
+        char chunk[16384];
+        ssize_t n;
+
+        if (now_ms >= end_ms || poll(&wait, 1, (int)(end_ms - now_ms)) == 0) {
+            cli_err("the gateway did not answer on its control socket within %d ms", timeout_ms);
+            return CLI_EXIT_TRY_LATER;
+        }
+        n = recv(self->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+        if (n == 0) {
+            return gone_explain("it closed the connection");
+        }
+        if (n < 0 && errno != EINTR && errno != EAGAIN) {
+            return gone_explain(strerror(errno));
+        }
+        if (n > 0 && (self->in.len > ANSWER_MAX || text_buf_add(&self->in, (struct span){ chunk, (size_t)n }))) {
+            return gone_explain("the answer is too large");
+        }
+    }
+    *ret_len = (size_t)(end - self->in.data);
+    return CLI_EXIT_OK;
+}
+
+static int answer_read(struct span line, struct pack *ret_result)
+{
+    CLEANUP(pack_deinit) struct pack answer;
+    struct json_error error = { 0 };
+    struct span result;
+
+    pack_init(&answer, 0);
+    if (json_to_pack(line, &(struct json_opts){ .depth_max = 32 }, &answer, &error)) {
+        return gone_explain("what came is not JSON");
+    }
+    if (!value_bool(value_get(pack_span(&answer), "ok"), false)) {
+        struct span message = value_str(value_path(pack_span(&answer), "error.message"), SPAN_LIT("no reason given"));
+
+        cli_err("the gateway refused: %.*s", SPAN_FMT(message));
+        return CLI_EXIT_FAILED;
+    }
+    result = value_get(pack_span(&answer), "result");
+    pack_raw(ret_result, result);
+    return pack_error(ret_result) ? CLI_EXIT_SOFTWARE : CLI_EXIT_OK;
+}
+
+int control_client_ask(struct control_client *self, struct span request, int timeout_ms, struct pack *ret_result)
+{
+    size_t len = 0;
+    int r = line_send(self, request);
+
+    r = r ? r : line_receive(self, timeout_ms, &len);
+    r = r ? r : answer_read((struct span){ self->in.data, len }, ret_result);
+    if (r == CLI_EXIT_OK) {
+        memmove(self->in.data, self->in.data + len + 1, self->in.len - len - 1);
+        self->in.len -= len + 1;
+    }
+    return r;
+}

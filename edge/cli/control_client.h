@@ -1,0 +1,32 @@
+/*
+ * control_client: asks the supervising process of a gateway on this machine, over its
+ * control socket. One request at a time; the connection may then be kept, because some
+ * things last as long as it does (a tap).
+ */
+#ifndef EDGE_CLI_CONTROL_CLIENT_H
+#define EDGE_CLI_CONTROL_CLIENT_H
+
+#include "bus/json.h"
+#include "bus/pack.h"
+
+struct control_client {
+    int fd; /* -1: not connected */
+    struct text_buf in;
+};
+
+/* Zeroed memory is not enough: fd 0 is someone's. */
+#define CONTROL_CLIENT_INIT                                                                                            \
+    {                                                                                                                  \
+        .fd = -1                                                                                                       \
+    }
+
+/*
+ * Both return an exit code and have explained themselves when it is not CLI_EXIT_OK.
+ * `request` is one packed map with "op"; the result is appended to `ret_result`.
+ */
+int control_client_open(const char *path, struct control_client *self);
+int control_client_ask(struct control_client *self, struct span request, int timeout_ms, struct pack *ret_result);
+
+void control_client_close(struct control_client *self);
+
+#endif

@@ -1,0 +1,222 @@
+#include "edge/cli/tap_record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/value.h"
+
+#define BATCH_DEPTH_MAX 72
+#define HEAD_TEXT_MAX 640
+
+static const struct span nothing = { NULL, 0 };
+
+/* --- calls ------------------------------------------------------------------------------ */
+
+static uint64_t call_key(struct span asker, uint64_t corr)
+{
+    uint64_t hash = 0xcbf29ce484222325U; /* FNV-1a */
+
+    for (size_t i = 0; i < asker.len; i++) {
+        hash = (hash ^ (unsigned char)asker.ptr[i]) * 0x100000001b3U;
+    }
+    hash = (hash ^ corr) * 0x9e3779b97f4a7c15U;
+    return hash ? hash : 1;
+}
+
+static void latency_note(struct tap_calls *calls, struct tap_record *record)
+{
+    const struct envelope *env = &record->env;
+    bool is_call = env->kind == ENVELOPE_CALL;
+    uint64_t key;
+    struct tap_call_slot *slot;
+
+    if (!is_call && env->kind != ENVELOPE_REPLY && env->kind != ENVELOPE_FAIL) {
+        return;
+    }
+    key = call_key(is_call ? env->from : env->to, env->corr);
+    slot = &calls->slots[key % TAP_CALLS_N];
+    if (is_call && slot->key != key) {
+        *slot = (struct tap_call_slot){ key, record->ts_us }; /* a forward keeps the time of the first ask */
+    } else if (!is_call && slot->key == key) {
+        record->has_latency = true;
+        record->latency_ms = (double)(record->ts_us - slot->ts_us) / 1000.0;
+        slot->key = 0;
+    }
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+static bool record_read(struct span value, struct tap_record *record)
+{
+    struct value_iter it = value_iter(value);
+    struct span cells[5];
+    struct span key;
+    struct span bin;
+    struct value_head head;
+
+    for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
+        if (!value_next(&it, &key, &cells[i])) {
+            return false;
+        }
+    }
+    bin = cells[1];
+    if (!value_read(&bin, &head) || head.kind != VALUE_BIN || !envelope_decode(head.bytes, &record->env)) {
+        return false;
+    }
+    record->ts_us = value_i64(cells[0], 0);
+    record->bytes = (uint64_t)value_i64(cells[2], 0);
+    record->body = value_kind_of(cells[3]) == VALUE_NIL ? nothing : cells[3];
+    record->note = value_str(cells[4], nothing);
+    if (record->env.trace.hi || record->env.trace.lo) {
+        (void)snprintf(record->trace, sizeof(record->trace), "%016llx%016llx", (unsigned long long)record->env.trace.hi,
+                       (unsigned long long)record->env.trace.lo);
+    }
+    return true;
+}
+
+int tap_record_each(struct span batch, struct tap_calls *calls, bool (*on)(void *arg, const struct tap_record *record),
+                    void *arg, uint64_t *ret_dropped, unsigned *ret_malformed)
+{
+    struct value_iter it;
+    struct span key;
+    struct span head;
+    struct span item;
+
+    if (!wire_check(batch.ptr, batch.len, BATCH_DEPTH_MAX) || value_kind_of(batch) != VALUE_ARRAY) {
+        return TAP_RECORD_E_MALFORMED;
+    }
+    it = value_iter(batch);
+    if (!value_next(&it, &key, &head) || value_kind_of(head) != VALUE_MAP) {
+        return TAP_RECORD_E_MALFORMED;
+    }
+    *ret_dropped = (uint64_t)value_i64(value_get(head, "dropped"), 0);
+    while (value_next(&it, &key, &item)) {
+        struct tap_record record = { .host = value_str(value_get(head, "host"), nothing),
+                                     .address = value_str(value_get(head, "address"), nothing) };
+
+        if (!record_read(item, &record)) {
+            ++*ret_malformed;
+            continue;
+        }
+        latency_note(calls, &record);
+        if (!on(arg, &record)) {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* --- the filter's view ------------------------------------------------------------------------ */
+
+static bool is_topic(const struct tap_record *self)
+{
+    return self->env.kind == ENVELOPE_PUBLISH;
+}
+
+static struct span session_of(const struct tap_record *self)
+{
+    static const char *const keys[] = { "sessionKey", "_scopeKey", "session_key", "key" };
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        struct span session = value_str(value_get(self->body, keys[i]), nothing);
+
+        if (session.len) {
+            return session;
+        }
+    }
+    return nothing;
+}
+
+struct bus_filter_subject tap_record_subject(const struct tap_record *self)
+{
+    const struct envelope *env = &self->env;
+
+    return (struct bus_filter_subject){
+        .texts = { [BUS_FILTER_TO] = env->to,
+                   [BUS_FILTER_FROM] = env->from,
+                   [BUS_FILTER_KIND] = span_from(envelope_kind_name(env->kind)),
+                   [BUS_FILTER_NAME] = env->name,
+                   [BUS_FILTER_METHOD] = is_topic(self) ? nothing : env->name,
+                   [BUS_FILTER_TOPIC] = is_topic(self) ? env->name : nothing,
+                   [BUS_FILTER_TRACE] = self->trace[0] ? span_from(self->trace) : nothing,
+                   [BUS_FILTER_SESSION] = session_of(self) },
+        .bytes = (double)self->bytes,
+        .has_latency = self->has_latency,
+        .latency_ms = self->latency_ms,
+    };
+}
+
+/* --- lines ---------------------------------------------------------------------------------------- */
+
+int tap_record_json(const struct tap_record *self, struct text_buf *out)
+{
+    const struct envelope *env = &self->env;
+    CLEANUP(pack_deinit) struct pack pack;
+    int r;
+
+    pack_init(&pack, 0);
+    pack_map_begin(&pack);
+    pack_kv_f64(&pack, "ts", (double)self->ts_us / 1000.0);
+    pack_kv_text(&pack, "kind", envelope_kind_name(env->kind));
+    pack_kv_str(&pack, "from", env->from);
+    pack_kv_str(&pack, "to", env->to);
+    pack_kv_str(&pack, is_topic(self) ? "topic" : "method", env->name);
+    pack_kv_text(&pack, "trace", self->trace[0] ? self->trace : NULL);
+    pack_kv_u64(&pack, "bytes", self->bytes);
+    pack_kv_u64(&pack, "id", env->id);
+    if (env->corr) {
+        pack_kv_u64(&pack, "corr", env->corr);
+    }
+    if (env->via.len) {
+        pack_kv_str(&pack, "via", env->via);
+    }
+    if (env->left_ms != UINT32_MAX && env->kind == ENVELOPE_CALL) {
+        pack_kv_u64(&pack, "leftMs", env->left_ms);
+    }
+    if (self->has_latency) {
+        pack_kv_f64(&pack, "latencyMs", self->latency_ms);
+    }
+    pack_kv_str(&pack, "host", self->host);
+    if (self->note.len) {
+        pack_kv_str(&pack, "undelivered", self->note);
+    }
+    if (self->body.len) {
+        pack_kv_raw(&pack, "body", self->body);
+    }
+    pack_map_end(&pack);
+    r = pack_error(&pack);
+    r = r ? r : json_from_value(pack_span(&pack), out);
+    return r ? r : text_buf_add(out, SPAN_LIT("\n"));
+}
+
+int tap_record_text(const struct tap_record *self, struct text_buf *out)
+{
+    const struct envelope *env = &self->env;
+    time_t seconds = (time_t)(self->ts_us / 1000000);
+    char latency[32] = "";
+    char head[HEAD_TEXT_MAX];
+    struct tm local = { 0 };
+    int len;
+    int r;
+
+    (void)localtime_r(&seconds, &local);
+    if (self->has_latency) {
+        (void)snprintf(latency, sizeof(latency), " %.2f ms", self->latency_ms);
+    }
+    len = snprintf(head, sizeof(head), "%02d:%02d:%02d.%06d %-7s %.*s -> %.*s  %.*s  %llu B%s%s%.*s", local.tm_hour,
+                   local.tm_min, local.tm_sec, (int)(self->ts_us % 1000000), envelope_kind_name(env->kind),
+                   SPAN_FMT(env->from), SPAN_FMT(env->to), SPAN_FMT(env->name), (unsigned long long)self->bytes,
+                   latency, self->note.len ? "  not delivered: " : "",
+                   (int)(self->note.len < 100 ? self->note.len : 100), self->note.len ? self->note.ptr : "");
+    if (len < 0) {
+        return -EINVAL;
+    }
+    r = text_buf_add(out, (struct span){ head, (size_t)len < sizeof(head) ? (size_t)len : sizeof(head) - 1 });
+    if (r == 0 && self->body.len) {
+        r = text_buf_add(out, SPAN_LIT("  "));
+        r = r ? r : json_from_value(self->body, out);
+    }
+    return r ? r : text_buf_add(out, SPAN_LIT("\n"));
+}

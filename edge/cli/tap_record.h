@@ -1,0 +1,55 @@
+/*
+ * tap_record: what a watcher receives, made into lines. Pure: no sockets, no clock.
+ *
+ * Batches come from the hosts of our own gateway, but are checked like any bytes.
+ */
+#ifndef EDGE_CLI_TAP_RECORD_H
+#define EDGE_CLI_TAP_RECORD_H
+
+#include "bus/envelope.h"
+#include "bus/json.h"
+#include "edge/cli/bus_filter.h"
+
+#define TAP_CALLS_N 16384U /* calls whose answer is awaited, to tell the latency */
+
+/* One envelope; everything borrowed from the batch. */
+struct tap_record {
+    int64_t ts_us;
+    struct span host;
+    struct span address; /* of the actor that sent it */
+    struct envelope env;
+    uint64_t bytes;   /* of the body */
+    struct span body; /* one value, empty when not shown */
+    struct span note; /* why it was not delivered, or empty */
+    bool has_latency;
+    double latency_ms; /* of a reply or failure, since its call */
+    char trace[33];    /* hex; empty for none */
+};
+
+/* Remembers when calls were sent. Zeroed memory is ready; an old call makes room for a new one. */
+struct tap_calls {
+    struct tap_call_slot {
+        uint64_t key; /* of asker and number; 0 free */
+        int64_t ts_us;
+    } slots[TAP_CALLS_N];
+};
+
+enum {
+    TAP_RECORD_E_MALFORMED = 1,
+};
+
+/*
+ * Goes through one batch; `on` says whether to go on. Records that are malformed are
+ * skipped and counted. `ret_dropped` is how many records the sender has lost so far.
+ */
+int tap_record_each(struct span batch, struct tap_calls *calls, bool (*on)(void *arg, const struct tap_record *record),
+                    void *arg, uint64_t *ret_dropped, unsigned *ret_malformed);
+
+/* The fields that a filter sees. */
+struct bus_filter_subject tap_record_subject(const struct tap_record *self);
+
+/* Appends one line: a JSON object, or a row for people. 0 or -ENOMEM. */
+int tap_record_json(const struct tap_record *self, struct text_buf *out);
+int tap_record_text(const struct tap_record *self, struct text_buf *out);
+
+#endif
