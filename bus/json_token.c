@@ -111,6 +111,10 @@ static bool odd_skip(struct json_reader *r, struct json_literal *literal)
         if (r->at >= r->end) {
             return json_reader_fail(r, "an escape character");
         }
+        if (r->json5 && looking_at(r, "\r\n")) { /* one line end, of two bytes */
+            r->at += 2;
+            return true;
+        }
     } else if ((unsigned char)*r->at < 0x20 && (!r->json5 || is_line_end(r))) {
         return json_reader_fail(r, "an escape instead of a control character in a string");
     }

@@ -67,6 +67,7 @@ bool pack_grow(struct pack *self, size_t more)
     while (cap < self->len + more) {
         cap *= 2;
     }
+    cap = cap < self->limit ? cap : self->limit;
     data = realloc(self->data, cap);
     if (!data) {
         return pack_refuse(self, FAULT(-ENOMEM));

@@ -259,7 +259,7 @@ static void stops_at_its_limit(void **state)
         pack_str(&pack, (struct span){ "0123456789", 10 });
     }
     assert_int_equal(pack_error(&pack), -E2BIG);
-    assert_true(pack.len <= 512);
+    assert_true(pack.len <= 300 && pack.cap <= 300);
     pack_deinit(&pack);
 }
 
