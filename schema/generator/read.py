@@ -3,8 +3,8 @@ import os
 import re
 
 from .check import Complaints, Entry, file_read
-from .model import Error, EventRow, Message, MethodRow, Schema, Type, snake
-from .read_field import TYPE_NAME, client_field, fields_read
+from .model import Error, EventRow, Message, MethodRow, Schema, Type
+from .read_field import TYPE_NAME, client_field, fields_count, fields_read
 
 MESSAGE_NAME = re.compile(r"[a-z][A-Za-z0-9_.-]{0,99}")
 OWNER_NAME = re.compile(r"[a-z][a-z0-9/_-]{0,99}")
@@ -179,6 +179,7 @@ class _Reader:
             if any(field.member == "client" for field in message.body.fields):
                 entry.complain("the C name 'client' belongs to the field _client")
             message.body.fields.append(client_field())
+            fields_count(message.body.fields, entry.where, self.complaints)
 
     def _event(self, entry):
         message = self._begin(entry, "event", "topic", "")
@@ -247,6 +248,3 @@ class _Reader:
 
         for name in sorted(self.types):
             visit(name)
-
-
-__all__ = ["schema_read", "snake"]

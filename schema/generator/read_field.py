@@ -2,9 +2,10 @@
 import re
 
 from .check import Entry
-from .model import INT64_MAX, INT64_MIN, KINDS, NUMBER_RANGE, NUMBERS, SIZED, SPANS, Field, snake
+from .model import INT64_MAX, INT64_MIN, KINDS, NUMBER_RANGE, NUMBERS, SIZED, SPANS, Field
 
 FIELD_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_.-]{0,99}")
+FIELDS_MOST = 64
 TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -55,7 +56,7 @@ def _limits(entry, field):
         if low is not None or high is not None:
             entry.complain(f"a {field.kind} has no limits")
         field.min, field.max = INT64_MIN, INT64_MAX
-    if field.max < field.min and "choices" not in entry.rest:
+    if high is not None and field.max < field.min:
         entry.complain("'max' is below 'min'")
 
 
@@ -80,6 +81,8 @@ def _choices(entry, field):
             field.max = longest
         elif field.max < longest:
             entry.complain("a choice is longer than 'max'")
+        if min(len(choice.encode()) for choice in choices) < field.min:
+            entry.complain("a choice is shorter than 'min'")
 
 
 def _parts(entry, field, complaints):
@@ -110,7 +113,13 @@ def fields_read(values, where, complaints):
             if member:
                 members.add(member)
         fields.append(field)
+    fields_count(fields, where, complaints)
     return fields
+
+
+def fields_count(fields, where, complaints):
+    if len(fields) > FIELDS_MOST:
+        complaints.add(where, f"has more than {FIELDS_MOST} fields: the codec counts them in one word")
 
 
 def client_field():
@@ -121,6 +130,3 @@ def client_field():
     field.min, field.max = INT64_MIN, INT64_MAX
     field.summary = "Who asks; added by the edge."
     return field
-
-
-__all__ = ["client_field", "fields_read", "snake"]

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Holds schema/ against the facts of the protocol in tests/data/protocol.
+
+Usage: test_facts.py SOURCE_DIR
+"""
+import json
+import os
+import sys
+import unittest
+
+SOURCE = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else ".")
+sys.path.insert(0, os.path.join(SOURCE, "schema"))
+
+from generator import read  # noqa: E402
+
+FACTS = os.path.join(SOURCE, "tests", "data", "protocol")
+
+# What clients must find answered; grows with the gateway.
+METHODS = """connect health status agents.list sessions.list sessions.subscribe sessions.unsubscribe
+sessions.messages.subscribe sessions.messages.unsubscribe sessions.preview sessions.describe chat.send chat.history
+chat.abort agent agent.wait agent.identity.get logs.tail config.get models.list channels.status system-presence
+last-heartbeat""".split()
+EVENTS = """agent chat session.message session.tool sessions.changed presence health tick shutdown heartbeat
+connect.challenge""".split()
+
+DELIVERY = {"broadcast": "broadcast", "targeted-subscribers": "subscribers", "per-connection-first-frame": "connection"}
+DROP = {False: "never", True: "always", "delta only": "delta"}
+KINDS = {"boolean": ("bool",), "integer": ("u32", "u64", "i64"), "number": ("f64",), "string": ("str",),
+         "array": ("list",), "object": ("struct", "map")}
+
+
+def load(name, key):
+    with open(os.path.join(FACTS, name), encoding="utf-8") as stream:
+        return json.load(stream)[key]
+
+
+def by_name(rows):
+    return {row["name"]: row for row in rows}
+
+
+class FactsTest(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.schema, complaints = read.schema_read(os.path.join(SOURCE, "schema"))
+        assert not complaints, complaints
+        cls.types = {one.name: one for one in cls.schema.types}
+        cls.methods = {one.name: one for one in cls.schema.messages if one.method}
+        cls.events = {one.name: one for one in cls.schema.messages if one.event}
+        cls.shapes = {row["name"]: row["shape"] for row in load("shapes.json", "shapes")}
+
+    def test_every_method_that_clients_need_is_there(self):
+        self.assertEqual([], [name for name in METHODS if name not in self.methods])
+        self.assertEqual([], [name for name in EVENTS if name not in self.events])
+
+    def test_a_method_of_our_own_says_since_when(self):
+        facts = by_name(load("methods.json", "methods"))
+        for name, message in self.methods.items():
+            if name not in facts:
+                self.assertIsNotNone(message.method.since, f"{name} is no method of the protocol")
+
+    def test_methods_have_the_facts_of_the_protocol(self):
+        facts = by_name(load("methods.json", "methods"))
+        for name, message in self.methods.items():
+            fact, row = facts.get(name), message.method
+            if fact is None:
+                continue
+            with self.subTest(method=name):
+                self.assertEqual(fact["scope"], row.scope or "none")
+                self.assertEqual(fact["idempotency"], row.idempotency)
+                self.assertEqual(fact["advertised"], row.advertised)
+                self.assertEqual(fact["rate_limited"], row.rate_limited)
+                self.assertEqual(fact["late"], row.late)
+
+    def test_params_have_the_shape_of_the_protocol(self):
+        facts = by_name(load("methods.json", "methods"))
+        for name, message in self.methods.items():
+            fact = facts.get(name)
+            if fact is None:
+                continue
+            with self.subTest(method=name):
+                if fact["params"] is None:
+                    self.assertTrue(message.body.open, "the protocol checks no params here, so the table must be open")
+                    known = {field.name for field in message.body.fields if not field.internal}
+                    self.assertLessEqual(known, set(fact.get("loose", [])))
+                else:
+                    self.hold_object(self.shapes[fact["params"]], message.body, fact["params"])
+
+    def test_every_method_but_the_handshake_carries_who_asks(self):
+        for name, message in self.methods.items():
+            internal = [field.name for field in message.body.fields if field.internal]
+            self.assertEqual([] if message.method.handshake else ["_client"], internal, name)
+
+    def test_events_have_the_facts_of_the_protocol(self):
+        facts = by_name(load("events.json", "events"))
+        for name, message in self.events.items():
+            fact, row = facts.get(name), message.event
+            with self.subTest(event=name):
+                self.assertIsNotNone(fact, "is no event of the protocol")
+                self.assertEqual(fact["scope"], row.scope)
+                self.assertEqual(DELIVERY[fact["delivery"]], row.delivery)
+                self.assertEqual(DROP[fact["drop_if_slow"]], row.droppable)
+                self.assertEqual(fact["advertised"], row.advertised)
+                self.assertEqual(fact["seq"], row.counted)
+                self.assertEqual(fact["state_version"], row.state_version)
+                self.assertEqual(fact["nodes"], row.nodes)
+                if fact["payload"]:
+                    required = set(self.shapes[fact["payload"]].get("required", []))
+                    ours = {field.name for field in message.body.fields if field.required}
+                    self.assertEqual(required, ours)
+
+    def test_the_request_frame_has_the_shape_of_the_protocol(self):
+        self.hold_object(self.shapes["RequestFrame"], self.types["request_frame"], "RequestFrame")
+
+    def test_clients_see_only_codes_of_the_protocol(self):
+        codes = set(load("errors.json", "codes"))
+        self.assertEqual(set(), {error.wire for error in self.schema.errors} - codes)
+
+    # --- one shape against one table ---------------------------------------------------
+
+    def hold_object(self, shape, body, where):
+        fields = [field for field in body.fields if not field.internal]
+        self.assertEqual(not shape.get("additionalProperties", True), not body.open, where)
+        self.assertEqual(set(shape.get("properties", {})), {field.name for field in fields}, where)
+        required = [name for name in shape.get("properties", {}) if name in shape.get("required", [])]
+        self.assertEqual(required, [field.name for field in fields if field.required], where)
+        for field in fields:
+            self.hold_field(shape["properties"][field.name], field, f"{where}.{field.name}")
+
+    def hold_field(self, shape, field, where):
+        self.assertFalse(field.nullable, where)
+        if "anyOf" in shape:
+            self.assertEqual([one["const"] for one in shape["anyOf"]], field.choices, where)
+            self.assertTrue(field.choices_any_of, where)
+        elif "enum" in shape or "const" in shape:
+            self.assertEqual(shape.get("enum", [shape.get("const")]), field.choices, where)
+            self.assertEqual("type" not in shape, field.choices_untyped, where)
+        elif "type" in shape:
+            self.assertIn(field.kind, KINDS[shape["type"]], where)
+            self.hold_limits(shape, field, where)
+        else:
+            self.assertEqual("any", field.kind, where)
+        if shape.get("type") == "array":
+            self.hold_field(shape["items"], field.item, f"{where}[]")
+        if shape.get("type") == "object":
+            self.hold_inner(shape, field, where)
+
+    def hold_limits(self, shape, field, where):
+        low = shape.get("minimum", shape.get("minLength", shape.get("minItems")))
+        high = shape.get("maximum", shape.get("maxLength", shape.get("maxItems")))
+        if field.kind in ("str", "list", "map"):
+            self.assertEqual(low or 0, field.min, where)
+        elif low is not None:
+            self.assertEqual(low, field.min, where)
+        if high is not None:
+            self.assertEqual(high, field.max, where)
+
+    def hold_inner(self, shape, field, where):
+        if "patternProperties" in shape:
+            self.assertEqual("map", field.kind, where)
+            inner = next(iter(shape["patternProperties"].values()))
+            if field.item is not None:
+                self.hold_field(inner, field.item, f"{where}.*")
+            else:
+                self.assertEqual({}, inner, where)
+        else:
+            self.hold_object(shape, self.types[field.of], where)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
