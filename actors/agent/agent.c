@@ -796,7 +796,7 @@ static int agent_init(void *state, struct actor *actor, const char *arg)
     if (!rc) {
         rc = turn_resume(self);
     }
-    return rc ? rc : setup_ask(self);
+    return rc ? rc : setup_open(self);
 }
 
 static void agent_deinit(void *state, struct actor *actor)

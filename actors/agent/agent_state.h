@@ -58,6 +58,7 @@ struct agent {
     bool is_timer_open;
     struct asker *waits;
     uint32_t waits_n;
+    uint64_t late_due_ms;    /* loop time when text held back may be shown; 0: none is */
     uint64_t unsaved_due_ms; /* loop time; 0: every end is stored */
 
     struct settings settings;
@@ -136,6 +137,8 @@ void turn_flow(struct run *run);
 
 /* After a commit. The run may be gone from here on. */
 void show_run(struct agent *self, struct run *run);
+/* Shows the text that was held back for a while. */
+void show_late(struct agent *self);
 /* Tells everyone that the end of a run could not be stored. */
 void show_unsaved(struct agent *self, struct run *run);
 /* Someone who streams has credit again. */
@@ -159,7 +162,9 @@ void waits_arm(struct agent *self);
 
 /* --- setup.c ------------------------------------------------------------------------------------ */
 
-/* Asks `config`; the answers come later. 0 or a fault. */
+/* Asks `config` now and whenever that helps. 0 or a fault. */
+int setup_open(struct agent *self);
+/* Asks once; the answers come later. 0 or a fault. */
 int setup_ask(struct agent *self);
 int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg);
 

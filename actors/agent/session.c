@@ -152,7 +152,7 @@ void book_run_remove(struct book *self, struct run *run)
 
     book_phase_set(self, run, RUN_ENDING); /* so that it is counted nowhere */
     run_unlink(session, run);
-    if (was_first && session->first) {
+    if (was_first && session->first && session->first->phase == RUN_WAITING) {
         ready_add(self, session->first);
     }
     zhashx_delete(self->runs, run->row.id);

@@ -79,6 +79,7 @@ struct run {
     struct text_buf text;   /* the answer so far */
     size_t shown;           /* bytes of it in agent events */
     size_t chat_shown;      /* bytes of it in chat events */
+    uint64_t shown_due_ms;  /* loop time when the next agent event may go */
     uint64_t chat_due_ms;   /* loop time when the next chat delta may go */
     uint32_t seq;           /* of its newest agent event */
     struct text_buf said;     /* packed message of the person, until it was shown */

@@ -5,7 +5,7 @@
 #include "schema_gen.h"
 
 #define ASK_DEADLINE_MS 5000
-#define ASK_AGAIN_MS 250
+#define ASK_AGAIN_MS 2000 /* config's coming back is seen at once; this is for a failure of another kind */
 
 static const char *env_get(const char *name)
 {
@@ -123,4 +123,27 @@ int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
         return 0;
     }
     return setup_ask(self);
+}
+
+static void on_config_life(void *state, struct actor *actor, struct span address, enum actor_life life)
+{
+    struct agent *self = state;
+    int rc;
+
+    (void)address;
+    if (life != ACTOR_LIFE_READY || !self->settings_due_ms || self->settings_asked) {
+        return;
+    }
+    self->settings_due_ms = 0;
+    rc = setup_ask(self);
+    if (rc) {
+        (void)actor_fault(actor, rc); /* the loop ends after this turn */
+    }
+}
+
+int setup_open(struct agent *self)
+{
+    int rc = actor_watch(self->actor, "config", on_config_life);
+
+    return rc ? rc : setup_ask(self);
 }

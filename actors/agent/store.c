@@ -71,8 +71,9 @@ static const char *const stmt_texts[STMT_N] = {
                         "timeout_ms = ?12, model = ?13, stop_reason = ?14, error = ?15 WHERE n = ?1",
     [STMT_RUN_GET] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = ?1",
     [STMT_RUNS_OPEN] = "SELECT " RUN_COLUMNS " FROM runs WHERE state < 2 ORDER BY n",
+    /* The newest row stays, so that a number is never given twice. */
     [STMT_RUNS_PRUNE] = "DELETE FROM runs WHERE n IN (SELECT n FROM (SELECT n, state, ended_ms FROM runs ORDER BY n "
-                        "LIMIT " PRUNE_ROWS ") WHERE state >= 2 AND ended_ms < ?1)",
+                        "LIMIT " PRUNE_ROWS ") WHERE state >= 2 AND ended_ms < ?1) AND n < (SELECT max(n) FROM runs)",
 };
 
 static const char schema_text[] =

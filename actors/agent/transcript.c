@@ -1,6 +1,6 @@
 #include "actors/agent/transcript.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "actors/agent/events.h"
 #include "actors/agent/message.h"
@@ -69,11 +69,18 @@ void transcript_answer_pack(struct pack *out, const struct run *run, int64_t now
     pack_map_end(out);
 }
 
-/* --- reading back, newest first, written oldest first ----------------------------------------- */
+/* --- reading back: newest first, so that the limits keep the newest ------------------------------ */
+
+struct pile_item {
+    int64_t run_n; /* 0 where the order is that of the transcript alone */
+    uint32_t seq;
+    size_t at;
+    size_t size;
+};
 
 struct pile {
     struct text_buf bytes; /* packed values one behind the other */
-    struct text_buf sizes; /* size_t of each */
+    struct text_buf items; /* struct pile_item of each */
     uint32_t n;
     uint32_t n_max;
     size_t bytes_max;
@@ -85,14 +92,15 @@ struct pile {
 static void pile_deinit(struct pile *self)
 {
     text_buf_deinit(&self->bytes);
-    text_buf_deinit(&self->sizes);
+    text_buf_deinit(&self->items);
     pack_deinit(&self->scratch);
 }
 
 /* Keeps what stands in the scratch; true when the pile is full. */
-static bool pile_add(struct pile *self)
+static bool pile_add(struct pile *self, int64_t run_n, uint32_t seq)
 {
     struct span value = pack_span(&self->scratch);
+    struct pile_item item = { .run_n = run_n, .seq = seq, .at = self->bytes.len, .size = value.len };
 
     self->rc = pack_error(&self->scratch);
     if (self->rc || (self->n && self->bytes.len + value.len > self->bytes_max)) {
@@ -100,22 +108,32 @@ static bool pile_add(struct pile *self)
     }
     self->rc = text_buf_add(&self->bytes, value);
     if (!self->rc) {
-        self->rc = text_buf_add(&self->sizes, (struct span){ (const char *)&value.len, sizeof(value.len) });
+        self->rc = text_buf_add(&self->items, (struct span){ (const char *)&item, sizeof(item) });
     }
     self->n += !self->rc;
     return self->rc || self->n >= self->n_max;
 }
 
-static void pile_write(const struct pile *self, struct pack *out)
+static int item_compare(const void *a, const void *b)
 {
-    size_t end = self->bytes.len;
+    const struct pile_item *left = a;
+    const struct pile_item *right = b;
 
-    for (uint32_t i = self->n; i; i--) {
-        size_t size;
+    if (left->run_n != right->run_n) {
+        return left->run_n < right->run_n ? -1 : 1;
+    }
+    return left->seq < right->seq ? -1 : left->seq > right->seq;
+}
 
-        memcpy(&size, self->sizes.data + (i - 1) * sizeof(size), sizeof(size));
-        end -= size;
-        pack_raw(out, (struct span){ self->bytes.data + end, size });
+static void pile_write(struct pile *self, struct pack *out)
+{
+    struct pile_item *items = (struct pile_item *)(void *)self->items.data; /* malloc aligns it */
+
+    if (self->n) {
+        qsort(items, self->n, sizeof(*items), item_compare);
+    }
+    for (uint32_t i = 0; i < self->n; i++) {
+        pack_raw(out, (struct span){ self->bytes.data + items[i].at, items[i].size });
     }
 }
 
@@ -184,7 +202,7 @@ static int history_on_message(void *arg, const struct store_message *message)
     }
     pack_reset(&pile->scratch);
     events_message(&pile->scratch, body, message->id, message->seq);
-    return pile->rc || pile_add(pile);
+    return pile->rc || pile_add(pile, 0, message->seq);
 }
 
 int transcript_history_pack(struct store *store, int64_t session_n, uint32_t seq_max,
@@ -221,7 +239,7 @@ static int preview_on_message(void *arg, const struct store_message *message)
     pack_kv_str(&pile->scratch, "text",
                 transcript_text_cut((struct span){ text.data, text.len }, pile->chars_max));
     pack_map_end(&pile->scratch);
-    return pile_add(pile);
+    return pile_add(pile, 0, message->seq);
 }
 
 int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq_max, uint32_t limit,
@@ -259,7 +277,7 @@ static int question_on_message(void *arg, const struct store_message *message)
     if (message->seq == self->question_seq) {
         pack_reset(&self->pile.scratch);
         if (message_pack(message->body, &self->pile.scratch)) {
-            (void)pile_add(&self->pile); /* full or not, there is only one */
+            (void)pile_add(&self->pile, message->run_n, message->seq); /* full or not, there is only one */
         }
     }
     return 1;
@@ -269,11 +287,12 @@ static int context_on_message(void *arg, const struct store_message *message)
 {
     struct context *self = arg;
 
+    /* A question that waited stands before the answers it waited for; by run they are in order. */
     if (message->run_n >= self->run_n) {
         return 0; /* the question itself, and what waits behind it */
     }
     pack_reset(&self->pile.scratch);
-    return message_pack(message->body, &self->pile.scratch) ? pile_add(&self->pile) : 0;
+    return message_pack(message->body, &self->pile.scratch) ? pile_add(&self->pile, message->run_n, message->seq) : 0;
 }
 
 int transcript_context_pack(struct store *store, const struct store_run *run, uint32_t seq_max,

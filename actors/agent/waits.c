@@ -88,6 +88,10 @@ static void timer_on_timer(uv_timer_t *timer)
     int rc = 0;
 
     waits_expire(self, now_ms);
+    if (self->late_due_ms && self->late_due_ms <= now_ms) {
+        self->late_due_ms = 0;
+        show_late(self);
+    }
     if (self->unsaved_due_ms && self->unsaved_due_ms <= now_ms) {
         self->unsaved_due_ms = 0;
         actor_status(self->actor, "");
@@ -115,7 +119,7 @@ static uint64_t due_min(uint64_t a, uint64_t b)
 
 void waits_arm(struct agent *self)
 {
-    uint64_t due_ms = due_min(self->unsaved_due_ms, self->settings_due_ms);
+    uint64_t due_ms = due_min(due_min(self->unsaved_due_ms, self->settings_due_ms), self->late_due_ms);
     uint64_t now_ms = uv_now(actor_loop(self->actor));
 
     if (!self->is_timer_open) {
