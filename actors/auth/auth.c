@@ -275,6 +275,16 @@ static void settings_request(struct auth *self)
     }
 }
 
+/* Also after config has crashed: what changed meanwhile is not announced. */
+static void on_config_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
+{
+    (void)actor;
+    (void)address;
+    if (life == ACTOR_LIFE_READY) {
+        settings_request(arg);
+    }
+}
+
 static int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     (void)ctx;
@@ -312,10 +322,7 @@ static int auth_init(void *state, struct actor *actor, const char *arg)
     self->has_timer = true;
     int fault = db_path(path);
     fault = fault ? fault : judge_init(&self->judge, path);
-    if (!fault) {
-        settings_request(self);
-    }
-    return fault;
+    return fault ? fault : actor_watch(actor, "config", on_config_life);
 }
 
 static void auth_deinit(void *state, struct actor *actor)

@@ -294,6 +294,16 @@ static void config_request(struct log *self)
     }
 }
 
+/* Also after config has crashed: what changed meanwhile is not announced. */
+static void on_config_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
+{
+    (void)actor;
+    (void)address;
+    if (life == ACTOR_LIFE_READY) {
+        config_request(arg);
+    }
+}
+
 static int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     (void)ctx;
@@ -320,8 +330,7 @@ static int log_init(void *state, struct actor *actor, const char *arg)
     self->flush.data = self->repeat_timer.data = self->retry.data = self;
     self->has_handles = true;
     uv_prepare_start(&self->flush, on_flush);
-    config_request(self);
-    return 0;
+    return actor_watch(actor, "config", on_config_life);
 }
 
 static void log_deinit(void *state, struct actor *actor)
