@@ -51,7 +51,124 @@ const struct cli_opt cli_commands_json[] = {
     { 0 },
 };
 
+static const struct cli_opt verbose_options[] = {
+    { .name = "verbose", .kind = CLI_OPT_FLAG, .summary = "Have the gateway look again, and show everything." },
+    { .name = "debug", .kind = CLI_OPT_FLAG, .summary = "The same as --verbose." },
+    { 0 },
+};
+
+static const struct cli_opt status_options[] = {
+    { .name = "deep",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Have the gateway look at its channels now, and show its health." },
+    { .name = "all", .kind = CLI_OPT_FLAG, .summary = "The same as --deep." },
+    { 0 },
+};
+
+static const struct cli_opt agent_options[] = {
+    { .name = "message",
+      .letter = 'm',
+      .kind = CLI_OPT_TEXT,
+      .required = true,
+      .value = "text",
+      .summary = "What to say to the agent." },
+    { .name = "agent", .kind = CLI_OPT_TEXT, .value = "id", .summary = "Which agent. Else the default one." },
+    { .name = "session-id",
+      .kind = CLI_OPT_TEXT,
+      .value = "id",
+      .summary = "Continue, or begin, the session of this id." },
+    { .name = "session-key",
+      .kind = CLI_OPT_TEXT,
+      .value = "key",
+      .summary = "Continue, or begin, the session of this key." },
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_OPT_TEXT,
+      .value = "dest",
+      .summary = "The session of this correspondent, such as a phone number." },
+    { .name = "model", .kind = CLI_OPT_TEXT, .value = "id", .summary = "Model for this turn: provider/model." },
+    { .name = "thinking",
+      .kind = CLI_OPT_TEXT,
+      .value = "level",
+      .summary = "How long to think: off, minimal, low, medium, high, or what the provider has." },
+    { .name = "deliver", .kind = CLI_OPT_FLAG, .summary = "Send the reply to the channel of the session as well." },
+    { .name = "channel", .kind = CLI_OPT_TEXT, .value = "channel", .summary = "Channel to deliver through." },
+    { .name = "reply-to",
+      .kind = CLI_OPT_TEXT,
+      .value = "target",
+      .summary = "Deliver to this correspondent instead." },
+    { .name = "reply-channel",
+      .kind = CLI_OPT_TEXT,
+      .value = "channel",
+      .summary = "Deliver through this channel instead." },
+    { .name = "reply-account",
+      .kind = CLI_OPT_TEXT,
+      .value = "id",
+      .summary = "Deliver from this account of the channel." },
+    { .name = "timeout",
+      .kind = CLI_OPT_NUMBER,
+      .value = "seconds",
+      .preset = "600",
+      .min = 0,
+      .max = 2592000,
+      .summary = "End the turn after this many seconds, 0 for never." },
+    { 0 },
+};
+
+static const struct cli_opt logs_options[] = {
+    { .name = "follow", .kind = CLI_OPT_FLAG, .summary = "Go on with what is added, until Ctrl-C." },
+    { .name = "limit",
+      .kind = CLI_OPT_NUMBER,
+      .value = "n",
+      .preset = "200",
+      .min = 1,
+      .max = 5000,
+      .summary = "At most this many lines." },
+    { .name = "max-bytes",
+      .kind = CLI_OPT_NUMBER,
+      .value = "n",
+      .preset = "250000",
+      .min = 1,
+      .max = 1000000,
+      .summary = "At most this many bytes of the file." },
+    { .name = "interval",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "1000",
+      .min = 10,
+      .max = 3600000,
+      .summary = "With --follow: ask for more this often." },
+    { .name = "plain", .kind = CLI_OPT_FLAG, .summary = "No styles." },
+    { .name = "local-time", .kind = CLI_OPT_FLAG, .summary = "Times of this machine's zone." },
+    { .name = "timeout",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "30000",
+      .min = 1,
+      .max = 86400000,
+      .summary = "Give up after this many milliseconds." },
+    { 0 },
+};
+
+static const struct cli_opt *const health_tables[] = { verbose_options, cli_commands_target, cli_commands_timeout,
+                                                       cli_commands_json, NULL };
+static const struct cli_opt *const status_tables[] = { status_options, cli_commands_target, cli_commands_timeout,
+                                                       cli_commands_json, NULL };
+static const struct cli_opt *const agent_tables[] = { agent_options, cli_commands_target, cli_commands_json, NULL };
+static const struct cli_opt *const logs_tables[] = { logs_options, cli_commands_target, cli_commands_json, NULL };
 static const struct cli_opt *const root_tables[] = { root_options, NULL };
+
+static const struct cli_example agent_examples[] = {
+    { "openclaw agent --message \"What is on today?\"", "Ask the default agent, in its main session." },
+    { "openclaw agent --agent ops --session-id night -m \"Summarize the log\" --json", "The whole result as JSON." },
+    { 0 },
+};
+
+static const struct cli_example logs_examples[] = {
+    { "openclaw logs --follow", "Watch." },
+    { "openclaw logs --json | jq 'select(.level == \"error\")'", "One JSON object per line." },
+    { 0 },
+};
 
 static const struct cli_example root_examples[] = {
     { "openclaw --dev gateway --allow-unconfigured", "Start a gateway to try things out, on port 19001." },
@@ -62,6 +179,12 @@ static const struct cli_example root_examples[] = {
 };
 
 static const struct cli_command root_commands[] = {
+    { .name = "agent",
+      .summary = "Say something to an agent and print its reply.",
+      .details = "On a terminal the words appear as they come. Ctrl-C stops the agent too.",
+      .options = agent_tables,
+      .examples = agent_examples,
+      .run = cmd_agent },
     { .name = "gateway",
       .summary = "Run the gateway, look at it, and call its methods.",
       .details = "Without a command it runs the gateway in the foreground, as `openclaw gateway run` does.",
@@ -72,6 +195,16 @@ static const struct cli_command root_commands[] = {
       .summary = "One host of a gateway; started by the gateway itself.",
       .is_hidden = true,
       .run = cmd_host_child },
+    { .name = "status",
+      .summary = "Show the gateway, its agents, channels and sessions at a glance.",
+      .options = status_tables,
+      .run = cmd_status },
+    { .name = "health", .summary = "Ask the running gateway how it is.", .options = health_tables, .run = cmd_health },
+    { .name = "logs",
+      .summary = "Show the end of the gateway's log.",
+      .options = logs_tables,
+      .examples = logs_examples,
+      .run = cmd_logs },
     { 0 },
 };
 

@@ -20,11 +20,16 @@ extern const struct cli_opt cli_commands_json[];
 extern const struct cli_command cli_commands_gateway[];
 extern const struct cli_command cli_commands_bus[];
 
+int cmd_gateway_run(struct cli *cli);
+int cmd_host_child(struct cli *cli);
 int cmd_gateway_call(struct cli *cli);
-/* Weak until their files exist; the parser refuses a command without a function. */
-int cmd_gateway_run(struct cli *cli) __attribute__((weak));
-int cmd_host_child(struct cli *cli) __attribute__((weak));
-int cmd_bus_tap(struct cli *cli) __attribute__((weak));
-int cmd_bus_actors(struct cli *cli) __attribute__((weak));
+int cmd_gateway_status(struct cli *cli);
+int cmd_gateway_probe(struct cli *cli);
+int cmd_health(struct cli *cli);
+int cmd_status(struct cli *cli);
+int cmd_agent(struct cli *cli);
+int cmd_logs(struct cli *cli);
+int cmd_bus_tap(struct cli *cli);
+int cmd_bus_actors(struct cli *cli);
 
 #endif

@@ -64,6 +64,34 @@ static const struct cli_opt call_options[] = {
 static const struct cli_opt *const call_tables[] = { call_options, cli_commands_target, cli_commands_timeout,
                                                      cli_commands_json, NULL };
 
+static const struct cli_opt status_options[] = {
+    { .name = "deep",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Show health and actors, and look for further installed gateways." },
+    { .name = "require-rpc",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Ask the gateway something, and exit with an error when it does not answer." },
+    { .name = "no-probe", .kind = CLI_OPT_FLAG, .summary = "Do not connect to the gateway." },
+    { 0 },
+};
+
+static const struct cli_opt probe_options[] = {
+    { .name = "timeout",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "3000",
+      .min = 1,
+      .max = 86400000,
+      .summary = "Give up on a gateway after this many milliseconds." },
+    { 0 },
+};
+
+static const struct cli_opt *const health_tables[] = { cli_commands_target, cli_commands_timeout, cli_commands_json,
+                                                       NULL };
+static const struct cli_opt *const status_tables[] = { status_options, cli_commands_target, cli_commands_timeout,
+                                                       cli_commands_json, NULL };
+static const struct cli_opt *const probe_tables[] = { probe_options, cli_commands_target, cli_commands_json, NULL };
+
 static const struct cli_example call_examples[] = {
     { "openclaw gateway call sessions.list --params '{\"limit\": 5}'", "Ask with parameters." },
     { "openclaw gateway call health | jq .ok", "The answer is JSON in any case." },
@@ -90,5 +118,14 @@ const struct cli_command cli_commands_gateway[] = {
       .options = call_tables,
       .examples = call_examples,
       .run = cmd_gateway_call },
+    { .name = "health", .summary = "Ask the gateway how it is.", .options = health_tables, .run = cmd_health },
+    { .name = "status",
+      .summary = "Show whether a gateway runs here, where it listens, and whether it lets us in.",
+      .options = status_tables,
+      .run = cmd_gateway_status },
+    { .name = "probe",
+      .summary = "Show which gateways answer, and what we may do there.",
+      .options = probe_tables,
+      .run = cmd_gateway_probe },
     { 0 },
 };

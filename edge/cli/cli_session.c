@@ -297,12 +297,12 @@ static int attempt(struct cli_session *self, uint64_t left_ms, struct cli_proble
     self->problem = (struct cli_problem){ .kind = CLI_PROBLEM_NONE };
     self->request = (struct request){ .answer = &self->hello };
     self->has_ended = false;
+    pack_reset(&self->hello);
     r = ws_client_new(&client_opts, &self->client);
     if (r) {
         problem_set(self, CLI_PROBLEM_FAULT, fault_text(r));
     }
     loop_run(self, left_ms);
-    /* The close that follows a refusal belongs to it, and names it when the answer did not. */
     return step_finish(self, "connect", self->opts.timeout_ms, problem);
 }
 
@@ -325,11 +325,9 @@ static int attempts(struct cli_session *self, struct cli_problem *problem)
             return r;
         }
         ws_client_destroy(&self->client);
-        self->problem = (struct cli_problem){ .kind = CLI_PROBLEM_NONE };
-        self->request.is_done = false;
-        loop_run(self, pause);
-        if (self->is_interrupted) {
-            return step_finish(self, "connect", 0, problem);
+        r = cli_session_pause(self, pause, problem);
+        if (r) {
+            return r;
         }
     }
 }
@@ -388,6 +386,25 @@ int cli_session_wait(struct cli_session *self, uint64_t ms, struct cli_problem *
         return 0;
     }
     return step_finish(self, "wait", ms, problem);
+}
+
+int cli_session_pause(struct cli_session *self, uint64_t ms, struct cli_problem *problem)
+{
+    uint64_t deadline = clock_mono_ms() + ms;
+
+    self->request = (struct request){ .answer = NULL };
+    for (uint64_t now = clock_mono_ms(); now < deadline && !self->is_interrupted; now = clock_mono_ms()) {
+        self->problem = (struct cli_problem){ .kind = CLI_PROBLEM_NONE }; /* what ends meanwhile ended before */
+        loop_run(self, deadline - now);
+    }
+    return self->is_interrupted ? step_finish(self, "wait", ms, problem) : 0;
+}
+
+int cli_session_reopen(struct cli_session *self, struct cli_problem *problem)
+{
+    ws_client_destroy(&self->client);
+    self->started_ms = clock_mono_ms();
+    return attempts(self, problem);
 }
 
 void cli_session_resume(struct cli_session *self)

@@ -56,6 +56,11 @@ int cli_session_call(struct cli_session *self, const struct cli_call *call, stru
 /* Lets events arrive for so long; 0 when the time is over. */
 int cli_session_wait(struct cli_session *self, uint64_t ms, struct cli_problem *problem);
 
+/* Lets time pass, connected or not; a problem only when interrupted. */
+int cli_session_pause(struct cli_session *self, uint64_t ms, struct cli_problem *problem);
+/* Connects anew after the connection ended. 0 or CLI_SESSION_E_PROBLEM. */
+int cli_session_reopen(struct cli_session *self, struct cli_problem *problem);
+
 /* After an interruption every call ends at once; this allows further ones, to tidy up. */
 void cli_session_resume(struct cli_session *self);
 

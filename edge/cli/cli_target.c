@@ -124,15 +124,16 @@ static int address_local(const struct cli *cli, struct span doc, struct cli_targ
     return address_set(target, address, source);
 }
 
-static int target_fill(const struct cli *cli, bool tolerates_config, struct cli_target *target)
+static int target_fill(const struct cli *cli, unsigned flags, struct cli_target *target)
 {
     struct gateway_overrides overrides = overrides_choose(cli);
-    const char *url = cli_text(cli, "url");
+    bool is_local = flags & CLI_TARGET_LOCAL;
+    const char *url = is_local ? NULL : cli_text(cli, "url");
     struct pack doc;
     struct span remote;
     int r;
 
-    if (url || env_text("OPENCLAW_GATEWAY_URL")) {
+    if (url || (env_text("OPENCLAW_GATEWAY_URL") && !is_local && !cli_given(cli, "port"))) {
         secrets_given(cli, !url, target);
         return address_set(target, url ? url : env_text("OPENCLAW_GATEWAY_URL"),
                            url ? "--url" : "OPENCLAW_GATEWAY_URL");
@@ -141,11 +142,11 @@ static int target_fill(const struct cli *cli, bool tolerates_config, struct cli_
     config_read(cli, &overrides, &doc, target);
     secrets_given(cli, true, target);
     remote = value_str(value_path(pack_span(&doc), "gateway.remote.url"), (struct span){ 0 });
-    if (target->config_problem[0] && !tolerates_config) {
+    if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT)) {
         cli_err("the config cannot be used: %s", target->config_problem);
         cli_err_more("correct %s, or name the gateway with --url and --token", cli->paths.config_path);
         r = CLI_TARGET_E_CONFIG;
-    } else if (!cli_given(cli, "port") && remote.len &&
+    } else if (!is_local && !cli_given(cli, "port") && remote.len &&
                span_is_text(value_str(value_path(pack_span(&doc), "gateway.mode"), (struct span){ 0 }), "remote")) {
         char address[sizeof(target->address)];
 
@@ -169,12 +170,12 @@ static int target_fill(const struct cli *cli, bool tolerates_config, struct cli_
     return r;
 }
 
-int cli_target_resolve(const struct cli *cli, bool tolerates_config, struct cli_target *ret_target)
+int cli_target_resolve(const struct cli *cli, unsigned flags, struct cli_target *ret_target)
 {
     int r;
 
     *ret_target = (struct cli_target){ .has_config = false };
-    r = target_fill(cli, tolerates_config, ret_target);
+    r = target_fill(cli, flags, ret_target);
     if (r) {
         cli_target_deinit(ret_target);
     }

@@ -35,11 +35,13 @@ enum {
     CLI_TARGET_E_CONFIG = 2, /* the address depends on a config that cannot be used; explained there too */
 };
 
-/*
- * `tolerates_config`: go on with defaults when the config is broken (for commands that
- * diagnose). Returns 0 or an outcome.
- */
-int cli_target_resolve(const struct cli *cli, bool tolerates_config, struct cli_target *ret_target);
+enum {
+    CLI_TARGET_TOLERANT = 1U << 0, /* go on with defaults when the config is broken: for diagnosis */
+    CLI_TARGET_LOCAL = 1U << 1,    /* this machine, whatever else is named */
+};
+
+/* Returns 0 or an outcome. */
+int cli_target_resolve(const struct cli *cli, unsigned flags, struct cli_target *ret_target);
 
 /* Wipes the secrets. */
 void cli_target_deinit(struct cli_target *self);

@@ -1,0 +1,32 @@
+/*
+ * cli_service: does a gateway of this state directory run on this machine, and is it
+ * installed as a service. Looks only at files and the control socket.
+ */
+#ifndef EDGE_CLI_CLI_SERVICE_H
+#define EDGE_CLI_CLI_SERVICE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "bus/pack.h"
+#include "edge/cli/cli_paths.h"
+
+struct cli_service {
+    bool is_running;
+    pid_t pid;                /* of the supervising process */
+    char unit_path[PATH_MAX]; /* of the systemd unit; empty: not installed */
+    bool is_user_unit;
+};
+
+void cli_service_look(const struct cli_paths *paths, struct cli_service *ret_service);
+
+/* "running, pid 12" or "not running" */
+void cli_service_text(const struct cli_service *self, char *out, size_t out_size);
+
+/* Appends the object that `gateway status --json` calls "service". */
+void cli_service_pack(const struct cli_service *self, struct pack *out);
+/* Appends paths of further gateway units on this machine, as an array. */
+void cli_service_pack_extra(const struct cli_service *self, struct pack *out);
+
+#endif
