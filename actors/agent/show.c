@@ -322,8 +322,8 @@ static void show_end(struct agent *self, struct run *run)
         publish_message(self, run, (struct span){ run->answer.data, run->answer.len }, span_from(run->answer_id),
                         run->row.reply_seq);
         rc = askers_answer(self, run);
-        waits_end(self, &run->row);
     }
+    waits_end(self, &run->row);
     batch_untouch(self, run);
     book_run_remove(&self->book, run);
     if (book_run_next(&self->book)) {

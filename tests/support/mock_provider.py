@@ -64,9 +64,11 @@ class Provider:
             writer.close()
 
     async def exchange(self, reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b""
-        if not head:
+        first = await reader.read(1)
+        if first in (b"", b"\x16"):  # the end, or someone who wants TLS
+            writer.write(b"HTTP/1.1 400 X\r\n\r\n" if first else b"")
             return False
+        head = first + await reader.readuntil(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
@@ -147,9 +149,9 @@ class Answer:
                     "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more})
 
     async def words(self, words, pause=0):
-        for word in words:
+        for number, word in enumerate(words):
             self.chunk({"content": word})
-            if pause:
+            if pause or number % 64 == 63:
                 await self.writer.drain()
                 await asyncio.sleep(pause)
         await self.writer.drain()

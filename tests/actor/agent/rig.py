@@ -2,7 +2,7 @@
 
 import json
 import os
-import queue
+import resource
 import signal
 import subprocess
 import sys
@@ -58,12 +58,19 @@ class Rig:
         with open(self.config_path, "w", encoding="utf-8") as file:
             json.dump({"gateway": {"mode": "local", "auth": {"mode": "token", "token": "token-of-the-tests"}}, **config}, file)
 
-    def start(self):
+    def start(self, file_bytes_max=None, waits=True):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENCLAW_")}
         environment |= {"OPENCLAW_STATE_DIR": self.state_dir, "OPENCLAW_CONFIG_PATH": self.config_path,
                         **self.environment}
         self.errors = open(os.path.join(self.state_dir, "stderr.txt"), "ab")
-        self.process = subprocess.Popen([RIG], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=environment)
+
+        def limit():
+            if file_bytes_max:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, resource.RLIM_INFINITY))
+
+        self.process = subprocess.Popen([RIG], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+                                        env=environment, preexec_fn=limit, restore_signals=not file_bytes_max)
         self.next_id = 1
         self.answers = {}
         self.events = []
@@ -72,7 +79,8 @@ class Rig:
         self.is_over = False
         self.reader = threading.Thread(target=self.read, args=(self.process.stdout,), daemon=True)
         self.reader.start()
-        self.until(lambda: self.is_ready, "readiness")
+        if waits:
+            self.until(lambda: self.is_ready, "readiness")
         return self
 
     def read(self, stdout):

@@ -1,0 +1,178 @@
+"""What a provider can do wrong: each is a clear, typed failure, and the next turn works."""
+
+import pytest
+
+from rig import Failed, text_of
+
+FAIL_PROVIDER = 71
+
+
+def config(provider, **more):
+    return {"models": {"providers": {"mock": provider.setup(**more)}}, "agents": {"defaults": {"model": "mock/mock-1"}}}
+
+
+@pytest.fixture
+def mock(make, provider):
+    return make(config(provider, timeoutSeconds=1))
+
+
+def ask(rig, text, session="agent:main:x"):
+    return rig.call("agent_run", {"session_key": session, "messages": [{"role": "user", "content": text}]})
+
+
+@pytest.mark.parametrize("marker, problem, retryable", [
+    ("FAIL500", "500 mock upstream failure", True),
+    ("FAIL429", "429 slow down", True),
+    ("FAIL400", "400 no such parameter", False),
+    ("CONTEXT", "400 too many tokens", False),
+    ("NOHEAD", "did not begin to answer in time", True),
+    ("STALL", "fell silent in the middle", True),
+    ("CUT", "stream was cut", True),
+    ("UNFINISHED", "stream ended before its answer did", True),
+    ("RUBBISH", "no chat completion", False),
+    ("HTML", "something other than a stream", False),
+    ("BROKEOFF", "the provider broke off: the model fell over", True),
+    ("TOOLCALL", "called a tool", False),
+    ("HUGELINE", "an event larger than 1 MiB", False),
+    ("HUGE", "larger than 8 MiB", False),
+])
+def test_it_is_a_typed_failure_and_the_next_turn_works(mock, marker, problem, retryable):
+    with pytest.raises(Failed) as failed:
+        ask(mock, marker)
+    assert failed.value.code == FAIL_PROVIDER
+    assert problem in failed.value.message
+    assert failed.value.answer["retryable"] is retryable
+    assert ask(mock, "and now?")["text"] == "Hello from the mock model."
+
+
+@pytest.mark.parametrize("marker", ["NODONE", "NOUSAGE", "CRLF"])
+def test_small_liberties_are_taken_well(mock, marker):
+    done = ask(mock, marker)
+    assert done["text"] == "Hello from the mock model."
+    assert done["usage"]["total"] == (0 if marker == "NOUSAGE" else 17)
+
+
+def test_retry_after_is_passed_on(mock):
+    with pytest.raises(Failed) as failed:
+        ask(mock, "FAIL429")
+    assert failed.value.answer["retryAfterMs"] == 7000
+
+
+def test_a_key_is_never_repeated(mock):
+    with pytest.raises(Failed) as failed:
+        ask(mock, "FAIL401")
+    assert failed.value.message == "401 Incorrect API key provided: [redacted]"
+    mock.stop()
+    assert "sk-secret-key" not in mock.error_text()
+
+
+def test_the_key_is_sent_as_bearer(mock, provider):
+    ask(mock, "hello")
+    assert provider.stats()["headers"][-1]["authorization"] == "Bearer sk-secret-key"
+
+
+def test_connections_are_kept(mock, provider):
+    ask(mock, "first")
+    before = provider.stats()
+    for i in range(5):
+        ask(mock, f"turn {i}")
+    after = provider.stats()
+    assert after["requests"] == before["requests"] + 5
+    assert after["connections"] <= before["connections"] + 2  # the statistics take one each
+
+
+def test_nobody_listens(make, provider):
+    rig = make(config(provider, baseUrl="http://127.0.0.1:1/v1"))
+    with pytest.raises(Failed, match="no connection to the provider"):
+        ask(rig, "x")
+
+
+def test_the_name_does_not_resolve(make, provider):
+    rig = make(config(provider, baseUrl="http://no-such-host.invalid/v1"))
+    with pytest.raises(Failed, match="host name does not resolve"):
+        ask(rig, "x")
+
+
+def test_tls_to_a_server_without_it(make, provider):
+    rig = make(config(provider, baseUrl=f"https://127.0.0.1:{provider.port}/v1"))
+    with pytest.raises(Failed, match="no secure connection|cut|failed"):
+        ask(rig, "x")
+
+
+@pytest.mark.parametrize("model, problem", [
+    ("nobody/model", 'no provider "nobody" with a model "model" is configured'),
+    ("builtin/other", 'no provider "builtin" with a model "other" is configured'),
+    ("plain", "a model is named provider/model"),
+])
+def test_an_unknown_model_is_named(mock, model, problem):
+    with pytest.raises(Failed, match=problem):
+        mock.call("agent_run", {"session_key": "agent:main:x", "model": model, "messages": [{"role": "user", "content": "x"}]})
+
+
+def test_a_key_that_is_not_set_is_named(make, provider):
+    rig = make(config(provider, apiKey={"source": "env", "provider": "default", "id": "NO_SUCH_KEY_HERE"}))
+    with pytest.raises(Failed, match="apiKey"):
+        ask(rig, "x")
+
+
+def test_a_key_from_the_environment_is_used(make, provider):
+    rig = make(config(provider, apiKey={"source": "env", "provider": "default", "id": "MY_TEST_KEY"}),
+               environment={"MY_TEST_KEY": "sk-from-environment"})
+    ask(rig, "x")
+    assert provider.stats()["headers"][-1]["authorization"] == "Bearer sk-from-environment"
+
+
+def test_a_failed_run_tells_everyone(mock):
+    number = mock.send("agent", {"sessionKey": "agent:main:s", "message": "FAIL500", "idempotencyKey": "k1"}, window=65536)
+    with pytest.raises(Failed) as failed:
+        mock.answer(number)
+    assert mock.chunks(number, "agent_accepted")[0]["runId"] == "k1"
+    assert failed.value.answer["details"] == {"payload": {"runId": "k1", "status": "error", "summary": "500 mock upstream failure"}}
+    end = mock.of_run("agent", "k1")[-1]["data"]
+    assert end["phase"] == "error" and end["error"] == "500 mock upstream failure"
+    chat = mock.event("chat", lambda b: b["runId"] == "k1" and b["state"] == "error")
+    assert chat["errorMessage"] == "500 mock upstream failure" and chat["errorKind"] == "unknown"
+    assert mock.call("agent.wait", {"runId": "k1", "timeoutMs": 0})["status"] == "error"
+    again = mock.send("agent", {"sessionKey": "agent:main:s", "message": "FAIL500", "idempotencyKey": "k1"}, window=65536)
+    with pytest.raises(Failed, match="500 mock upstream failure"):
+        mock.answer(again)
+    last = mock.history()[-1]
+    assert last["stopReason"] == "error" and last["errorMessage"] == "500 mock upstream failure"
+    assert mock.call("sessions.describe", {"key": "agent:main:s"})["session"]["status"] == "failed"
+
+
+def test_what_was_said_before_the_cut_is_kept(mock):
+    mock.chat("CUT", "k1")
+    assert text_of(mock.history()[-1]) == "Hello from"
+
+
+def test_a_run_may_not_take_longer_than_it_may(mock):
+    with pytest.raises(Failed, match="took longer than it may"):
+        mock.call("agent_run", {"session_key": "agent:main:x", "timeout_ms": 300, "messages": [{"role": "user", "content": "SLOW"}]})
+
+
+def test_many_tokens_arrive_whole(mock):
+    done = ask(mock, "TOKENS:20000")
+    assert done["text"] == "".join(f" t{i}" for i in range(20000))
+
+
+def test_a_slow_reader_holds_the_provider_back(mock):
+    number = mock.send("agent_run", {"session_key": "agent:main:x", "messages": [{"role": "user", "content": "TOKENS:200000"}]},
+                       window=4096, grants=False)
+    mock.until(lambda: mock.answers.get(number), "the first chunk")
+    mock.call("agent_status", {})
+    with mock.arrived:
+        seen = sum(len(a["body"]["text"]) for a in mock.answers[number])
+    assert seen < 300000
+    for _ in range(200):
+        mock.write({"id": number, "grant": 65536})
+    done = mock.answer(number, 30)
+    text = "".join(c["text"] for c in mock.chunks(number, "run_delta"))
+    assert text == "".join(f" t{i}" for i in range(200000)) and "text" not in done
+
+
+def test_new_settings_are_used_for_the_next_turn(make, provider):
+    rig = make(config(provider))
+    ask(rig, "one")
+    state = rig.call("agent_status", {})
+    assert state["provider"] == "mock"
