@@ -160,8 +160,10 @@ static bool is_nil(struct span cursor)
     return cursor.len && (uint8_t)*cursor.ptr == 0xc0;
 }
 
-static void has_set(const struct schema_field *field, char *out, bool has)
+static void has_set(const struct schema_field *field, char *out)
 {
+    static const bool has = true;
+
     if (out && field->has_offset != UINT32_MAX) {
         memcpy(out + field->has_offset, &has, sizeof(has));
     }
@@ -169,16 +171,10 @@ static void has_set(const struct schema_field *field, char *out, bool has)
 
 static bool take_field(const struct schema_field *field, struct span *cursor, unsigned depth, char *out)
 {
-    static const struct span none = { NULL, 0 };
-
     if ((field->flags & SCHEMA_NULLABLE) && is_nil(*cursor)) {
-        has_set(field, out, false);
-        if (out && field->kind >= SCHEMA_STR && field->kind != SCHEMA_STRUCT) {
-            store(out + field->offset, &none, sizeof(none)); /* of keys that stand there twice the last counts */
-        }
-        return value_skip(cursor);
+        return value_skip(cursor); /* `out` is zero already */
     }
-    has_set(field, out, true);
+    has_set(field, out);
     return take_value(field, cursor, depth, out ? out + field->offset : NULL);
 }
 
@@ -205,6 +201,7 @@ static bool take_table(const struct schema_type *type, struct span *cursor, unsi
     for (uint32_t i = 0; i < head.count; i++) {
         const struct schema_field *field;
         struct value_head key;
+        uint64_t bit;
 
         if (!value_head_read(cursor, &key) || key.kind != VALUE_STR) {
             return false;
@@ -216,10 +213,11 @@ static bool take_table(const struct schema_type *type, struct span *cursor, unsi
             }
             continue;
         }
-        seen |= UINT64_C(1) << (field - type->fields);
-        if (!take_field(field, cursor, depth, out)) {
+        bit = UINT64_C(1) << (field - type->fields);
+        if ((seen & bit) || !take_field(field, cursor, depth, out)) {
             return false;
         }
+        seen |= bit;
     }
     return has_required(type, seen);
 }

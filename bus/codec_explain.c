@@ -311,17 +311,19 @@ void codec_explain_field(struct explain *self, const struct schema_field *field,
 
 /* --- a whole table -------------------------------------------------------------------- */
 
-/* Of keys that stand there twice the last counts, as everywhere. */
-static struct span last_get(struct span map, const struct schema_field *field)
+/* The value of a field, and how often it stands there. */
+static struct span field_get(struct span map, const struct schema_field *field, unsigned *ret_n)
 {
     struct value_iter it = value_iter(map);
     struct span found = { 0 };
     struct span name;
     struct span item;
 
+    *ret_n = 0;
     while (value_next(&it, &name, &item)) {
         if (span_is(name, (struct span){ field->name, field->name_len })) {
             found = item;
+            ++*ret_n;
         }
     }
     return found;
@@ -332,13 +334,20 @@ static bool is_hidden(const struct explain *self, const struct schema_field *fie
     return self->is_closed && (field->flags & SCHEMA_INTERNAL);
 }
 
-static void missing_explain(struct explain *self, const struct schema_type *type, struct span value)
+static void presence_explain(struct explain *self, const struct schema_type *type, struct span value)
 {
     for (unsigned i = 0; i < type->fields_n && !is_full(self); i++) {
         const struct schema_field *field = &type->fields[i];
+        unsigned n;
 
-        if ((field->flags & SCHEMA_REQUIRED) && !is_hidden(self, field) && last_get(value, field).len == 0) {
+        if (is_hidden(self, field)) {
+            continue;
+        }
+        (void)field_get(value, field, &n); /* only how often */
+        if (n == 0 && (field->flags & SCHEMA_REQUIRED)) {
             codec_explain_add(self, "must have required property '%s'", field->name);
+        } else if (n > 1) {
+            codec_explain_add(self, "must have property '%s' only once", field->name);
         }
     }
 }
@@ -369,15 +378,16 @@ void codec_explain(struct explain *self, const struct schema_type *type, struct 
         codec_explain_add(self, "must be object");
         return;
     }
-    missing_explain(self, type, value);
+    presence_explain(self, type, value);
     if (self->is_closed) {
         unknown_explain(self, type, value);
     }
     for (unsigned i = 0; i < type->fields_n && !is_full(self); i++) {
         const struct schema_field *field = &type->fields[i];
-        struct span item = is_hidden(self, field) ? (struct span){ 0 } : last_get(value, field);
+        unsigned n;
+        struct span item = field_get(value, field, &n);
 
-        if (item.len) {
+        if (n && !is_hidden(self, field)) {
             size_t before = path_push(self, (struct span){ field->name, field->name_len });
 
             codec_explain_field(self, field, item);

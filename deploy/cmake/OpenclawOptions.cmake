@@ -29,3 +29,7 @@ if(OPENCLAW_SANITIZE)
 else()
     target_compile_options(openclaw_options INTERFACE $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
 endif()
+if(OPENCLAW_FUZZ)
+    # Everything is instrumented; only the harnesses link libFuzzer's own main.
+    target_compile_options(openclaw_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
