@@ -118,10 +118,10 @@ static struct address address_of(struct span host)
     struct in6_addr v6;
     struct address address = { 0 };
 
-    snprintf(text, sizeof(text), "%.*s", SPAN_FMT(host));
-    if (host.len >= sizeof(text)) {
+    if (!host.ptr || host.len >= sizeof(text)) {
         return address;
     }
+    snprintf(text, sizeof(text), "%.*s", SPAN_FMT(host));
     if (!strcasecmp(text, "localhost")) {
         address.is_loopback = true;
     } else if (inet_pton(AF_INET, text, &v4) == 1) {

@@ -270,7 +270,7 @@ static bool may_read(const struct presence_who *who)
 static int conn_enter(struct presence *self, struct presence_conn *conn, const struct presence_who *who, int64_t now_ms)
 {
     char key[160];
-    struct presence_entry *entry;
+    struct presence_entry *entry = NULL;
     int r;
 
     key_of(who, key);

@@ -104,7 +104,9 @@ static int rotate(struct file *self)
 /* A half-written line would spoil the next one: cut back to what was there. */
 static int undo(struct file *self, int error)
 {
-    (void)ftruncate(self->fd, (off_t)self->size); /* shrinking needs no space; nothing else to try */
+    if (ftruncate(self->fd, (off_t)self->size) != 0) { /* shrinking needs no space: the file is worse off */
+        error = errno;
+    }
     return fail(self, error);
 }
 

@@ -36,7 +36,7 @@ int config_token_generate(char ret_token[CONFIG_TOKEN_LEN])
 
 static int refuse(struct config_error *error, const char *path, const char *what)
 {
-    snprintf(error->text, sizeof(error->text), "%s: cannot %s: %s", path, what, strerror(errno));
+    snprintf(error->text, sizeof(error->text), "%.500s: cannot %s: %s", path, what, strerror(errno));
     return CONFIG_CREATE_E_REFUSED;
 }
 
