@@ -8,8 +8,7 @@
 #include "bus/base/clock.h"
 #include "schema_gen.h"
 
-#define ASK_MS 1000U       /* who does not answer in this time is reported so */
-#define ROUND_LEAST_MS 250 /* between two rounds, however much changes */
+#define ASK_MS 1000U /* who does not answer in this time is reported so */
 #define SOON_MS 25
 #define RECENT_MAX 10
 
@@ -276,7 +275,7 @@ static void on_soon(uv_timer_t *timer)
 void health_ask_soon(struct health *self)
 {
     uint64_t now = uv_now(self->soon.loop);
-    uint64_t least = self->asked_at ? self->asked_at + ROUND_LEAST_MS : 0;
+    uint64_t least = self->asked_at ? self->asked_at + HEALTH_ROUND_LEAST_MS : 0;
 
     if (self->soon_due) {
         return;

@@ -24,7 +24,6 @@
 #define TELL_LEAST_MS 200 /* between two presence events */
 #define PROBE_DEFAULT_MS 10000U
 #define PROBE_MAX_MS 30000U
-#define ROUND_LEAST_MS 250
 #define LIFE_VERSIONS 1000000 /* versions of one life; the next begins behind them */
 
 _Static_assert((int)FACTS_LIFE_ABSENT == (int)ACTOR_LIFE_ABSENT && (int)FACTS_LIFE_READY == (int)ACTOR_LIFE_READY &&
@@ -225,7 +224,7 @@ static bool may_answer(const struct health *self, struct actor *actor)
 {
     uint64_t now = uv_now(actor_loop(actor));
 
-    return self->asked_at && (!health_is_stale(self) || now - self->asked_at < ROUND_LEAST_MS);
+    return self->asked_at && (!health_is_stale(self) || now - self->asked_at < HEALTH_ROUND_LEAST_MS);
 }
 
 static int wait_for_round(struct health *self, struct actor_ctx *ctx, enum health_want want, uint32_t probe_ms)
@@ -422,10 +421,18 @@ static int bodies_start(struct health *self)
     return r;
 }
 
+/* The number of a life holds that of its host above bit 16, which begins at 1 too. */
+static uint64_t lives_before(const struct actor *actor)
+{
+    uint32_t life = actor_incarnation(actor);
+
+    return life > 0xffff ? life - 0x10001U : life - 1;
+}
+
 static int health_init(void *state, struct actor *actor, const char *arg)
 {
     struct health *self = state;
-    uint64_t first_version = (uint64_t)(actor_incarnation(actor) - 1) * LIFE_VERSIONS + 1;
+    uint64_t first_version = lives_before(actor) * LIFE_VERSIONS + 1;
     int r;
 
     (void)arg;

@@ -10,6 +10,8 @@
 #include "actors/health/sysinfo.h"
 #include "bus/actor.h"
 
+#define HEALTH_ROUND_LEAST_MS 50 /* between two rounds of questions, however much changes */
+
 /* What a deferred asker wants once the questions are answered. */
 enum health_want {
     HEALTH_WANT_HEALTH,

@@ -4,6 +4,7 @@
 
 #include "actors/agent/agent.h"
 #include "actors/auth/auth.h"
+#include "actors/channel/channel.h"
 #include "actors/config/config.h"
 #include "actors/health/health.h"
 #include "actors/log/log.h"
@@ -12,19 +13,20 @@
 #include "edge/listener/listener.h"
 
 const struct actor_def *const compose_defs[] = {
-    &config_actor,
-    &log_actor,
-    &auth_actor,
-    &health_actor,
-    &router_actor,
-    &agent_actor,
-    &edge_actor,
-    NULL,
+    &config_actor, &log_actor,     &auth_actor, &health_actor, &router_actor,
+    &agent_actor,  &webchat_actor, &edge_actor, NULL,
 };
 
+/* The first part of an address names the definition, the rest is its argument; of a
+ * channel the second part does: channel/<type>[/<account>]. */
 const char *compose_def_of(const char *address, const char **ret_arg)
 {
-    size_t len = strcspn(address, "/");
+    size_t len;
+
+    if (strncmp(address, "channel/", sizeof("channel/") - 1) == 0) {
+        address += sizeof("channel/") - 1;
+    }
+    len = strcspn(address, "/");
 
     for (const struct actor_def *const *def = compose_defs; *def; def++) {
         if (span_is_text((struct span){ address, len }, (*def)->name)) {
