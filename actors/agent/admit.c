@@ -57,8 +57,7 @@ static int session_load(struct agent *self, const struct question *question, str
 /* Sessions without a run before it start at once; so the start is in the same commit. */
 static bool starts_at_once(const struct agent *self, const struct session *session)
 {
-    return self->has_settings && !session &&
-           self->book.active_n + self->book.waiting_n < self->settings.concurrent_max;
+    return self->has_settings && !session && self->book.active_n + self->book.waiting_n < self->settings.concurrent_max;
 }
 
 static void run_row_make(const struct question *question, const struct store_session *session, bool is_started,

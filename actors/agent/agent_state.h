@@ -2,6 +2,7 @@
  * agent_state: the state of one agent and what its parts do with it. For this folder
  * alone.
  *
+ *   ask.c    chat.send, chat.abort, agent; completion.c agent_run; read.c what only reads
  *   admit.c  a message comes in: row of the run and of the message, once per key
  *   turn.c   a run starts, gets text, ends, is aborted, is taken up again after a crash
  *   batch.c  one commit for all that happened in one turn of the loop, then the answers
@@ -28,8 +29,8 @@
 struct ack {
     struct ack *next;
     struct actor_token token;
-    int64_t accepted_ms; /* not 0: the chunk agent_accepted, the call goes on */
-    bool is_last;        /* goes out behind the events of the same commit */
+    int64_t accepted_ms;  /* not 0: the chunk agent_accepted, the call goes on */
+    bool is_last;         /* goes out behind the events of the same commit */
     struct text_buf body; /* the packed reply; of a chunk: the run's id */
 };
 
@@ -63,9 +64,9 @@ struct agent {
 
     struct settings settings;
     bool has_settings;
-    unsigned settings_asked; /* answers still to come */
-    bool is_settings_bad;    /* one of them was a failure */
-    bool is_settings_stale;  /* changed while we were asking */
+    unsigned settings_asked;  /* answers still to come */
+    bool is_settings_bad;     /* one of them was a failure */
+    bool is_settings_stale;   /* changed while we were asking */
     uint64_t settings_due_ms; /* loop time of the next try; 0: none */
     struct text_buf settings_providers;
     struct text_buf settings_agents;
@@ -109,13 +110,32 @@ struct question {
     uint64_t timeout_ms;
 };
 enum {
-    ADMIT_E_REPEAT = 1, /* the run is in the book */
-    ADMIT_E_ENDED = 2,  /* the run has ended; its row is set */
-    ADMIT_E_FULL = 3,   /* too many runs wait */
+    ADMIT_E_REPEAT = 1,  /* the run is in the book */
+    ADMIT_E_ENDED = 2,   /* the run has ended; its row is set */
+    ADMIT_E_FULL = 3,    /* too many runs wait */
     ADMIT_E_STORAGE = 4, /* and batch_fail has been called */
 };
 /* 0: `ret_run` is new and part of the batch. REPEAT: `ret_run` is the one there is. */
 int admit(struct agent *self, const struct question *question, struct run **ret_run, struct store_run *ret_ended);
+
+/* --- ask.c, completion.c, read.c ------------------------------------------------------------ */
+
+int on_chat_send(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_chat_abort(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_agent(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_chat_history(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_sessions_preview(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_sessions_describe(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_agent_sessions(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_agent_run_find(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_agent_status(void *arg, struct actor_ctx *ctx, const void *msg);
+
+/* What a handler returns for an outcome of the store, and for one of admit. */
+int handler_fail_storage(struct agent *self, struct actor_ctx *ctx, int rc);
+int handler_fail_admit(struct agent *self, struct actor_ctx *ctx, int rc);
+/* Answers with what stands in the scratch. */
+int handler_reply_scratch(struct agent *self, struct actor_ctx *ctx);
 
 /* --- turn.c --------------------------------------------------------------------------------- */
 

@@ -88,7 +88,9 @@ void batch_untouch(struct agent *self, struct run *run)
 static void ack_send(struct agent *self, const struct ack *ack)
 {
     struct span body = { ack->body.data, ack->body.len };
-    struct msg_agent_accepted accepted = { .run_id = body, .status = SPAN_LIT("accepted"), .accepted_at = ack->accepted_ms };
+    struct msg_agent_accepted accepted = { .run_id = body,
+                                           .status = SPAN_LIT("accepted"),
+                                           .accepted_at = ack->accepted_ms };
 
     if (!ack->accepted_ms) {
         (void)actor_token_reply_span(self->actor, ack->token, body); /* the asker may be gone */
@@ -203,7 +205,8 @@ void batch_close(struct agent *self)
 
 static void failure_make(struct agent *self, struct failure *failure, char text[FAILURE_MESSAGE_MAX])
 {
-    int len = snprintf(text, FAILURE_MESSAGE_MAX, "nothing was stored: %s (%s)", store_problem(&self->store), self->path);
+    int len =
+        snprintf(text, FAILURE_MESSAGE_MAX, "nothing was stored: %s (%s)", store_problem(&self->store), self->path);
 
     *failure = (struct failure){
         .code = FAIL_STORAGE,

@@ -260,8 +260,8 @@ static void row_beside(struct pack *out, const struct store_session *row, const 
     status_pack(out, row);
 }
 
-void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings,
-                            const char *phase, struct span message_id, uint32_t message_seq, int64_t now_ms)
+void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings, const char *phase,
+                            struct span message_id, uint32_t message_seq, int64_t now_ms)
 {
     const struct store_session *row = &run->session->row;
 
@@ -280,8 +280,8 @@ void events_session_changed(struct pack *out, const struct run *run, const struc
     pack_map_end(out);
 }
 
-void events_session_message(struct pack *out, const struct run *run, const struct settings *settings,
-                            struct span body, struct span message_id, uint32_t message_seq)
+void events_session_message(struct pack *out, const struct run *run, const struct settings *settings, struct span body,
+                            struct span message_id, uint32_t message_seq)
 {
     const struct store_session *row = &run->session->row;
 

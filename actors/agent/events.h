@@ -31,11 +31,11 @@ void events_session_row_begin(struct pack *out, const struct store_session *row,
 void events_thinking(struct pack *out);
 
 /* Topic sessions.changed, with phase start, end or message. `message_id` NULL: of a run. */
-void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings,
-                            const char *phase, struct span message_id, uint32_t message_seq, int64_t now_ms);
+void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings, const char *phase,
+                            struct span message_id, uint32_t message_seq, int64_t now_ms);
 /* Topic session.message. */
-void events_session_message(struct pack *out, const struct run *run, const struct settings *settings,
-                            struct span body, struct span message_id, uint32_t message_seq);
+void events_session_message(struct pack *out, const struct run *run, const struct settings *settings, struct span body,
+                            struct span message_id, uint32_t message_seq);
 
 /* A stored message as clients get it: the map of `body` and __openclaw {id, seq}. */
 void events_message(struct pack *out, struct span body, struct span message_id, uint32_t message_seq);

@@ -107,7 +107,7 @@ static void transfer_end(struct http_transfer *transfer, enum http_outcome outco
 
     memcpy(error, transfer->error, sizeof(error));
     end.text = error[0] ? error : curl_easy_strerror(code);
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &end.status);     /* 0 when unknown */
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &end.status);  /* 0 when unknown */
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s); /* 0 when unknown */
     if (retry_after_s > 0) {
         end.retry_after_ms = retry_after_s > 86400 ? WAIT_MAX_MS : (uint32_t)retry_after_s * 1000U;
@@ -161,7 +161,8 @@ static void watch_arm(struct http_client *self)
         due = due_min(due, transfer_due(transfer));
     }
     if (due) {
-        (void)uv_timer_start(&self->watch, watch_on_timer, due > now ? due - now : 0, 0); /* fails for no callback only */
+        (void)uv_timer_start(&self->watch, watch_on_timer, due > now ? due - now : 0,
+                             0); /* fails for no callback only */
     } else {
         (void)uv_timer_stop(&self->watch); /* always 0 */
     }
@@ -372,8 +373,8 @@ static bool request_apply(struct http_transfer *transfer, const struct http_requ
            !curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
 }
 
-int http_transfer_start(struct http_client *self, const struct http_request *request,
-                        const struct http_events *events, void *arg, struct http_transfer **ret_transfer)
+int http_transfer_start(struct http_client *self, const struct http_request *request, const struct http_events *events,
+                        void *arg, struct http_transfer **ret_transfer)
 {
     struct http_transfer *transfer = mem_new(sizeof(*transfer));
     uint64_t now = uv_now(self->loop);
@@ -411,7 +412,8 @@ void http_transfer_pause(struct http_transfer *transfer, bool is_paused)
         return;
     }
     transfer->is_paused = is_paused;
-    transfer->stall_due = is_paused || transfer->first_byte_due ? 0 : uv_now(transfer->client->loop) + transfer->stall_ms;
+    transfer->stall_due =
+        is_paused || transfer->first_byte_due ? 0 : uv_now(transfer->client->loop) + transfer->stall_ms;
     /* A refusal to write inside comes as the transfer's end. */
     (void)curl_easy_pause(transfer->easy, is_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
     watch_arm(transfer->client);

@@ -27,24 +27,24 @@ struct http_client {
 };
 
 enum http_outcome {
-    HTTP_OK,               /* a whole response, whatever its status */
-    HTTP_NAME_UNKNOWN,     /* the host's name does not resolve */
-    HTTP_REFUSED,          /* no connection */
-    HTTP_TLS,              /* the handshake failed or the certificate is not trusted */
+    HTTP_OK,           /* a whole response, whatever its status */
+    HTTP_NAME_UNKNOWN, /* the host's name does not resolve */
+    HTTP_REFUSED,      /* no connection */
+    HTTP_TLS,          /* the handshake failed or the certificate is not trusted */
     HTTP_CONNECT_TIMEOUT,
     HTTP_FIRST_BYTE_TIMEOUT,
-    HTTP_STALLED,          /* no byte for stall_ms in the middle */
+    HTTP_STALLED, /* no byte for stall_ms in the middle */
     HTTP_TOTAL_TIMEOUT,
-    HTTP_CUT,              /* the connection ended before the response did */
-    HTTP_STOPPED,          /* on_body said stop */
-    HTTP_FAILED,           /* anything else; see text */
+    HTTP_CUT,     /* the connection ended before the response did */
+    HTTP_STOPPED, /* on_body said stop */
+    HTTP_FAILED,  /* anything else; see text */
 };
 
 struct http_end {
     enum http_outcome outcome;
-    long status; /* 0 when no response began */
+    long status;             /* 0 when no response began */
     uint32_t retry_after_ms; /* Retry-After of the response; 0: none */
-    const char *text; /* libcurl's words for the outcome; never holds a header */
+    const char *text;        /* libcurl's words for the outcome; never holds a header */
 };
 
 struct http_request {
@@ -74,8 +74,8 @@ void http_client_deinit(struct http_client *self);
 void http_client_kick(struct http_client *self);
 
 /* 0 or a fault. `events` must outlive the transfer. */
-int http_transfer_start(struct http_client *self, const struct http_request *request,
-                        const struct http_events *events, void *arg, struct http_transfer **ret_transfer);
+int http_transfer_start(struct http_client *self, const struct http_request *request, const struct http_events *events,
+                        void *arg, struct http_transfer **ret_transfer);
 /* Ends the transfer at once, its connection as well; no event follows. */
 void http_transfer_cancel(struct http_transfer **transfer_p);
 /* While paused nothing is read from the peer, and a stall is not counted. */

@@ -204,8 +204,8 @@ static void end_sort(struct openai_turn *turn, const struct http_end *http, stru
         (void)snprintf(turn->problem, sizeof(turn->problem), "%s (%s)", row->text, http->text);
         end->text = row->outcome == PROVIDER_E_TIMEOUT ? row->text : turn->problem;
     } else if (http->status && http->status != 200) {
-        end->outcome = openai_error_read(http->status, (struct span){ turn->other.data, turn->other.len },
-                                         turn->secret, turn->problem, sizeof(turn->problem), &end->is_retryable);
+        end->outcome = openai_error_read(http->status, (struct span){ turn->other.data, turn->other.len }, turn->secret,
+                                         turn->problem, sizeof(turn->problem), &end->is_retryable);
         end->text = turn->problem;
         return;
     } else if (http->outcome == HTTP_CUT && !turn->is_done && !turn->finish_reason[0]) {
@@ -214,8 +214,8 @@ static void end_sort(struct openai_turn *turn, const struct http_end *http, stru
     } else {
         end_response(turn, end);
     }
-    end->is_retryable = end->outcome == PROVIDER_E_DOWN || end->outcome == PROVIDER_E_TIMEOUT ||
-                        end->outcome == PROVIDER_E_CUT;
+    end->is_retryable =
+        end->outcome == PROVIDER_E_DOWN || end->outcome == PROVIDER_E_TIMEOUT || end->outcome == PROVIDER_E_CUT;
 }
 
 static void on_http_end(void *arg, const struct http_end *http)

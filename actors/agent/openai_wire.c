@@ -188,8 +188,8 @@ static struct span error_message(struct span root)
     return message.len ? message : value_str(value_get(root, "message"), (struct span){ 0 });
 }
 
-enum provider_outcome openai_error_read(long status, struct span body, const char *secret, char *text,
-                                        size_t text_size, bool *ret_is_retryable)
+enum provider_outcome openai_error_read(long status, struct span body, const char *secret, char *text, size_t text_size,
+                                        bool *ret_is_retryable)
 {
     static const struct json_opts opts = { .depth_max = DEPTH_MAX };
     CLEANUP(pack_deinit) struct pack pack;

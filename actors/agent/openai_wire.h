@@ -16,7 +16,7 @@ struct openai_chunk {
     struct span text;          /* new text; empty when none */
     struct span finish_reason; /* empty while the answer goes on */
     struct span response_id;
-    struct span error;         /* message of an error object; empty when it is none */
+    struct span error; /* message of an error object; empty when it is none */
     bool has_error;
     bool has_tool_call;
     bool has_usage;
@@ -33,8 +33,8 @@ int openai_chunk_parse(struct span data, struct pack *scratch, struct openai_chu
  * Sorts a response with an error status, and writes what to tell people: the status and
  * the provider's own message with `secret` (may be NULL) blotted out.
  */
-enum provider_outcome openai_error_read(long status, struct span body, const char *secret, char *text,
-                                        size_t text_size, bool *ret_is_retryable);
+enum provider_outcome openai_error_read(long status, struct span body, const char *secret, char *text, size_t text_size,
+                                        bool *ret_is_retryable);
 
 /* Copies at most text_size - 1 bytes of `in`: whole characters, control bytes as spaces,
  * every `secret` as "[redacted]". */

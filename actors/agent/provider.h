@@ -12,24 +12,24 @@
 #include "actors/agent/http_client.h"
 #include "bus/base/span.h"
 
-#define PROVIDER_ID_MAX 128    /* bytes, with terminator */
-#define PROVIDER_MODEL_MAX 256 /* bytes, with terminator */
-#define PROVIDER_TEXT_MAX 480  /* bytes of an explanation, with terminator */
+#define PROVIDER_ID_MAX 128                   /* bytes, with terminator */
+#define PROVIDER_MODEL_MAX 256                /* bytes, with terminator */
+#define PROVIDER_TEXT_MAX 480                 /* bytes of an explanation, with terminator */
 #define PROVIDER_OUTPUT_MAX ((size_t)8 << 20) /* bytes of text in one turn */
 
 enum provider_outcome {
     PROVIDER_OK,
-    PROVIDER_E_SETUP,      /* the configuration does not allow to ask: no such provider, no key … */
-    PROVIDER_E_AUTH,       /* 401, 403 */
-    PROVIDER_E_REFUSED,    /* other 4xx: the provider does not take this request */
-    PROVIDER_E_CONTEXT,    /* the conversation is too long for the model */
-    PROVIDER_E_RATE,       /* 429 */
-    PROVIDER_E_DOWN,       /* 5xx, no connection, name unknown, TLS */
-    PROVIDER_E_TIMEOUT,    /* connect, first byte, stall, total */
-    PROVIDER_E_CUT,        /* the stream ended before the answer did */
-    PROVIDER_E_RUBBISH,    /* not what the API promises */
-    PROVIDER_E_OVERSIZED,  /* more than we are ready to hold */
-    PROVIDER_E_TOOL_CALL,  /* the model calls a tool and none was offered */
+    PROVIDER_E_SETUP,     /* the configuration does not allow to ask: no such provider, no key … */
+    PROVIDER_E_AUTH,      /* 401, 403 */
+    PROVIDER_E_REFUSED,   /* other 4xx: the provider does not take this request */
+    PROVIDER_E_CONTEXT,   /* the conversation is too long for the model */
+    PROVIDER_E_RATE,      /* 429 */
+    PROVIDER_E_DOWN,      /* 5xx, no connection, name unknown, TLS */
+    PROVIDER_E_TIMEOUT,   /* connect, first byte, stall, total */
+    PROVIDER_E_CUT,       /* the stream ended before the answer did */
+    PROVIDER_E_RUBBISH,   /* not what the API promises */
+    PROVIDER_E_OVERSIZED, /* more than we are ready to hold */
+    PROVIDER_E_TOOL_CALL, /* the model calls a tool and none was offered */
 };
 
 struct provider_usage {
@@ -58,8 +58,8 @@ struct provider_events {
 struct provider_request {
     struct span messages; /* packed array of {role, content}; content is text or parts */
     const char *model;
-    struct span stop;     /* packed array of texts, or empty */
-    uint64_t max_tokens;  /* 0: the provider's own limit */
+    struct span stop;    /* packed array of texts, or empty */
+    uint64_t max_tokens; /* 0: the provider's own limit */
     double temperature;
     double top_p;
     bool has_temperature;
@@ -77,10 +77,10 @@ struct provider_setup {
     char id[PROVIDER_ID_MAX];
     enum provider_api api;
     char *base_url;
-    char *api_key;           /* NULL: the provider needs none */
-    char *ca_file;           /* NULL: the system's */
-    struct span headers;     /* packed map of more headers, or empty; owned by the settings */
-    bool is_key_bare;        /* no "Authorization: Bearer" */
+    char *api_key;       /* NULL: the provider needs none */
+    char *ca_file;       /* NULL: the system's */
+    struct span headers; /* packed map of more headers, or empty; owned by the settings */
+    bool is_key_bare;    /* no "Authorization: Bearer" */
     uint32_t first_byte_ms;
     uint32_t stall_ms;
     char problem[PROVIDER_TEXT_MAX]; /* why it cannot be asked; "" when it can */

@@ -220,3 +220,10 @@ void run_asker_remove(struct run *run, struct asker *asker)
     run_asker_detach(run, asker);
     asker_free(asker);
 }
+
+void run_prompt_keep(struct run *run, struct span prompt)
+{
+    if (prompt.len && !run->system_prompt) {
+        run->system_prompt = mem_text(prompt.ptr, prompt.len);
+    }
+}

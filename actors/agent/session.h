@@ -45,12 +45,12 @@ struct asker {
     enum asker_kind kind;
     struct actor_token token;
     bool is_streaming;
-    bool is_starved;   /* its credit is out */
-    size_t sent;       /* bytes of the run's text that it has */
-    uint64_t due_ms;   /* loop time when ASKER_WAIT gives up; 0: never */
+    bool is_starved;               /* its credit is out */
+    size_t sent;                   /* bytes of the run's text that it has */
+    uint64_t due_ms;               /* loop time when ASKER_WAIT gives up; 0: never */
     char run_id[STORE_RUN_ID_MAX]; /* of ASKER_WAIT */
-    struct text_buf rest;  /* of a run that is gone: text still to send … */
-    struct text_buf reply; /* … and the packed reply behind it */
+    struct text_buf rest;          /* of a run that is gone: text still to send … */
+    struct text_buf reply;         /* … and the packed reply behind it */
 };
 
 enum run_phase {
@@ -76,13 +76,13 @@ struct run {
     bool is_paused;
     char provider[PROVIDER_ID_MAX]; /* that it runs with, once it is active */
     char model[PROVIDER_MODEL_MAX];
-    struct text_buf text;   /* the answer so far */
-    size_t shown;           /* bytes of it in agent events */
-    size_t chat_shown;      /* bytes of it in chat events */
-    uint64_t shown_due_ms;  /* loop time when the next agent event may go */
-    uint64_t chat_due_ms;   /* loop time when the next chat delta may go */
-    uint32_t seq;           /* of its newest agent event */
-    struct text_buf said;     /* packed message of the person, until it was shown */
+    struct text_buf text;  /* the answer so far */
+    size_t shown;          /* bytes of it in agent events */
+    size_t chat_shown;     /* bytes of it in chat events */
+    uint64_t shown_due_ms; /* loop time when the next agent event may go */
+    uint64_t chat_due_ms;  /* loop time when the next chat delta may go */
+    uint32_t seq;          /* of its newest agent event */
+    struct text_buf said;  /* packed message of the person, until it was shown */
     char said_id[IDS_SHORT_MAX];
     struct text_buf question; /* ASKER_COMPLETION: packed messages; empty: the transcript */
     struct text_buf stop;     /* packed texts, or empty */
@@ -92,7 +92,7 @@ struct run {
     double top_p;
     bool has_temperature;
     bool has_top_p;
-    struct text_buf answer;   /* packed message that is stored of it, once it ended */
+    struct text_buf answer; /* packed message that is stored of it, once it ended */
     char answer_id[IDS_SHORT_MAX];
     /* how it ended */
     enum provider_outcome outcome;
@@ -104,9 +104,9 @@ struct run {
 };
 
 struct book {
-    void *owner; /* each run knows it, as the events of providers know the run alone */
-    zhashx_t *sessions; /* key → struct session */
-    zhashx_t *runs;     /* id → struct run */
+    void *owner;             /* each run knows it, as the events of providers know the run alone */
+    zhashx_t *sessions;      /* key → struct session */
+    zhashx_t *runs;          /* id → struct run */
     struct run *ready_first; /* may start, oldest first */
     struct run *ready_last;
     uint32_t active_n;
@@ -131,6 +131,8 @@ void book_phase_set(struct book *self, struct run *run, enum run_phase phase);
 /* The next run that may start: first of its session and waiting; NULL when none. */
 struct run *book_run_next(struct book *self);
 
+/* Keeps a system prompt of its own for the run, once; "" is none. */
+void run_prompt_keep(struct run *run, struct span prompt);
 /* Keeps an asker on the run; returns it. */
 struct asker *run_asker_add(struct run *run, enum asker_kind kind);
 /* Unlinks it; the caller owns it now. */

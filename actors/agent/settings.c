@@ -299,7 +299,8 @@ static int setup_find(const struct settings *self, struct span id, struct span m
             return 0;
         }
     }
-    (void)snprintf(problem, PROVIDER_TEXT_MAX, "no provider \"%.*s\" with a model \"%.*s\" is configured (models.providers)",
+    (void)snprintf(problem, PROVIDER_TEXT_MAX,
+                   "no provider \"%.*s\" with a model \"%.*s\" is configured (models.providers)",
                    id.len > 100 ? 100 : (int)id.len, id.ptr, model.len > 128 ? 128 : (int)model.len, model.ptr);
     return SETTINGS_E_UNKNOWN;
 }
@@ -316,5 +317,6 @@ int settings_resolve(const struct settings *self, struct span ref, const struct 
         return setup_find(self, (struct span){ 0 }, ref, ret_setup, ret_model, problem);
     }
     return setup_find(self, (struct span){ ref.ptr, (size_t)(slash - ref.ptr) },
-                      (struct span){ slash + 1, ref.len - (size_t)(slash + 1 - ref.ptr) }, ret_setup, ret_model, problem);
+                      (struct span){ slash + 1, ref.len - (size_t)(slash + 1 - ref.ptr) }, ret_setup, ret_model,
+                      problem);
 }

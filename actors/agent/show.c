@@ -250,7 +250,8 @@ static void asker_fail(struct agent *self, const struct run *run, const struct a
 {
     CLEANUP(pack_deinit) struct pack details;
     struct failure failure = { .code = failure_code(run),
-                               .message = span_from(run->row.state == STORE_RUN_ABORTED ? "the run was aborted" : run->row.error),
+                               .message = span_from(run->row.state == STORE_RUN_ABORTED ? "the run was aborted"
+                                                                                        : run->row.error),
                                .retryable = run->is_retryable,
                                .retry_after_ms = run->retry_after_ms };
 

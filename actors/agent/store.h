@@ -13,8 +13,8 @@
 
 #include "bus/base/span.h"
 
-#define STORE_FORMAT 1      /* of the database; what we write and the newest we read */
-#define STORE_KEY_MAX 513   /* bytes of a session key, with terminator */
+#define STORE_FORMAT 1    /* of the database; what we write and the newest we read */
+#define STORE_KEY_MAX 513 /* bytes of a session key, with terminator */
 #define STORE_RUN_ID_MAX 513
 #define STORE_UUID_MAX 37
 #define STORE_NAME_MAX 257
@@ -53,8 +53,8 @@ struct store_session {
     enum store_session_status status;
     int64_t created_ms;
     int64_t updated_ms;
-    int64_t started_ms; /* of the newest run; 0: none */
-    int64_t ended_ms;   /* 0: it is running, or there was none */
+    int64_t started_ms;  /* of the newest run; 0: none */
+    int64_t ended_ms;    /* 0: it is running, or there was none */
     uint32_t messages_n; /* the newest seq */
     bool is_last_aborted;
     uint64_t input_tokens;
@@ -77,7 +77,7 @@ enum store_run_kind {
 };
 
 struct store_run {
-    int64_t n; /* 0: not stored yet */
+    int64_t n;                 /* 0: not stored yet */
     char id[STORE_RUN_ID_MAX]; /* the idempotency key */
     int64_t session_n;
     enum store_run_kind kind;
@@ -86,9 +86,9 @@ struct store_run {
     int64_t created_ms;
     int64_t started_ms;
     int64_t ended_ms;
-    uint32_t message_seq; /* the user's message */
-    uint32_t reply_seq;   /* the answer; 0: none */
-    uint32_t timeout_ms;  /* 0: the default */
+    uint32_t message_seq;       /* the user's message */
+    uint32_t reply_seq;         /* the answer; 0: none */
+    uint32_t timeout_ms;        /* 0: the default */
     char model[STORE_NAME_MAX]; /* asked for by the caller, or "" */
     char stop_reason[65];
     char error[481];

@@ -49,9 +49,10 @@ void transcript_answer_pack(struct pack *out, const struct run *run, int64_t now
     pack_kv_text(out, "provider", run->provider);
     pack_kv_text(out, "model", run->model);
     usage_pack(out, &run->usage);
-    pack_kv_text(out, "stopReason", row->state == STORE_RUN_DONE ? run->finish_reason
-                                    : row->state == STORE_RUN_ABORTED ? "aborted"
-                                                                      : "error");
+    pack_kv_text(out, "stopReason",
+                 row->state == STORE_RUN_DONE      ? run->finish_reason
+                 : row->state == STORE_RUN_ABORTED ? "aborted"
+                                                   : "error");
     pack_kv_i64(out, "timestamp", now_ms);
     if (run->response_id[0]) {
         pack_kv_text(out, "responseId", run->response_id);
@@ -208,9 +209,10 @@ static int history_on_message(void *arg, const struct store_message *message)
 int transcript_history_pack(struct store *store, int64_t session_n, uint32_t seq_max,
                             const struct transcript_limits *limits, struct pack *out)
 {
-    CLEANUP(pile_deinit) struct pile pile = { .n_max = limits->messages_max,
-                                              .bytes_max = limits->bytes_max,
-                                              .chars_max = limits->chars_max };
+    CLEANUP(pile_deinit)
+    struct pile pile = { .n_max = limits->messages_max,
+                         .bytes_max = limits->bytes_max,
+                         .chars_max = limits->chars_max };
     int rc;
 
     pack_init(&pile.scratch, 0);
@@ -236,16 +238,16 @@ static int preview_on_message(void *arg, const struct store_message *message)
     pack_reset(&pile->scratch);
     pack_map_begin(&pile->scratch);
     pack_kv_str(&pile->scratch, "role", value_str(value_get(message->body, "role"), SPAN_LIT("user")));
-    pack_kv_str(&pile->scratch, "text",
-                transcript_text_cut((struct span){ text.data, text.len }, pile->chars_max));
+    pack_kv_str(&pile->scratch, "text", transcript_text_cut((struct span){ text.data, text.len }, pile->chars_max));
     pack_map_end(&pile->scratch);
     return pile_add(pile, 0, message->seq);
 }
 
-int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq_max, uint32_t limit,
-                            size_t chars_max, struct pack *out)
+int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq_max, uint32_t limit, size_t chars_max,
+                            struct pack *out)
 {
-    CLEANUP(pile_deinit) struct pile pile = { .n_max = limit, .bytes_max = TRANSCRIPT_BYTES_MAX, .chars_max = chars_max };
+    CLEANUP(pile_deinit)
+    struct pile pile = { .n_max = limit, .bytes_max = TRANSCRIPT_BYTES_MAX, .chars_max = chars_max };
     int rc;
 
     pack_init(&pile.scratch, 0);
@@ -298,7 +300,8 @@ static int context_on_message(void *arg, const struct store_message *message)
 int transcript_context_pack(struct store *store, const struct store_run *run, uint32_t seq_max,
                             const char *const system_prompts[2], struct pack *out)
 {
-    CLEANUP(context_deinit) struct context context = {
+    CLEANUP(context_deinit)
+    struct context context = {
         .pile = { .n_max = UINT32_MAX, .bytes_max = TRANSCRIPT_CONTEXT_MAX },
         .run_n = run->n,
         .question_seq = run->message_seq,

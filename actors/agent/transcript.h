@@ -31,8 +31,8 @@ struct transcript_limits {
 int transcript_history_pack(struct store *store, int64_t session_n, uint32_t seq_max,
                             const struct transcript_limits *limits, struct pack *out);
 /* Packs [{role, text}] of the newest messages that hold text. */
-int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq_max, uint32_t limit,
-                            size_t chars_max, struct pack *out);
+int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq_max, uint32_t limit, size_t chars_max,
+                            struct pack *out);
 /*
  * Packs the conversation as a provider takes it, an array of {role, content}: the
  * `system_prompts` that are not NULL, what was said before the run, and the run's own

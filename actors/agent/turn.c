@@ -244,7 +244,8 @@ static int provider_ask(struct agent *self, struct run *run, const struct provid
     }
     if (rc > 0) {
         rc = batch_fail(self, rc);
-        return rc < 0 ? rc : run_fail(self, run, PROVIDER_E_SETUP, "the conversation could not be read from the database");
+        return rc < 0 ? rc
+                      : run_fail(self, run, PROVIDER_E_SETUP, "the conversation could not be read from the database");
     }
     if (rc) {
         return rc;

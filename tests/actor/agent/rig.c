@@ -262,8 +262,8 @@ int main(void)
                               .on_ready = on_ready };
     int rc;
 
-    if (topology_parse(span_from("{ hosts: { main: { actors: [\"config\", \"driver\", \"agent/main\"] } } }"), &topology,
-                       &error)) {
+    if (topology_parse(span_from("{ hosts: { main: { actors: [\"config\", \"driver\", \"agent/main\"] } } }"),
+                       &topology, &error)) {
         (void)fprintf(stderr, "rig: %s\n", error.text);
         return 2;
     }
