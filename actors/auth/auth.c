@@ -27,6 +27,7 @@
 #define STARTUP_RETRY_MS 500
 #define SETTINGS_RETRY_MS 250
 #define DETAILS_MAX 65536
+#define BURST_MS 10000
 
 struct auth {
     struct actor *actor;
@@ -34,7 +35,9 @@ struct auth {
     struct pack scratch;
     uv_timer_t retry;
     bool has_timer;
-    struct judge judge; /* last, because it is large and mostly untouched */
+    uint64_t refused_ms;   /* when a refusal was last logged; 0: never */
+    uint32_t refused_held; /* refusals since then */
+    struct judge judge;    /* last, because it is large and mostly untouched */
 };
 
 static struct judge_time now(void)
@@ -43,6 +46,20 @@ static struct judge_time now(void)
 }
 
 /* --- saying no --------------------------------------------------------------------------- */
+
+/* What strangers can cause at will is logged once per burst, with a number. */
+static void refusal_note(struct auth *self, struct span remote, const char *why)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (self->refused_ms && now_ms - self->refused_ms < BURST_MS) {
+        self->refused_held++;
+        return;
+    }
+    log_warning("auth_refused", "remote=%.*s why=\"%s\" before=%u", SPAN_FMT(remote), why, self->refused_held);
+    self->refused_ms = now_ms;
+    self->refused_held = 0;
+}
 
 static int starting_fail(struct actor_ctx *ctx)
 {
@@ -76,6 +93,7 @@ static int connect_refuse(struct auth *self, struct actor_ctx *ctx, const struct
     verdict->facts.requested_scopes = pack_span(&self->scratch);
     refusal_pack(verdict->refusal, &verdict->facts, &details);
     refusal_text(verdict->refusal, &verdict->facts, text);
+    refusal_note(self, ask->peer->remote, text);
     return actor_fail_with(ctx, &(struct failure){
                                     .code = refusal_code(verdict->refusal),
                                     .message = span_from(text),
@@ -113,6 +131,10 @@ static int connect_admit(struct auth *self, struct actor_ctx *ctx, const struct 
     bool has_device = verdict->device_id[0] != '\0';
     char principal[ACTOR_PRINCIPAL_MAX];
 
+    if (verdict->is_newly_approved) {
+        log_info("device_approved", "device=%.32s role=%s remote=%.*s", verdict->device_id,
+                 connect_role_name(verdict->role), SPAN_FMT(ask->peer->remote));
+    }
     if (has_device) {
         snprintf(principal, sizeof(principal), "device/%.32s", verdict->device_id);
     } else {
@@ -192,6 +214,7 @@ static int on_http(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     enum refusal refusal = judge_bearer(&self->judge, &peer, in->bearer, now(), &wait_ms);
     if (refusal != REFUSAL_NONE) {
+        refusal_note(self, in->remote, refusal == REFUSAL_RATE ? "http: too many attempts" : "http: unauthorized");
         return http_refuse(ctx, refusal, wait_ms);
     }
     snprintf(principal, sizeof(principal), "http/%.*s", SPAN_FMT(in->remote));

@@ -263,6 +263,7 @@ static int pair(struct judge *self, const struct judge_ask *ask, struct judge_ve
         return 0;
     }
     if (pairing.is_silent) {
+        verdict->is_newly_approved = true;
         return store_device_approve(self->store, &identity, facts.asked | facts.approved, ask->now.wall_ms,
                                     &verdict->device);
     }

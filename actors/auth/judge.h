@@ -45,7 +45,8 @@ struct judge_verdict {
     const char *method;            /* how it was let in: none, token, password, device-token */
     char device_id[DEVICE_ID_LEN]; /* empty without a device */
     struct store_device device;
-    char request_id[37]; /* pairing that waits for an operator */
+    bool is_newly_approved; /* paired, or allowed more, just now */
+    char request_id[37];    /* pairing that waits for an operator */
 };
 
 /* `self` is zeroed memory. Opens the database. 0 or a fault; deinit copes with either. */

@@ -105,6 +105,7 @@ static int first_load(struct config *self, struct actor *actor)
         return FAULT(-EINVAL);
     }
     snapshot_put(self, &fresh);
+    log_warning("config_last_good", "file=%s reason=\"%s\"", spare, self->issue.text);
     return 0;
 }
 
@@ -154,8 +155,13 @@ static int on_reload(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)msg;
     int r = file_load(self, self->path, &fresh, &self->issue);
     if (r) {
-        actor_status(actor, r > 0 ? self->issue.text : "");
-        return r < 0 ? r : actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", self->issue.text);
+        if (r < 0) {
+            return r;
+        }
+        actor_status(actor, self->issue.text);
+        log_warning("config_refused", "version=%llu stays in force, reason=\"%s\"", (unsigned long long)self->version,
+                    self->issue.text);
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", self->issue.text);
     }
     self->issue.text[0] = '\0';
     actor_status(actor, "");
@@ -163,6 +169,7 @@ static int on_reload(void *arg, struct actor_ctx *ctx, const void *msg)
     snapshot_init(&self->snapshot);
     snapshot_put(self, &fresh);
     last_good_keep(self, actor);
+    log_info("config_loaded", "version=%llu path=%s", (unsigned long long)self->version, self->path);
     r = changed_publish(self, ctx, pack_span(&before.effective));
     snapshot_deinit(&before);
     return r;

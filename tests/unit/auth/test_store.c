@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -150,6 +152,27 @@ static void counts_generations_across_restarts(void **state)
     assert_int_equal(generation, 2);
 }
 
+static void changes_nothing_when_the_disk_is_full(void **state)
+{
+    struct rig *rig = *state;
+    struct store_device device;
+    struct rlimit old;
+    char id[37];
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ .rlim_cur = 4096, .rlim_max = old.rlim_max }), 0);
+    int approved = store_device_approve(rig->store, &laptop, SCOPES_ALL, 1, &device);
+    int pending = store_pending_put(rig->store, &laptop, SCOPES_ALL, "not-paired", 1, id);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(approved, STORE_E_FULL);
+    assert_int_equal(pending, STORE_E_FULL);
+    assert_int_equal(store_device_find(rig->store, "aa", "operator", &device), 0);
+    assert_false(device.is_paired);
+    assert_int_equal(store_device_approve(rig->store, &laptop, SCOPES_ALL, 1, &device), 0);
+    assert_true(device.is_paired);
+}
+
 static void refuses_a_file_that_is_no_database(void **state)
 {
     struct rig *rig = *state;
@@ -178,6 +201,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(keeps_the_id_of_a_request_that_is_repeated, setup, teardown),
         cmocka_unit_test_setup_teardown(bounds_the_requests_that_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(counts_generations_across_restarts, setup, teardown),
+        cmocka_unit_test_setup_teardown(changes_nothing_when_the_disk_is_full, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_a_file_that_is_no_database, setup, teardown),
     };
 

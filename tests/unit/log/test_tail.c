@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -210,13 +212,34 @@ static void notices_that_somebody_moved_or_emptied_the_file(void **state)
     assert_true(value_bool(value_get(tail(rig, (struct tail_ask){ .has_cursor = true, .cursor = 2 }), "reset"), false));
 }
 
+/* A limit on the size of files stands for a disk that fills up in the middle of a line. */
 static void outlives_a_disk_that_is_full(void **state)
+{
+    struct rig *rig = *state;
+    struct rlimit old;
+    struct stat st;
+
+    put(rig, "before\n");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ .rlim_cur = 10, .rlim_max = old.rlim_max }), 0);
+    int r = file_write(&rig->file, SPAN_LIT("too long for what is left\n"));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(r, FILE_E_DISK);
+    assert_int_not_equal(rig->file.error, 0);
+    assert_int_equal(stat(rig->path, &st), 0);
+    assert_int_equal(st.st_size, 7);
+    put(rig, "after\n");
+    assert_int_equal(rig->file.error, 0);
+    assert_lines(tail(rig, (struct tail_ask){ 0 }), "before;after;");
+}
+
+static void refuses_what_is_no_file(void **state)
 {
     struct rig *rig = *state;
     struct file full;
 
     file_init(&full);
-    (void)rig;
     /* A character device is no log file, and neither is a folder. */
     assert_int_equal(file_open(&full, "/dev/full", FILE_BYTES_LEAST), FILE_E_DISK);
     assert_int_not_equal(full.error, 0);
@@ -238,6 +261,7 @@ int main(void)
         cmocka_unit_test(names_archives_beside_the_file),
         cmocka_unit_test_setup_teardown(notices_that_somebody_moved_or_emptied_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(outlives_a_disk_that_is_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(refuses_what_is_no_file, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
