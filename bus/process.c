@@ -22,6 +22,20 @@
 #define PROCESS_EXIT_CONFIG 78 /* EX_CONFIG: starting again cannot help */
 #define PROCESS_EXIT_GAVE_UP 1
 
+/*
+ * SIGKILL never comes from a bug of ours but from outside: an operator, the OOM killer.
+ * To give up on that would make an outage of it; and the delay stays short enough that
+ * every recovery is over in a second.
+ */
+static const struct supervisor_policy policy_killed = {
+    .initial_ms = 50,
+    .factor = 2,
+    .max_ms = 500,
+    .jitter_pct = 20,
+    .intensity = SUPERVISOR_INTENSITY_NONE,
+    .stable_ms = 500,
+};
+
 static void host_start(struct hostling *host);
 
 /* --- the end ----------------------------------------------------------------------------- */
@@ -209,6 +223,7 @@ static void on_restart_due(uv_timer_t *timer)
 /* Starts the next life, at once when the policy says so: no turn of the loop is lost. */
 static void host_revive(struct hostling *host)
 {
+    bool is_killed = host->has_died && WIFSIGNALED(host->last_status) && WTERMSIG(host->last_status) == SIGKILL;
     uint32_t delay_ms = 0;
 
     if (host->is_restart_asked) {
@@ -216,8 +231,8 @@ static void host_revive(struct hostling *host)
         host_start(host);
         return;
     }
-    if (supervisor_on_exit(&host->supervisor, &supervisor_policy_default, clock_mono_ms(), &delay_ms) ==
-        SUPERVISOR_GAVE_UP) {
+    if (supervisor_on_exit(&host->supervisor, is_killed ? &policy_killed : &supervisor_policy_default, clock_mono_ms(),
+                           &delay_ms) == SUPERVISOR_GAVE_UP) {
         host->life = ACTOR_LIFE_GAVE_UP;
         node_host_down(host->process->node, host->host->name, ACTOR_LIFE_GAVE_UP, 0);
         log_error("host_gave_up", "host=%s restarts=%u", host->host->name, host->supervisor.restarts);

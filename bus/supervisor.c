@@ -93,7 +93,9 @@ enum supervisor_decision supervisor_on_exit(struct supervisor_state *self, const
         self->deaths_n = 0;
     }
     self->is_ready = false;
-    death_add(self, now_ms);
+    if (policy->intensity != SUPERVISOR_INTENSITY_NONE) {
+        death_add(self, now_ms);
+    }
     if (deaths_count(self, now_ms, policy->period_ms) > intensity) {
         self->has_given_up = true;
         return SUPERVISOR_GAVE_UP;

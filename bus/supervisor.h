@@ -13,13 +13,14 @@
 #include <stdint.h>
 
 #define SUPERVISOR_INTENSITY_MAX 32
+#define SUPERVISOR_INTENSITY_NONE UINT32_MAX /* waits, but never gives up */
 
 struct supervisor_policy {
     uint32_t initial_ms; /* delay of the second restart in a row; the first has none */
     uint32_t factor;     /* each further delay is so many times the one before */
     uint32_t max_ms;     /* cap of the delay, jitter included */
     uint32_t jitter_pct; /* a delay is shortened by up to so many percent, at random */
-    uint32_t intensity;  /* most restarts in `period_ms`; below SUPERVISOR_INTENSITY_MAX */
+    uint32_t intensity;  /* most restarts in `period_ms`: below SUPERVISOR_INTENSITY_MAX, or _NONE */
     uint32_t period_ms;
     uint32_t stable_ms; /* ready for so long means stable */
 };

@@ -160,12 +160,27 @@ static void an_intensity_above_the_ring_still_gives_up(void **state)
     uint32_t restarts_n = 0;
 
     (void)state;
-    policy.intensity = UINT32_MAX;
+    policy.intensity = UINT32_MAX - 1;
     supervisor_init(&self, 1);
     while (supervisor_on_exit(&self, &policy, 5, &delay_ms) == SUPERVISOR_RESTART) {
         restarts_n++;
     }
     assert_int_equal(restarts_n, SUPERVISOR_INTENSITY_MAX - 1);
+}
+
+static void without_an_intensity_it_waits_and_never_gives_up(void **state)
+{
+    struct supervisor_policy policy = exact;
+    struct supervisor_state self;
+    uint32_t delay_ms = 0;
+
+    (void)state;
+    policy.intensity = SUPERVISOR_INTENSITY_NONE;
+    supervisor_init(&self, 1);
+    for (uint32_t i = 0; i < 1000; i++) {
+        assert_int_equal(supervisor_on_exit(&self, &policy, i, &delay_ms), SUPERVISOR_RESTART);
+    }
+    assert_int_equal(delay_ms, policy.max_ms);
 }
 
 int main(void)
@@ -181,6 +196,7 @@ int main(void)
         cmocka_unit_test(jitter_shortens_within_its_share_and_differs_by_seed),
         cmocka_unit_test(an_operator_ends_the_gave_up_state),
         cmocka_unit_test(an_intensity_above_the_ring_still_gives_up),
+        cmocka_unit_test(without_an_intensity_it_waits_and_never_gives_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

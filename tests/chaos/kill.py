@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Kills random processes of a gateway under load, and counts what was lost, doubled, refused or late.
+
+While senders talk to agents (each message under an idempotency key, sent again under the same key until it is
+acknowledged) and callers open connections in a loop, one child after the other gets SIGKILL. At the end every
+acknowledged message must stand in its session exactly once, no connection attempt may have been refused, and after
+every kill the gateway must have answered again within the limit.
+
+  tests/chaos/kill.py [--kills 200] [--topology inproc|ipc] [--recovery 1.0] [--seed N]
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+import uuid
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+
+from client import CallError, Client, text_of  # noqa: E402
+from gateway import TOPOLOGIES, Gateway, until  # noqa: E402
+from ws import Closed, Refused  # noqa: E402
+
+SESSION_MESSAGES = 60  # then a sender starts a new session, so that one history call can show a whole one
+GONE = (OSError, Closed, Refused, EOFError, TimeoutError)
+
+
+class Control:
+    """The operator's socket: one request, one answer."""
+
+    def __init__(self, state_dir):
+        self.path = os.path.join(state_dir, "run", "control.sock")
+
+    def ask(self, **request):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(5)
+            sock.connect(self.path)
+            sock.sendall(json.dumps(request).encode() + b"\n")
+            with sock.makefile() as file:
+                answer = json.loads(file.readline())
+        assert answer["ok"], answer
+        return answer["result"]
+
+    def hosts(self):
+        return self.ask(op="status")["hosts"]
+
+
+class Worker(threading.Thread):
+    def __init__(self, rig):
+        super().__init__(daemon=True)
+        self.rig, self.broken = rig, None
+
+    def run(self):
+        try:
+            while not self.rig.is_over.is_set():
+                self.step()
+        except Exception as error:  # noqa: BLE001 - told at the end, with its thread's name
+            self.broken = error
+
+
+class Sender(Worker):
+    """One person writing to an agent, who sends again until told that it was received."""
+
+    def __init__(self, rig, number):
+        super().__init__(rig)
+        self.number, self.client, self.sent = number, None, 0
+        self.acknowledged = collections.defaultdict(list)  # session → keys
+        self.tried = collections.defaultdict(list)
+        self.resent = 0
+
+    def session(self):
+        return f"agent:main:chaos-{self.number}-{self.sent // SESSION_MESSAGES}"
+
+    def drop(self):
+        if self.client:
+            self.client.socket.close()
+        self.client = None
+
+    def attempt(self, session, key):
+        """True when the gateway has the message."""
+        try:
+            if not self.client:
+                self.client = Client(self.rig.gateway.port, self.rig.gateway.token)
+            self.client.call("chat.send", {"sessionKey": session, "message": f"mark {key}", "idempotencyKey": key}, 5)
+            self.client.events.clear()
+            return True
+        except ConnectionRefusedError as error:
+            self.rig.refused.append(repr(error))
+        except GONE:
+            self.drop()
+        except CallError as error:
+            if not error.error.get("retryable"):
+                raise
+        return False
+
+    def step(self):
+        session, key, first = self.session(), uuid.uuid4().hex, True
+        self.tried[session].append(key)
+        while not self.attempt(session, key):
+            self.resent += 1
+            if self.rig.is_over.wait(0.01 if first else 0.03):
+                return
+            first = False
+        self.acknowledged[session].append(key)
+        self.sent += 1
+
+
+class Caller(Worker):
+    """Opens a connection and asks for a sign of life, again and again; waiting is fine, being refused is not."""
+
+    def __init__(self, rig):
+        super().__init__(rig)
+        self.made = 0
+
+    def step(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.rig.gateway.port), timeout=5) as sock:
+                self.made += 1
+                sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                sock.recv(1024)
+        except ConnectionRefusedError as error:
+            self.rig.refused.append(repr(error))
+        except OSError:
+            pass  # it was taken by a process that was killed then; the connection had been accepted
+        self.rig.is_over.wait(0.002)
+
+
+class Rig:
+    def __init__(self, options):
+        self.options = options
+        self.random = random.Random(options.seed)
+        self.gateway = Gateway(options.topology)
+        self.control = Control(self.gateway.state_dir)
+        self.is_over = threading.Event()
+        self.refused = []
+        self.recoveries = []
+        self.late = []
+        self.senders = [Sender(self, i) for i in range(options.senders)]
+        self.callers = [Caller(self) for _ in range(options.callers)]
+
+    def is_whole(self):
+        return all(host["state"] == "ready" for host in self.control.hosts())
+
+    def answers(self):
+        try:
+            return self.gateway.get("/readyz", timeout=1)[0] == 200
+        except OSError:
+            return False
+
+    def kill_one(self, number):
+        host = self.random.choice(self.control.hosts())
+        os.kill(host["pid"], signal.SIGKILL)
+        killed = time.monotonic()
+        until(lambda: self.host_is_back(host), 30, f"the return of host {host['name']} after kill {number}")
+        until(self.answers, 30, f"readiness after kill {number}")
+        took = time.monotonic() - killed
+        self.recoveries.append(took)
+        if took > self.options.recovery:
+            self.late.append(f"kill {number} of {host['name']}: {took:.2f} s")
+
+    def host_is_back(self, was):
+        now = next(host for host in self.control.hosts() if host["name"] == was["name"])
+        return now["state"] == "ready" and now["pid"] != was["pid"]
+
+    def kill_all(self):
+        for number in range(self.options.kills):
+            until(self.is_whole, 30, "a whole gateway")
+            # Some kills hit a gateway that has just come back, most one that is at work.
+            self.is_over.wait(self.random.uniform(0.0, 2 * self.options.pause))
+            self.kill_one(number)
+            assert self.gateway.process.poll() is None, "the supervising process ended"
+            if sys.stdout.isatty():
+                print(f"\r{number + 1} of {self.options.kills}", end="", flush=True)
+
+    def history(self, client, session):
+        """The texts of one session by role."""
+        said = client.call("chat.history", {"sessionKey": session, "limit": 1000}, 20)["messages"]
+        return [(message["role"], text_of(message)) for message in said]
+
+    def settled(self, client, session, keys):
+        """Runs that were under way have ended: every message that will be answered has been."""
+        counts = self.counts(client, session)
+        return all(counts[("user", key)] == 1 for key in keys) and counts
+
+    def counts(self, client, session):
+        counts = collections.Counter()
+        for role, text in self.history(client, session):
+            for key in text.split():
+                if len(key) == 32:
+                    counts[(role, key)] += 1
+        return counts
+
+    def verify(self):
+        lost, doubled, unanswered, total = [], [], 0, 0
+        with Client(self.gateway.port, self.gateway.token) as client:
+            for sender in self.senders:
+                for session, keys in sender.tried.items():
+                    counts = self.counts(client, session)
+                    acknowledged = set(sender.acknowledged[session])
+                    total += len(acknowledged)
+                    lost += [key for key in acknowledged if counts[("user", key)] == 0]
+                    doubled += [f"{role} {key}" for (role, key), n in counts.items() if n > 1]
+                    unanswered += sum(1 for key in acknowledged if counts[("assistant", key)] == 0)
+                    foreign = {key for _, key in counts} - set(keys)
+                    assert not foreign, f"{session} holds what nobody sent there: {foreign}"
+        return total, lost, doubled, unanswered
+
+    def run(self):
+        self.gateway.start()
+        workers = self.senders + self.callers
+        for worker in workers:
+            worker.start()
+        try:
+            self.kill_all()
+            until(self.is_whole, 30, "a whole gateway")
+        finally:
+            self.is_over.set()
+            for worker in workers:
+                worker.join(30)
+        broken = [f"{type(w).__name__}: {w.broken!r}" for w in workers if w.broken]
+        total, lost, doubled, unanswered = self.verify()
+        self.report(total, lost, doubled, unanswered, broken)
+        return not (lost or doubled or self.refused or self.late or broken) and total > 0
+
+    def report(self, total, lost, doubled, unanswered, broken):
+        times = sorted(self.recoveries)
+        print(f"\n{self.options.topology}: {len(times)} kills, seed {self.options.seed}; {total} messages acknowledged, "
+              f"{sum(s.resent for s in self.senders)} sent again, {sum(c.made for c in self.callers)} connections")
+        if times:
+            print(f"recovery: median {times[len(times) // 2] * 1000:.0f} ms, worst {times[-1] * 1000:.0f} ms")
+        print(f"lost {len(lost)}, doubled {len(doubled)}, refused {len(self.refused)}, late {len(self.late)}, "
+              f"without an answer {unanswered}")
+        for name, items in (("lost", lost), ("doubled", doubled), ("refused", self.refused), ("late", self.late),
+                            ("broken", broken)):
+            for item in items[:5]:
+                print(f"  {name}: {item}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=int(os.environ.get("OPENCLAW_CHAOS_KILLS", "200")))
+    parser.add_argument("--topology", choices=sorted(TOPOLOGIES), default="inproc")
+    parser.add_argument("--recovery", type=float, default=float(os.environ.get("OPENCLAW_TEST_RECOVERY_S", "1")),
+                        help="seconds within which the gateway must answer again (default 1)")
+    parser.add_argument("--pause", type=float, default=0.4, help="mean seconds of work between kills")
+    parser.add_argument("--senders", type=int, default=3)
+    parser.add_argument("--callers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    rig = Rig(parser.parse_args())
+    is_good = False
+    try:
+        is_good = rig.run()
+    finally:
+        if not is_good:
+            print("\n".join(rig.gateway.text().splitlines()[-40:]), file=sys.stderr)
+        rig.gateway.close()
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
