@@ -11,6 +11,7 @@
 #define NOTHING ((struct span){ 0 })
 #define LABEL_WIDTH 11
 #define RECENT_MAX 5
+#define READY "ready" /* the state of an actor that needs no mention */
 
 void cli_health_label(const char *label)
 {
@@ -37,7 +38,7 @@ static void agents_print(struct span health)
         cli_out("%s", is_first ? "" : ", ");
         str_print(value_get(agent, "agentId"), "?");
         cli_out("%s", value_bool(value_get(agent, "isDefault"), false) ? " (default)" : "");
-        if (state.len && !span_is_text(state, "up") && !span_is_text(state, "running")) {
+        if (state.len && !span_is_text(state, READY)) {
             cli_out(" ");
             cli_out_safe(state, false);
         }
@@ -120,7 +121,7 @@ static void actors_print(struct span health, bool is_full)
         struct span state = value_str(value_get(actor, "state"), NOTHING);
         int64_t restarts = value_i64(value_get(actor, "restarts"), 0);
 
-        if (is_full || restarts > 0 || !span_is_text(state, "up")) {
+        if (is_full || restarts > 0 || !span_is_text(state, READY)) {
             cli_health_label("Actor");
             str_print(value_get(actor, "address"), "?");
             cli_out(" ");

@@ -1,0 +1,140 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "edge/cli/cli_identity.h"
+
+static char dir[PATH_MAX];
+
+static int dir_make(void **state)
+{
+    (void)state;
+    (void)strcpy(dir, "/tmp/openclaw-identity-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static void path_of(const char *file, char out[PATH_MAX])
+{
+    assert_true(snprintf(out, PATH_MAX, "%.200s/%s", dir, file) < PATH_MAX);
+}
+
+static int dir_remove(void **state)
+{
+    static const char *const files[] = { "identity/device.json", "identity/device-auth.json", "identity", "" };
+    char path[PATH_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        path_of(files[i], path);
+        (void)remove(path); /* not every test makes every file */
+    }
+    return 0;
+}
+
+static void signs_as_the_protocol_says(void **state)
+{
+    /* A vector of the protocol's reference data. */
+    static const char expected[] =
+        "RXpR8cNwH8sQni4Gj-6ACUU57Ur_h5usNjnOiCC6MWmKnicXilOtMhXPIjwogZe8o4CSwWj2nVLNTR4v3-MBDA";
+    static const struct cli_identity_claim claim = {
+        .client_id = "cli",
+        .client_mode = "cli",
+        .role = "operator",
+        .scopes = "operator.read,operator.write",
+        .signed_at_ms = 1737264000000,
+        .token = "TOKEN-DUMMY-0001",
+        .nonce = { "11111111-2222-3333-4444-555555555555", 36 },
+        .platform = "linux",
+    };
+    unsigned char seed[32];
+    struct cli_identity identity;
+    char signature[96];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(seed); i++) {
+        seed[i] = (unsigned char)i;
+    }
+    assert_int_equal(cli_identity_from_seed(seed, &identity), 0);
+    assert_string_equal(identity.device_id, "56475aa75463474c0285df5dbf2bcab73da651358839e9b77481b2eab107708c");
+    assert_string_equal(identity.public_key, "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg");
+    assert_int_equal(cli_identity_sign(&identity, &claim, signature), 0);
+    assert_string_equal(signature, expected);
+    cli_identity_deinit(&identity);
+}
+
+static void an_identity_is_made_once_and_kept_to_its_owner(void **state)
+{
+    struct cli_identity first;
+    struct cli_identity second;
+    struct stat info;
+    char path[PATH_MAX];
+
+    (void)state;
+    assert_int_equal(cli_identity_load(dir, false, &first), CLI_IDENTITY_E_ABSENT);
+    assert_int_equal(cli_identity_load(dir, true, &first), 0);
+    assert_int_equal(cli_identity_load(dir, false, &second), 0);
+    assert_string_equal(first.device_id, second.device_id);
+    path_of("identity/device.json", path);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    cli_identity_deinit(&first);
+    cli_identity_deinit(&second);
+}
+
+static void a_broken_identity_is_never_overwritten(void **state)
+{
+    struct cli_identity identity;
+    char path[PATH_MAX];
+    struct stat info;
+    FILE *file;
+
+    (void)state;
+    path_of("identity", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    path_of("identity/device.json", path);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs("{\"privateKeyPem\": \"nonsense\"}", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(cli_identity_load(dir, true, &identity), CLI_IDENTITY_E_BROKEN);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, 29);
+}
+
+static void tokens_are_kept_by_role_and_device(void **state)
+{
+    char token[CLI_IDENTITY_TOKEN_MAX];
+    struct span none = { 0 };
+
+    (void)state;
+    assert_int_equal(cli_identity_token_load(dir, "d1", "operator", token), CLI_IDENTITY_E_ABSENT);
+    assert_int_equal(cli_identity_token_store(dir, "d1", "operator", span_from("t-1"), none), 0);
+    assert_int_equal(cli_identity_token_store(dir, "d1", "node", span_from("t-2"), none), 0);
+    assert_int_equal(cli_identity_token_load(dir, "d1", "operator", token), 0);
+    assert_string_equal(token, "t-1");
+    assert_int_equal(cli_identity_token_load(dir, "d1", "node", token), 0);
+    assert_string_equal(token, "t-2");
+    assert_int_equal(cli_identity_token_load(dir, "d2", "operator", token), CLI_IDENTITY_E_ABSENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signs_as_the_protocol_says),
+        cmocka_unit_test_setup_teardown(an_identity_is_made_once_and_kept_to_its_owner, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(a_broken_identity_is_never_overwritten, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(tokens_are_kept_by_role_and_device, dir_make, dir_remove),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
