@@ -322,14 +322,13 @@ static int db_path(char path[PATH_MAX])
 {
     const char *state = getenv("OPENCLAW_STATE_DIR"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
 
-    if (!state || snprintf(path, PATH_MAX, "%s/db", state) >= PATH_MAX - 16) {
+    if (!state || snprintf(path, PATH_MAX, "%s/db", state) >= PATH_MAX) {
         return FAULT(-EINVAL);
     }
     if (mkdir(path, 0700) && errno != EEXIST) {
         return FAULT(-errno);
     }
-    strcat(path, "/auth.sqlite");
-    return 0;
+    return snprintf(path, PATH_MAX, "%s/db/auth.sqlite", state) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
 }
 
 static int auth_init(void *state, struct actor *actor, const char *arg)

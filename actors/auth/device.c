@@ -29,10 +29,19 @@ static struct span trim(struct span text)
 
 static int digit_of(char c)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c == '-' ? digits + 62 : c == '_' ? digits + 63 : memchr(digits, c, 64);
-
-    return at ? (int)(at - digits) : -1;
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    if (c == '+' || c == '-') {
+        return 62;
+    }
+    return c == '/' || c == '_' ? 63 : -1;
 }
 
 /* Exactly `len` bytes, from either alphabet, padded or not. */

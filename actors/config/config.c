@@ -211,10 +211,9 @@ static int env_copy(const char *name, char out[PATH_MAX])
 {
     const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): set before threads start */
 
-    if (!value || !*value || strlen(value) >= PATH_MAX) {
+    if (!value || !*value || snprintf(out, PATH_MAX, "%s", value) >= PATH_MAX) {
         return FAULT(-EINVAL);
     }
-    strcpy(out, value);
     return 0;
 }
 

@@ -44,17 +44,12 @@ static int refuse(struct config_error *error, const char *path, const char *what
 static bool dir_of(const char *path, char dir[PATH_MAX])
 {
     const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 1;
+    int len = slash ? (int)(slash - path) : 0;
 
-    if (len >= PATH_MAX) {
-        return false;
+    if (!slash || slash == path) {
+        return snprintf(dir, PATH_MAX, "%s", slash ? "/" : ".") > 0;
     }
-    memcpy(dir, slash ? path : ".", len);
-    dir[len] = '\0';
-    if (!len) {
-        strcpy(dir, "/");
-    }
-    return true;
+    return snprintf(dir, PATH_MAX, "%.*s", len, path) < PATH_MAX;
 }
 
 static int bytes_write(int fd, const char *bytes, size_t len)

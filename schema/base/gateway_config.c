@@ -171,7 +171,7 @@ static int secret_resolve(struct span value, const char *field, const char *over
         return refuse(error, "%s is longer than %d bytes", field, GATEWAY_CONFIG_SECRET_MAX - 1);
     }
     if (secret != out) {
-        strcpy(out, secret);
+        (void)snprintf(out, GATEWAY_CONFIG_SECRET_MAX, "%s", secret); /* it fits, as was checked */
     }
     return 0;
 }
