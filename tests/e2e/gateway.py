@@ -93,7 +93,7 @@ class Gateway:
 
     def start(self):
         self.spawn()
-        until(self.is_ready_or_gone, 30, "readiness")
+        until(self.is_ready_or_gone, 15, "readiness")
         if self.process.poll() is not None:
             raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.text()}")
         return self

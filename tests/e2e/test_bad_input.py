@@ -66,7 +66,7 @@ def answer_or_close(client, payload, opcode=TEXT):
     b'{"type":"req","id":"x\x00y","method":"health"}', b'{"type":"req","id":"x","method":"hea\xff\xfelth"}',
     b'{"type":"req","id":"\\ud800","method":7}', b'{"type":"req","id":"x","method":"health","params":1e999}',
     b"[" * 50000, b'{"type":"req","id":"x","method":"health","params":' + b'{"a":' * 5000 + b"1" + b"}" * 5001,
-])
+], ids=lambda payload: payload[:48].decode("latin-1"))
 def test_what_is_no_request_is_refused(client, payload):
     answer_or_close(client, payload)
 
@@ -126,7 +126,7 @@ def test_a_protocol_we_do_not_speak_is_refused(gateway):
     (b'{"model":"gpt-4","messages":[{"role":"user","content":"x"}]}', 400),
     (b'{"model":"openclaw/nosuch","messages":[{"role":"user","content":"x"}]}', 400),
     (b'{"model":"openclaw","messages":"x"}', 400), (b"[" * 100000, 400),
-])
+], ids=lambda value: str(value)[:60])
 def test_http_refuses_with_a_typed_body(gateway, body, status):
     got, _, text = gateway.request("POST", "/v1/chat/completions", body, {
         "Authorization": f"Bearer {gateway.token}", "Content-Type": "application/json"})
