@@ -254,9 +254,6 @@ static int host_read(struct walk *self, struct topology_host *host, struct span 
             return refuse(self, "unknown key \"%.*s\"; a host has \"actors\"", (int)(key.len < 64 ? key.len : 64),
                           key.ptr);
         }
-        if (host->actors) {
-            return refuse(self, "\"actors\" is given twice for host \"%s\"", host->name);
-        }
         r = actors_read(self, host, item);
         if (r) {
             return r;
@@ -286,9 +283,6 @@ static int hosts_read(struct walk *self, struct span map)
         }
         host = &self->topology->hosts[self->topology->hosts_n];
         memcpy(host->name, key.ptr, key.len);
-        if (topology_host_find(self->topology, host->name)) {
-            return refuse(self, "host \"%s\" is given twice", host->name);
-        }
         self->topology->hosts_n++;
         r = host_read(self, host, item);
         if (r) {
@@ -314,9 +308,6 @@ static int root_read(struct walk *self, struct span root)
         if (!span_is_text(key, "hosts")) {
             return refuse(self, "unknown key \"%.*s\"; a topology has \"hosts\"", (int)(key.len < 64 ? key.len : 64),
                           key.ptr);
-        }
-        if (self->topology->hosts) {
-            return refuse(self, "\"hosts\" is given twice");
         }
         r = hosts_read(self, item);
         if (r) {

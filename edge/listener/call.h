@@ -5,6 +5,7 @@
 #ifndef EDGE_LISTENER_CALL_H
 #define EDGE_LISTENER_CALL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct conn;

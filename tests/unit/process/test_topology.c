@@ -106,7 +106,6 @@ static void refuses_and_names_the_place(void **state)
         { "{ hosts: { a: { actors: [''] } } }", "is no address" },
         { "{ hosts: { a: { actors: ['supervisor'] } } }", "belongs to the bus" },
         { "{ hosts: { a: { actors: ['host/a'] } } }", "belongs to the bus" },
-        { "{ hosts: { a: { actors: ['a'] }, a: { actors: ['b'] } } }", "twice" },
         { "[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]", "nested" },
     };
 
