@@ -299,7 +299,10 @@ static void frame_route(const struct frame *frame)
 
 void rpc_take(struct conn *conn, struct span text)
 {
-    struct json_member members[] = { { .key = "type" }, { .key = "id" }, { .key = "method" }, { .key = "params" } };
+    struct json_member members[] = {
+        { .key = "type" }, { .key = "id" }, { .key = "method" }, { .key = "params" }, { .key = NULL },
+    };
+    const struct span *foreign = &members[4].raw;
     struct frame frame = { .conn = conn, .ws = ws_of(conn) };
     struct text_buf *scratch = &conn->edge->scratch;
     int r = json_split(text, LIMIT_JSON_DEPTH, members, ARRAY_LEN(members), NULL);
@@ -307,6 +310,11 @@ void rpc_take(struct conn *conn, struct span text)
     frame.id = members[1].raw;
     if (r || !span_is(members[0].raw, SPAN_LIT("\"req\"")) || !is_text(frame.id) || !is_text(members[2].raw)) {
         frame_refuse(&frame, text);
+        return;
+    }
+    if (foreign->len) {
+        refuse(&frame, FAIL_INVALID_REQUEST, "invalid request frame: at root: unexpected property '%.*s'",
+               (int)(foreign->len - 2 < 64 ? foreign->len - 2 : 64), foreign->ptr + 1);
         return;
     }
     frame.method = (struct span){ members[2].raw.ptr + 1, members[2].raw.len - 2 };
