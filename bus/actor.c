@@ -74,17 +74,6 @@ static const struct actor_route *route_find(const struct route_table *table, str
 
 /* --- bodies ------------------------------------------------------------------------------------ */
 
-int frame_copy(struct span bytes, zmq_msg_t *ret_frame)
-{
-    if (zmq_msg_init_size(ret_frame, bytes.len) != 0) {
-        return FAULT(-ENOMEM);
-    }
-    if (bytes.len) {
-        memcpy(zmq_msg_data(ret_frame), bytes.ptr, bytes.len);
-    }
-    return 0;
-}
-
 int actor_body_make(struct actor *self, const struct schema_msg *msg, const void *in, struct span body,
                     zmq_msg_t *ret_frame)
 {
@@ -648,22 +637,22 @@ static void refuse(struct actor *self, struct mail *mail, int outcome)
 /* Receives the two frames of one message. False when there is none now. */
 static bool frames_receive(struct actor *self, struct mail *mail)
 {
-    if (zmq_msg_recv(&mail->header, self->pull_raw, ZMQ_DONTWAIT) < 0) {
+    if (!frame_receive(&mail->header, self->pull_raw)) {
         return false;
     }
     bool more = zmq_msg_more(&mail->header);
     if (more) {
         /* All frames of a message arrive together (zmq_msg_recv(3)), so this does not wait. */
-        (void)zmq_msg_recv(&mail->body.msg, self->pull_raw, ZMQ_DONTWAIT);
+        (void)frame_receive(&mail->body.msg, self->pull_raw);
         more = zmq_msg_more(&mail->body.msg);
     }
     while (more) { /* a peer that sends more than two frames speaks another protocol */
         zmq_msg_t rest;
 
         (void)zmq_msg_init(&rest);
-        (void)zmq_msg_recv(&rest, self->pull_raw, ZMQ_DONTWAIT);
+        (void)frame_receive(&rest, self->pull_raw);
         more = zmq_msg_more(&rest);
-        (void)zmq_msg_close(&rest);
+        frame_close(&rest);
     }
     return true;
 }

@@ -10,6 +10,7 @@
 
 #include "bus/actor.h"
 #include "bus/envelope.h"
+#include "bus/frame.h"
 #include "bus/mailbox.h"
 #include "bus/pack.h"
 #include "bus/tap.h"
@@ -284,7 +285,6 @@ void actor_dead_letter(struct actor *self, const struct envelope *env, size_t bo
 /* Packs a struct (or copies `body` when msg->type or in is NULL) into a frame. */
 int actor_body_make(struct actor *self, const struct schema_msg *msg, const void *in, struct span body,
                     zmq_msg_t *ret_frame);
-int frame_copy(struct span bytes, zmq_msg_t *ret_frame);
 /* Decodes into a buffer that grows to type->size. 0, CODEC_E_REFUSED, fault. */
 int actor_decode(void **buf, size_t *cap, const struct schema_msg *msg, struct span body, char *ret_text,
                  size_t text_len);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "bus/base/fault.h"
+#include "bus/frame.h"
 
 /* libzmq takes plain pointers also where it only reads or counts a reference. */
 static zmq_msg_t *msg_of(const struct body *self)
@@ -12,13 +13,7 @@ static zmq_msg_t *msg_of(const struct body *self)
 
 int body_init(struct body *self, struct span bytes)
 {
-    if (zmq_msg_init_size(&self->msg, bytes.len) != 0) {
-        return FAULT(-ENOMEM);
-    }
-    if (bytes.len) {
-        memcpy(zmq_msg_data(&self->msg), bytes.ptr, bytes.len);
-    }
-    return 0;
+    return frame_copy(bytes, &self->msg);
 }
 
 int body_init_share(struct body *self, const struct body *from)
@@ -32,7 +27,7 @@ int body_init_share(struct body *self, const struct body *from)
 
 void body_deinit(struct body *self)
 {
-    (void)zmq_msg_close(&self->msg); /* fails only when it was never opened */
+    frame_close(&self->msg);
 }
 
 struct span body_span(const struct body *self)

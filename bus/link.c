@@ -48,8 +48,8 @@ struct link *link_get(struct actor *self, struct span address)
 
 static void parked_free(struct parked *item)
 {
-    (void)zmq_msg_close(&item->header);
-    (void)zmq_msg_close(&item->body);
+    frame_close(&item->header);
+    frame_close(&item->body);
     free(item);
 }
 
@@ -105,10 +105,7 @@ static int socket_open(struct link *link)
 /* Both frames go or none: the second cannot fail once the first was accepted (zmq_msg_send(3)). */
 static bool frames_send(struct link *link, zmq_msg_t *header, zmq_msg_t *body)
 {
-    if (zmq_msg_send(header, link->push_raw, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-        return false;
-    }
-    return zmq_msg_send(body, link->push_raw, ZMQ_DONTWAIT) >= 0;
+    return frame_send(header, link->push_raw, true) && frame_send(body, link->push_raw, false);
 }
 
 static void counted_out(struct actor *self, struct link *link, size_t bytes)
@@ -193,7 +190,7 @@ int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_m
     env->incarnation = self->opts.incarnation;
     const char *why = obstacle(link, env->kind);
     if (why) {
-        (void)zmq_msg_close(body);
+        frame_close(body);
         undeliverable(self, env, body_bytes, why, link->retry_after_ms ? link->retry_after_ms : 250);
         return 0;
     }
@@ -201,19 +198,19 @@ int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_m
     if (tap_is_watched()) {
         tap_sent(self, (struct span){ (const char *)bytes, len }, body, env);
     }
-    if (zmq_msg_init_size(&header, len) != 0) {
-        (void)zmq_msg_close(body);
-        return FAULT(-ENOMEM);
+    int r = frame_copy((struct span){ (const char *)bytes, len }, &header);
+    if (r < 0) {
+        frame_close(body);
+        return r;
     }
-    memcpy(zmq_msg_data(&header), bytes, len);
     counted_out(self, link, len + body_bytes);
     if (link->state == LINK_RESOLVING) {
         park(link, &header, body);
         return 0;
     }
     if (!frames_send(link, &header, body)) {
-        (void)zmq_msg_close(&header);
-        (void)zmq_msg_close(body);
+        frame_close(&header);
+        frame_close(body);
         undeliverable(self, env, body_bytes, "receiver's mailbox is closed", 250);
     }
     return 0;

@@ -4,6 +4,7 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
+#include "bus/frame.h"
 
 void mailbox_init(struct mailbox *self, uint32_t msgs_max, size_t bytes_max)
 {
@@ -43,8 +44,8 @@ void mailbox_recycle(struct mailbox *self, struct mail **mail_p)
 {
     struct mail *mail = TAKE(*mail_p);
 
-    (void)zmq_msg_close(&mail->header); /* fails only for an uninitialised message */
-    (void)zmq_msg_close(&mail->body.msg);
+    frame_close(&mail->header);
+    frame_close(&mail->body.msg);
     mail->next = self->pool;
     self->pool = mail;
 }

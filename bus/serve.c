@@ -164,7 +164,7 @@ static int forward_frame(struct actor_ctx *ctx, const char *to, struct span name
     if (env.kind == ENVELOPE_CALL) {
         int r = forwarded_tell(ctx, link);
         if (r < 0) {
-            (void)zmq_msg_close(body);
+            frame_close(body);
             return r;
         }
     }

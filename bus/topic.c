@@ -41,7 +41,7 @@ static struct topic_pub *pub_get(struct actor *self, const struct schema_msg *to
     return pub;
 }
 
-static int frame_send(struct actor *self, struct topic_pub *pub, const struct envelope *env, const zmq_msg_t *frame)
+static int body_send(struct actor *self, struct topic_pub *pub, const struct envelope *env, const zmq_msg_t *frame)
 {
     for (size_t i = 0; i < pub->subscribers_n; i++) {
         struct envelope copy = *env;
@@ -90,13 +90,13 @@ static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq
     int r = 0;
 
     if (pub->is_known) {
-        r = frame_send(self, pub, &env, frame);
+        r = body_send(self, pub, &env, frame);
     } else if (pub->parked_n < TOPIC_PARKED_MAX) {
         body_park(pub, frame);
     } else {
         actor_dead_letter(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits");
     }
-    (void)zmq_msg_close(frame);
+    frame_close(frame);
     return r;
 }
 
@@ -125,9 +125,9 @@ static void parked_release(struct actor *self, struct topic_pub *pub)
         struct parked *item = pub->parked_head;
 
         pub->parked_head = item->next;
-        (void)frame_send(self, pub, &env, &item->body); /* memory: an event is lost, as for a full subscriber */
-        (void)zmq_msg_close(&item->header);
-        (void)zmq_msg_close(&item->body);
+        (void)body_send(self, pub, &env, &item->body); /* memory: an event is lost, as for a full subscriber */
+        frame_close(&item->header);
+        frame_close(&item->body);
         free(item);
     }
     pub->parked_tail = &pub->parked_head;
@@ -173,8 +173,8 @@ void topic_free_all(struct actor *self)
             struct parked *item = pub->parked_head;
 
             pub->parked_head = item->next;
-            (void)zmq_msg_close(&item->header);
-            (void)zmq_msg_close(&item->body);
+            frame_close(&item->header);
+            frame_close(&item->body);
             free(item);
         }
         free(pub->subscribers);
