@@ -174,7 +174,8 @@ static void slot_start(struct slot *slot)
     (void)snprintf(slot->node_endpoint, sizeof(slot->node_endpoint), "inproc://node-host/%s", self->opts->name);
     (void)snprintf(slot->local, sizeof(slot->local), "inproc://%.127s#%u", slot->address, slot->incarnation);
     slot->remote[0] = '\0';
-    if (self->opts->run_dir && self->opts->topology->hosts_n > 1) {
+    /* The supervising process is one that may want to reach it. */
+    if (self->opts->run_dir && (self->opts->topology->hosts_n > 1 || self->opts->has_supervisor)) {
         (void)snprintf(slot->remote, sizeof(slot->remote), "ipc://%.100s/%s-%u-%u.sock", self->opts->run_dir,
                        self->opts->name, self->opts->incarnation, ++self->endpoint_seq);
     }
@@ -369,6 +370,9 @@ static void handle_close(uv_handle_t *handle, void *arg)
 static void all_stopped(struct host *self)
 {
     if (!uv_is_closing((uv_handle_t *)&self->stop_async)) {
+        if (self->opts->on_actor) {
+            self->opts->on_actor(self->opts->arg, NULL);
+        }
         node_close(self->node);
         uv_close((uv_handle_t *)&self->stop_async, NULL);
         uv_close((uv_handle_t *)&self->start_timer, NULL);
@@ -547,7 +551,8 @@ static void on_actors(void *arg, struct pack *pack)
         pack_kv_u64(pack, "mailboxMsgs", atomic_load(&stats->mailbox_msgs));
         pack_kv_u64(pack, "mailboxMsgsMax", slot->def->mailbox_msgs ? slot->def->mailbox_msgs : MAILBOX_MSGS_DEFAULT);
         pack_kv_u64(pack, "mailboxBytes", atomic_load(&stats->mailbox_bytes));
-        pack_kv_u64(pack, "mailboxBytesMax", slot->def->mailbox_bytes ? slot->def->mailbox_bytes : MAILBOX_BYTES_DEFAULT);
+        pack_kv_u64(pack, "mailboxBytesMax",
+                    slot->def->mailbox_bytes ? slot->def->mailbox_bytes : MAILBOX_BYTES_DEFAULT);
         pack_kv_u64(pack, "msgsIn", atomic_load(&stats->msgs_in));
         pack_kv_u64(pack, "msgsOut", atomic_load(&stats->msgs_out));
         pack_kv_u64(pack, "bytesIn", atomic_load(&stats->bytes_in));
@@ -559,7 +564,8 @@ static void on_actors(void *arg, struct pack *pack)
     }
 }
 
-/* --- running ----------------------------------------------------------------------------------------------------------- */
+/* --- running
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static int initial_slots_add(struct host *self)
 {
@@ -661,6 +667,9 @@ int host_run(const struct host_opts *opts)
     zsys_set_max_sockets(8192);
     int r = loop_open(self);
     r = r < 0 ? r : node_start(self);
+    if (r == 0 && opts->on_actor) {
+        opts->on_actor(opts->arg, node_actor(self->node));
+    }
     r = r < 0 ? r : initial_slots_add(self);
     if (r == 0) {
         atomic_store(&running_host, self);

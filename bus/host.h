@@ -22,6 +22,8 @@ struct host_opts {
     bool has_supervisor;                     /* a supervising process listens in run_dir */
     uint32_t incarnation;                    /* of this host: 1 at first; given by the supervisor */
     void (*on_ready)(void *arg);             /* every actor of the list is ready */
+    /* The actor host/<name>, for use on the calling thread; NULL when it is going. May be NULL. */
+    void (*on_actor)(void *arg, struct actor *actor);
     void *arg;
 };
 

@@ -85,6 +85,11 @@ static void entry_tell(struct node *self, const char *who, const struct director
 {
     struct pack pack;
 
+    if (strcmp(who, self->address) == 0) {
+        /* Our own watch hears it at once: what we do next may depend on it. */
+        actor_life_notify(&self->actor, span_from(entry->address), entry->life);
+        return;
+    }
     pack_init(&pack, 4096);
     entry_pack(&pack, entry, endpoint_here(entry));
     cast_to(self, who, &wire_entry, &pack);

@@ -16,6 +16,7 @@
 #include "bus/child.h"
 #include "bus/notify.h"
 #include "bus/process_internal.h"
+#include "bus/run_dir.h"
 
 #define PROCESS_STOP_MS 10000U /* children have so long to end in order */
 #define PROCESS_KEEP_FDS_MAX 64U
@@ -253,8 +254,10 @@ static void host_revive(struct hostling *host)
 static void host_died(struct hostling *host, int status)
 {
     struct process *self = host->process;
-    char text[32];
+    char text[64];
 
+    /* First of all: calls to it fail now, and what is logged below finds another way. */
+    node_host_down(self->node, host->host->name, ACTOR_LIFE_BACKOFF, 0);
     status_text(status, text, sizeof(text));
     if (self->is_stopping || host->is_restart_asked) {
         log_info("host_ended", "host=%s pid=%d status=\"%s\"", host->host->name, (int)host->pid, text);
@@ -262,13 +265,14 @@ static void host_died(struct hostling *host, int status)
         log_error("host_died", "host=%s pid=%d status=\"%s\" lived_ms=%llu", host->host->name, (int)host->pid, text,
                   (unsigned long long)(clock_mono_ms() - host->started_ms));
     }
+    (void)snprintf(text, sizeof(text), "%s-%u-", host->host->name, host->incarnation);
+    run_dir_sweep(self->opts->run_dir, text);
     host->pid = 0;
     host->last_status = status;
     host->has_died = true;
     host->life = ACTOR_LIFE_STOPPED;
     ready_close(host);
     uv_timer_stop(&host->timer);
-    node_host_down(self->node, host->host->name, ACTOR_LIFE_BACKOFF, 0); /* calls to it fail now, not later */
     if (self->is_stopping) {
         if (!has_children(self)) {
             everything_close(self);

@@ -1,15 +1,20 @@
 #include "actors/log/sink.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bus/actor.h"
 #include "bus/base/clock.h"
+#include "bus/base/mem.h"
+#include "bus/codec.h"
 #include "schema_gen.h"
 
 #define EVENT_MAX 128
 #define TEXT_MAX 16384
+#define HELD_MAX 256
+#define LOG_ADDRESS "log"
 
 /* Written once before threads start, then only read. */
 static struct {
@@ -37,16 +42,29 @@ static struct span span_cut(const char *text, size_t max)
     return (struct span){ text, strnlen(text, max) };
 }
 
-/* False when nobody took it. */
-static bool deliver(enum log_level level, const char *event, const char *text)
-{
-    struct actor *self = actor_current();
+/* A line that waits for the log actor. */
+struct held {
+    struct held *next;
+    int64_t ts_ms;
+    enum log_level level;
+    char *event;
+    char *text;
+};
 
-    if (!self || is_delivering || !strcmp(actor_address(self), "log")) {
-        return false;
-    }
+/* Of the thread that runs the bus's own actor; elsewhere all zero. */
+static __thread struct {
+    struct actor *actor;
+    bool is_log_ready;
+    struct held *head;
+    struct held **tail;
+    unsigned held_n;
+} node;
+
+/* False when nobody took it. */
+static bool line_cast(struct actor *self, int64_t ts_ms, enum log_level level, const char *event, const char *text)
+{
     struct msg_log_line line = {
-        .ts_ms = clock_wall_ms(),
+        .ts_ms = ts_ms,
         .level = span_from(level_name(level)),
         .event = span_cut(event, EVENT_MAX),
         .text = span_cut(text, TEXT_MAX),
@@ -57,16 +75,89 @@ static bool deliver(enum log_level level, const char *event, const char *text)
         .has_pid = true,
         .pid = (uint32_t)getpid(),
     };
+    CLEANUP(pack_deinit) struct pack body;
+    struct codec_error error;
+
+    /* Packed apart: the actor's own buffers may be in use around a log line. */
+    pack_init(&body, 0);
     is_delivering = true;
-    int fault = actor_cast(self, "log", MSG_LOG_LINE, &line, NULL);
+    int r = codec_encode(MSG_LOG_LINE->type, &line, &body, &error);
+    r = r ? r : actor_cast_span(self, LOG_ADDRESS, MSG_LOG_LINE, pack_span(&body), NULL);
     is_delivering = false;
-    return !fault;
+    return r == 0;
+}
+
+static void held_drop_first(void)
+{
+    struct held *held = node.head;
+
+    node.head = held->next;
+    node.tail = node.head ? node.tail : &node.head;
+    node.held_n--;
+    free(held->event);
+    free(held->text);
+    free(held);
+}
+
+static bool line_hold(enum log_level level, const char *event, const char *text)
+{
+    struct held *held = mem_new(sizeof(*held));
+
+    if (node.held_n == HELD_MAX) {
+        held_drop_first(); /* the newest tell more about what is going on */
+    }
+    held->ts_ms = clock_wall_ms();
+    held->level = level;
+    held->event = mem_text(event, strnlen(event, EVENT_MAX));
+    held->text = mem_text(text, strnlen(text, TEXT_MAX));
+    *node.tail = held;
+    node.tail = &held->next;
+    node.held_n++;
+    return true;
+}
+
+static void on_log_life(void *state, struct actor *actor, struct span address, enum actor_life life)
+{
+    (void)state;
+    (void)address;
+    node.is_log_ready = life == ACTOR_LIFE_READY;
+    while (node.is_log_ready && node.head) {
+        (void)line_cast(actor, node.head->ts_ms, node.head->level, node.head->event,
+                        node.head->text); /* lost: memory */
+        held_drop_first();
+    }
+}
+
+static bool deliver(enum log_level level, const char *event, const char *text)
+{
+    struct actor *self = actor_current() ? actor_current() : node.actor;
+
+    if (!self || is_delivering || !strcmp(actor_address(self), LOG_ADDRESS)) {
+        return false;
+    }
+    if (self == node.actor && !node.is_log_ready) {
+        return line_hold(level, event, text);
+    }
+    return line_cast(self, clock_wall_ms(), level, event, text);
 }
 
 static void on_line(enum log_level level, const char *event, const char *text)
 {
     if (!deliver(level, event, text) || level >= sink.console) {
         log_stderr(level, event, text);
+    }
+}
+
+void sink_set_node(struct actor *actor)
+{
+    while (node.head) {
+        held_drop_first();
+    }
+    node.tail = &node.head;
+    node.is_log_ready = false;
+    node.actor = actor;
+    if (actor) {
+        (void)actor_watch(actor, LOG_ADDRESS, on_log_life); /* memory only */
     }
 }
 

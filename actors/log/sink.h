@@ -5,7 +5,7 @@
 #ifndef ACTORS_LOG_SINK_H
 #define ACTORS_LOG_SINK_H
 
-#include "bus/base/log.h"
+#include "bus/actor.h"
 
 /*
  * Lines of actors go to the address "log"; every line of at least `console` also goes to
@@ -13,5 +13,12 @@
  * lowest level that is looked at; `host` is copied.
  */
 void sink_install(enum log_level lowest, enum log_level console, const char *host);
+
+/*
+ * The bus's own actor of this process and thread: what is logged there goes through it,
+ * also from outside of its handlers, and is kept while the log actor is not ready (so
+ * that the log tells of its own death). NULL before it goes.
+ */
+void sink_set_node(struct actor *node);
 
 #endif

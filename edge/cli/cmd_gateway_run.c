@@ -5,7 +5,6 @@
  * Nothing is written before the port is ours: a gateway that cannot start leaves no trace
  * (but for the config of a fresh dev profile, which is what was asked for).
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "bus/base/mem.h"
 #include "bus/lock.h"
 #include "bus/process.h"
+#include "bus/run_dir.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
@@ -272,24 +272,6 @@ static int dir_make(const char *path)
     return dir_private(part);
 }
 
-/* Sockets of an earlier life: under the lock nobody can be behind them. */
-static void sockets_sweep(const char *run_dir)
-{
-    DIR *dir = opendir(run_dir);
-    struct dirent *entry;
-
-    while (dir && (entry = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): this stream is ours alone */
-        size_t len = strlen(entry->d_name);
-
-        if (len > 5 && strcmp(entry->d_name + len - 5, ".sock") == 0) {
-            (void)unlinkat(dirfd(dir), entry->d_name, 0); /* what stays is replaced when it is bound */
-        }
-    }
-    if (dir) {
-        (void)closedir(dir);
-    }
-}
-
 static int run_dir_take(const struct start *self)
 {
     const char *run_dir = self->cli->paths.run_dir;
@@ -299,7 +281,7 @@ static int run_dir_take(const struct start *self)
         cli_err("cannot use the run directory %s: %s", run_dir, strerror(-r));
         return CLI_EXIT_CONFIG;
     }
-    sockets_sweep(run_dir);
+    run_dir_sweep(run_dir, ""); /* of an earlier life: under the lock nobody can be behind them */
     r = gateway_topology_publish(run_dir, (struct span){ self->topology_text.data, self->topology_text.len });
     return r ? fault_explain("cannot write to the run directory", r) : 0;
 }
@@ -382,8 +364,9 @@ static int run(struct start *self)
                                             .keep_fds_n = self->listen.n,
                                             .control_path = self->cli->paths.control_path,
                                             .on_ready = on_ready,
+                                            .on_actor = compose_log_on_actor,
                                             .arg = self });
-    sockets_sweep(self->cli->paths.run_dir);
+    run_dir_sweep(self->cli->paths.run_dir, "");
     return r;
 }
 

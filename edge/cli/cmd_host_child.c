@@ -66,6 +66,7 @@ int cmd_host_child(struct cli *cli)
                                       .has_supervisor = true,
                                       .incarnation = (uint32_t)incarnation,
                                       .on_ready = on_ready,
+                                      .on_actor = compose_log_on_actor,
                                       .arg = getenv("OPENCLAW_BUS_READY_FD") });
     if (r) {
         log_stderr(LOG_LEVEL_ERROR, "host_failed", fault_text(r));

@@ -63,3 +63,9 @@ void compose_log_install(const char *host)
 
     sink_install(lowest, lowest == LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, host);
 }
+
+void compose_log_on_actor(void *arg, struct actor *actor)
+{
+    (void)arg;
+    sink_set_node(actor);
+}

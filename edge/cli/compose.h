@@ -16,5 +16,8 @@ const char *compose_def_of(const char *address, const char **ret_arg);
 /* Sends what this process logs to the actor `log`, and what an operator must see to
  * standard error. OPENCLAW_LOG_LEVEL chooses the lowest level. Before any thread starts. */
 void compose_log_install(const char *host);
+/* What is logged on this thread goes through the bus's own actor of this process; NULL
+ * before it goes. Fits on_actor of host_opts and process_opts. */
+void compose_log_on_actor(void *arg, struct actor *actor);
 
 #endif
