@@ -64,6 +64,9 @@ static void unreachable_text(const struct cli_problem *self, const struct cli_ta
     } else if (self->http_status) {
         (void)snprintf(out, out_size, "what answers at %s is no gateway: HTTP status %d to a WebSocket upgrade",
                        target->address, self->http_status);
+    } else if (self->is_served) {
+        (void)snprintf(out, out_size, "what answers at %s is no gateway: the WebSocket upgrade failed (%s)",
+                       target->address, self->message);
     } else {
         (void)snprintf(out, out_size, "no gateway answers at %s: %s", target->address,
                        self->message[0] ? self->message : "connection failed");

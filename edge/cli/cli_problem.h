@@ -33,6 +33,7 @@ struct cli_problem {
     char request_id[64]; /* of a pairing request that waits for approval */
     bool retryable;
     uint32_t retry_after_ms;
+    bool is_served;  /* something accepts connections there, but speaks no WebSocket */
     int sys_error;   /* errno of a failed connect, or 0 */
     int http_status; /* of a refused upgrade, or 0 */
     bool was_open;

@@ -207,6 +207,7 @@ static void on_end(void *arg, const struct ws_client_end *end)
     problem->was_open = end->was_open;
     problem->close_code = end->code;
     (void)snprintf(problem->close_reason, sizeof(problem->close_reason), "%s", end->was_open ? end->text : "");
+    problem->is_served = end->is_served;
     problem->sys_error = end->sys_error;
     problem->http_status = end->http_status;
     problem_set(self, end->was_open ? CLI_PROBLEM_CLOSED : CLI_PROBLEM_UNREACHABLE, end->text);

@@ -17,7 +17,7 @@
 #include "bus/json.h"
 
 #define RX_CHUNK (64U * 1024)
-#define GOODBYE_MS 200U
+#define GOODBYE_MS 100U
 #define CONNECT_TRY_MS 1000
 
 struct message {
@@ -36,7 +36,7 @@ struct ws_client {
     struct ws_client_end end;
     bool has_ended;
     bool is_closing;   /* we want to end it */
-    bool has_goodbyed; /* our close frame is on its way */
+    bool has_goodbyed; /* our close frame is written */
 };
 
 static void end_note(struct ws_client *self, uint16_t code, const char *text, size_t len)
@@ -93,6 +93,7 @@ static void connect_error_note(struct ws_client *self, unsigned http_status, con
         return;
     }
     self->end.sys_error = connect_try(found);
+    self->end.is_served = self->end.sys_error == 0;
     freeaddrinfo(found);
     end_note(self, 1006, text, len);
 }
@@ -140,18 +141,30 @@ static int receive(struct ws_client *self, struct lws *wsi, const char *bytes, s
     return 0;
 }
 
+/*
+ * Closing by the return code of the callback would end the connection without a close
+ * frame from here, so the frame is written by hand: final, close, masked with zeros, 1000.
+ */
+static int goodbye_write(struct ws_client *self, struct lws *wsi)
+{
+    static const unsigned char frame[] = { 0x88, 0x82, 0, 0, 0, 0, 1000 >> 8, 1000 & 0xff };
+    unsigned char room[LWS_PRE + sizeof(frame)];
+
+    if (self->has_goodbyed) {
+        return 0; /* the peer's answer ends it */
+    }
+    self->has_goodbyed = true;
+    memcpy(room + LWS_PRE, frame, sizeof(frame));
+    return lws_write(wsi, room + LWS_PRE, sizeof(frame), LWS_WRITE_RAW) < 0 ? -1 : 0;
+}
+
 static int write_one(struct ws_client *self, struct lws *wsi)
 {
     struct message *message = self->first;
     int n;
 
     if (!message) {
-        if (self->is_closing) {
-            self->has_goodbyed = true;
-            lws_close_reason(wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
-            return -1;
-        }
-        return 0;
+        return self->is_closing ? goodbye_write(self, wsi) : 0;
     }
     self->first = message->next;
     if (!self->first) {
@@ -168,13 +181,34 @@ static int write_one(struct ws_client *self, struct lws *wsi)
     return 0;
 }
 
+/*
+ * libwebsockets takes the codes that RFC 6455 had not registered yet for errors and shows
+ * 1002 in their place; the reason still tells which one was meant.
+ */
+static uint16_t close_code_restore(uint16_t code, struct span reason)
+{
+    static const struct {
+        const char *reason;
+        uint16_t code;
+    } known[] = { { "service restart", 1012 }, { "gateway starting", 1013 } };
+
+    for (size_t i = 0; code == 1002 && i < ARRAY_LEN(known); i++) {
+        if (span_is_text(reason, known[i].reason)) {
+            return known[i].code;
+        }
+    }
+    return code;
+}
+
 static void peer_close_note(struct ws_client *self, const unsigned char *in, size_t len)
 {
+    struct span reason = { (const char *)in + 2, len < 2 ? 0 : len - 2 };
+
     if (len < 2) {
         end_note(self, 1005, "", 0);
         return;
     }
-    end_note(self, (uint16_t)(in[0] << 8 | in[1]), (const char *)in + 2, len - 2);
+    end_note(self, close_code_restore((uint16_t)(in[0] << 8 | in[1]), reason), reason.ptr, reason.len);
 }
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
@@ -295,7 +329,7 @@ static void on_goodbye_timer(uv_timer_t *timer)
     *is_late = true;
 }
 
-/* The peer shall see a close frame; its answer is not worth waiting for. */
+/* The peer's answer to our close frame tells that it has read everything; it is not waited for long. */
 static void goodbye_say(struct ws_client *self)
 {
     uv_timer_t timer;
@@ -307,7 +341,7 @@ static void goodbye_say(struct ws_client *self)
     timer.data = &is_late;
     lws_callback_on_writable(self->wsi);
     if (uv_timer_start(&timer, on_goodbye_timer, GOODBYE_MS, 0) == 0) {
-        while (self->wsi && !self->has_goodbyed && !is_late) {
+        while (self->wsi && !is_late) {
             uv_run(self->opts.loop, UV_RUN_ONCE);
         }
     }

@@ -20,6 +20,7 @@
 /* How a connection ended, or why it never began. */
 struct ws_client_end {
     bool was_open;   /* the WebSocket upgrade had succeeded */
+    bool is_served;  /* never open, although something accepts connections there */
     int sys_error;   /* errno of a failed connect, or 0 */
     int http_status; /* of a refused upgrade, or 0 */
     uint16_t code;   /* close code of the peer; 1005: none given; 1006: no close frame */
