@@ -22,10 +22,10 @@ struct json_opts {
 };
 
 struct json_error {
-    size_t offset;   /* of the byte where reading stopped */
-    unsigned line;   /* from 1 */
-    unsigned column; /* from 1, in bytes */
-    char expected[160]; /* "',' or '}' after a property" */
+    size_t offset;             /* of the byte where reading stopped */
+    unsigned line;             /* from 1 */
+    unsigned column;           /* from 1, in bytes */
+    char expected[160];        /* "',' or '}' after a property" */
     struct codec_error schema; /* the first rule broken, when the text is JSON but breaks the table */
     char message[1024];        /* then: every rule broken, as the protocol words and orders them */
 };

@@ -8,7 +8,7 @@
 
 #include "bus/base/fault.h"
 #include "bus/json_reader.h"
-#include "bus/value_direct.h"
+#include "bus/pack_direct.h"
 
 #define PAIRS_MOST 12 /* up to here comparing all pairs is quicker than sorting */
 
@@ -54,13 +54,9 @@ bool json_keys_push(struct json_reader *r, size_t at, struct span key)
     return true;
 }
 
-static struct span key_bytes(const struct pack *out, const struct json_key *key)
+static const char *key_bytes(const struct pack *out, const struct json_key *key)
 {
-    struct span cursor = { out->data + key->at, out->len - key->at };
-    struct value_head head = { 0 };
-
-    (void)value_head_read(&cursor, &head); /* we wrote it */
-    return head.bytes;
+    return out->data + key->at + str_head_len(key->len);
 }
 
 static int key_order(const void *a, const void *b, void *arg)
@@ -75,7 +71,7 @@ static int key_order(const void *a, const void *b, void *arg)
     if (left->len != right->len) {
         return left->len < right->len ? -1 : 1;
     }
-    order = left->len ? memcmp(key_bytes(arg, left).ptr, key_bytes(arg, right).ptr, left->len) : 0;
+    order = memcmp(key_bytes(arg, left), key_bytes(arg, right), left->len);
     return order ? order : (left->at > right->at) - (left->at < right->at);
 }
 
@@ -90,7 +86,7 @@ static int place_order(const void *a, const void *b)
 static bool is_same(const struct pack *out, const struct json_key *left, const struct json_key *right)
 {
     return left->hash == right->hash && left->len == right->len &&
-           (left->len == 0 || memcmp(key_bytes(out, left).ptr, key_bytes(out, right).ptr, left->len) == 0);
+           memcmp(key_bytes(out, left), key_bytes(out, right), left->len) == 0;
 }
 
 static bool pairs_have_twins(const struct pack *out, const struct json_key *keys, size_t n)
@@ -139,7 +135,7 @@ static uint32_t pairs_compact(struct pack *out, const struct json_key *keys, con
 
 static bool twins_drop(struct json_reader *r, struct json_key *keys, size_t n, uint32_t *count)
 {
-    bool *is_kept = malloc(n * sizeof(*is_kept));
+    bool *is_kept = calloc(n, sizeof(*is_kept));
     struct json_key *by_place = malloc(n * sizeof(*by_place));
 
     if (!is_kept || !by_place) {

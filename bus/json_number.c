@@ -198,7 +198,7 @@ bool json_number_read(struct json_reader *r, struct value_head *ret_number)
     struct digits digits = { .is_whole = true };
     const char *first;
     unsigned whole_n;
-    double number;
+    double number = 0;
 
     digits.is_negative = sign_take(r);
     first = r->at;

@@ -23,11 +23,6 @@ static bool room(struct json_reader *r, size_t len)
     return pack_reserve(r->out, len) || json_reader_stop(r, r->out->fault);
 }
 
-static size_t str_head_len(size_t len)
-{
-    return len < 32 ? 1 : len <= UINT8_MAX ? 2 : len <= UINT16_MAX ? 3 : 5;
-}
-
 /* Writes the literal as a msgpack string; `ret_text` is where it stands in the output. */
 static bool string_put(struct json_reader *r, const struct json_literal *literal, struct span *ret_text)
 {
@@ -61,7 +56,7 @@ static bool string_put(struct json_reader *r, const struct json_literal *literal
 
 static bool string_read(struct json_reader *r, struct span *ret_text)
 {
-    struct json_literal literal;
+    struct json_literal literal = { 0 };
 
     return json_token_string(r, &literal) && string_put(r, &literal, ret_text);
 }
@@ -179,7 +174,7 @@ static bool object_read(struct json_reader *r)
     size_t base = r->keys_n;
     uint32_t count = 0;
     bool more;
-    size_t at;
+    size_t at = 0;
 
     if (!container_enter(r, HEAD_MAP32, &at)) {
         return false;
@@ -187,9 +182,9 @@ static bool object_read(struct json_reader *r)
     more = !is_at(r, '}');
     r->at += !more;
     while (more) {
-        struct json_literal literal;
+        struct json_literal literal = { 0 };
         size_t key_at = r->out->len;
-        struct span key;
+        struct span key = SPAN_LIT("");
 
         if (!key_read(r, &literal) || !string_put(r, &literal, &key) || !json_keys_push(r, key_at, key) ||
             !json_read_value(r) || !separator_take(r, '}', &more)) {
@@ -208,7 +203,7 @@ static bool array_read(struct json_reader *r)
 {
     uint32_t count = 0;
     bool more;
-    size_t at;
+    size_t at = 0;
 
     if (!container_enter(r, HEAD_ARRAY32, &at)) {
         return false;
@@ -227,14 +222,14 @@ static bool array_read(struct json_reader *r)
 
 static bool number_read(struct json_reader *r)
 {
-    struct value_head number;
+    struct value_head number = { 0 };
 
     return json_number_read(r, &number) && number_put(r, &number);
 }
 
 static bool value_read5(struct json_reader *r)
 {
-    struct span text;
+    struct span text = { 0 };
 
     switch (*r->at) {
     case '\'':
@@ -251,7 +246,7 @@ static bool value_read5(struct json_reader *r)
 
 bool json_read_value(struct json_reader *r)
 {
-    struct span text;
+    struct span text = { 0 };
 
     if (r->at >= r->end) {
         return json_reader_fail(r, "a value");
@@ -290,7 +285,7 @@ bool json_read_value(struct json_reader *r)
 
 static bool typed_string_read(struct json_reader *r, const struct schema_field *field)
 {
-    struct span text;
+    struct span text = { 0 };
 
     if (!is_quote(r)) {
         return violate(r);
@@ -300,7 +295,7 @@ static bool typed_string_read(struct json_reader *r, const struct schema_field *
 
 static bool typed_number_read(struct json_reader *r, const struct schema_field *field)
 {
-    struct value_head number;
+    struct value_head number = { 0 };
     double wide;
 
     if (r->at >= r->end || !strchr("-+.0123456789IN", *r->at)) {
@@ -319,7 +314,7 @@ static bool typed_list_read(struct json_reader *r, const struct schema_field *fi
 {
     uint32_t count = 0;
     bool more;
-    size_t at;
+    size_t at = 0;
 
     if (!is_at(r, '[')) {
         return violate(r);
@@ -344,7 +339,7 @@ static bool typed_map_read(struct json_reader *r, const struct schema_field *fie
     size_t base = r->keys_n;
     uint32_t count = 0;
     bool more;
-    size_t at;
+    size_t at = 0;
 
     if (!is_at(r, '{')) {
         return violate(r);
@@ -355,9 +350,9 @@ static bool typed_map_read(struct json_reader *r, const struct schema_field *fie
     more = !is_at(r, '}');
     r->at += !more;
     while (more) {
-        struct json_literal literal;
+        struct json_literal literal = { 0 };
         size_t key_at = r->out->len;
-        struct span key;
+        struct span key = SPAN_LIT("");
 
         if (!key_read(r, &literal) || !string_put(r, &literal, &key) || !json_keys_push(r, key_at, key) ||
             !(field->item ? typed_read(r, field->item) : json_read_value(r)) || !separator_take(r, '}', &more)) {
@@ -429,9 +424,9 @@ static bool property_read(struct json_reader *r, const struct schema_type *type,
                           uint32_t *count)
 {
     const struct schema_field *field;
-    struct json_literal literal;
+    struct json_literal literal = { 0 };
     size_t key_at = r->out->len;
-    struct span key;
+    struct span key = SPAN_LIT("");
     uint64_t bit;
 
     if (!key_read(r, &literal) || !string_put(r, &literal, &key)) {
@@ -468,7 +463,7 @@ static bool table_read(struct json_reader *r, const struct schema_type *type)
     unsigned hint = 0;
     uint32_t count = 0;
     bool more;
-    size_t at;
+    size_t at = 0;
 
     if (!container_enter(r, HEAD_MAP32, &at)) {
         return false;

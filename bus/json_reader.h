@@ -1,6 +1,7 @@
 /*
  * json_reader: the state of one reading, shared by the parts of the JSON reader
- * (json.c, json_read.c, json_token.c, json_number.c, json_keys.c). Not for others.
+ * (json.c, json_read.c, json_token.c, json_number.c, json_keys.c, json_split.c). Not for
+ * others.
  *
  * Every step returns false after it has set `outcome` (or `is_violated`); then nothing
  * more is read. Lines and columns are counted only when there is an error to report.
@@ -46,7 +47,10 @@ struct json_literal {
 /* Stops with JSON_E_SYNTAX at r->at; `expected` is a constant text. Returns false. */
 bool json_reader_fail(struct json_reader *r, const char *expected);
 bool json_reader_stop(struct json_reader *r, int outcome);
+void json_reader_init(struct json_reader *r, struct span text, const struct json_opts *opts, struct pack *out);
 void json_reader_deinit(struct json_reader *r);
+/* Describes where and why reading stopped. Counts lines and columns, which nobody did before. */
+void json_reader_place(const struct json_reader *r, struct json_error *error);
 
 /* --- json_read.c: values --- */
 bool json_read_value(struct json_reader *r);

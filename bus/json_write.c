@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +8,6 @@
 #include "bus/json_scan.h"
 #include "bus/value_direct.h"
 
-#define CAP_FIRST 256
 #define NUMBER_MAX 32 /* characters of any number we write */
 #define DEPTH_MOST 256
 
@@ -19,51 +17,6 @@ struct writer {
     unsigned depth;
     int fault;
 };
-
-/* --- growable text -------------------------------------------------------------------- */
-
-void text_buf_deinit(struct text_buf *self)
-{
-    free(self->data);
-    *self = (struct text_buf){ 0 };
-}
-
-int text_buf_reserve(struct text_buf *self, size_t more)
-{
-    size_t cap = self->cap ? self->cap : CAP_FIRST;
-    char *data;
-
-    if (self->cap - self->len >= more && self->data) {
-        return 0;
-    }
-    if (more > SIZE_MAX / 4 - self->len) {
-        return FAULT(-ENOMEM);
-    }
-    while (cap < self->len + more) {
-        cap *= 2;
-    }
-    data = realloc(self->data, cap);
-    if (!data) {
-        return FAULT(-ENOMEM);
-    }
-    self->data = data;
-    self->cap = cap;
-    return 0;
-}
-
-int text_buf_add(struct text_buf *self, struct span bytes)
-{
-    int r = text_buf_reserve(self, bytes.len);
-
-    if (r < 0) {
-        return r;
-    }
-    if (bytes.len) {
-        memcpy(self->data + self->len, bytes.ptr, bytes.len);
-        self->len += bytes.len;
-    }
-    return 0;
-}
 
 static bool room(struct writer *w, size_t more)
 {
@@ -116,7 +69,9 @@ static size_t escape_put(char byte, char *dst)
         dst[1] = short_names[byte - 0x08];
         return 2;
     }
-    memcpy(dst + 1, "u00", 3);
+    dst[1] = 'u';
+    dst[2] = '0';
+    dst[3] = '0';
     dst[4] = hex[(unsigned char)byte >> 4];
     dst[5] = hex[byte & 0x0f];
     return 6;

@@ -103,6 +103,11 @@ static inline void put_f64(struct pack *self, double value)
     put_be64(self, 0xcb, bits);
 }
 
+static inline size_t str_head_len(size_t len)
+{
+    return len < 32 ? 1 : len <= UINT8_MAX ? 2 : len <= UINT16_MAX ? 3 : 5;
+}
+
 static inline void put_str_head(struct pack *self, size_t len)
 {
     if (len < 32) {

@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 struct schema_error {
-    int code;         /* FAIL_* */
     const char *name; /* for logs and the tap */
     const char *wire; /* `error.code` of a response frame */
+    int code;         /* FAIL_* */
     bool retryable;   /* unless the failure itself says otherwise */
 };
 

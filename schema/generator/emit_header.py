@@ -60,16 +60,23 @@ def wrapped(text, width=98):
     return "\n * ".join(lines + [line])
 
 
-def _member(field):
+def _c_type(field):
     if field.kind in SPANS:
-        c_type = "struct span"
-    elif field.kind == "struct":
-        c_type = f"struct type_{snake(field.of)}"
-    else:
-        c_type = C_TYPES[field.kind]
-    lines = [f"    bool {field.has_member};\n"] if field.has_member else []
-    lines.append(f"    {c_type} {field.member};{_note(field)}\n")
-    return "".join(lines)
+        return "struct span"
+    if field.kind == "struct":
+        return f"struct type_{snake(field.of)}"
+    return C_TYPES[field.kind]
+
+
+def _members(body):
+    """The widest members come first, so that nothing is lost to padding."""
+    wide, narrow, flags = [], [], []
+    for field in body.fields:
+        line = f"    {_c_type(field)} {field.member};{_note(field)}\n"
+        {"u32": narrow, "bool": flags}.get(field.kind, wide).append(line)
+        if field.has_member:
+            flags.append(f"    bool {field.has_member};\n")
+    return "".join(wide + narrow + flags)
 
 
 def _note(field):
@@ -90,7 +97,7 @@ def _body(body, message=None):
     what = f"{message.source} {message.name}, {message.kind}" if message else f"type {body.name}"
     text = f"/*\n * {what}\n *\n * {wrapped(body.summary)}\n */\n"
     text += f"struct {body.c_name} {{\n"
-    text += "".join(_member(field) for field in body.fields) or "    uint8_t none; /* it has no fields */\n"
+    text += _members(body) or "    uint8_t none; /* it has no fields */\n"
     text += "};\n"
     if message:
         text += f"extern const struct schema_msg schema_{body.c_name};\n"

@@ -167,7 +167,7 @@ def _registry(schema):
 def _errors(schema):
     text = "".join(f'_Static_assert(FAIL_{one.name} == {one.number}, "errors.json and bus/failure.h differ");\n'
                    for one in schema.errors if one.is_bus)
-    rows = "".join(f"    {{ FAIL_{one.name}, {quoted(one.name)}, {quoted(one.wire)}, "
+    rows = "".join(f"    {{ {quoted(one.name)}, {quoted(one.wire)}, FAIL_{one.name}, "
                    f"{'true' if one.retryable else 'false'} }},\n" for one in schema.errors)
     return (f"{text}\nconst struct schema_error schema_errors[] = {{\n{rows}}};\n"
             f"const size_t schema_errors_n = {len(schema.errors)};\n")
