@@ -6,6 +6,7 @@
 
 #include "actors/health/internal.h"
 #include "bus/base/clock.h"
+#include "bus/base/mem.h"
 #include "schema_gen.h"
 
 #define ASK_MS 1000U /* who does not answer in this time is reported so */
@@ -43,10 +44,25 @@ static void answer_waiters(struct health *self, struct actor *actor)
     pack_deinit(&channels);
 }
 
+/* Somebody does not answer: whoever waits gets what is known. */
+static void on_patience(uv_timer_t *timer)
+{
+    struct health *self = timer->data;
+    struct actor *actor = actor_current();
+    int r = health_pack(self, actor, false);
+
+    if (r) {
+        actor_fault(actor, r);
+        return;
+    }
+    answer_waiters(self, actor);
+}
+
 static void round_finish(struct health *self, struct actor *actor)
 {
     int r;
 
+    uv_timer_stop(&self->patience);
     self->took_ms = uv_now(actor_loop(actor)) - self->asked_at;
     r = health_pack(self, actor, false);
     if (!r && self->is_again) {
@@ -76,9 +92,27 @@ static void answer_keep(struct facts_answer *to, const struct actor_answer *answ
     }
 }
 
+static void question_destroy(struct health *self, struct health_question *asked)
+{
+    struct health_question **at = &self->questions;
+
+    while (*at != asked) {
+        at = &(*at)->next;
+    }
+    *at = asked->next;
+    free(asked);
+}
+
+void health_questions_destroy(struct health *self)
+{
+    while (self->questions) {
+        question_destroy(self, self->questions);
+    }
+}
+
 /* --- agents and channels -------------------------------------------------------------------- */
 
-/* The row of whoever answered: rows move while a question is open, addresses do not. */
+/* The row of whoever was asked: rows move while a question is open, addresses do not. */
 static struct facts_agent *agent_of(struct health *self, const char *address)
 {
     for (size_t i = 0; i < self->facts.agents_n; i++) {
@@ -91,65 +125,61 @@ static struct facts_agent *agent_of(struct health *self, const char *address)
 
 static void on_agent_sessions(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
 {
-    struct facts_agent *agent = agent_of(arg, cookie);
+    struct health_question *asked = cookie;
+    struct facts_agent *agent = agent_of(arg, asked->to);
 
     if (agent) {
         answer_keep(&agent->sessions, answer);
     }
-    free(cookie);
+    question_destroy(arg, asked);
     part_finish(arg, actor);
 }
 
 static void on_agent_state(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
 {
-    struct facts_agent *agent = agent_of(arg, cookie);
+    struct health_question *asked = cookie;
+    struct facts_agent *agent = agent_of(arg, asked->to);
 
     if (agent) {
         answer_keep(&agent->state, answer);
     }
-    free(cookie);
+    question_destroy(arg, asked);
     part_finish(arg, actor);
 }
 
 static void on_channel_state(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
 {
     struct health *self = arg;
+    struct health_question *asked = cookie;
 
     for (size_t i = 0; i < self->facts.channels_n; i++) {
-        if (strcmp(self->facts.channels[i].address, cookie) == 0) {
+        if (strcmp(self->facts.channels[i].address, asked->to) == 0) {
             answer_keep(&self->facts.channels[i].state, answer);
         }
     }
-    free(cookie);
+    question_destroy(self, asked);
     part_finish(self, actor);
 }
 
-/* One question to `to`; the cookie is a copy of its address. */
 static int question(struct health *self, struct actor *actor, const char *to, const struct schema_msg *msg,
                     const void *in, uint32_t deadline_ms, actor_on_answer on_answer)
 {
-    char *address = strdup(to);
-    int r;
+    struct health_question *asked = mem_new(sizeof(*asked));
 
-    if (!address) {
-        return FAULT(-ENOMEM);
-    }
-    r = actor_call(actor,
-                   &(struct actor_call){
-                       .to = to,
-                       .msg = msg,
-                       .in = in,
-                       .deadline_ms = deadline_ms,
-                       .on_answer = on_answer,
-                       .cookie = address,
-                   },
-                   NULL);
-    if (r) {
-        free(address);
-        return r;
-    }
+    snprintf(asked->to, sizeof(asked->to), "%s", to);
+    asked->next = self->questions;
+    self->questions = asked;
     self->open_n++;
-    return 0;
+    return actor_call(actor,
+                      &(struct actor_call){
+                          .to = asked->to,
+                          .msg = msg,
+                          .in = in,
+                          .deadline_ms = deadline_ms,
+                          .on_answer = on_answer,
+                          .cookie = asked,
+                      },
+                      NULL);
 }
 
 static int ask_agents(struct health *self, struct actor *actor)
@@ -239,11 +269,11 @@ int health_ask(struct health *self, struct actor *actor, uint32_t probe_ms)
     self->asked_at = uv_now(actor_loop(actor));
     uv_timer_stop(&self->soon);
     self->soon_due = 0;
-    if (self->wants_roster) {
+    if (self->wants_roster && facts_is_ready(&self->facts, "router")) {
         r = ask_roster(self, actor); /* the agents follow */
     } else if (self->wants_sessions) {
         self->wants_sessions = false;
-        r = ask_agents(self, actor);
+        r = ask_agents(self, actor); /* of the last known list */
     }
     if (!r && (self->wants_channels || probe_ms)) {
         self->wants_channels = false;
@@ -284,7 +314,17 @@ void health_ask_soon(struct health *self)
     uv_timer_start(&self->soon, on_soon, self->soon_due - now, 0);
 }
 
-int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want want)
+static void patience_extend(struct health *self, uint32_t most_ms)
+{
+    uint64_t due = uv_now(self->patience.loop) + most_ms;
+
+    if (!uv_is_active((uv_handle_t *)&self->patience) || due > self->patience_due) {
+        self->patience_due = due;
+        uv_timer_start(&self->patience, on_patience, most_ms, 0);
+    }
+}
+
+int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want want, uint32_t most_ms)
 {
     if (self->waiters_n == self->waiters_cap) {
         size_t cap = self->waiters_cap ? self->waiters_cap * 2 : 16;
@@ -297,5 +337,6 @@ int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want wan
         self->waiters_cap = cap;
     }
     self->waiters[self->waiters_n++] = (struct health_waiter){ actor_defer(ctx, NULL), want };
+    patience_extend(self, most_ms);
     return 0;
 }

@@ -90,6 +90,13 @@ bool facts_life_set(struct facts *self, struct span address, enum facts_life lif
     return true;
 }
 
+bool facts_is_ready(const struct facts *self, const char *address)
+{
+    const struct facts_actor *row = actor_find(self, span_from(address));
+
+    return row && row->life == FACTS_LIFE_READY;
+}
+
 /* --- answers ------------------------------------------------------------------------------ */
 
 void facts_answer_set(struct facts_answer *self, struct span bytes, int64_t now_ms)
@@ -172,6 +179,7 @@ int facts_agents_set(struct facts *self, struct span list)
     agents_free(self->agents, self->agents_n);
     self->agents = agents;
     self->agents_n = agents_n;
+    self->has_roster = true;
     text_copy(self->default_agent, sizeof(self->default_agent), text_of(list, "default_id"));
     text_copy(self->main_key, sizeof(self->main_key), text_of(list, "main_key"));
     text_copy(self->main_session_key, sizeof(self->main_session_key), text_of(list, "main_session_key"));
@@ -287,6 +295,10 @@ void facts_judge(const struct facts *self, struct facts_verdict *ret_verdict)
     judge_missing(self, "router", verdict);
     snprintf(agent, sizeof(agent), "agent/%s", self->default_agent);
     judge_missing(self, agent, verdict);
+    if (!self->has_roster) {
+        verdict->is_ok = false;
+        say(verdict, "the agents are not known yet");
+    }
     for (size_t i = 0; i < self->actors_n; i++) {
         const struct facts_actor *row = &self->actors[i];
 

@@ -60,6 +60,7 @@ struct facts {
     size_t agents_n;
     struct facts_channel *channels; /* owned, FACTS_CHANNELS_MAX */
     size_t channels_n;
+    bool has_roster; /* the router has told its agents at least once */
     char default_agent[65];
     char main_key[513];
     char main_session_key[513];
@@ -77,6 +78,9 @@ void facts_deinit(struct facts *self);
 /* The life of `address` is `life` now. True when that changed something. */
 bool facts_life_set(struct facts *self, struct span address, enum facts_life life, int64_t now_ms);
 
+/* As far as we were told. */
+bool facts_is_ready(const struct facts *self, const char *address);
+
 /* Replaces the list of agents (router_agent_list, packed), keeping what is known of those
  * that stay. 0 or -ENOMEM. */
 int facts_agents_set(struct facts *self, struct span list);
@@ -91,7 +95,8 @@ void facts_answer_fail(struct facts_answer *self, struct span why);
 struct span facts_answer_span(const struct facts_answer *self);
 
 /*
- * Not ok: config, auth, router, any edge or the default agent is not ready. Worth a word
+ * Not ok: config, auth, router, any edge or the default agent is not ready, or which one
+ * is the default is not known yet. Worth a word
  * only: everything else that is not ready, an agent that cannot write, a channel that is
  * not up, messages whose fate is unknown.
  */

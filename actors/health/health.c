@@ -219,18 +219,23 @@ static int on_snapshot(void *arg, struct actor_ctx *ctx, const void *msg)
     return r;
 }
 
-/* Enough was said already, and lately. */
+/* What is packed is good enough: nothing changed, or it was asked just now. */
 static bool may_answer(const struct health *self, struct actor *actor)
 {
-    uint64_t now = uv_now(actor_loop(actor));
+    uint64_t age_ms = uv_now(actor_loop(actor)) - self->asked_at;
 
-    return self->asked_at && (!health_is_stale(self) || now - self->asked_at < HEALTH_ROUND_LEAST_MS);
+    if (!self->asked_at) {
+        return false;
+    }
+    return age_ms < HEALTH_ROUND_LEAST_MS || (!health_is_stale(self) && age_ms < HEALTH_ROUND_MOST_MS);
 }
 
 static int wait_for_round(struct health *self, struct actor_ctx *ctx, enum health_want want, uint32_t probe_ms)
 {
-    int r = health_wait(self, ctx, want);
+    int r = health_wait(self, ctx, want, probe_ms + HEALTH_PATIENCE_MS);
 
+    self->wants_sessions = true;
+    self->wants_channels = true;
     return r ? r : health_ask(self, actor_ctx_actor(ctx), probe_ms);
 }
 
@@ -241,7 +246,6 @@ static int on_health(void *arg, struct actor_ctx *ctx, const void *msg)
     int r;
 
     if (in->probe) {
-        self->wants_sessions = true;
         return wait_for_round(self, ctx, HEALTH_WANT_HEALTH, PROBE_DEFAULT_MS);
     }
     if (!may_answer(self, actor_ctx_actor(ctx))) {
@@ -285,7 +289,6 @@ static int on_channels_status(void *arg, struct actor_ctx *ctx, const void *msg)
     const struct msg_channels_status *in = msg;
     uint64_t probe_ms = in->has_timeout_ms ? in->timeout_ms : PROBE_DEFAULT_MS;
 
-    self->wants_channels = true;
     probe_ms = !in->probe ? 0 : probe_ms < 1 ? 1 : probe_ms > PROBE_MAX_MS ? PROBE_MAX_MS : probe_ms;
     return wait_for_round(self, ctx, HEALTH_WANT_CHANNELS, (uint32_t)probe_ms);
 }
@@ -374,7 +377,11 @@ static void on_life(void *arg, struct actor *actor, struct span address, enum ac
         self->wants_roster = true;
     }
     self->packed_at = 0; /* whoever asks next gets the news, also before the round */
-    health_ask_soon(self);
+    if (!r && !self->facts.has_roster && facts_is_ready(&self->facts, "router")) {
+        r = health_ask(self, actor, 0); /* the gateway is not ready before we know */
+    } else {
+        health_ask_soon(self);
+    }
     if (r) {
         actor_fault(actor, r);
     }
@@ -406,7 +413,8 @@ static int timers_start(struct health *self, uv_loop_t *loop)
 
     r = r ? r : uv_timer_init(loop, &self->soon);
     r = r ? r : uv_timer_init(loop, &self->tell);
-    self->minute.data = self->soon.data = self->tell.data = self;
+    r = r ? r : uv_timer_init(loop, &self->patience);
+    self->minute.data = self->soon.data = self->tell.data = self->patience.data = self;
     self->has_timers = !r; /* uv_timer_init cannot fail half-way: it only initialises memory */
     return r ? FAULT(r) : 0;
 }
@@ -460,6 +468,7 @@ static void health_deinit(void *state, struct actor *actor)
         uv_close((uv_handle_t *)&self->minute, NULL);
         uv_close((uv_handle_t *)&self->soon, NULL);
         uv_close((uv_handle_t *)&self->tell, NULL);
+        uv_close((uv_handle_t *)&self->patience, NULL);
     }
     if (self->has_bodies) {
         body_deinit(&self->health);
@@ -469,6 +478,7 @@ static void health_deinit(void *state, struct actor *actor)
     if (self->has_presence) {
         presence_deinit(&self->presence);
     }
+    health_questions_destroy(self);
     facts_deinit(&self->facts);
     free(self->waiters);
 }

@@ -10,7 +10,9 @@
 #include "actors/health/sysinfo.h"
 #include "bus/actor.h"
 
-#define HEALTH_ROUND_LEAST_MS 50 /* between two rounds of questions, however much changes */
+#define HEALTH_ROUND_LEAST_MS 50  /* between two rounds of questions, however much changes */
+#define HEALTH_ROUND_MOST_MS 2000 /* old answers are asked anew when somebody wants to know */
+#define HEALTH_PATIENCE_MS 100U   /* that a round may delay an answer */
 
 /* What a deferred asker wants once the questions are answered. */
 enum health_want {
@@ -23,6 +25,12 @@ enum health_want {
 struct health_waiter {
     struct actor_token token;
     enum health_want want;
+};
+
+/* One that has not been answered yet. */
+struct health_question {
+    struct health_question *next;
+    char to[FACTS_ADDRESS_MAX];
 };
 
 struct health {
@@ -41,7 +49,8 @@ struct health {
 
     /* a round of questions to the others */
     unsigned open_n;
-    uint64_t asked_at; /* loop time, ms */
+    struct health_question *questions; /* owned; of those, all but the router's */
+    uint64_t asked_at;                 /* loop time, ms */
     uint64_t took_ms;
     bool wants_roster;
     bool wants_sessions;
@@ -59,6 +68,8 @@ struct health {
     uv_timer_t minute; /* runs while someone is connected */
     uv_timer_t soon;   /* gathers changes that come together */
     uint64_t soon_due;
+    uv_timer_t patience; /* of those who wait for a round */
+    uint64_t patience_due;
     uv_timer_t tell; /* the same for presence events */
     uint64_t told_at;
     bool has_timers;
@@ -71,8 +82,11 @@ struct health {
 int health_ask(struct health *self, struct actor *actor, uint32_t probe_ms);
 /* Something that a round would find out has changed: soon, but not at once. */
 void health_ask_soon(struct health *self);
-/* Answers the deferred call in hand when the round is over. 0 or a fault. */
-int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want want);
+/* Answers the call in hand when the round is over, or after `most_ms` with what is known
+ * by then. 0 or a fault. */
+int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want want, uint32_t most_ms);
+/* When the actor stops: nobody will answer any more. */
+void health_questions_destroy(struct health *self);
 bool health_is_stale(const struct health *self);
 
 /* --- snapshot.c: the answers --------------------------------------------------------------- */

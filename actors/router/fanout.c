@@ -198,21 +198,27 @@ int router_on_sessions_list(void *arg, struct actor_ctx *ctx, const void *msg)
 /* --- sessions.preview ------------------------------------------------------------------ */
 
 /* The preview of `key` in the answer of its agent. */
+static struct span preview_in(struct span answer, const struct session_key *key)
+{
+    struct value_iter it = value_iter(value_get(answer, "previews"));
+    struct span name;
+    struct span item;
+
+    while (value_next(&it, &name, &item)) {
+        if (span_is(value_str(value_get(item, "key"), (struct span){ 0 }), (struct span){ key->text, key->len })) {
+            return item;
+        }
+    }
+    return (struct span){ 0 };
+}
+
 static struct span preview_find(const struct gather *gather, const struct session_key *key)
 {
     for (size_t i = 0; i < gather->parts_n; i++) {
-        struct span list = value_get(body_span(&gather->parts[i].body), "previews");
-        struct value_iter it = value_iter(list);
-        struct span name;
-        struct span item;
+        const struct gather_part *part = &gather->parts[i];
 
-        if (!gather->parts[i].has_answer || strcmp(gather->parts[i].agent, key->agent) != 0) {
-            continue;
-        }
-        while (value_next(&it, &name, &item)) {
-            if (span_is(value_str(value_get(item, "key"), (struct span){ 0 }), (struct span){ key->text, key->len })) {
-                return item;
-            }
+        if (part->has_answer && strcmp(part->agent, key->agent) == 0) {
+            return preview_in(body_span(&part->body), key);
         }
     }
     return (struct span){ 0 };
