@@ -74,6 +74,7 @@ static void on_accept(uv_poll_t *poll, int status, int events)
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             log_warning("edge_accept_paused", "errno=%d", errno);
             edge->is_accept_paused = true;
+            edge_sweep_start(edge);
             (void)uv_poll_stop(poll);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {

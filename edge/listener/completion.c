@@ -30,12 +30,11 @@ static const struct {
     { FAIL_PROVIDER, 502, "api_error" },
 };
 
+/* The router says so in the first words of its refusal. */
 static bool is_agent_unknown(const struct failure *failure)
 {
-    struct span reason = value_str(value_get(failure->details, "reason"), (struct span){ NULL, 0 });
-
     return failure->code == FAIL_INVALID_REQUEST &&
-           (span_is(reason, SPAN_LIT("unknown-agent")) || span_is(reason, SPAN_LIT("unknown-model")));
+           (span_starts(failure->message, "unknown agent") || span_starts(failure->message, "unknown model"));
 }
 
 static void error_of(const struct failure *failure, struct openai_error *ret_error)

@@ -390,6 +390,7 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer)
     }
     edge->conns = self;
     edge->conns_n++;
+    edge_sweep_start(edge);
     http_attach(self);
     desc.vh = edge->vhost;
     desc.type = LWS_ADOPT_SOCKET;

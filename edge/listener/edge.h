@@ -78,6 +78,8 @@ struct edge {
 
 /* The loop's clock, milliseconds. */
 uint64_t edge_now(const struct edge *edge);
+/* Watches over deadlines for as long as there are connections. */
+void edge_sweep_start(struct edge *edge);
 /* Of the Date header, at most a second old. */
 struct span edge_date(struct edge *edge);
 

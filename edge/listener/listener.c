@@ -171,6 +171,16 @@ static void on_sweep(uv_timer_t *timer)
     conn_sweep(edge, edge_now(edge));
     accept_resume(edge);
     stop_check(edge);
+    if (edge->conns_n == 0) {
+        (void)uv_timer_stop(timer); /* an idle edge sleeps */
+    }
+}
+
+void edge_sweep_start(struct edge *edge)
+{
+    if (!uv_is_active((uv_handle_t *)&edge->sweep)) {
+        (void)uv_timer_start(&edge->sweep, on_sweep, TIME_SWEEP_MS, TIME_SWEEP_MS); /* fails only without a callback */
+    }
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -193,8 +203,7 @@ static void timers_init(struct edge *edge)
         (void)uv_timer_init(actor_loop(edge->actor), timers[i]); /* cannot fail */
         timers[i]->data = edge;
     }
-    (void)uv_timer_start(&edge->sweep, on_sweep, TIME_SWEEP_MS, TIME_SWEEP_MS); /* nor these: they have callbacks */
-    (void)uv_timer_start(&edge->tick, on_tick, TIME_TICK_MS, TIME_TICK_MS);
+    (void)uv_timer_start(&edge->tick, on_tick, TIME_TICK_MS, TIME_TICK_MS); /* nor this: it has a callback */
     edge->has_timers = true;
 }
 
