@@ -1,6 +1,7 @@
 #include "edge/listener/conn.h"
 
 #include <libwebsockets.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,12 +20,20 @@ size_t conn_pending(const struct conn *self)
     return self->out.len - self->out_at;
 }
 
+static void on_flush(uv_idle_t *idle);
+
+/* Once in this turn of the loop; libwebsockets calls by itself when a partial write is out. */
 static void write_want(struct conn *self)
 {
-    if (!self->is_write_wanted && self->wsi) {
-        self->is_write_wanted = true;
-        lws_callback_on_writable(self->wsi);
+    struct edge *edge = self->edge;
+
+    if (self->is_dirty || self->is_partial || !self->wsi) {
+        return;
     }
+    self->is_dirty = true;
+    self->dirty_next = edge->dirty;
+    edge->dirty = self;
+    (void)uv_idle_start(&edge->flush, on_flush); /* fails only without a callback */
 }
 
 /* Buffers are lent while there is something to say, so that an idle connection has none. */
@@ -37,6 +46,7 @@ static void out_release(struct conn *self)
     if (self->out.cap <= EDGE_SPARE_BYTES && edge->spares_n < EDGE_SPARES_MAX && self->out.data) {
         edge->spares[edge->spares_n++] = self->out;
     } else {
+        edge->freed_bytes += self->out.cap;
         text_buf_deinit(&self->out);
     }
     self->out = (struct text_buf){ NULL, 0, 0 };
@@ -132,6 +142,7 @@ static size_t input_offer(struct conn *self, uint8_t *data, size_t len)
 
 static void input_drop(struct conn *self)
 {
+    self->edge->freed_bytes += self->in.cap;
     text_buf_deinit(&self->in);
     self->in = (struct text_buf){ NULL, 0, 0 };
     self->in_need = 0;
@@ -236,7 +247,6 @@ static int on_writable(struct conn *self)
 {
     size_t pending = conn_pending(self);
 
-    self->is_write_wanted = false;
     if (self->is_killed) {
         return -1;
     }
@@ -271,6 +281,26 @@ static int on_writable(struct conn *self)
         self->ops->on_drained(self);
     }
     return self->is_killed ? -1 : 0;
+}
+
+static void on_flush(uv_idle_t *idle)
+{
+    struct edge *edge = idle->data;
+    struct conn *list = edge->dirty;
+
+    edge->dirty = NULL;
+    while (list) {
+        struct conn *conn = list;
+
+        list = conn->dirty_next;
+        conn->is_dirty = false;
+        if (on_writable(conn)) {
+            conn_kill(conn);
+        }
+    }
+    if (!edge->dirty) {
+        (void)uv_idle_stop(idle); /* cannot fail */
+    }
 }
 
 /* --- the end -------------------------------------------------------------------------- */
@@ -311,7 +341,8 @@ void conn_kill(struct conn *self)
     }
 }
 
-static void doomed_unlink(struct conn *self)
+/* Takes it off the lists of what is still to be done with it. */
+static void lists_leave(struct conn *self)
 {
     struct conn **at = &self->edge->doomed;
 
@@ -321,13 +352,20 @@ static void doomed_unlink(struct conn *self)
     if (*at) {
         *at = self->doom_next;
     }
+    at = &self->edge->dirty;
+    while (self->is_dirty && *at && *at != self) {
+        at = &(*at)->dirty_next;
+    }
+    if (self->is_dirty && *at) {
+        *at = self->dirty_next;
+    }
 }
 
 static void conn_destroy(struct conn *self)
 {
     struct edge *edge = self->edge;
 
-    doomed_unlink(self);
+    lists_leave(self);
     self->is_killed = true; /* nothing more is queued from here on */
     self->ops->on_close(self);
     edge->out_bytes -= conn_pending(self);
@@ -347,10 +385,20 @@ static void conn_destroy(struct conn *self)
     free(self);
 }
 
+/* After a burst the heap is full of holes between small long-lived pieces; give them back. */
+static void heap_trim(struct edge *edge)
+{
+    if (edge->freed_bytes > TRIM_FROM && edge->out_bytes == 0) {
+        edge->freed_bytes = 0;
+        (void)malloc_trim(0); /* whether there was something to give does not matter */
+    }
+}
+
 void conn_sweep(struct edge *edge, uint64_t now_ms)
 {
     struct conn *next;
 
+    heap_trim(edge);
     for (struct conn *conn = edge->conns; conn; conn = next) {
         next = conn->next;
         if (conn->is_killed) {

@@ -1,11 +1,14 @@
 /*
- * conn: one accepted socket, as libwebsockets' raw role gives it to us: bytes in, one
- * write per writable callback out. What the bytes mean is the business of `ops` (http.c,
- * then ws.c after an upgrade).
+ * conn: one accepted socket, as libwebsockets' raw role gives it to us: bytes in, and out
+ * one write per turn of the loop for all that was queued in it. What the bytes mean is the
+ * business of `ops` (http.c, then ws.c after an upgrade).
  *
  * libwebsockets keeps the socket on the loop, buffers what a write leaves over and closes;
  * HTTP and RFC 6455 are read and written here, because the close codes, the limits, the
  * refusals that must arrive and the coalescing of frames are all ours to decide.
+ *
+ * The write does not wait for a writable callback unless the socket was full the last time:
+ * asking libuv for one costs four epoll_ctl calls, more than the write itself.
  */
 #ifndef EDGE_LISTENER_CONN_H
 #define EDGE_LISTENER_CONN_H
@@ -66,9 +69,10 @@ struct conn {
     uint64_t lingered;    /* bytes thrown away */
     enum conn_phase phase;
     unsigned holds;
-    struct conn *doom_next; /* waiting to be closed from the loop */
-    bool is_in_input;       /* ops->on_input is on the stack */
-    bool is_write_wanted;
+    struct conn *doom_next;  /* waiting to be closed from the loop */
+    struct conn *dirty_next; /* waiting to be written in this turn of the loop */
+    bool is_in_input;        /* ops->on_input is on the stack */
+    bool is_dirty;
     bool is_partial; /* libwebsockets holds what the socket did not take */
     bool is_killed;
 };

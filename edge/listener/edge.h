@@ -40,6 +40,7 @@ struct edge {
 
     struct conn *conns;
     struct conn *doomed;
+    struct conn *dirty;
     struct call *orphan_exchanges; /* of connections that are gone */
     struct call *orphan_requests;
     struct call *orphan_handshakes;
@@ -47,15 +48,17 @@ struct edge {
     size_t conns_n;
     size_t clients_n; /* of them, WebSockets behind hello-ok */
     struct peer_table peers;
-    size_t out_bytes; /* queued for all connections */
+    size_t out_bytes;   /* queued for all connections */
+    size_t freed_bytes; /* large buffers given back since the last trim */
     struct text_buf spares[EDGE_SPARES_MAX];
     size_t spares_n;
 
+    uv_idle_t flush; /* writes the dirty */
     uv_timer_t reap; /* closes the doomed */
     uv_timer_t sweep;
     uv_timer_t tick;
     uv_timer_t stop;
-    bool has_timers;
+    bool has_handles;
     bool is_stopping;
 
     struct ready ready;

@@ -25,6 +25,8 @@
 #define LIMIT_WAITING_INPUT 65536U /* read ahead while a request is in hand */
 #define LIMIT_WRITE 262144U        /* handed to one write */
 
+#define TRIM_FROM 8388608U /* freed in large buffers: worth handing back to the system */
+
 #define TIME_SWEEP_MS 500U
 #define TIME_HANDSHAKE_MS 15000U
 #define TIME_HEAD_MS 15000U       /* to send a request head */

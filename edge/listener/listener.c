@@ -155,7 +155,7 @@ static int others_watch(struct edge *edge)
     return r;
 }
 
-/* --- timers ------------------------------------------------------------------------------ */
+/* --- handles ----------------------------------------------------------------------------- */
 
 static void stop_check(struct edge *edge)
 {
@@ -195,7 +195,7 @@ static void on_stop_timer(uv_timer_t *timer)
     actor_stop(edge->actor);
 }
 
-static void timers_init(struct edge *edge)
+static void handles_init(struct edge *edge)
 {
     uv_timer_t *timers[] = { &edge->reap, &edge->sweep, &edge->tick, &edge->stop };
 
@@ -203,17 +203,23 @@ static void timers_init(struct edge *edge)
         (void)uv_timer_init(actor_loop(edge->actor), timers[i]); /* cannot fail */
         timers[i]->data = edge;
     }
+    (void)uv_idle_init(actor_loop(edge->actor), &edge->flush); /* cannot fail either */
+    edge->flush.data = edge;
     (void)uv_timer_start(&edge->tick, on_tick, TIME_TICK_MS, TIME_TICK_MS); /* nor this: it has a callback */
-    edge->has_timers = true;
+    edge->has_handles = true;
 }
 
-static void timers_close(struct edge *edge)
+static void handles_close(struct edge *edge)
 {
     uv_timer_t *timers[] = { &edge->reap, &edge->sweep, &edge->tick, &edge->stop };
 
-    for (size_t i = 0; edge->has_timers && i < ARRAY_LEN(timers); i++) {
+    if (!edge->has_handles) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
         uv_close((uv_handle_t *)timers[i], NULL);
     }
+    uv_close((uv_handle_t *)&edge->flush, NULL);
 }
 
 /* --- topics ------------------------------------------------------------------------------ */
@@ -237,7 +243,7 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     edge->preauth_max =
         (uint32_t)env_number("OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP", LIMIT_PREAUTH_PER_PEER, LIMIT_CONNECTIONS);
     pack_init(&edge->pack, PACK_MAX);
-    timers_init(edge);
+    handles_init(edge);
     r = hello_features(&edge->features);
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
@@ -253,7 +259,7 @@ static void edge_deinit(void *state, struct actor *actor)
     (void)actor;
     accept_close(edge);
     conn_context_close(edge);
-    timers_close(edge);
+    handles_close(edge);
     http_free_orphans(edge);
     handshake_free_orphans(edge);
     rpc_free_orphans(edge);

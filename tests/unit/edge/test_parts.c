@@ -1,0 +1,277 @@
+/* The smaller pure parts: response heads, frames, scopes, peers, readiness. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "bus/pack.h"
+#include "edge/http/response.h"
+#include "edge/listener/frame.h"
+#include "edge/listener/peer.h"
+#include "edge/listener/ready.h"
+#include "edge/listener/scope.h"
+#include "schema_gen.h"
+
+static const char *text_of(struct text_buf *out)
+{
+    assert_int_equal(text_buf_add(out, (struct span){ "", 1 }), 0);
+    return out->data;
+}
+
+/* --- response ------------------------------------------------------------------------ */
+
+static void writes_a_whole_response(void **state)
+{
+    struct response response = { .status = 405,
+                                 .type = RESPONSE_TEXT,
+                                 .body = SPAN_LIT("no"),
+                                 .allow = "GET",
+                                 .retry_after_s = 3,
+                                 .is_closing = true,
+                                 .date = SPAN_LIT("today") };
+    struct text_buf out = { NULL, 0, 0 };
+
+    (void)state;
+    assert_int_equal(response_write(&response, &out), 0);
+    assert_string_equal(text_of(&out), "HTTP/1.1 405 Method Not Allowed\r\nX-Content-Type-Options: nosniff\r\n"
+                                       "Referrer-Policy: no-referrer\r\n"
+                                       "Permissions-Policy: camera=(), microphone=(self), geolocation=()\r\n"
+                                       "Date: today\r\nContent-Type: text/plain; charset=utf-8\r\nAllow: GET\r\n"
+                                       "Connection: close\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\nno");
+    text_buf_deinit(&out);
+}
+
+static void leaves_out_the_body_of_a_head_request_but_not_its_length(void **state)
+{
+    struct response response = { .status = 200, .type = RESPONSE_JSON, .body = SPAN_LIT("{}"), .is_head = true };
+    struct text_buf out = { NULL, 0, 0 };
+
+    (void)state;
+    assert_int_equal(response_write(&response, &out), 0);
+    assert_non_null(strstr(text_of(&out), "Content-Length: 2\r\n\r\n"));
+    assert_null(strstr(out.data, "{}"));
+    text_buf_deinit(&out);
+}
+
+static void frames_a_streamed_response(void **state)
+{
+    struct response response = { .status = 200, .type = RESPONSE_SSE, .is_streamed = true };
+    struct text_buf out = { NULL, 0, 0 };
+    char head[RESPONSE_CHUNK_HEAD];
+
+    (void)state;
+    assert_int_equal(response_write(&response, &out), 0);
+    assert_non_null(strstr(text_of(&out), "Transfer-Encoding: chunked\r\n\r\n"));
+    out.len = 0;
+    response.is_http10 = true;
+    assert_int_equal(response_write(&response, &out), 0);
+    assert_null(strstr(text_of(&out), "Transfer-Encoding"));
+    response_chunk_head(head, 0xabc);
+    assert_memory_equal(head, "00000abc\r\n", 10);
+    text_buf_deinit(&out);
+}
+
+static void dates_do_not_follow_the_locale(void **state)
+{
+    char buf[RESPONSE_DATE_MAX];
+
+    (void)state;
+    assert_true(span_is(response_date(1795364333000, buf), SPAN_LIT("Sun, 22 Nov 2026 16:18:53 GMT")));
+}
+
+/* --- frame --------------------------------------------------------------------------- */
+
+static void keeps_internal_keys_from_clients(void **state)
+{
+    struct failure failure = {
+        .code = FAIL_RATE_LIMITED, .message = SPAN_LIT("m"), .retryable = true, .retry_after_ms = 5
+    };
+    struct text_buf out = { NULL, 0, 0 };
+    struct pack pack;
+
+    (void)state;
+    pack_init(&pack, 0);
+    pack_map_begin(&pack);
+    pack_kv_text(&pack, "_secret", "s");
+    pack_kv_text(&pack, "code", "c");
+    pack_map_end(&pack);
+    failure.details = pack_span(&pack);
+    assert_int_equal(frame_refusal(SPAN_LIT("\"1\""), &failure, &out), 0);
+    assert_string_equal(text_of(&out),
+                        "{\"type\":\"res\",\"id\":\"1\",\"ok\":false,\"error\":{\"code\":\"UNAVAILABLE\","
+                        "\"message\":\"m\",\"details\":{\"code\":\"c\"},\"retryable\":true,"
+                        "\"retryAfterMs\":5}}");
+    out.len = 0;
+    assert_int_equal(frame_event_open(SPAN_LIT("chat"), failure.details, &out), 0);
+    assert_string_equal(text_of(&out), "{\"type\":\"event\",\"event\":\"chat\",\"payload\":{\"code\":\"c\"}");
+    out.len = 0;
+    assert_int_equal(frame_answer(SPAN_LIT("\"1\""), (struct span){ "\x93\x01\xc3\xc0", 4 }, &out), 0);
+    assert_string_equal(text_of(&out), "{\"type\":\"res\",\"id\":\"1\",\"ok\":true,\"payload\":[1,true,null]}");
+    text_buf_deinit(&out);
+    pack_deinit(&pack);
+}
+
+static void says_nothing_about_details_that_are_all_internal(void **state)
+{
+    struct failure failure = { .code = FAIL_INVALID_REQUEST };
+    struct text_buf out = { NULL, 0, 0 };
+    struct pack pack;
+
+    (void)state;
+    pack_init(&pack, 0);
+    pack_map_begin(&pack);
+    pack_kv_i64(&pack, "_closeCode", 1008);
+    pack_map_end(&pack);
+    failure.details = pack_span(&pack);
+    assert_int_equal(frame_refusal(SPAN_LIT("\"1\""), &failure, &out), 0);
+    assert_null(strstr(text_of(&out), "details"));
+    assert_non_null(strstr(out.data, "\"message\":\"INVALID_REQUEST\""));
+    text_buf_deinit(&out);
+    pack_deinit(&pack);
+}
+
+/* --- scope --------------------------------------------------------------------------- */
+
+static struct scope_set set_of(const char *role, const char *scope)
+{
+    struct pack pack;
+    struct scope_set set;
+
+    pack_init(&pack, 0);
+    pack_array_begin(&pack);
+    pack_text(&pack, scope);
+    pack_array_end(&pack);
+    set = scope_set_of(span_from(role), pack_span(&pack));
+    pack_deinit(&pack);
+    return set;
+}
+
+static void scopes_follow_their_rules(void **state)
+{
+    static const struct {
+        const char *role;
+        const char *has;
+        const char *wants;
+        enum scope_verdict verdict;
+    } cases[] = {
+        { "operator", "operator.read", "operator.read", SCOPE_ALLOWED },
+        { "operator", "operator.read", "operator.write", SCOPE_MISSING },
+        { "operator", "operator.write", "operator.read", SCOPE_ALLOWED },
+        { "operator", "operator.write", "operator.pairing", SCOPE_MISSING },
+        { "operator", "operator.admin", "operator.pairing", SCOPE_ALLOWED },
+        { "operator", "operator.admin", "node", SCOPE_WRONG_ROLE },
+        { "operator", "made.up", "made.up", SCOPE_MISSING },
+        { "node", "operator.admin", "operator.read", SCOPE_WRONG_ROLE },
+        { "node", "", "node", SCOPE_ALLOWED },
+        { "node", "", NULL, SCOPE_ALLOWED },
+        { "guest", "operator.admin", "operator.read", SCOPE_WRONG_ROLE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scope_set set = set_of(cases[i].role, cases[i].has);
+
+        if (scope_check(&set, cases[i].wants) != cases[i].verdict) {
+            fail_msg("case %zu", i);
+        }
+    }
+}
+
+static void events_are_seen_by_those_who_may(void **state)
+{
+    struct schema_event event = { .scope = "operator.read" };
+    struct schema_event open = { .scope = NULL };
+    struct scope_set reader = set_of("operator", "operator.write");
+    struct scope_set none = set_of("operator", "");
+    struct scope_set node = set_of("node", "");
+
+    (void)state;
+    assert_true(scope_sees(&reader, &event));
+    assert_false(scope_sees(&none, &event));
+    assert_false(scope_sees(&node, &event));
+    event.flags = SCHEMA_EVENT_NODES;
+    assert_true(scope_sees(&node, &event));
+    assert_true(scope_sees(&none, &open) && scope_sees(&node, &open));
+}
+
+/* --- peer ---------------------------------------------------------------------------- */
+
+static void knows_one_address_in_both_families(void **state)
+{
+    struct peer_table table = { 0 };
+    struct sockaddr_in v4 = { .sin_family = AF_INET };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+    struct peer *peer;
+    char text[PEER_TEXT_MAX];
+
+    (void)state;
+    assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &v4.sin_addr), 1);
+    assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &v6.sin6_addr), 1);
+    peer = peer_take(&table, (struct sockaddr *)&v4);
+    assert_true(peer->is_loopback);
+    assert_ptr_equal(peer, peer_take(&table, (struct sockaddr *)&v6));
+    peer_text(peer, text);
+    assert_string_equal(text, "127.0.0.1");
+    assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", &v6.sin6_addr), 1);
+    peer->connections_n = 1;
+    peer_release(&table, peer); /* still counted: stays */
+    assert_ptr_equal(peer, peer_take(&table, (struct sockaddr *)&v4));
+    peer = peer_take(&table, (struct sockaddr *)&v6);
+    assert_false(peer->is_loopback);
+    peer_text(peer, text);
+    assert_string_equal(text, "2001:db8::1");
+    peer_release(&table, peer);
+    assert_int_equal(inet_pton(AF_INET6, "::1", &v6.sin6_addr), 1);
+    assert_true(peer_take(&table, (struct sockaddr *)&v6)->is_loopback);
+    peer_table_deinit(&table);
+}
+
+/* --- ready --------------------------------------------------------------------------- */
+
+static void is_ready_when_everyone_needed_and_an_agent_are(void **state)
+{
+    static struct ready ready;
+    struct text_buf out = { NULL, 0, 0 };
+
+    (void)state;
+    ready_need(&ready, "auth");
+    assert_false(ready_is(&ready));
+    assert_int_equal(ready_write(&ready, 7, true, &out), 0);
+    assert_string_equal(text_of(&out), "{\"ready\":false,\"failing\":[\"auth\",\"agent\"],\"uptimeMs\":7}");
+    ready_note(&ready, SPAN_LIT("auth"), ACTOR_LIFE_READY);
+    assert_false(ready_is(&ready));
+    ready_note(&ready, SPAN_LIT("agent/main"), ACTOR_LIFE_READY);
+    assert_true(ready_is(&ready));
+    ready_note(&ready, SPAN_LIT("agent/other"), ACTOR_LIFE_GAVE_UP);
+    assert_false(ready_is(&ready));
+    ready_note(&ready, SPAN_LIT("agent/other"), ACTOR_LIFE_STOPPED); /* dropped from the configuration */
+    assert_true(ready_is(&ready));
+    out.len = 0;
+    assert_int_equal(ready_write(&ready, 7, false, &out), 0);
+    assert_string_equal(text_of(&out), "{\"ready\":true}");
+    ready_note(&ready, SPAN_LIT("auth"), ACTOR_LIFE_BACKOFF);
+    assert_false(ready_is(&ready));
+    assert_int_equal(ready_life(&ready, "auth"), ACTOR_LIFE_BACKOFF);
+    assert_int_equal(ready_life(&ready, "nobody"), ACTOR_LIFE_ABSENT);
+    text_buf_deinit(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_a_whole_response),
+        cmocka_unit_test(leaves_out_the_body_of_a_head_request_but_not_its_length),
+        cmocka_unit_test(frames_a_streamed_response),
+        cmocka_unit_test(dates_do_not_follow_the_locale),
+        cmocka_unit_test(keeps_internal_keys_from_clients),
+        cmocka_unit_test(says_nothing_about_details_that_are_all_internal),
+        cmocka_unit_test(scopes_follow_their_rules),
+        cmocka_unit_test(events_are_seen_by_those_who_may),
+        cmocka_unit_test(knows_one_address_in_both_families),
+        cmocka_unit_test(is_ready_when_everyone_needed_and_an_agent_are),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
