@@ -36,6 +36,7 @@ struct edge {
 
     struct edge_listen listens[LIMIT_LISTEN_SOCKETS];
     size_t listens_n;
+    bool is_accepting;     /* the listening sockets were taken up */
     bool is_accept_paused; /* out of descriptors; the sweep tries again */
 
     struct conn *conns;

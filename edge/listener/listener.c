@@ -91,6 +91,19 @@ static void config_apply(struct edge *edge, struct span gateway)
                    (uint64_t)value_i64(value_get(gateway, "handshakeTimeoutMs"), TIME_HANDSHAKE_MS), 600000);
 }
 
+/* Clients are let in once the first word of config is there, for better or worse. */
+static void serve(struct edge *edge)
+{
+    int r = accept_open(edge, getenv("OPENCLAW_LISTEN_FDS"));
+
+    edge->is_accepting = true;
+    if (r) {
+        (void)actor_fault(edge->actor, r);
+    } else {
+        actor_ready(edge->actor);
+    }
+}
+
 static void on_config(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
 {
     struct edge *edge = state;
@@ -102,6 +115,9 @@ static void on_config(void *state, struct actor *actor, void *cookie, const stru
     } else {
         actor_status(actor, "");
         config_apply(edge, value->value);
+    }
+    if (!edge->is_accepting) {
+        serve(edge);
     }
 }
 
@@ -248,8 +264,7 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
     r = r ? r : others_watch(edge);
-    r = r ? r : config_ask(edge);
-    return r ? r : accept_open(edge, getenv("OPENCLAW_LISTEN_FDS"));
+    return r ? r : config_ask(edge);
 }
 
 static void edge_deinit(void *state, struct actor *actor)
@@ -306,4 +321,5 @@ const struct actor_def edge_actor = {
     .deinit = edge_deinit,
     .on_stop = edge_on_stop,
     .stop_ms = TIME_STOP_MS + 1000,
+    .is_ready_late = true,
 };

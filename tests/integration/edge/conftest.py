@@ -1,0 +1,112 @@
+"""The rig: the real edge on the real bus, before owners that do what the text of a message tells them."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+import websockets
+
+RIG = os.environ["EDGE_RIG"]
+TOKEN = "token-of-the-rig"
+SCOPES = ["operator.admin", "operator.read", "operator.write"]
+
+
+class Rig:
+    def __init__(self, **environment):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENCLAW_")}
+        self.process = subprocess.Popen([RIG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env={**kept, "OPENCLAW_STATE_DIR": "/tmp/state", **environment})
+        line = self.process.stdout.readline()
+        assert line.startswith("port "), line + self.process.stderr.read()
+        self.port = int(line.split()[1])
+        self.url = f"ws://127.0.0.1:{self.port}/"
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=20)
+        assert self.process.returncode == 0, errors
+        return errors
+
+    def http(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+
+@pytest.fixture(scope="module")
+def rig():
+    running = Rig()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def own_rig():
+    """A rig for a test that breaks or stops it; `own_rig(ENV=value)` starts one."""
+    with contextlib.ExitStack() as stack:
+        def start(**environment):
+            running = Rig(**environment)
+            stack.callback(lambda: running.process.poll() is None and running.stop())
+            return running
+        yield start
+
+
+def connect_params(**changes):
+    return {"minProtocol": 3, "maxProtocol": 3, "role": "operator", "scopes": SCOPES, "auth": {"token": TOKEN},
+            "client": {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"}, **changes}
+
+
+class Client:
+    """A client behind hello-ok."""
+
+    def __init__(self, ws, hello):
+        self.ws, self.hello, self.last, self.events = ws, hello, 0, []
+
+    async def send(self, method, params=None, **frame):
+        self.last += 1
+        await self.ws.send(json.dumps({"type": "req", "id": str(self.last), "method": method,
+                                       "params": params or {}, **frame}))
+        return str(self.last)
+
+    async def receive(self):
+        return json.loads(await asyncio.wait_for(self.ws.recv(), 10))
+
+    async def answer(self, ident):
+        while True:
+            frame = await self.receive()
+            if frame["type"] == "res" and frame["id"] == ident:
+                return frame
+            self.events.append(frame)
+
+    async def call(self, method, params=None):
+        return await self.answer(await self.send(method, params))
+
+    async def chat(self, text):
+        return await self.call("chat.send", {"sessionKey": "main", "message": text, "idempotencyKey": "k"})
+
+    async def event(self, name):
+        while True:
+            for frame in self.events:
+                if frame["event"] == name:
+                    self.events.remove(frame)
+                    return frame
+            self.events.append(await self.receive())
+
+
+@contextlib.asynccontextmanager
+async def connected(rig, **changes):
+    async with websockets.connect(rig.url, max_size=None) as ws:
+        challenge = json.loads(await ws.recv())
+        assert challenge["event"] == "connect.challenge" and "seq" not in challenge
+        await ws.send(json.dumps({"type": "req", "id": "c", "method": "connect", "params": connect_params(**changes)}))
+        hello = json.loads(await asyncio.wait_for(ws.recv(), 10))
+        assert hello["ok"], hello
+        yield Client(ws, hello["payload"])
+
+
+@pytest.fixture
+def run():
+    return asyncio.run
