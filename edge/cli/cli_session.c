@@ -168,9 +168,10 @@ static void on_answer_frame(struct cli_session *self, struct span raw_ok, struct
     pack_deinit(&value);
 }
 
-static bool id_is_ours(const struct cli_session *self, struct span raw_id)
+/* One read may bring more than the answer waited for: the final one right behind "accepted". */
+static bool is_awaited(const struct cli_session *self, struct span raw_id)
 {
-    return self->request.id[0] && raw_id.len == CLI_UUID_LEN + 2 &&
+    return self->request.id[0] && !self->request.is_done && raw_id.len == CLI_UUID_LEN + 2 &&
            memcmp(raw_id.ptr + 1, self->request.id, CLI_UUID_LEN) == 0;
 }
 
@@ -188,7 +189,7 @@ static void on_text(void *arg, struct span text)
         problem_set(self, CLI_PROBLEM_PROTOCOL, "what answers there does not speak the gateway protocol");
     } else if (span_is_text(members[TYPE].raw, "\"event\"")) {
         on_event_frame(self, members[EVENT].raw, members[PAYLOAD].raw);
-    } else if (span_is_text(members[TYPE].raw, "\"res\"") && id_is_ours(self, members[ID].raw)) {
+    } else if (span_is_text(members[TYPE].raw, "\"res\"") && is_awaited(self, members[ID].raw)) {
         on_answer_frame(self, members[OK].raw, members[PAYLOAD].raw, members[ERROR].raw);
     }
 }

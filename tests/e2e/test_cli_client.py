@@ -197,6 +197,16 @@ def test_unknown_frames_and_answers_to_nobody_are_passed_over(openclaw):
     assert json.loads(done.stdout) == {"mine": True}
 
 
+def test_only_the_first_of_many_answers_counts(openclaw):
+    async def on_request(socket, request):
+        for n in range(50):
+            await FakeGateway.say(socket, answer(request, {"n": n}))
+
+    with FakeGateway(on_request=on_request) as fake:
+        done = openclaw("gateway", "call", "health", "--port", fake.port)
+    assert json.loads(done.stdout) == {"n": 0}
+
+
 def test_values_come_through_call_unchanged(openclaw):
     value = {"big": 2**63, "small": -(2**63), "real": 0.1, "text": "ä\u2028\"\\\n", "deep": [[{}], [None, True]],
              "": [], "empty": {}}
