@@ -1,7 +1,7 @@
 /*
  * load: the client side of the measurements. `load MODE --port N [options]` prints one line of JSON.
  *
- * Modes: rpc, handshake, fanout, idle (WebSocket); http, chat (HTTP).
+ * Modes: rpc, pace, handshake, fanout, idle (WebSocket); http, chat (HTTP).
  */
 #include "tests/bench/load.h"
 
@@ -82,8 +82,8 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(const struct load_opts *opts);
     } modes[] = {
-        { "rpc", load_rpc },   { "handshake", load_handshake }, { "fanout", load_fanout },
-        { "idle", load_idle }, { "http", load_http },           { "chat", load_chat },
+        { "rpc", load_rpc },   { "pace", load_pace }, { "handshake", load_handshake }, { "fanout", load_fanout },
+        { "idle", load_idle }, { "http", load_http }, { "chat", load_chat },
     };
     struct load_opts opts = { .conns = 16,
                               .inflight = 16,

@@ -44,6 +44,7 @@ struct load_conn {
     struct load_buf in;
     struct load_buf out;
     uint64_t since_ns;
+    uint64_t last_ns;
     uint64_t *sent_ns; /* per request in flight */
     size_t events;
 };
@@ -100,6 +101,8 @@ bool load_has(const char *text, size_t len, const char *word);
 
 /* --- modes: each prints one line of JSON -------------------------------------------- */
 void load_rpc(const struct load_opts *opts);
+/* `inflight` requests a second, spread evenly over the connections, whatever the answers do. */
+void load_pace(const struct load_opts *opts);
 void load_handshake(const struct load_opts *opts);
 void load_fanout(const struct load_opts *opts);
 void load_idle(const struct load_opts *opts);

@@ -17,6 +17,7 @@ struct http_run {
     uint64_t tokens;
     struct load_hist first; /* time to the first token */
     struct load_hist whole;
+    struct load_hist gap; /* between two reads that brought tokens */
 };
 
 enum {
@@ -163,6 +164,7 @@ static void request_make(struct http_run *self)
 static void tokens_count(struct http_run *self, struct load_conn *conn, const char *from, const char *end)
 {
     static const char word[] = "\"content\":\"";
+    uint64_t before = self->tokens, now = load_now_ns();
 
     while ((from = memmem(from, (size_t)(end - from), word, sizeof(word) - 1)) != NULL) {
         from += sizeof(word) - 1;
@@ -172,8 +174,15 @@ static void tokens_count(struct http_run *self, struct load_conn *conn, const ch
         self->tokens++;
         if (conn->state == HTTP_WAITING) {
             conn->state = HTTP_STREAMING;
-            load_hist_add(&self->first, load_now_ns() - conn->since_ns);
+            conn->last_ns = 0;
+            load_hist_add(&self->first, now - conn->since_ns);
         }
+    }
+    if (self->tokens > before) {
+        if (conn->last_ns) {
+            load_hist_add(&self->gap, now - conn->last_ns);
+        }
+        conn->last_ns = now;
     }
 }
 
@@ -234,9 +243,11 @@ void load_chat(const struct load_opts *opts)
     }
     seconds = (double)(load_now_ns() - start) / 1e9;
     cpu = load_cpu_s(opts) - cpu;
-    printf("{\"first_p50_us\":%.1f,\"first_p99_us\":%.1f,\"whole_p50_us\":%.1f,\"tokens_per_s\":%.0f,\"tokens\":%llu,"
-           "\"turns_per_s\":%.1f,\"cpu_s_per_1000\":%.4f,\"request_bytes\":%zu}\n",
-           load_hist_at(&self->first, 0.5), load_hist_at(&self->first, 0.99), load_hist_at(&self->whole, 0.5),
-           (double)self->tokens / seconds, (unsigned long long)self->tokens, (double)self->done / seconds,
-           cpu * 1000 / (double)self->done, self->request.len);
+    printf(
+        "{\"first_p50_us\":%.1f,\"first_p99_us\":%.1f,\"whole_p50_us\":%.1f,\"tokens_per_s\":%.0f,\"tokens\":%llu,"
+        "\"turns_per_s\":%.1f,\"cpu_s_per_1000\":%.4f,\"gap_p50_us\":%.1f,\"gap_p99_us\":%.1f,\"request_bytes\":%zu}\n",
+        load_hist_at(&self->first, 0.5), load_hist_at(&self->first, 0.99), load_hist_at(&self->whole, 0.5),
+        (double)self->tokens / seconds, (unsigned long long)self->tokens, (double)self->done / seconds,
+        cpu * 1000 / (double)self->done, load_hist_at(&self->gap, 0.5), load_hist_at(&self->gap, 0.99),
+        self->request.len);
 }

@@ -137,6 +137,51 @@ void load_rpc(const struct load_opts *opts)
            self->done ? (double)self->bytes_in / (double)self->done : 0, self->requests[0].len);
 }
 
+/* --- requests at a pace ---------------------------------------------------------------- */
+
+static void on_paced(void *arg, struct load_conn *conn)
+{
+    struct run *self = arg;
+    const char *text;
+    size_t len, slot;
+
+    while (load_ws_next(conn, &text, &len)) {
+        if (slot_of(self, text, len, &slot)) {
+            self->done++;
+            load_hist_add(&self->hist, load_now_ns() - conn->sent_ns[slot]);
+        }
+    }
+}
+
+void load_pace(const struct load_opts *opts)
+{
+    struct run *self = table(1, sizeof(*self));
+    uint64_t total = (uint64_t)((double)opts->inflight * opts->seconds), sent = 0, start;
+    uint64_t step = 1000000000U / (uint64_t)opts->inflight;
+
+    run_init(self, opts);
+    requests_make(self);
+    for (int i = 0; i < opts->conns; i++) {
+        self->conns[i].sent_ns = table((size_t)opts->inflight, sizeof(uint64_t));
+        load_ws_ready(&self->conns[i], self->epoll, opts);
+    }
+    start = load_now_ns();
+    while (self->done < total && load_now_ns() < start + total * step + 5000000000U) {
+        struct load_conn *conn = &self->conns[sent % (uint64_t)opts->conns];
+        uint64_t due = start + sent * step, now = load_now_ns();
+
+        if (sent < total && now >= due) {
+            request_send(self, conn, (size_t)(sent++ % (uint64_t)opts->inflight));
+            load_flush(conn, self->epoll);
+            continue;
+        }
+        load_wait(self->epoll, sent < total && due - now < 2000000U ? 0 : 1, on_paced, self);
+    }
+    printf("{\"rate\":%.0f,\"p50_us\":%.2f,\"p99_us\":%.2f,\"lost\":%llu}\n",
+           (double)self->done * 1e9 / (double)(load_now_ns() - start), load_hist_at(&self->hist, 0.5),
+           load_hist_at(&self->hist, 0.99), (unsigned long long)(total - self->done));
+}
+
 /* --- handshakes ---------------------------------------------------------------------- */
 
 enum {
