@@ -386,7 +386,7 @@ static void on_forwarded(struct actor *self, struct call_slot *slot, struct mail
         self->opts.resolve(self, link);
     } else if (link->state == LINK_DOWN) {
         call_fail_later(self, slot->id, FAIL_UNAVAILABLE, link->retry_after_ms, "went down before it answered");
-    } else {
+    } else if (link->state == LINK_UP) { /* while it is being resolved its incarnation is not known */
         call_on_link_life(self, link);
     }
 }

@@ -1,5 +1,6 @@
 """The main job: one conversation with an agent, through both surfaces, over every topology."""
 
+import concurrent.futures
 import http.client
 import json
 
@@ -149,6 +150,13 @@ def test_many_conversations_at_once_stay_apart(client):
     for run, text in runs.items():
         final = client.wait_event("chat", lambda p, run=run: p["runId"] == run and p["state"] == "final")
         assert text in text_of(final["message"])
+
+
+def test_the_first_requests_may_all_come_at_once(fresh_gateway):
+    running = fresh_gateway().start()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: running.complete(user(f"first {i}")), range(8)))
+    assert [status for status, _, _ in answers] == [200] * 8, answers
 
 
 def test_a_wrong_token_is_refused(gateway):
