@@ -44,7 +44,7 @@ static int data_add(struct sse *self, struct span value, bool is_lasting)
 {
     int rc;
 
-    if (self->data.len + self->borrowed.len + value.len >= self->event_max) {
+    if (self->data.len + self->borrowed.len + value.len + 1 >= self->event_max) { /* and a line break */
         return SSE_E_TOO_BIG;
     }
     if (!self->has_data) {
