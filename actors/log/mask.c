@@ -39,13 +39,24 @@ static int put(struct scan *scan, size_t len)
     return r;
 }
 
+/* Only such a text can be cut anywhere. */
+static bool is_ascii(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] > 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int put_masked(struct scan *scan, size_t len)
 {
     struct span word = { scan->text.ptr + scan->at, len };
     int r;
 
     scan->at += len;
-    if (len < KEEP_FROM) {
+    if (len < KEEP_FROM || !is_ascii(word)) {
         return text_buf_add(scan->out, SPAN_LIT("***"));
     }
     r = text_buf_add(scan->out, (struct span){ word.ptr, KEEP_HEAD });

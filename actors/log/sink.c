@@ -8,6 +8,7 @@
 #include "bus/actor.h"
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
+#include "bus/base/utf8.h"
 #include "bus/codec.h"
 #include "schema_gen.h"
 
@@ -37,9 +38,24 @@ static const char *level_name(enum log_level level)
     return names[level];
 }
 
-static struct span span_cut(const char *text, size_t max)
+/* A line may quote a peer's bytes; in a message text is UTF-8, so what is not becomes "?". */
+static struct span text_fit(const char *text, char buf[TEXT_MAX])
 {
-    return (struct span){ text, strnlen(text, max) };
+    struct span cut = utf8_cut((struct span){ text, strnlen(text, TEXT_MAX + 1) }, TEXT_MAX);
+    size_t at = 0;
+
+    if (utf8_is_valid(cut)) {
+        return cut;
+    }
+    memcpy(buf, cut.ptr, cut.len);
+    while (at < cut.len) {
+        size_t len = utf8_char_len(buf + at, cut.len - at);
+        if (!len) {
+            buf[at] = '?';
+        }
+        at += len ? len : 1;
+    }
+    return (struct span){ buf, cut.len };
 }
 
 /* A line that waits for the log actor. */
@@ -63,11 +79,12 @@ static __thread struct {
 /* False when nobody took it. */
 static bool line_cast(struct actor *self, int64_t ts_ms, enum log_level level, const char *event, const char *text)
 {
+    char buf[TEXT_MAX];
     struct msg_log_line line = {
         .ts_ms = ts_ms,
         .level = span_from(level_name(level)),
-        .event = span_cut(event, EVENT_MAX),
-        .text = span_cut(text, TEXT_MAX),
+        .event = (struct span){ event, strnlen(event, EVENT_MAX) },
+        .text = text_fit(text, buf),
         .has_actor = true,
         .actor = span_from(actor_address(self)),
         .has_host = sink.host[0] != '\0',

@@ -29,6 +29,7 @@ static void masks_what_follows_the_name_of_a_secret(void **state)
     assert_masked("Authorization: Bearer abc.def", "Authorization: Bearer ***");
     assert_masked("authorization=\"Basic dXNlcjpwYXNz\"", "authorization=\"Basic ***\"");
     assert_masked("a=1 client_secret=zzz,b=2", "a=1 client_secret=***,b=2");
+    assert_masked("password=p\xc3\xa4ssw\xc3\xb6rter-sind-lang x", "password=*** x");
 }
 
 static void masks_keys_by_their_look(void **state)
