@@ -124,7 +124,7 @@ def test_a_protocol_we_do_not_speak_is_refused(gateway):
 @pytest.mark.parametrize("body, status", [
     (b"{bad json", 400), (b"", 400), (b"[]", 400), (b"{}", 400), (b'{"model":"openclaw","messages":[]}', 400),
     (b'{"model":"gpt-4","messages":[{"role":"user","content":"x"}]}', 400),
-    (b'{"model":"openclaw/nosuch","messages":[{"role":"user","content":"x"}]}', 400),
+    (b'{"model":"openclaw/nosuch","messages":[{"role":"user","content":"x"}]}', 404),
     (b'{"model":"openclaw","messages":"x"}', 400), (b"[" * 100000, 400),
 ], ids=lambda value: str(value)[:60])
 def test_http_refuses_with_a_typed_body(gateway, body, status):
