@@ -124,6 +124,22 @@ static int address_local(const struct cli *cli, struct span doc, struct cli_targ
     return address_set(target, address, source);
 }
 
+/* logging.file, a leading "~" for the home directory; else logs/openclaw.log in the state directory. */
+static void log_file_choose(const struct cli *cli, struct span doc, struct cli_target *target)
+{
+    struct span file = value_str(value_path(doc, "logging.file"), (struct span){ 0 });
+    const char *home = env_text("HOME");
+    bool is_home = file.len && file.ptr[0] == '~' && home;
+
+    if (file.len && file.len < sizeof(target->log_file)) {
+        (void)snprintf(target->log_file, sizeof(target->log_file), "%s%.*s", is_home ? home : "",
+                       (int)file.len - is_home, file.ptr + is_home);
+    } else {
+        (void)snprintf(target->log_file, sizeof(target->log_file), "%.*s/logs/openclaw.log", PATH_MAX - 32,
+                       cli->paths.state_dir);
+    }
+}
+
 static int target_fill(const struct cli *cli, unsigned flags, struct cli_target *target)
 {
     struct gateway_overrides overrides = overrides_choose(cli);
@@ -134,6 +150,7 @@ static int target_fill(const struct cli *cli, unsigned flags, struct cli_target 
     int r;
 
     if (url || (env_text("OPENCLAW_GATEWAY_URL") && !is_local && !cli_given(cli, "port"))) {
+        target->is_elsewhere = true;
         secrets_given(cli, !url, target);
         return address_set(target, url ? url : env_text("OPENCLAW_GATEWAY_URL"),
                            url ? "--url" : "OPENCLAW_GATEWAY_URL");
@@ -141,6 +158,7 @@ static int target_fill(const struct cli *cli, unsigned flags, struct cli_target 
     pack_init(&doc, 0);
     config_read(cli, &overrides, &doc, target);
     secrets_given(cli, true, target);
+    log_file_choose(cli, pack_span(&doc), target);
     remote = value_str(value_path(pack_span(&doc), "gateway.remote.url"), (struct span){ 0 });
     if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT)) {
         cli_err("the config cannot be used: %s", target->config_problem);
@@ -150,6 +168,7 @@ static int target_fill(const struct cli *cli, unsigned flags, struct cli_target 
                span_is_text(value_str(value_path(pack_span(&doc), "gateway.mode"), (struct span){ 0 }), "remote")) {
         char address[sizeof(target->address)];
 
+        target->is_elsewhere = true;
         (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(remote));
         secret_of_config(pack_span(&doc), "gateway.remote.token", "gateway.remote.token", target->token,
                          &target->token_source);

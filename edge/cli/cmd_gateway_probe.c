@@ -274,8 +274,7 @@ static int targets_probe(struct report *report)
     if (r) {
         return CLI_EXIT_USAGE;
     }
-    is_elsewhere = cli_given(report->cli, "url") || strcmp(named.source, "gateway.remote.url") == 0 ||
-                   strcmp(named.source, "OPENCLAW_GATEWAY_URL") == 0;
+    is_elsewhere = named.is_elsewhere;
     cli_target_deinit(&named);
     if (is_elsewhere) {
         r = target_probe(report, NULL, CLI_TARGET_TOLERANT);

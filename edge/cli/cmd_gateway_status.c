@@ -36,11 +36,6 @@ static bool is_ok(const struct report *report)
     return report->probe.is_connected && (!report->reads || report->probe.is_rpc_ok);
 }
 
-static void log_file(const struct report *report, char *out, size_t out_size)
-{
-    (void)snprintf(out, out_size, "%s/logs/openclaw.log", report->cli->paths.state_dir);
-}
-
 static void config_side_pack(const struct report *report, struct pack *out)
 {
     pack_map_begin(out);
@@ -118,11 +113,8 @@ static void rpc_pack(const struct report *report, struct pack *out)
 
 static void report_pack(const struct report *report, struct pack *out)
 {
-    char path[PATH_MAX + 32];
-
-    log_file(report, path, sizeof(path));
     pack_map_begin(out);
-    pack_kv_text(out, "logFile", path);
+    pack_kv_text(out, "logFile", report->target.log_file[0] ? report->target.log_file : NULL);
     pack_key(out, "service");
     cli_service_pack(&report->service, out);
     pack_key(out, "config");
@@ -213,9 +205,10 @@ static void report_print(const struct report *report)
         cli_out_safe(span_from(report->target.config_problem), false);
         cli_out("\n");
     }
-    log_file(report, text, sizeof(text));
-    cli_health_label("Log");
-    cli_out("%s\n", text);
+    if (report->target.log_file[0]) {
+        cli_health_label("Log");
+        cli_out("%s\n", report->target.log_file);
+    }
     if (report->has_probed) {
         probe_print(report);
     }

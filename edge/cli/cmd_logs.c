@@ -7,6 +7,7 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/log_line.h"
+#include "edge/cli/log_tail.h"
 
 #define NOTHING ((struct span){ 0 })
 #define RETRIES_MAX 8
@@ -181,6 +182,36 @@ static int follow(struct logs *self, struct cli_problem *problem)
     return r;
 }
 
+static void on_file_line(void *arg, struct span line)
+{
+    line_show(arg, line);
+}
+
+static bool is_file_wanted(const struct logs *self, const struct cli_problem *problem)
+{
+    return !self->rpc.target.is_elsewhere &&
+           (problem->kind == CLI_PROBLEM_UNREACHABLE || problem->kind == CLI_PROBLEM_CLOSED ||
+            problem->kind == CLI_PROBLEM_TIMEOUT);
+}
+
+/* A gateway that is down is when its log matters most, and on its own machine the file can be read. */
+static int file_show(struct logs *self, const struct cli_problem *problem)
+{
+    const char *path = self->rpc.target.log_file;
+    char text[1600];
+    uint64_t size = 0;
+
+    cli_problem_text(problem, &self->rpc.target, text, sizeof(text));
+    cli_err("%s", text);
+    if (log_tail_read(path, cli_number(self->cli, "limit"), cli_number(self->cli, "max-bytes"), on_file_line, self,
+                      &size)) {
+        cli_err_more("and its log file cannot be read: %s", path);
+        return cli_problem_exit_code(problem);
+    }
+    cli_err_more("shown is what it left in %s", path);
+    return cli_flag(self->cli, "follow") ? cli_problem_exit_code(problem) : CLI_EXIT_OK;
+}
+
 int cmd_logs(struct cli *cli)
 {
     struct logs logs = { .cli = cli };
@@ -192,6 +223,11 @@ int cmd_logs(struct cli *cli)
     }
     r = session_open(&logs, &problem);
     r = r ? r : tail_once(&logs, &problem);
+    if (r && is_file_wanted(&logs, &problem)) {
+        r = file_show(&logs, &problem);
+        cli_rpc_close(&logs.rpc);
+        return r;
+    }
     if (r == 0 && cli_flag(cli, "follow")) {
         r = follow(&logs, &problem);
     }

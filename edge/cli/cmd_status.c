@@ -62,7 +62,7 @@ static void gateway_pack(const struct report *report, struct pack *out)
     char text[1600];
 
     pack_map_begin(out);
-    pack_kv_text(out, "mode", strcmp(report->target.source, "gateway.remote.url") == 0 ? "remote" : "local");
+    pack_kv_text(out, "mode", report->target.is_elsewhere ? "remote" : "local");
     pack_kv_text(out, "url", report->target.address);
     pack_kv_text(out, "urlSource", report->target.source);
     pack_kv_bool(out, "misconfigured", report->target.config_problem[0] != '\0');

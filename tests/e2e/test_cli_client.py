@@ -400,6 +400,18 @@ def test_logs_are_lines_for_people_and_objects_for_programs(openclaw):
     assert fake.asked("logs.tail")[0]["params"] == {"limit": 9, "maxBytes": 250000}
 
 
+def test_the_log_of_a_gateway_that_is_down_is_read_from_its_file(openclaw, tmp_path):
+    logs = tmp_path / ".openclaw/logs"
+    logs.mkdir(parents=True)
+    (logs / "openclaw.log").write_text(f"first\n{LINE}\n")
+    port = free_port()
+    done = openclaw("logs", "--limit", "1", "--json", "--port", port)
+    assert done.returncode == 0 and str(logs) in done.stderr
+    assert json.loads(done.stdout)["subsystem"] == "edge"
+    other = openclaw("logs", "--url", f"ws://127.0.0.1:{port}")
+    assert (other.returncode, other.stdout) == (69, "")
+
+
 def follow(environment, port, *words):
     return subprocess.Popen([BINARY, "logs", "--follow", "--json", "--interval", "20", "--port", str(port), *words],
                             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

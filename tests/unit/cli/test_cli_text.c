@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
 #include "edge/cli/cli_format.h"
 #include "edge/cli/cli_nearest.h"
 #include "edge/cli/log_line.h"
+#include "edge/cli/log_tail.h"
 #include "edge/cli/ws_url.h"
 
 static void spans_of_time_are_short(void **state)
@@ -170,6 +172,54 @@ static void times_turn_into_the_local_zone(void **state)
     assert_string_equal(out, "yesterday");
 }
 
+struct lines {
+    char text[256];
+};
+
+static void on_line(void *arg, struct span line)
+{
+    struct lines *lines = arg;
+
+    (void)strncat(lines->text, line.ptr, line.len);
+    (void)strcat(lines->text, "|");
+}
+
+static void the_end_of_a_file_is_whole_lines(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t lines_max;
+        uint64_t bytes_max;
+        const char *expected;
+    } rows[] = {
+        { "one\ntwo\nthree\n", 2, 100, "two|three|" },
+        { "one\ntwo\nthree\n", 9, 100, "one|two|three|" },
+        { "one\ntwo\nthree\n", 9, 8, "three|" },
+        { "one\ntwo", 1, 100, "two|" },
+        { "", 5, 100, "" },
+        { "\n\n", 5, 100, "||" },
+    };
+    char path[] = "/tmp/openclaw-tail-XXXXXX";
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct lines lines = { "" };
+        uint64_t size = 0;
+
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, rows[i].text, strlen(rows[i].text), 0), strlen(rows[i].text));
+        assert_int_equal(log_tail_read(path, rows[i].lines_max, rows[i].bytes_max, on_line, &lines, &size), 0);
+        assert_string_equal(lines.text, rows[i].expected);
+        assert_int_equal(size, strlen(rows[i].text));
+    }
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(log_tail_read(path, 1, 1, on_line, NULL, NULL), LOG_TAIL_E_UNREADABLE);
+    assert_int_equal(log_tail_read("/tmp", 1, 1, on_line, NULL, NULL), LOG_TAIL_E_UNREADABLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_log_line_gives_up_its_parts),
         cmocka_unit_test(a_line_that_is_no_json_stays_as_it_is),
         cmocka_unit_test(times_turn_into_the_local_zone),
+        cmocka_unit_test(the_end_of_a_file_is_whole_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
