@@ -35,9 +35,8 @@ static struct route_cell *route_cell(const struct route_table *table, struct spa
     for (uint32_t i = hash & table->mask;; i = (i + 1) & table->mask) {
         struct route_cell *cell = &table->cells[i];
 
-        if (!cell->route.on || (cell->hash == hash && span_is((struct span){ cell->route.msg->name,
-                                                                             cell->route.msg->name_len },
-                                                              name))) {
+        if (!cell->route.on ||
+            (cell->hash == hash && span_is((struct span){ cell->route.msg->name, cell->route.msg->name_len }, name))) {
             return cell;
         }
     }
@@ -386,8 +385,7 @@ void actor_dead_letter(struct actor *self, const struct envelope *env, size_t bo
     if (now_ms - self->dead_logged_ms >= DEAD_LETTER_LOG_MS && !span_is_text(env->to, "log")) {
         self->dead_logged_ms = now_ms;
         log_warning("dead_letter", "from=%.*s to=%.*s kind=%s name=%.*s reason=\"%s\" count=%u", SPAN_FMT(env->from),
-                    SPAN_FMT(env->to), envelope_kind_name(env->kind), SPAN_FMT(env->name), reason,
-                    self->dead_unlogged);
+                    SPAN_FMT(env->to), envelope_kind_name(env->kind), SPAN_FMT(env->name), reason, self->dead_unlogged);
         self->dead_unlogged = 0;
     }
     if (topic_has_subscribers(self, &wire_dead_letters)) {
@@ -625,10 +623,9 @@ static void refuse(struct actor *self, struct mail *mail, int outcome)
 
     atomic_fetch_add_explicit(&self->opts.stats->refused, 1, memory_order_relaxed);
     if (mail->env.kind == ENVELOPE_CALL) {
-        struct failure failure = { .code = FAIL_UNAVAILABLE,
-                                   .message = span_from(why),
-                                   .retryable = true,
-                                   .retry_after_ms = 100 };
+        struct failure failure = {
+            .code = FAIL_UNAVAILABLE, .message = span_from(why), .retryable = true, .retry_after_ms = 100
+        };
         (void)serve_fail(self, mail, &failure); /* memory: the asker's deadline ends it */
     }
     actor_dead_letter(self, &mail->env, zmq_msg_size(&mail->body.msg), why);
@@ -783,7 +780,8 @@ void actor_timer_at(struct actor *self, uint64_t at_ms)
 
     if (at_ms < self->timer_at_ms) {
         self->timer_at_ms = at_ms;
-        (void)uv_timer_start(&self->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0); /* fails only without a callback */
+        (void)uv_timer_start(&self->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0,
+                             0); /* fails only without a callback */
     }
 }
 

@@ -72,10 +72,10 @@ struct actor_def {
     /* Asked to stop: finish what must be finished, then call actor_stop(). NULL stops at
      * once. The supervisor ends the wait after `stop_ms`. */
     void (*on_stop)(void *state, struct actor *actor);
-    unsigned stop_ms;         /* 0: 2000 */
-    bool is_ready_late;       /* ready only after actor_ready(), not after init */
-    uint32_t mailbox_msgs;    /* 0: 65536 */
-    size_t mailbox_bytes;     /* 0: 64 MiB */
+    unsigned stop_ms;      /* 0: 2000 */
+    bool is_ready_late;    /* ready only after actor_ready(), not after init */
+    uint32_t mailbox_msgs; /* 0: 65536 */
+    size_t mailbox_bytes;  /* 0: 64 MiB */
 };
 
 /* --- the actor itself ---------------------------------------------------------- */
@@ -166,7 +166,7 @@ struct actor_answer {
     const void *msg;               /* decoded reply when the call's schema names one */
     struct span body;              /* packed reply */
     const struct body *body_shared;
-    struct span from;              /* who answered */
+    struct span from; /* who answered */
 };
 /* Called exactly once per call, from the loop, never from inside actor_call. Not called
  * when the asking actor itself stops first. */
@@ -178,15 +178,15 @@ typedef void (*actor_on_chunk)(void *self, struct actor *actor, void *cookie, co
 struct actor_call {
     const char *to;
     const struct schema_msg *msg;
-    const void *in;               /* struct of msg->type; or NULL and `body` */
-    struct span body;             /* packed, when in is NULL */
-    uint32_t deadline_ms;         /* 0: what the cause has left, else ACTOR_DEADLINE_DEFAULT_MS; UINT32_MAX: none */
+    const void *in;                /* struct of msg->type; or NULL and `body` */
+    struct span body;              /* packed, when in is NULL */
+    uint32_t deadline_ms;          /* 0: what the cause has left, else ACTOR_DEADLINE_DEFAULT_MS; UINT32_MAX: none */
     const struct actor_ctx *cause; /* trace, principal and deadline are inherited; or NULL */
-    struct trace_id trace;        /* without a cause; zero makes a new one */
-    struct span principal;        /* without a cause */
-    actor_on_answer on_answer;    /* required */
-    actor_on_chunk on_chunk;      /* with a window */
-    uint32_t window_bytes;        /* >0: a streaming call with so much credit at first */
+    struct trace_id trace;         /* without a cause; zero makes a new one */
+    struct span principal;         /* without a cause */
+    actor_on_answer on_answer;     /* required */
+    actor_on_chunk on_chunk;       /* with a window */
+    uint32_t window_bytes;         /* >0: a streaming call with so much credit at first */
     void *cookie;
 };
 /* Returns 0 (the answer will come, also when `to` is absent or full) or a fault.
@@ -219,8 +219,8 @@ enum actor_life {
     ACTOR_LIFE_ABSENT,
     ACTOR_LIFE_STARTING,
     ACTOR_LIFE_READY,
-    ACTOR_LIFE_BACKOFF,  /* crashed; will be started again */
-    ACTOR_LIFE_GAVE_UP,  /* crashed too often; an operator must act */
+    ACTOR_LIFE_BACKOFF, /* crashed; will be started again */
+    ACTOR_LIFE_GAVE_UP, /* crashed too often; an operator must act */
     ACTOR_LIFE_STOPPED,
 };
 const char *actor_life_name(enum actor_life life);

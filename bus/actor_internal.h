@@ -20,7 +20,7 @@
 #define LINK_WINDOW_BYTES ((int64_t)8 * 1024 * 1024)
 #define LINK_WINDOW_MSGS 16384
 #define LINK_PARKED_MAX 4096
-#define ACTOR_BATCH 64          /* mails handled before other handles of the loop get a turn */
+#define ACTOR_BATCH 64 /* mails handled before other handles of the loop get a turn */
 #define ACTOR_BODY_MAX ((size_t)64 * 1024 * 1024)
 #define TOPIC_PARKED_MAX 1024
 
@@ -83,8 +83,8 @@ struct link *link_find(struct actor *self, struct span address);
  * dead letter). Returns 0 or a fault of our own. */
 int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body);
 /* The directory's word about the peer. An empty endpoint means nobody is there. */
-void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation,
-                enum actor_life life, uint32_t retry_after_ms);
+void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation, enum actor_life life,
+                uint32_t retry_after_ms);
 /* Counts one handled mail; gives credit back in halves of a window. */
 void link_account(struct actor *self, struct link *link, uint32_t incarnation, size_t bytes);
 void link_close_all(struct actor *self);

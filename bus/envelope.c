@@ -204,9 +204,9 @@ bool envelope_decode(struct span bytes, struct envelope *ret_self)
 const char *envelope_kind_name(enum envelope_kind kind)
 {
     static const char *const names[] = {
-        [ENVELOPE_CALL] = "call",           [ENVELOPE_REPLY] = "reply",     [ENVELOPE_FAIL] = "fail",
-        [ENVELOPE_CAST] = "cast",           [ENVELOPE_PUBLISH] = "publish", [ENVELOPE_CHUNK] = "chunk",
-        [ENVELOPE_GRANT] = "grant",         [ENVELOPE_CANCEL] = "cancel",   [ENVELOPE_FORWARDED] = "forwarded",
+        [ENVELOPE_CALL] = "call",     [ENVELOPE_REPLY] = "reply",     [ENVELOPE_FAIL] = "fail",
+        [ENVELOPE_CAST] = "cast",     [ENVELOPE_PUBLISH] = "publish", [ENVELOPE_CHUNK] = "chunk",
+        [ENVELOPE_GRANT] = "grant",   [ENVELOPE_CANCEL] = "cancel",   [ENVELOPE_FORWARDED] = "forwarded",
         [ENVELOPE_CREDIT] = "credit",
     };
 

@@ -22,7 +22,7 @@
 enum envelope_kind {
     ENVELOPE_CALL = 1,
     ENVELOPE_REPLY = 2,
-    ENVELOPE_FAIL = 3,      /* body: {code, message, retryable, retryAfterMs, details} */
+    ENVELOPE_FAIL = 3, /* body: {code, message, retryable, retryAfterMs, details} */
     ENVELOPE_CAST = 4,
     ENVELOPE_PUBLISH = 5,
     ENVELOPE_CHUNK = 6,     /* one element of a streamed answer */
@@ -35,14 +35,14 @@ enum envelope_kind {
 
 struct envelope {
     enum envelope_kind kind;
-    uint64_t id;       /* of this message, counted by its sender */
-    uint64_t corr;     /* the asker's number of the call this belongs to; 0 none */
-    struct span from;  /* who gets the answer */
+    uint64_t id;      /* of this message, counted by its sender */
+    uint64_t corr;    /* the asker's number of the call this belongs to; 0 none */
+    struct span from; /* who gets the answer */
     struct span to;
-    struct span name;  /* method, message or topic */
-    uint32_t left_ms;  /* until the asker gives up; relative, so clocks need not agree */
+    struct span name; /* method, message or topic */
+    uint32_t left_ms; /* until the asker gives up; relative, so clocks need not agree */
     struct trace_id trace;
-    uint32_t flags;    /* CALL: stream window in bytes; REPLY and others: 0 */
+    uint32_t flags; /* CALL: stream window in bytes; REPLY and others: 0 */
     struct span principal;
     uint32_t incarnation; /* of the physical sender: voids what an earlier life sent */
     struct span via;      /* physical sender when it is not `from` (a forward); else empty */

@@ -273,19 +273,26 @@ static void on_hung(uv_timer_t *timer)
     }
 }
 
-static void slot_stop(struct slot *slot)
+static void stop_word_send(struct slot *slot)
 {
     struct pack pack;
 
-    if (!slot->thread || slot->is_stopping) {
-        return;
-    }
-    slot->is_stopping = true;
     pack_init(&pack, 64);
     pack_map_begin(&pack);
     pack_map_end(&pack);
     (void)actor_cast_span(node_actor(slot->host->node), slot->address, &wire_stop, pack_span(&pack), NULL);
     pack_deinit(&pack);
+}
+
+static void slot_stop(struct slot *slot)
+{
+    if (!slot->thread || slot->is_stopping) {
+        return;
+    }
+    slot->is_stopping = true;
+    if (slot->is_up) { /* else its mailbox is not bound yet; on_state sends the word */
+        stop_word_send(slot);
+    }
     (void)uv_timer_start(&slot->timer, on_hung, slot->def->stop_ms ? slot->def->stop_ms : HOST_STOP_DEFAULT_MS, 0);
 }
 
@@ -310,6 +317,9 @@ static void on_state(void *arg, struct span address, struct span life, struct sp
                        (int)(status.len < sizeof(slot->status) ? status.len : sizeof(slot->status) - 1), status.ptr);
     }
     slot_tell(slot);
+    if (slot->is_stopping && span_is_text(life, "starting")) {
+        stop_word_send(slot);
+    }
     if (slot->life == ACTOR_LIFE_READY && (self->starting == slot || !self->starting)) {
         start_next(self); /* or, when all have been started, sees whether all are ready */
     }

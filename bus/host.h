@@ -11,17 +11,17 @@
 #include "bus/topology.h"
 
 struct host_opts {
-    const char *name;                        /* host name in the topology */
-    const struct topology *topology;         /* borrowed for the life of the host */
-    const char *run_dir;                     /* 0700 directory for ipc endpoints; NULL: one process, inproc only */
-    const struct actor_def *const *defs;     /* every definition this program has, NULL-ended */
-    const struct schema_registry *registry;  /* every message */
+    const char *name;                       /* host name in the topology */
+    const struct topology *topology;        /* borrowed for the life of the host */
+    const char *run_dir;                    /* 0700 directory for ipc endpoints; NULL: one process, inproc only */
+    const struct actor_def *const *defs;    /* every definition this program has, NULL-ended */
+    const struct schema_registry *registry; /* every message */
     /* Which definition an address of the topology runs ("agent/main" → "agent") and with
      * which argument; returns the definition's name or NULL. */
     const char *(*def_of)(const char *address, const char **ret_arg);
-    bool has_supervisor;                     /* a supervising process listens in run_dir */
-    uint32_t incarnation;                    /* of this host: 1 at first; given by the supervisor */
-    void (*on_ready)(void *arg);             /* every actor of the list is ready */
+    bool has_supervisor;         /* a supervising process listens in run_dir */
+    uint32_t incarnation;        /* of this host: 1 at first; given by the supervisor */
+    void (*on_ready)(void *arg); /* every actor of the list is ready */
     /* The actor host/<name>, for use on the calling thread; NULL when it is going. May be NULL. */
     void (*on_actor)(void *arg, struct actor *actor);
     void *arg;

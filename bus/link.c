@@ -65,10 +65,9 @@ static void undeliverable(struct actor *self, const struct envelope *env, size_t
     if (env->kind == ENVELOPE_CALL && env->via.len == 0) {
         call_fail_later(self, env->corr, FAIL_UNAVAILABLE, retry_after_ms, reason);
     } else if (env->kind == ENVELOPE_CALL) {
-        struct failure failure = { .code = FAIL_UNAVAILABLE,
-                                   .message = span_from(reason),
-                                   .retryable = true,
-                                   .retry_after_ms = retry_after_ms };
+        struct failure failure = {
+            .code = FAIL_UNAVAILABLE, .message = span_from(reason), .retryable = true, .retry_after_ms = retry_after_ms
+        };
         serve_fail_forwarded(self, env, &failure);
     }
     actor_dead_letter(self, env, body_bytes, reason);
@@ -165,7 +164,7 @@ static void resolve(struct actor *self, struct link *link)
 static const char *obstacle(struct link *link, enum envelope_kind kind)
 {
     if (link->state == LINK_DOWN) {
-        return link->life == ACTOR_LIFE_GAVE_UP ? "receiver gave up after too many crashes"
+        return link->life == ACTOR_LIFE_GAVE_UP  ? "receiver gave up after too many crashes"
                : link->life == ACTOR_LIFE_ABSENT ? "no such actor is running"
                                                  : "receiver is down";
     }
@@ -231,7 +230,8 @@ static void parked_release(struct actor *self, struct link *link)
             struct envelope env;
 
             if (envelope_decode((struct span){ zmq_msg_data(&item->header), zmq_msg_size(&item->header) }, &env)) {
-                undeliverable(self, &env, zmq_msg_size(&item->body), obstacle(link, ENVELOPE_REPLY) ?: "receiver is down",
+                undeliverable(self, &env, zmq_msg_size(&item->body),
+                              obstacle(link, ENVELOPE_REPLY) ?: "receiver is down",
                               link->retry_after_ms ? link->retry_after_ms : 250);
             }
         }
@@ -240,8 +240,8 @@ static void parked_release(struct actor *self, struct link *link)
     }
 }
 
-void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation,
-                enum actor_life life, uint32_t retry_after_ms)
+void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation, enum actor_life life,
+                uint32_t retry_after_ms)
 {
     bool is_same_life = link->state == LINK_UP && endpoint.len && link->incarnation == incarnation &&
                         span_is(endpoint, span_from(link->endpoint));
@@ -279,9 +279,7 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
 
 static void credit_give(struct actor *self, struct link *link)
 {
-    struct envelope env = { .kind = ENVELOPE_CREDIT,
-                            .from = span_from(self->address),
-                            .left_ms = UINT32_MAX };
+    struct envelope env = { .kind = ENVELOPE_CREDIT, .from = span_from(self->address), .left_ms = UINT32_MAX };
     zmq_msg_t body;
 
     pack_reset(&self->scratch);

@@ -386,8 +386,7 @@ static int on_exit_word(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)msg;
     if (self->opts.on_exit) {
         self->opts.on_exit(self->opts.arg, actor_ctx_from(ctx),
-                           (int)value_i64(value_get(actor_ctx_body(ctx), "fault"), 0),
-                           text_in(ctx, "place", 256));
+                           (int)value_i64(value_get(actor_ctx_body(ctx), "fault"), 0), text_in(ctx, "place", 256));
     }
     return 0;
 }
@@ -535,7 +534,8 @@ static void synced_entry(struct node *self, struct span map)
     struct directory_entry *entry = directory_get(&self->directory, address);
     (void)snprintf(entry->host, sizeof(entry->host), "%.*s", SPAN_FMT(host));
     (void)snprintf(entry->endpoint, sizeof(entry->endpoint), "%.*s", SPAN_FMT(endpoint));
-    (void)snprintf(entry->status, sizeof(entry->status), "%.*s", (int)(status.len < 127 ? status.len : 127), status.ptr);
+    (void)snprintf(entry->status, sizeof(entry->status), "%.*s", (int)(status.len < 127 ? status.len : 127),
+                   status.ptr);
     entry->local[0] = '\0';
     entry->is_up = endpoint.len > 0;
     entry->life = (enum actor_life)value_i64(value_get(map, "life"), ACTOR_LIFE_ABSENT);
@@ -643,8 +643,7 @@ static void spawns_repeat(struct node *self, const char *host)
 }
 
 /* A host's node has a known endpoint, so its entry needs no word but hello. */
-static void host_entry_set(struct node *self, const char *host, bool is_up, uint32_t incarnation,
-                           enum actor_life life)
+static void host_entry_set(struct node *self, const char *host, bool is_up, uint32_t incarnation, enum actor_life life)
 {
     struct directory_entry entry = { .is_up = is_up, .incarnation = incarnation, .life = life };
 
@@ -746,7 +745,8 @@ static int on_host_down(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)msg;
     (void)snprintf(host, sizeof(host), "%.*s", SPAN_FMT(text_in(ctx, "host", sizeof(host))));
     if (self->opts.host && strcmp(host, self->opts.host) != 0) {
-        host_down_apply(self, host, (enum actor_life)value_i64(value_get(actor_ctx_body(ctx), "life"), ACTOR_LIFE_BACKOFF),
+        host_down_apply(self, host,
+                        (enum actor_life)value_i64(value_get(actor_ctx_body(ctx), "life"), ACTOR_LIFE_BACKOFF),
                         (uint32_t)value_i64(value_get(actor_ctx_body(ctx), "retryAfterMs"), 0));
     }
     return 0;
@@ -777,7 +777,8 @@ static int on_stop(void *arg, struct actor_ctx *ctx, const void *msg)
     return 0;
 }
 
-/* --- what operators ask ------------------------------------------------------------------------------------------------- */
+/* --- what operators ask
+ * ------------------------------------------------------------------------------------------------- */
 
 static int on_actors(void *arg, struct actor_ctx *ctx, const void *msg)
 {
@@ -822,17 +823,18 @@ static int on_tap(void *arg, struct actor_ctx *ctx, const void *msg)
     return actor_reply_span(ctx, empty_map);
 }
 
-/* --- routes ---------------------------------------------------------------------------------------------------------------- */
+/* --- routes
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static const struct actor_route node_routes[] = {
-    { &wire_resolve, on_resolve, ACTOR_RAW },         { &wire_topic, on_topic, ACTOR_RAW },
-    { &wire_subscribe, on_subscribe, ACTOR_RAW },     { &wire_unsubscribe, on_unsubscribe, ACTOR_RAW },
-    { &wire_watch, on_watch, ACTOR_RAW },             { &wire_state, on_state, ACTOR_RAW },
-    { &wire_exit, on_exit_word, ACTOR_RAW },          { &wire_spawn, on_spawn, ACTOR_RAW },
-    { &wire_despawn, on_despawn, ACTOR_RAW },         { &wire_restart, on_restart, ACTOR_RAW },
-    { &wire_hello, on_hello, ACTOR_RAW },             { &wire_sync, on_sync, ACTOR_RAW },
-    { &wire_host_down, on_host_down, ACTOR_RAW },     { &wire_stop, on_stop, ACTOR_RAW },
-    { &wire_actors, on_actors, ACTOR_RAW },           { &wire_tap, on_tap, ACTOR_RAW },
+    { &wire_resolve, on_resolve, ACTOR_RAW },     { &wire_topic, on_topic, ACTOR_RAW },
+    { &wire_subscribe, on_subscribe, ACTOR_RAW }, { &wire_unsubscribe, on_unsubscribe, ACTOR_RAW },
+    { &wire_watch, on_watch, ACTOR_RAW },         { &wire_state, on_state, ACTOR_RAW },
+    { &wire_exit, on_exit_word, ACTOR_RAW },      { &wire_spawn, on_spawn, ACTOR_RAW },
+    { &wire_despawn, on_despawn, ACTOR_RAW },     { &wire_restart, on_restart, ACTOR_RAW },
+    { &wire_hello, on_hello, ACTOR_RAW },         { &wire_sync, on_sync, ACTOR_RAW },
+    { &wire_host_down, on_host_down, ACTOR_RAW }, { &wire_stop, on_stop, ACTOR_RAW },
+    { &wire_actors, on_actors, ACTOR_RAW },       { &wire_tap, on_tap, ACTOR_RAW },
 };
 
 static const struct actor_def node_def = {
@@ -842,7 +844,9 @@ static const struct actor_def node_def = {
     .is_ready_late = true, /* nobody supervises it but its process */
 };
 
-/* --- life -------------------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 /* A node looks into its own directory; other nodes have endpoints that need no asking. */
 static void node_resolve(struct actor *actor, struct link *link)

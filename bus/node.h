@@ -20,8 +20,8 @@ struct node_opts {
     uv_loop_t *loop;
     const char *host; /* name of this host; NULL for the supervisor */
     uint32_t incarnation;
-    const char *run_dir;              /* NULL: this process is alone */
-    const struct topology *topology;  /* borrowed */
+    const char *run_dir;             /* NULL: this process is alone */
+    const struct topology *topology; /* borrowed */
     const struct schema_registry *registry;
     bool has_supervisor;
     void *arg; /* of the callbacks below; each may be NULL */

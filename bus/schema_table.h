@@ -30,10 +30,10 @@ enum schema_kind {
 
 enum {
     SCHEMA_REQUIRED = 1U << 0,
-    SCHEMA_SENSITIVE = 1U << 1, /* replaced by a marker before it leaves the host */
-    SCHEMA_NULLABLE = 1U << 2,  /* nil is accepted and means absent; a required one is then an empty span */
-    SCHEMA_OPEN = 1U << 3,      /* on a type: unknown keys are kept out but not refused */
-    SCHEMA_INTERNAL = 1U << 4,  /* never accepted from a client's JSON (the edge adds it) */
+    SCHEMA_SENSITIVE = 1U << 1,        /* replaced by a marker before it leaves the host */
+    SCHEMA_NULLABLE = 1U << 2,         /* nil is accepted and means absent; a required one is then an empty span */
+    SCHEMA_OPEN = 1U << 3,             /* on a type: unknown keys are kept out but not refused */
+    SCHEMA_INTERNAL = 1U << 4,         /* never accepted from a client's JSON (the edge adds it) */
     SCHEMA_PATTERN_NONBLANK = 1U << 5, /* a string must hold a non-space character */
     SCHEMA_CHOICES_ANY_OF = 1U << 6,   /* a wrong choice is worded as alternatives that all failed */
     SCHEMA_CHOICES_UNTYPED = 1U << 7,  /* a value of another type is worded as a wrong choice alone */
@@ -46,10 +46,10 @@ struct schema_field {
     uint8_t name_len;
     uint8_t kind; /* enum schema_kind */
     uint16_t flags;
-    uint32_t offset;     /* of the value in the struct */
-    uint32_t has_offset; /* of its `bool has_<name>`; UINT32_MAX when required */
-    int64_t min;         /* numbers: least value, INT64_MIN for none; strings, lists: least length */
-    int64_t max;         /* numbers: greatest value, INT64_MAX for none; else greatest length in bytes, items */
+    uint32_t offset;            /* of the value in the struct */
+    uint32_t has_offset;        /* of its `bool has_<name>`; UINT32_MAX when required */
+    int64_t min;                /* numbers: least value, INT64_MIN for none; strings, lists: least length */
+    int64_t max;                /* numbers: greatest value, INT64_MAX for none; else greatest length in bytes, items */
     const char *const *choices; /* strings: NULL-ended list of accepted values, or NULL */
     const struct schema_type *type;  /* STRUCT */
     const struct schema_field *item; /* LIST, MAP: describes one element (offset unused) */
@@ -72,12 +72,12 @@ enum schema_msg_kind {
 };
 
 struct schema_msg {
-    uint32_t id; /* never reused */
+    uint32_t id;      /* never reused */
     const char *name; /* method, message or topic name on the wire */
     uint8_t name_len;
     uint8_t kind; /* enum schema_msg_kind */
     uint16_t flags;
-    uint32_t max_bytes;            /* of the packed body */
+    uint32_t max_bytes; /* of the packed body */
     const struct schema_type *type;
     const struct schema_msg *reply; /* CALL: its reply, or NULL when the reply is free-form */
     const void *extra;              /* the application's own row (scope, owner, …), or NULL */

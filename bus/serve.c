@@ -122,7 +122,8 @@ int actor_fail(struct actor_ctx *ctx, int code, const char *fmt, ...)
 
 int actor_fail_with(struct actor_ctx *ctx, const struct failure *failure)
 {
-    size_t len = failure->message.len < sizeof(ctx->failure_text) ? failure->message.len : sizeof(ctx->failure_text) - 1;
+    size_t len =
+        failure->message.len < sizeof(ctx->failure_text) ? failure->message.len : sizeof(ctx->failure_text) - 1;
 
     memcpy(ctx->failure_text, failure->message.ptr ? failure->message.ptr : "", len);
     ctx->failure_text[len] = '\0';
@@ -398,7 +399,8 @@ static struct serve_slot *slot_of(struct actor *self, const struct envelope *env
 {
     struct serve_slot *slot = self->serve_buckets[env->corr % SERVE_BUCKETS];
 
-    while (slot && !(slot->corr == env->corr && span_is((struct span){ slot->asker->address, slot->asker->len }, env->from))) {
+    while (slot &&
+           !(slot->corr == env->corr && span_is((struct span){ slot->asker->address, slot->asker->len }, env->from))) {
         slot = slot->bucket_next;
     }
     return slot;

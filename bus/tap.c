@@ -135,8 +135,8 @@ static void batch_begin(struct tap_port *self, const char *host, const char *add
     self->is_open = true;
 }
 
-void tap_port_record(struct tap_port *self, const char *host, const char *address, struct span header,
-                     struct span body, const struct schema_msg *msg, const char *note)
+void tap_port_record(struct tap_port *self, const char *host, const char *address, struct span header, struct span body,
+                     const struct schema_msg *msg, const char *note)
 {
     uint32_t generation = atomic_load_explicit(&tap_watched, memory_order_relaxed);
 

@@ -58,8 +58,8 @@ void tap_port_init(struct tap_port *self);
 void tap_port_deinit(struct tap_port *self);
 /* Adds one record. `msg` describes this body and what to redact in it; NULL shows no
  * body, one without a type (free-form) shows it unchanged. */
-void tap_port_record(struct tap_port *self, const char *host, const char *address, struct span header,
-                     struct span body, const struct schema_msg *msg, const char *note);
+void tap_port_record(struct tap_port *self, const char *host, const char *address, struct span header, struct span body,
+                     const struct schema_msg *msg, const char *note);
 /* Sends what has been gathered. */
 void tap_port_flush(struct tap_port *self);
 

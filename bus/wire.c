@@ -1,8 +1,9 @@
 #include "bus/wire.h"
 
-#define WIRE(var, number, text, kind_) \
-    const struct schema_msg var = { .id = (number), .name = (text), .name_len = sizeof(text) - 1, .kind = (kind_), \
-                                    .max_bytes = 4 * 1024 * 1024 }
+#define WIRE(var, number, text, kind_)                                                                                 \
+    const struct schema_msg var = {                                                                                    \
+        .id = (number), .name = (text), .name_len = sizeof(text) - 1, .kind = (kind_), .max_bytes = 4 * 1024 * 1024    \
+    }
 
 WIRE(wire_resolve, 1, "bus.resolve", SCHEMA_MSG_CAST);
 WIRE(wire_topic, 2, "bus.topic", SCHEMA_MSG_CAST);

@@ -23,12 +23,12 @@ extern const struct schema_msg wire_entry;       /* {address, endpoint, incarnat
 extern const struct schema_msg wire_subscribers; /* {name, addresses} */
 extern const struct schema_msg wire_stop;        /* {} */
 /* node → node */
-extern const struct schema_msg wire_hello;       /* {host, pid, incarnation} */
-extern const struct schema_msg wire_sync;        /* {host, entries: [{…}], topics: [{name, address, on}]} */
-extern const struct schema_msg wire_host_down;   /* {host} */
+extern const struct schema_msg wire_hello;     /* {host, pid, incarnation} */
+extern const struct schema_msg wire_sync;      /* {host, entries: [{…}], topics: [{name, address, on}]} */
+extern const struct schema_msg wire_host_down; /* {host} */
 /* anyone → node, calls */
-extern const struct schema_msg wire_actors;      /* {} → {host, pid, actors: [{…}]} */
-extern const struct schema_msg wire_tap;         /* {endpoint, bodies, on} → {} */
+extern const struct schema_msg wire_actors; /* {} → {host, pid, actors: [{…}]} */
+extern const struct schema_msg wire_tap;    /* {endpoint, bodies, on} → {} */
 /* topics */
 extern const struct schema_msg wire_dead_letters; /* {reason, kind, from, to, name, bytes, trace} */
 

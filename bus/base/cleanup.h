@@ -10,16 +10,15 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* Yields the pointer and leaves NULL behind: ownership moves on. */
-#define TAKE(p)                        \
-    __extension__({                    \
-        __typeof__(p) take_tmp_ = (p); \
-        (p) = NULL;                    \
-        take_tmp_;                     \
+#define TAKE(p)                                                                                                        \
+    __extension__({                                                                                                    \
+        __typeof__(p) take_tmp_ = (p);                                                                                 \
+        (p) = NULL;                                                                                                    \
+        take_tmp_;                                                                                                     \
     })
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-#define CONTAINER_OF(ptr, type, member) \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -21,8 +21,7 @@ typedef void (*log_sink)(enum log_level level, const char *event, const char *te
 void log_set_sink(log_sink sink, enum log_level lowest);
 enum log_level log_lowest(void);
 
-void log_write(enum log_level level, const char *event, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+void log_write(enum log_level level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Writes to stderr whatever the sink is: for a sink that cannot deliver. */
 void log_stderr(enum log_level level, const char *event, const char *text);

@@ -129,10 +129,17 @@ struct msg_n {
 };
 
 static const struct schema_field n_fields[] = {
-    { .name = "n", .name_len = 1, .kind = SCHEMA_U64, .flags = SCHEMA_REQUIRED, .has_offset = UINT32_MAX, .max = INT64_MAX },
+    { .name = "n",
+      .name_len = 1,
+      .kind = SCHEMA_U64,
+      .flags = SCHEMA_REQUIRED,
+      .has_offset = UINT32_MAX,
+      .max = INT64_MAX },
 };
 static const struct schema_type n_type = { "n", sizeof(struct msg_n), n_fields, 1, 0 };
-static const struct schema_msg msg_answer = { .name = "answer", .name_len = 6, .kind = SCHEMA_MSG_REPLY, .type = &n_type };
+static const struct schema_msg msg_answer = {
+    .name = "answer", .name_len = 6, .kind = SCHEMA_MSG_REPLY, .type = &n_type
+};
 static const struct schema_msg msg_ask = { .name = "ask", .name_len = 3, .type = &n_type, .reply = &msg_answer };
 static const struct schema_msg msg_tell = { .name = "tell", .name_len = 4, .kind = SCHEMA_MSG_CAST, .type = &n_type };
 static const struct schema_msg *const msgs[] = { &msg_answer, &msg_ask, &msg_tell };
@@ -274,7 +281,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s\n", error.text);
         return 1;
     }
-    struct host_opts opts = { .name = "main", .topology = &topology, .defs = defs, .registry = &registry, .def_of = def_of };
+    struct host_opts opts = {
+        .name = "main", .topology = &topology, .defs = defs, .registry = &registry, .def_of = def_of
+    };
     int r = host_run(&opts);
     topology_deinit(&topology);
     return r == 0 ? 0 : 1;

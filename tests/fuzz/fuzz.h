@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FUZZ_HOLD(property)                                                             \
-    do {                                                                                \
-        if (!(property)) {                                                              \
-            (void)fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #property); \
-            abort();                                                                    \
-        }                                                                               \
+#define FUZZ_HOLD(property)                                                                                            \
+    do {                                                                                                               \
+        if (!(property)) {                                                                                             \
+            (void)fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #property);                        \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -11,23 +11,46 @@
 #include "bus/process.h"
 
 static const struct schema_field ping_fields[] = {
-    { .name = "n", .name_len = 1, .kind = SCHEMA_U64, .flags = SCHEMA_REQUIRED, .offset = offsetof(struct msg_ping, n),
-      .has_offset = UINT32_MAX, .max = INT64_MAX },
-    { .name = "text", .name_len = 4, .kind = SCHEMA_STR, .offset = offsetof(struct msg_ping, text),
-      .has_offset = offsetof(struct msg_ping, has_text), .max = 65536 },
+    { .name = "n",
+      .name_len = 1,
+      .kind = SCHEMA_U64,
+      .flags = SCHEMA_REQUIRED,
+      .offset = offsetof(struct msg_ping, n),
+      .has_offset = UINT32_MAX,
+      .max = INT64_MAX },
+    { .name = "text",
+      .name_len = 4,
+      .kind = SCHEMA_STR,
+      .offset = offsetof(struct msg_ping, text),
+      .has_offset = offsetof(struct msg_ping, has_text),
+      .max = 65536 },
 };
 static const struct schema_field pong_fields[] = {
-    { .name = "n", .name_len = 1, .kind = SCHEMA_U64, .flags = SCHEMA_REQUIRED, .offset = offsetof(struct msg_pong, n),
-      .has_offset = UINT32_MAX, .max = INT64_MAX },
-    { .name = "incarnation", .name_len = 11, .kind = SCHEMA_U32, .flags = SCHEMA_REQUIRED,
-      .offset = offsetof(struct msg_pong, incarnation), .has_offset = UINT32_MAX, .max = UINT32_MAX },
+    { .name = "n",
+      .name_len = 1,
+      .kind = SCHEMA_U64,
+      .flags = SCHEMA_REQUIRED,
+      .offset = offsetof(struct msg_pong, n),
+      .has_offset = UINT32_MAX,
+      .max = INT64_MAX },
+    { .name = "incarnation",
+      .name_len = 11,
+      .kind = SCHEMA_U32,
+      .flags = SCHEMA_REQUIRED,
+      .offset = offsetof(struct msg_pong, incarnation),
+      .has_offset = UINT32_MAX,
+      .max = UINT32_MAX },
 };
 static const struct schema_type ping_type = { "ping", sizeof(struct msg_ping), ping_fields, 2, 0 };
 static const struct schema_type pong_type = { "pong", sizeof(struct msg_pong), pong_fields, 2, 0 };
 
-#define MSG(var, text, kind_, type_, reply_) \
-    const struct schema_msg var = { .name = (text), .name_len = sizeof(text) - 1, .kind = (kind_), .type = (type_), \
-                                    .reply = (reply_), .max_bytes = 1 << 20 }
+#define MSG(var, text, kind_, type_, reply_)                                                                           \
+    const struct schema_msg var = { .name = (text),                                                                    \
+                                    .name_len = sizeof(text) - 1,                                                      \
+                                    .kind = (kind_),                                                                   \
+                                    .type = (type_),                                                                   \
+                                    .reply = (reply_),                                                                 \
+                                    .max_bytes = 1 << 20 }
 
 MSG(rig_announce, "announce", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_break, "break", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
@@ -46,7 +69,7 @@ MSG(rig_relay_hold, "relay_hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_slow, "slow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 
 static const struct schema_msg *const msgs[] = {
-    &rig_announce, &rig_break, &rig_cancelled, &rig_chunk, &rig_event,  &rig_flow,       &rig_hold, &rig_note,
+    &rig_announce, &rig_break, &rig_cancelled, &rig_chunk,  &rig_event, &rig_flow,       &rig_hold, &rig_note,
     &rig_noted,    &rig_ping,  &rig_pong,      &rig_refuse, &rig_relay, &rig_relay_hold, &rig_slow,
 };
 const struct schema_registry rig_registry = { msgs, ARRAY_LEN(msgs) };

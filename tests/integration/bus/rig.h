@@ -17,20 +17,20 @@ struct msg_pong {
     uint32_t incarnation;
 };
 
-extern const struct schema_msg rig_ping;    /* call → pong */
-extern const struct schema_msg rig_relay;   /* call, forwarded to "echo" as ping */
+extern const struct schema_msg rig_ping;       /* call → pong */
+extern const struct schema_msg rig_relay;      /* call, forwarded to "echo" as ping */
 extern const struct schema_msg rig_relay_hold; /* call, forwarded to "echo" as hold */
-extern const struct schema_msg rig_refuse;  /* call, refused with details */
-extern const struct schema_msg rig_hold;    /* call, never answered by itself */
-extern const struct schema_msg rig_break;   /* call, its handler returns a fault */
-extern const struct schema_msg rig_note;    /* cast, counted in order */
-extern const struct schema_msg rig_noted;   /* call → pong: how many notes came in order */
-extern const struct schema_msg rig_cancelled; /* call → pong: how many holds were cancelled */
-extern const struct schema_msg rig_flow;    /* call: streams n chunks */
-extern const struct schema_msg rig_chunk;   /* chunk */
-extern const struct schema_msg rig_slow;    /* call → pong, busy for n microseconds */
-extern const struct schema_msg rig_announce; /* call: publishes n events */
-extern const struct schema_msg rig_event;   /* topic */
+extern const struct schema_msg rig_refuse;     /* call, refused with details */
+extern const struct schema_msg rig_hold;       /* call, never answered by itself */
+extern const struct schema_msg rig_break;      /* call, its handler returns a fault */
+extern const struct schema_msg rig_note;       /* cast, counted in order */
+extern const struct schema_msg rig_noted;      /* call → pong: how many notes came in order */
+extern const struct schema_msg rig_cancelled;  /* call → pong: how many holds were cancelled */
+extern const struct schema_msg rig_flow;       /* call: streams n chunks */
+extern const struct schema_msg rig_chunk;      /* chunk */
+extern const struct schema_msg rig_slow;       /* call → pong, busy for n microseconds */
+extern const struct schema_msg rig_announce;   /* call: publishes n events */
+extern const struct schema_msg rig_event;      /* topic */
 extern const struct schema_msg rig_pong;
 extern const struct schema_registry rig_registry;
 

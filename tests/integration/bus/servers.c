@@ -44,10 +44,9 @@ static int on_refuse(void *arg, struct actor_ctx *ctx, const void *msg)
     pack_map_begin(&pack);
     pack_kv_text(&pack, "field", "n");
     pack_map_end(&pack);
-    struct failure failure = { .code = FAIL_INVALID_REQUEST,
-                               .message = SPAN_LIT("n is odd"),
-                               .retryable = false,
-                               .details = pack_span(&pack) };
+    struct failure failure = {
+        .code = FAIL_INVALID_REQUEST, .message = SPAN_LIT("n is odd"), .retryable = false, .details = pack_span(&pack)
+    };
     int r = actor_fail_with(ctx, &failure);
     pack_deinit(&pack);
     return r;
@@ -171,9 +170,9 @@ static void echo_on_credit(void *state, struct actor *actor, void *cookie)
 }
 
 static const struct actor_route echo_routes[] = {
-    { &rig_ping, on_ping, 0 },   { &rig_refuse, on_refuse, 0 },       { &rig_hold, on_hold, 0 },
-    { &rig_break, on_break, 0 }, { &rig_note, on_note, 0 },           { &rig_noted, on_noted, 0 },
-    { &rig_flow, on_flow, 0 },   { &rig_cancelled, on_cancelled, 0 }, { &rig_slow, on_slow, 0 },
+    { &rig_ping, on_ping, 0 },         { &rig_refuse, on_refuse, 0 },       { &rig_hold, on_hold, 0 },
+    { &rig_break, on_break, 0 },       { &rig_note, on_note, 0 },           { &rig_noted, on_noted, 0 },
+    { &rig_flow, on_flow, 0 },         { &rig_cancelled, on_cancelled, 0 }, { &rig_slow, on_slow, 0 },
     { &rig_announce, on_announce, 0 },
 };
 

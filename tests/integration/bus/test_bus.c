@@ -158,10 +158,9 @@ static void a_broken_body_is_refused_with_its_field(struct actor *driver)
 {
     /* {"n": "text"} */
     static const char body[] = "\x81\xa1n\xa4text";
-    struct actor_call call = { .to = "echo",
-                               .msg = &rig_ping,
-                               .body = { body, sizeof(body) - 1 },
-                               .on_answer = on_body_refused };
+    struct actor_call call = {
+        .to = "echo", .msg = &rig_ping, .body = { body, sizeof(body) - 1 }, .on_answer = on_body_refused
+    };
 
     check(actor_call(driver, &call, NULL) == 0, "actor_call");
 }
@@ -197,7 +196,8 @@ static void on_details(void *state, struct actor *actor, void *cookie, const str
     (void)cookie;
     check(failed_with(answer, FAIL_INVALID_REQUEST), "the code");
     check(span_is_text(answer->failure->message, "n is odd"), "the message");
-    check(span_is_text(value_str(value_get(answer->failure->details, "field"), (struct span){ 0 }), "n"), "the details");
+    check(span_is_text(value_str(value_get(answer->failure->details, "field"), (struct span){ 0 }), "n"),
+          "the details");
     well();
 }
 
@@ -487,11 +487,9 @@ static void a_flood_is_refused_by_the_share_of_its_principal(struct actor *drive
     struct driver *self = driver_of(driver);
     struct msg_ping busy = { .n = 50000 };
     struct msg_ping small = { .n = 1 };
-    struct actor_call call = { .to = "echo",
-                               .msg = &rig_slow,
-                               .in = &busy,
-                               .principal = SPAN_LIT("flooder"),
-                               .on_answer = on_flooded };
+    struct actor_call call = {
+        .to = "echo", .msg = &rig_slow, .in = &busy, .principal = SPAN_LIT("flooder"), .on_answer = on_flooded
+    };
 
     self->expected = 901;
     check(actor_call(driver, &call, NULL) == 0, "actor_call"); /* keeps it busy while the rest piles up */
@@ -602,13 +600,17 @@ static void lives_are_watched(struct actor *driver)
     ask(driver, "echo", &rig_break, 1, 0, on_ignored);
 }
 
-/* --- the driver ---------------------------------------------------------------------------------------------------- */
+/* --- the driver ----------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name;
     rig_scenario play;
 } scenarios[] = {
-#define SCENARIO(fn) { #fn, fn }
+#define SCENARIO(fn)                                                                                                   \
+    {                                                                                                                  \
+#fn, fn                                                                                                        \
+    }
     SCENARIO(a_call_is_answered),
     SCENARIO(an_absent_receiver_fails_at_once),
     SCENARIO(an_unknown_method_is_named),
