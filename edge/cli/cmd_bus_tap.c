@@ -18,11 +18,12 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/control_client.h"
-#include "edge/cli/tap_record.h"
+#include "edge/cli/tap_order.h"
 
 #define ATTACH_TIMEOUT_MS 5000
 #define BATCHES_WAITING 4096
 #define PATH_TEXT_MAX 160
+#define HOLD_US 20000 /* batches of different senders are never further apart on a machine that is not stuck */
 
 struct tap {
     struct cli *cli;
@@ -32,6 +33,7 @@ struct tap {
     char path[PATH_TEXT_MAX];
     struct bus_filter filter;
     struct tap_calls *calls;
+    struct tap_order order;
     struct text_buf line;
     bool is_json;
     bool with_bodies;
@@ -60,6 +62,7 @@ static void tap_deinit(struct tap *self)
         (void)zmq_ctx_term(self->context);
     }
     text_buf_deinit(&self->line);
+    tap_order_deinit(&self->order);
     free(self->calls);
 }
 
@@ -116,51 +119,61 @@ static int attach(struct tap *self)
     return control_client_ask(&self->client, pack_span(&request), ATTACH_TIMEOUT_MS, &result);
 }
 
-/* False ends the batch. */
-static bool on_record(void *arg, const struct tap_record *record)
+static int line_write(struct tap *self, const struct tap_record *record)
 {
-    struct tap *self = arg;
-    struct tap_record shown = *record;
-    struct bus_filter_subject subject = tap_record_subject(record);
+    int r;
 
-    if (!bus_filter_fits(&self->filter, &subject)) {
-        return true;
-    }
-    if (!self->with_bodies) {
-        shown.body = (struct span){ NULL, 0 };
-    }
     self->line.len = 0;
-    if (self->is_json ? tap_record_json(&shown, &self->line) : tap_record_text(&shown, &self->line)) {
-        self->is_broken = true;
-        return false;
+    r = self->is_json ? tap_record_json(record, &self->line) : tap_record_text(record, &self->line);
+    if (r) {
+        return r;
     }
     if (self->is_json) {
         cli_out_span((struct span){ self->line.data, self->line.len });
     } else {
         cli_out_safe((struct span){ self->line.data, self->line.len }, true);
     }
-    return --self->left_n > 0;
+    return 0;
 }
 
-/* Takes what has arrived; then whoever reads us gets it at once. */
+/* Shows what was sent until then; then whoever reads us gets it at once. */
+static void records_show(struct tap *self, int64_t until_us)
+{
+    struct tap_held *held;
+
+    while (self->left_n && !self->is_broken && (held = tap_order_take(&self->order, until_us))) {
+        struct bus_filter_subject subject;
+
+        tap_record_pair(&held->record, self->calls);
+        subject = tap_record_subject(&held->record);
+        if (bus_filter_fits(&self->filter, &subject)) {
+            held->record.body = self->with_bodies ? held->record.body : (struct span){ NULL, 0 };
+            self->is_broken = line_write(self, &held->record) != 0;
+            self->left_n--;
+        }
+        free(held);
+    }
+    self->is_broken = self->is_broken || !cli_out_flush() || !cli_out_is_open();
+}
+
 static void batches_take(struct tap *self)
 {
     zmq_msg_t msg;
 
     (void)zmq_msg_init(&msg);
-    while (self->left_n && !self->is_broken && zmq_msg_recv(&msg, self->pull, ZMQ_DONTWAIT) >= 0) {
+    while (zmq_msg_recv(&msg, self->pull, ZMQ_DONTWAIT) >= 0) {
         uint64_t dropped = 0;
         unsigned malformed = 0;
+        int r =
+            tap_order_add(&self->order, (struct span){ zmq_msg_data(&msg), zmq_msg_size(&msg) }, &dropped, &malformed);
 
-        if (tap_record_each((struct span){ zmq_msg_data(&msg), zmq_msg_size(&msg) }, self->calls, on_record, self,
-                            &dropped, &malformed) ||
-            malformed) {
+        if (r || malformed) {
             cli_err("a batch of records was not understood; are gateway and command of one version?");
         }
         self->dropped = dropped > self->dropped ? dropped : self->dropped;
+        records_show(self, clock_wall_us() - HOLD_US);
     }
     (void)zmq_msg_close(&msg);
-    self->is_broken = self->is_broken || !cli_out_flush() || !cli_out_is_open();
 }
 
 static long wait_ms(const struct tap *self)
@@ -173,25 +186,33 @@ static long wait_ms(const struct tap *self)
     return now_ms >= self->end_ms ? 0 : (long)(self->end_ms - now_ms);
 }
 
+/* As long as wait_ms, but no longer than what is held may wait. */
+static long poll_ms(const struct tap *self)
+{
+    long wait = wait_ms(self);
+
+    return self->order.n && (wait < 0 || wait > HOLD_US / 1000) ? HOLD_US / 1000 : wait;
+}
+
 static int watch(struct tap *self)
 {
     while (self->left_n && !self->is_broken && !is_interrupted && wait_ms(self) != 0) {
         zmq_pollitem_t items[] = { { .socket = self->pull, .events = ZMQ_POLLIN },
                                    { .fd = self->client.fd, .events = ZMQ_POLLIN } };
 
-        if (zmq_poll(items, 2, wait_ms(self)) < 0 && zmq_errno() != EINTR) {
+        if (zmq_poll(items, 2, poll_ms(self)) < 0 && zmq_errno() != EINTR) {
             cli_err("cannot wait for envelopes: %s", zmq_strerror(zmq_errno()));
             return CLI_EXIT_SOFTWARE;
         }
-        if (items[0].revents) {
-            batches_take(self);
-        }
+        batches_take(self);
+        records_show(self, clock_wall_us() - HOLD_US);
         if (items[1].revents) { /* nothing is ever said there unasked but the end */
-            batches_take(self);
+            records_show(self, INT64_MAX);
             cli_err("the gateway has ended");
             return CLI_EXIT_UNAVAILABLE;
         }
     }
+    records_show(self, INT64_MAX);
     if (self->dropped) {
         cli_err("the gateway dropped at least %llu records that could not be taken in time",
                 (unsigned long long)self->dropped);

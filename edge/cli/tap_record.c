@@ -7,7 +7,6 @@
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
 
-#define BATCH_DEPTH_MAX 72
 #define HEAD_TEXT_MAX 640
 
 static const struct span nothing = { NULL, 0 };
@@ -25,9 +24,9 @@ static uint64_t call_key(struct span asker, uint64_t corr)
     return hash ? hash : 1;
 }
 
-static void latency_note(struct tap_calls *calls, struct tap_record *record)
+void tap_record_pair(struct tap_record *self, struct tap_calls *calls)
 {
-    const struct envelope *env = &record->env;
+    const struct envelope *env = &self->env;
     bool is_call = env->kind == ENVELOPE_CALL;
     uint64_t key;
     struct tap_call_slot *slot;
@@ -38,17 +37,17 @@ static void latency_note(struct tap_calls *calls, struct tap_record *record)
     key = call_key(is_call ? env->from : env->to, env->corr);
     slot = &calls->slots[key % TAP_CALLS_N];
     if (is_call && slot->key != key) {
-        *slot = (struct tap_call_slot){ key, record->ts_us }; /* a forward keeps the time of the first ask */
+        *slot = (struct tap_call_slot){ key, self->ts_us }; /* a forward keeps the time of the first ask */
     } else if (!is_call && slot->key == key) {
-        record->has_latency = true;
-        record->latency_ms = (double)(record->ts_us - slot->ts_us) / 1000.0;
+        self->has_latency = true;
+        self->latency_ms = (double)(self->ts_us - slot->ts_us) / 1000.0;
         slot->key = 0;
     }
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-static bool record_read(struct span value, struct tap_record *record)
+bool tap_record_read(struct span value, struct tap_record *record)
 {
     struct value_iter it = value_iter(value);
     struct span cells[5];
@@ -74,38 +73,6 @@ static bool record_read(struct span value, struct tap_record *record)
                        (unsigned long long)record->env.trace.lo);
     }
     return true;
-}
-
-int tap_record_each(struct span batch, struct tap_calls *calls, bool (*on)(void *arg, const struct tap_record *record),
-                    void *arg, uint64_t *ret_dropped, unsigned *ret_malformed)
-{
-    struct value_iter it;
-    struct span key;
-    struct span head;
-    struct span item;
-
-    if (!wire_check(batch.ptr, batch.len, BATCH_DEPTH_MAX) || value_kind_of(batch) != VALUE_ARRAY) {
-        return TAP_RECORD_E_MALFORMED;
-    }
-    it = value_iter(batch);
-    if (!value_next(&it, &key, &head) || value_kind_of(head) != VALUE_MAP) {
-        return TAP_RECORD_E_MALFORMED;
-    }
-    *ret_dropped = (uint64_t)value_i64(value_get(head, "dropped"), 0);
-    while (value_next(&it, &key, &item)) {
-        struct tap_record record = { .host = value_str(value_get(head, "host"), nothing),
-                                     .address = value_str(value_get(head, "address"), nothing) };
-
-        if (!record_read(item, &record)) {
-            ++*ret_malformed;
-            continue;
-        }
-        latency_note(calls, &record);
-        if (!on(arg, &record)) {
-            break;
-        }
-    }
-    return 0;
 }
 
 /* --- the filter's view ------------------------------------------------------------------------ */

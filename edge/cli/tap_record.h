@@ -38,12 +38,11 @@ enum {
     TAP_RECORD_E_MALFORMED = 1,
 };
 
-/*
- * Goes through one batch; `on` says whether to go on. Records that are malformed are
- * skipped and counted. `ret_dropped` is how many records the sender has lost so far.
- */
-int tap_record_each(struct span batch, struct tap_calls *calls, bool (*on)(void *arg, const struct tap_record *record),
-                    void *arg, uint64_t *ret_dropped, unsigned *ret_malformed);
+/* Reads one packed record, which passed wire_check; host and address are left alone. False when it is malformed. */
+bool tap_record_read(struct span value, struct tap_record *record);
+
+/* Notes a call, or gives its answer the time since. To be told of every record, in order of time. */
+void tap_record_pair(struct tap_record *self, struct tap_calls *calls);
 
 /* The fields that a filter sees. */
 struct bus_filter_subject tap_record_subject(const struct tap_record *self);

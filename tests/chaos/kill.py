@@ -184,11 +184,6 @@ class Rig:
         said = client.call("chat.history", {"sessionKey": session, "limit": 1000}, 20)["messages"]
         return [(message["role"], text_of(message)) for message in said]
 
-    def settled(self, client, session, keys):
-        """Runs that were under way have ended: every message that will be answered has been."""
-        counts = self.counts(client, session)
-        return all(counts[("user", key)] == 1 for key in keys) and counts
-
     def counts(self, client, session):
         counts = collections.Counter()
         for role, text in self.history(client, session):
@@ -198,6 +193,15 @@ class Rig:
         return counts
 
     def verify(self):
+        """What the sessions hold once the runs that were under way have ended."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = self.look()
+            if found[3] == 0 or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
+
+    def look(self):
         lost, doubled, unanswered, total = [], [], 0, 0
         with Client(self.gateway.port, self.gateway.token) as client:
             for sender in self.senders:

@@ -1,0 +1,126 @@
+#include "edge/cli/tap_order.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bus/base/fault.h"
+#include "bus/value.h"
+
+#define BATCH_DEPTH_MAX 72
+
+static bool is_before(const struct tap_held *a, const struct tap_held *b)
+{
+    return a->record.ts_us != b->record.ts_us ? a->record.ts_us < b->record.ts_us : a->number < b->number;
+}
+
+static void swap(struct tap_held **heap, size_t i, size_t k)
+{
+    struct tap_held *held = heap[i];
+
+    heap[i] = heap[k];
+    heap[k] = held;
+}
+
+static int heap_push(struct tap_order *self, struct tap_held *held)
+{
+    if (self->n == self->cap) {
+        size_t cap = self->cap ? self->cap * 2 : 256;
+        struct tap_held **heap = realloc(self->heap, cap * sizeof(*heap));
+
+        if (!heap) {
+            return FAULT(-ENOMEM);
+        }
+        self->heap = heap;
+        self->cap = cap;
+    }
+    self->heap[self->n++] = held;
+    for (size_t i = self->n - 1; i && is_before(self->heap[i], self->heap[(i - 1) / 2]); i = (i - 1) / 2) {
+        swap(self->heap, i, (i - 1) / 2);
+    }
+    return 0;
+}
+
+static struct tap_held *heap_pop(struct tap_order *self)
+{
+    struct tap_held *first = self->heap[0];
+
+    self->heap[0] = self->heap[--self->n];
+    for (size_t i = 0, least = 0;; i = least) {
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < self->n; child++) {
+            least = is_before(self->heap[child], self->heap[least]) ? child : least;
+        }
+        if (least == i) {
+            return first;
+        }
+        swap(self->heap, i, least);
+    }
+}
+
+void tap_order_deinit(struct tap_order *self)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        free(self->heap[i]);
+    }
+    free(self->heap);
+    *self = (struct tap_order){ 0 };
+}
+
+/* A record with everything it borrows; NULL when memory is out. */
+static struct tap_held *held_new(struct span host, struct span address, struct span item)
+{
+    struct tap_held *held = malloc(sizeof(*held) + host.len + address.len + item.len);
+    char *at = held ? held->bytes : NULL;
+
+    if (!held) {
+        return NULL;
+    }
+    held->record = (struct tap_record){ .host = { at, host.len }, .address = { at + host.len, address.len } };
+    memcpy(at, host.ptr, host.len);
+    memcpy(at + host.len, address.ptr, address.len);
+    memcpy(at + host.len + address.len, item.ptr, item.len);
+    return held;
+}
+
+int tap_order_add(struct tap_order *self, struct span batch, uint64_t *ret_dropped, unsigned *ret_malformed)
+{
+    static const struct span empty = { "", 0 };
+    struct value_iter it;
+    struct span key;
+    struct span head;
+    struct span item;
+
+    if (!wire_check(batch.ptr, batch.len, BATCH_DEPTH_MAX) || value_kind_of(batch) != VALUE_ARRAY) {
+        return TAP_RECORD_E_MALFORMED;
+    }
+    it = value_iter(batch);
+    if (!value_next(&it, &key, &head) || value_kind_of(head) != VALUE_MAP) {
+        return TAP_RECORD_E_MALFORMED;
+    }
+    *ret_dropped = (uint64_t)value_i64(value_get(head, "dropped"), 0);
+    while (value_next(&it, &key, &item)) {
+        struct span host = value_str(value_get(head, "host"), empty);
+        struct span address = value_str(value_get(head, "address"), empty);
+        struct tap_held *held = held_new(host, address, item);
+
+        if (!held) {
+            return FAULT(-ENOMEM);
+        }
+        held->number = ++self->added;
+        if (!tap_record_read((struct span){ held->bytes + host.len + address.len, item.len }, &held->record)) {
+            ++*ret_malformed;
+            free(held);
+        } else if (heap_push(self, held)) {
+            free(held);
+            return FAULT(-ENOMEM);
+        }
+    }
+    return 0;
+}
+
+struct tap_held *tap_order_take(struct tap_order *self, int64_t until_us)
+{
+    if (self->n == 0 || (self->heap[0]->record.ts_us > until_us && self->n <= TAP_ORDER_MAX)) {
+        return NULL;
+    }
+    return heap_pop(self);
+}

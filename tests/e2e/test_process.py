@@ -1,0 +1,373 @@
+"""The supervising process: what it does about its children, its operator, and whoever stands in its way."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+from gateway import BINARY, Gateway, free_port, until
+
+
+class Control:
+    """The operator's socket, kept open."""
+
+    def __init__(self, gateway):
+        self.path = os.path.join(gateway.state_dir, "run", "control.sock")
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect(self.path)
+        self.file = self.sock.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.sock.close()
+
+    def line(self, text):
+        self.sock.sendall(text if isinstance(text, bytes) else text.encode())
+        return json.loads(self.file.readline())
+
+    def ask(self, **request):
+        answer = self.line(json.dumps(request) + "\n")
+        assert answer["ok"], answer
+        return answer["result"]
+
+
+def hosts(gateway):
+    with Control(gateway) as control:
+        return control.ask(op="status")["hosts"]
+
+
+def is_whole(gateway):
+    return all(host["state"] == "ready" for host in hosts(gateway))
+
+
+def told(gateway, event):
+    return len([line for line in gateway.logs() if event in line])
+
+
+def tap(gateway, *words):
+    """A watcher that is attached to every host."""
+    before = told(gateway, "tap_attached client=")
+    watcher = subprocess.Popen(gateway.command("bus", "tap", "--json", *words), env=gateway.environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: told(gateway, "tap_attached client=") > before, 10, "the tap")
+    return watcher
+
+
+# --- children ----------------------------------------------------------------------------------------
+
+
+def test_a_child_that_crashes_again_and_again_is_given_up_and_the_end_is_told(fresh_gateway):
+    running = fresh_gateway(topology="inproc").start()
+    deaths = 0
+    deadline = time.monotonic() + 120
+    while running.process.poll() is None and time.monotonic() < deadline:
+        try:
+            pid = hosts(running)[0]["pid"]
+            if pid:
+                os.kill(pid, signal.SIGABRT)
+                deaths += 1
+                until(lambda pid=pid: running.process.poll() is not None or hosts(running)[0]["pid"] != pid, 10)
+        except (OSError, json.JSONDecodeError, TimeoutError):
+            pass
+        time.sleep(0.01)
+    assert running.process.returncode == 1
+    assert deaths == 11, "ten restarts are tried"
+    assert "host_gave_up" in running.text()
+
+
+def test_a_gateway_that_lost_one_of_its_hosts_for_good_keeps_the_others(fresh_gateway):
+    running = fresh_gateway(topology="ipc").start()
+
+    def crash():
+        agents = next(host for host in hosts(running) if host["name"] == "agents")
+        with contextlib.suppress(ProcessLookupError):
+            if agents["pid"]:
+                os.kill(agents["pid"], signal.SIGABRT)
+        return agents["state"].startswith("gave")
+
+    until(crash, 120, "giving up")
+    assert running.get("/healthz")[0] == 200
+    with Control(running) as control:
+        control.ask(op="restart", address="host/agents")
+    until(lambda: is_whole(running), 20, "the return of what was given up")
+
+
+def test_a_hung_host_shows_as_silent_and_holds_nobody_up(fresh_gateway):
+    running = fresh_gateway(topology="ipc").start()
+    agents = next(host for host in hosts(running) if host["name"] == "agents")
+    os.kill(agents["pid"], signal.SIGSTOP)
+    try:
+        since = time.monotonic()
+        shown = json.loads(running.cli("bus", "actors", "--json").stdout)
+        assert time.monotonic() - since < 5
+        states = {actor["address"]: actor["state"] for actor in shown["actors"]}
+        assert states["agent/main"] == "silent" and states["router"] == "ready"
+        assert next(host for host in shown["hosts"] if host["name"] == "agents")["error"]
+    finally:
+        os.kill(agents["pid"], signal.SIGCONT)
+
+
+def test_a_child_that_does_not_stop_is_killed_when_the_operator_insists(fresh_gateway):
+    running = fresh_gateway().start()
+    for host in hosts(running):
+        os.kill(host["pid"], signal.SIGSTOP)
+    running.process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.process.wait(1)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(5) == 0
+    running.check_nothing_left()
+
+
+def test_the_operator_restarts_one_actor_and_one_host(fresh_gateway):
+    running = fresh_gateway().start()
+    with Control(running) as control:
+        before = {a["address"]: a for a in control.ask(op="actors")["actors"]}
+        control.ask(op="restart", address="router")
+
+        def is_new():
+            now = {a["address"]: a for a in control.ask(op="actors")["actors"]}
+            return now["router"]["state"] == "ready" and now["router"]["incarnation"] > before["router"]["incarnation"]
+
+        until(is_new, 10, "the next life of the router")
+        pid = hosts(running)[0]["pid"]
+        control.ask(op="restart", address=f"host/{hosts(running)[0]['name']}")
+        until(lambda: hosts(running)[0]["pid"] not in (pid, None) and is_whole(running), 20, "the next life of a host")
+        refused = control.line('{"op":"restart","address":"no/body"}\n')
+        assert refused["error"]["code"] == "INVALID_REQUEST"
+
+
+def test_the_operator_stops_it(fresh_gateway):
+    running = fresh_gateway().start()
+    with Control(running) as control:
+        control.ask(op="stop")
+    assert running.process.wait(15) == 0
+    running.check_nothing_left()
+    assert not [name for name in os.listdir(os.path.join(running.state_dir, "run")) if name.endswith(".sock")]
+
+
+# --- the control socket ---------------------------------------------------------------------------------
+
+
+def test_the_control_socket_is_for_its_owner_and_takes_any_bytes(gateway):
+    with Control(gateway) as control:
+        assert stat.S_IMODE(os.stat(control.path).st_mode) == 0o600
+        assert stat.S_IMODE(os.stat(os.path.dirname(control.path)).st_mode) == 0o700
+        for bad in (b"nonsense\n", b"[]\n", b"{}\n", b'{"op":5}\n', b'{"op":"' + b"x" * 300 + b'"}\n', b"\xff\xfe\n",
+                    b'{"op":"status","id":"' + b"y" * 1000 + b'"}\n', b"[" * 5000 + b"\n", b'{"op":"status"}x\n'):
+            assert control.line(bad)["ok"] is False
+        assert control.line(b'{"op":"status","id":{"a":[1]}}\n')["id"] == {"a": [1]}
+
+
+def test_an_endless_request_is_cut_off(gateway):
+    with Control(gateway) as control:
+        try:
+            control.sock.sendall(b"x" * 300000)
+        except OSError:
+            pass
+        try:
+            rest = control.file.read()
+        except ConnectionResetError:
+            rest = b""  # what it had not read when it closed
+        assert b"too long" in rest or rest == b""
+    assert is_whole(gateway)
+
+
+def test_many_clients_that_never_read_delay_nobody(gateway):
+    lazy = []
+    try:
+        for _ in range(20):
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(os.path.join(gateway.state_dir, "run", "control.sock"))
+            sock.setblocking(False)
+            try:
+                for _ in range(200):
+                    sock.send(b'{"op":"actors"}\n' * 10)
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                pass
+            lazy.append(sock)
+        since = time.monotonic()
+        assert is_whole(gateway)
+        assert time.monotonic() - since < 3
+    finally:
+        for sock in lazy:
+            sock.close()
+
+
+def test_a_request_in_pieces_and_several_in_one_are_answered(gateway):
+    with Control(gateway) as control:
+        control.sock.sendall(b'{"op":"sta')
+        assert not select.select([control.sock], [], [], 0.05)[0]
+        assert control.line(b'tus","id":1}\n{"op":"status","id":2}\n')["id"] == 1
+        assert json.loads(control.file.readline())["id"] == 2
+
+
+# --- the tap --------------------------------------------------------------------------------------------
+
+
+def test_the_tap_shows_a_call_and_its_answer_in_order(gateway):
+    watcher = tap(gateway, "--filter", "method == health", "--count", "2")
+    until(lambda: gateway.cli("gateway", "call", "health", "--token", gateway.token).returncode == 0
+          and watcher.poll() is not None, 20, "two envelopes")
+    seen = [json.loads(line) for line in watcher.communicate(timeout=10)[0].splitlines()]
+    assert [each["kind"] for each in seen] == ["call", "reply"]
+    assert seen[0]["trace"] == seen[1]["trace"] and len(seen[0]["trace"]) == 32
+    assert seen[0]["to"] == "health" and seen[1]["from"] == "health"
+    assert seen[1]["latencyMs"] >= 0 and seen[0]["ts"] <= seen[1]["ts"]
+    assert seen[0]["bytes"] > 0
+
+
+def test_the_tap_never_shows_a_secret(gateway):
+    watcher = tap(gateway, "--bodies", "--filter", "method ~ auth_* || method ~ connect*", "--duration", "4")
+    gateway.cli("gateway", "call", "health", "--token", gateway.token)
+    said = watcher.communicate(timeout=20)[0]
+    assert "auth_connect" in said and gateway.token not in said
+
+
+def test_the_tap_outlives_a_host(fresh_gateway):
+    running = fresh_gateway(topology="ipc").start()
+    watcher = tap(running, "--filter", "from == agent/main", "--count", "1")
+    os.kill(next(host for host in hosts(running) if host["name"] == "agents")["pid"], signal.SIGKILL)
+    seen = json.loads(watcher.communicate(timeout=20)[0].splitlines()[0])
+    assert seen["from"] == "agent/main"
+
+
+def test_the_tap_is_detached_when_its_watcher_dies(gateway):
+    before = told(gateway, "tap_detached client=")
+    watcher = tap(gateway, "--filter", "bytes < 0")
+    watcher.kill()
+    watcher.communicate(timeout=10)
+    until(lambda: told(gateway, "tap_detached client=") > before, 10, "the end of the tap")
+
+
+def test_the_tap_takes_no_endpoint_of_others(gateway):
+    run = os.path.join(gateway.state_dir, "run")
+    with Control(gateway) as control:
+        for endpoint in ("tcp://127.0.0.1:1", "ipc:///tmp/x.sock", f"ipc://{run}/control.sock", f"ipc://{run}/tap-",
+                         f"ipc://{run}/tap-../../x", f"ipc://{run}/tap-{'x' * 200}"):
+            assert control.line(json.dumps({"op": "tap", "endpoint": endpoint}) + "\n")["ok"] is False, endpoint
+
+
+def test_a_wrong_filter_names_its_column(gateway):
+    done = gateway.cli("bus", "tap", "--filter", "to == x && bytez > 3")
+    assert done.returncode == 2 and "column 12" in done.stderr
+
+
+def test_bus_commands_without_a_gateway_say_so(fresh_gateway):
+    nobody = fresh_gateway()
+    for words in (("bus", "actors"), ("bus", "tap")):
+        done = nobody.cli(*words)
+        assert done.returncode == 69 and "no gateway runs" in done.stderr
+
+
+# --- the start ---------------------------------------------------------------------------------------------
+
+
+def test_it_tells_a_service_manager_how_it_stands(fresh_gateway, tmp_path):
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(20)
+        running = fresh_gateway(environment={"NOTIFY_SOCKET": path}).spawn()
+        assert manager.recv(100) == b"READY=1"
+        assert running.get("/readyz")[0] == 200
+        running.stop()
+        assert manager.recv(100) == b"STOPPING=1"
+
+
+def test_force_ends_whoever_holds_the_port(fresh_gateway):
+    running = fresh_gateway(arguments=["--force"])
+    with subprocess.Popen(["/usr/bin/python3", "-c", "import socket,sys,time\ns=socket.socket()\n"
+                           "s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1)\n"
+                           f"s.bind(('127.0.0.1',{running.port}))\ns.listen()\nprint(flush=True)\ntime.sleep(60)"],
+                          stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        running.start()
+        assert holder.wait(5) == -signal.SIGTERM
+
+
+def test_a_busy_port_leaves_no_trace(fresh_gateway, tmp_path):
+    port = free_port()
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", port))
+        holder.listen()
+        state = str(tmp_path / "state")
+        done = subprocess.run([BINARY, "gateway", "--allow-unconfigured", "--token", "hidden-token", "--port", str(port)],
+                              env={"PATH": os.environ["PATH"], "OPENCLAW_STATE_DIR": state}, capture_output=True,
+                              text=True, timeout=20, check=False)
+    assert done.returncode == 78 and str(os.getpid()) in done.stderr
+    assert "hidden-token" not in done.stderr + done.stdout
+    assert not os.path.exists(state)
+
+
+def test_an_address_beyond_loopback_without_auth_is_refused(fresh_gateway):
+    running = fresh_gateway(arguments=["--bind", "lan"])
+    running.write_config({"gateway": {"mode": "local", "auth": {"mode": "none"}}})
+    running.spawn()
+    assert running.process.wait(20) == 78
+    assert "auth" in running.text()
+
+
+def test_without_a_config_it_does_not_guess(tmp_path):
+    done = subprocess.run([BINARY, "gateway", "--port", str(free_port())], stdin=subprocess.DEVNULL,
+                          env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert done.returncode == 78 and "gateway.mode" in done.stderr
+
+
+def test_the_dev_profile_makes_its_own_config_once(tmp_path):
+    state = tmp_path / ".openclaw-dev"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    for _ in range(2):
+        with subprocess.Popen([BINARY, "--dev", "gateway", "--port", str(free_port())], env=environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            said = [process.stdout.readline()]
+            while said[-1] and "pid" not in said[-1]:
+                said.append(process.stdout.readline())
+            process.terminate()
+            assert process.wait(15) == 0, said
+        config = state / "openclaw.json"
+        assert stat.S_IMODE(config.stat().st_mode) == 0o600
+        token = json.loads(config.read_text())["gateway"]["auth"]["token"]
+        assert len(token) >= 32 and token not in "".join(said), "a token goes to a terminal only"
+    assert "gateway.auth.token" in "".join(said)
+
+
+def test_a_changed_topology_file_waits_for_the_next_start(fresh_gateway, tmp_path):
+    path = tmp_path / "topology.json5"
+    one = '{ hosts: { main: { actors: ["config", "log", "auth", "health", "router", "channel/webchat", "edge/0"%s] }%s } }'
+    path.write_text(one % ("", ', more: { actors: ["agent/*"] }'))
+    running = fresh_gateway(topology="inproc", arguments=["--topology", str(path)]).start()
+    path.write_text("{ broken")
+    victim = next(host for host in hosts(running) if host["name"] == "more")["pid"]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: next(h for h in hosts(running) if h["name"] == "more")["pid"] not in (victim, None), 10, "a new child")
+    until(lambda: is_whole(running), 10, "readiness")
+
+
+def test_two_gateways_with_states_of_their_own_live_side_by_side(fresh_gateway):
+    first, second = fresh_gateway().start(), fresh_gateway().start()
+    assert first.get("/healthz")[0] == second.get("/healthz")[0] == 200
+    assert not set(first.processes()) & set(second.processes())
+
+
+def test_the_state_of_a_killed_gateway_is_free_at_once(fresh_gateway):
+    first = fresh_gateway().start()
+    first.process.kill()
+    first.process.wait()
+    second = Gateway(topology="inproc", state_dir=first.state_dir)
+    try:
+        second.start()
+    finally:
+        second.close()
