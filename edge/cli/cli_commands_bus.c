@@ -29,9 +29,21 @@ static const struct cli_opt tap_options[] = {
 static const struct cli_opt *const tap_tables[] = { tap_options, cli_commands_json, NULL };
 static const struct cli_opt *const actors_tables[] = { cli_commands_json, NULL };
 
+static const struct cli_example tap_examples[] = {
+    { "openclaw bus tap --filter 'to ~ agent/*'", "What agents are asked." },
+    { "openclaw bus tap --filter 'kind == failure || ms > 100' --json", "What fails, and what is slow." },
+    { "openclaw bus tap --bodies --count 20", "The next twenty envelopes with their bodies." },
+    { 0 },
+};
+
 const struct cli_command cli_commands_bus[] = {
     { .name = "tap",
       .summary = "Watch the envelopes on the bus as they pass.",
+      .details =
+          "An expression compares fields with == and != (all), ~ (a pattern of * and ?) and < <= > >= (numbers), "
+          "joined by && || ! and parentheses. Texts: to, from, kind, name, method, topic, trace, session. "
+          "Numbers: bytes, ms.",
+      .examples = tap_examples,
       .options = tap_tables,
       .run = cmd_bus_tap },
     { .name = "actors",

@@ -157,7 +157,7 @@ int cli_problem_exit_code(const struct cli_problem *self)
     case CLI_PROBLEM_ANSWER:
         return CLI_EXIT_FAILED;
     case CLI_PROBLEM_INTERRUPTED:
-        return CLI_EXIT_INTERRUPTED;
+        return self->signal_number ? 128 + self->signal_number : CLI_EXIT_INTERRUPTED;
     case CLI_PROBLEM_PROTOCOL:
     case CLI_PROBLEM_FAULT:
         break;

@@ -20,7 +20,7 @@ enum cli_problem_kind {
     CLI_PROBLEM_TIMEOUT,
     CLI_PROBLEM_ANSWER,      /* the answer to a request is an error */
     CLI_PROBLEM_PROTOCOL,    /* what came is not the protocol */
-    CLI_PROBLEM_INTERRUPTED, /* Ctrl-C */
+    CLI_PROBLEM_INTERRUPTED, /* Ctrl-C, or told to end */
     CLI_PROBLEM_FAULT,       /* we broke */
 };
 
@@ -40,6 +40,7 @@ struct cli_problem {
     uint16_t close_code; /* 0: the connection did not end */
     char close_reason[128];
     uint64_t timeout_ms;
+    int signal_number; /* INTERRUPTED: by which signal; 0 counts as SIGINT */
 };
 
 /* One line that says what happened, without advice: "connection refused (127.0.0.1:1)". */

@@ -41,6 +41,7 @@ struct cli_session {
     struct pack hello;
     bool is_late;
     bool is_interrupted;
+    int signal_number; /* of the interruption */
     bool has_ended;
     uint64_t started_ms;
     uint64_t latency_ms;
@@ -225,8 +226,8 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct cli_session *self = handle->data;
 
-    (void)number;
     self->is_interrupted = true;
+    self->signal_number = number;
 }
 
 /* Runs the loop until the request is answered, or nothing will come of it. `ms` 0: no deadline. */
@@ -251,6 +252,7 @@ static int step_finish(struct cli_session *self, const char *what, uint64_t time
     }
     problem_set(self, self->is_interrupted ? CLI_PROBLEM_INTERRUPTED : CLI_PROBLEM_TIMEOUT, "");
     self->problem.timeout_ms = timeout_ms;
+    self->problem.signal_number = self->signal_number;
     (void)snprintf(self->problem.what, sizeof(self->problem.what), "%s", what);
     *problem = self->problem;
     return CLI_SESSION_E_PROBLEM;

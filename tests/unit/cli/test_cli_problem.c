@@ -42,6 +42,7 @@ static void each_kind_has_its_exit_code(void **state)
         { { .kind = CLI_PROBLEM_REFUSED, .retryable = true }, CLI_EXIT_TRY_LATER },
         { { .kind = CLI_PROBLEM_REFUSED, .detail = "AUTH_RATE_LIMITED" }, CLI_EXIT_TRY_LATER },
         { { .kind = CLI_PROBLEM_INTERRUPTED }, CLI_EXIT_INTERRUPTED },
+        { { .kind = CLI_PROBLEM_INTERRUPTED, .signal_number = 15 }, 143 },
         { { .kind = CLI_PROBLEM_PROTOCOL }, CLI_EXIT_SOFTWARE },
         { { .kind = CLI_PROBLEM_FAULT }, CLI_EXIT_SOFTWARE },
     };
