@@ -278,6 +278,7 @@ static int conn_enter(struct presence *self, struct presence_conn *conn, const s
     if (r) {
         return r;
     }
+    entry->is_nameless = !who->device_id.len && !who->instance_id.len;
     touch(self, entry, now_ms);
     r = entry_describe(entry, who);
     if (r) {
@@ -324,6 +325,34 @@ int presence_join(struct presence *self, struct span edge, const struct presence
     return span_is_text(who->mode, "cli") ? 0 : conn_enter(self, conn, who, now_ms);
 }
 
+/*
+ * A nameless one that left cannot be recognised when it comes back: one entry stands for
+ * all of its name, or short connections would fill the list.
+ */
+static int entry_fold(struct presence *self, struct presence_entry *entry)
+{
+    struct span map = { entry->packed, entry->packed_len };
+    struct span host = value_str(value_get(map, "host"), (struct span){ 0 });
+    struct span mode = value_str(value_get(map, "mode"), (struct span){ 0 });
+    char key[sizeof(entry->key)];
+    struct table_node *node;
+
+    snprintf(key, sizeof(key), "gone %.*s %.*s", (int)(mode.len > 30 ? 30 : mode.len), mode.ptr,
+             (int)(host.len > 100 ? 100 : host.len), host.ptr);
+    node = table_find(&self->entries, span_from(key));
+    if (node && CONTAINER_OF(node, struct presence_entry, node)->live_n) {
+        return 0; /* somebody chose this as the name of his instance */
+    }
+    if (node) {
+        self->gone_n--;
+        entry_destroy(self, CONTAINER_OF(node, struct presence_entry, node));
+    }
+    table_remove(&self->entries, &entry->node);
+    memcpy(entry->key, key, sizeof(key));
+    entry->is_nameless = false;
+    return table_add(&self->entries, &entry->node);
+}
+
 static int conn_destroy(struct presence *self, struct presence_conn *conn, int64_t now_ms)
 {
     struct presence_entry *entry = conn->entry;
@@ -335,6 +364,7 @@ static int conn_destroy(struct presence *self, struct presence_conn *conn, int64
     if (entry && --entry->live_n == 0) {
         touch(self, entry, now_ms);
         r = entry_restate(entry, "disconnect");
+        r = r || !entry->is_nameless ? r : entry_fold(self, entry);
         self->gone_n++;
         if (now_ms + PRESENCE_LEFT_MS < self->trim_at) {
             self->trim_at = now_ms + PRESENCE_LEFT_MS;

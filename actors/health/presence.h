@@ -2,7 +2,8 @@
  * presence: connections, and the list of who they belong to. Pure: time is given.
  *
  * Connections of one device (or one instance of a program) share an entry. Who has left
- * stays listed for five minutes. The command line's short connections are counted and
+ * stays listed for five minutes; of those that said neither device nor instance, the last
+ * one of each name. The command line's short connections are counted and
  * not listed.
  */
 #ifndef ACTORS_HEALTH_PRESENCE_H
@@ -43,9 +44,10 @@ struct presence_entry {
     struct presence_entry *newer;
     struct presence_entry *older;
     char key[160];
-    uint32_t live_n; /* connections */
-    int64_t ts;      /* of the last joining or leaving */
-    char *packed;    /* its map in the list, owned */
+    uint32_t live_n;  /* connections */
+    bool is_nameless; /* keyed by its one connection, for want of anything better */
+    int64_t ts;       /* of the last joining or leaving */
+    char *packed;     /* its map in the list, owned */
     size_t packed_len;
 };
 

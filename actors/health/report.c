@@ -282,6 +282,17 @@ static void accounts_pack(const struct report_input *in, struct span type, bool 
     }
 }
 
+static size_t accounts_count(const struct facts *facts, struct span type)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < facts->channels_n; i++) {
+        count += span_is(type_of(&facts->channels[i]), type);
+    }
+    return count;
+}
+
+/* One account is its channel; several are also shown one by one. */
 static void channels_pack(const struct report_input *in, bool with_accounts, struct pack *out)
 {
     pack_key(out, "channels");
@@ -293,7 +304,7 @@ static void channels_pack(const struct report_input *in, bool with_accounts, str
         pack_key_span(out, type_of(&in->facts->channels[i]));
         pack_map_begin(out);
         account_pack(in, &in->facts->channels[i], out);
-        if (with_accounts) {
+        if (with_accounts && accounts_count(in->facts, type_of(&in->facts->channels[i])) > 1) {
             pack_key(out, "accounts");
             accounts_pack(in, type_of(&in->facts->channels[i]), true, out);
         }

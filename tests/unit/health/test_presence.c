@@ -199,6 +199,36 @@ static void the_command_line_is_counted_and_not_listed(void **state)
     assert_int_equal(presence_leave(self, SPAN_LIT("c"), NOW), 0);
 }
 
+static void nameless_ones_that_left_are_one_entry_per_name(void **state)
+{
+    struct presence *self = *state;
+    struct presence_who who = { .client_id = SPAN_LIT("gateway-client"), .mode = SPAN_LIT("backend") };
+    char conn[16];
+
+    for (int i = 0; i < 10; i++) {
+        snprintf(conn, sizeof(conn), "c%d", i);
+        who.conn_id = span_from(conn);
+        assert_int_equal(presence_join(self, SPAN_LIT("edge/0"), &who, NOW), 0);
+    }
+    assert_int_equal(value_count(presence_list(self, NOW)), 11); /* while they live each is shown */
+    for (int i = 0; i < 10; i++) {
+        snprintf(conn, sizeof(conn), "c%d", i);
+        assert_int_equal(presence_leave(self, span_from(conn), NOW), 0);
+    }
+    assert_int_equal(value_count(presence_list(self, NOW)), 2);
+    assert_int_equal(self->gone_n, 1);
+    /* Somebody who calls his instance like that keeps his own entry. */
+    who.conn_id = SPAN_LIT("x");
+    who.instance_id = SPAN_LIT("gone backend gateway-client");
+    assert_int_equal(presence_join(self, SPAN_LIT("edge/0"), &who, NOW), 0);
+    who.conn_id = SPAN_LIT("y");
+    who.instance_id = NOTHING;
+    assert_int_equal(presence_join(self, SPAN_LIT("edge/0"), &who, NOW), 0);
+    assert_int_equal(presence_leave(self, SPAN_LIT("y"), NOW), 0);
+    assert_int_equal(presence_leave(self, SPAN_LIT("x"), NOW), 0);
+    assert_int_equal(self->connections_n, 0);
+}
+
 static void the_version_grows_with_every_change_of_the_list(void **state)
 {
     struct presence *self = *state;
@@ -267,6 +297,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_list_has_a_limit_and_the_living_come_before_the_gone, start, stop),
         cmocka_unit_test_setup_teardown(an_edge_that_dies_takes_its_own_connections, start, stop),
         cmocka_unit_test_setup_teardown(the_command_line_is_counted_and_not_listed, start, stop),
+        cmocka_unit_test_setup_teardown(nameless_ones_that_left_are_one_entry_per_name, start, stop),
         cmocka_unit_test_setup_teardown(the_version_grows_with_every_change_of_the_list, start, stop),
         cmocka_unit_test_setup_teardown(ids_that_cannot_be_kept_are_refused, start, stop),
         cmocka_unit_test_setup_teardown(edges_have_a_limit, start, stop),
