@@ -37,26 +37,19 @@ struct health {
     struct facts facts;
     struct facts_verdict verdict;
     struct presence presence;
-    bool has_presence;
 
     /* the snapshot: packed once, shared by every answer until it is out of date */
     struct body health;
     struct body status[2]; /* for readers, for administrators */
-    bool has_bodies;
-    uint64_t packed_at; /* loop time, ms; 0: never */
+    uint64_t packed_at;    /* loop time, ms; 0: never */
     uint64_t digest;
     uint64_t version;
 
     /* a round of questions to the others */
-    unsigned open_n;
-    struct health_question *questions; /* owned; of those, all but the router's */
-    uint64_t asked_at;                 /* loop time, ms */
+    uint64_t asked_at; /* loop time, ms */
     uint64_t took_ms;
-    bool wants_roster;
-    bool wants_sessions;
-    bool wants_channels;
-    bool is_again;                 /* something changed while a round was on */
-    struct health_waiter *waiters; /* owned */
+    struct health_question *questions; /* not answered yet; owned; all but the router's */
+    struct health_waiter *waiters;     /* owned */
     size_t waiters_n;
     size_t waiters_cap;
 
@@ -70,8 +63,16 @@ struct health {
     uint64_t soon_due;
     uv_timer_t patience; /* of those who wait for a round */
     uint64_t patience_due;
-    uv_timer_t tell; /* the same for presence events */
+    uv_timer_t tell; /* gathers presence events that come together */
     uint64_t told_at;
+
+    unsigned open_n; /* questions of the round under way */
+    bool wants_roster;
+    bool wants_sessions;
+    bool wants_channels;
+    bool is_again; /* something changed while the round was on */
+    bool has_presence;
+    bool has_bodies;
     bool has_timers;
 };
 

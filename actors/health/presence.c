@@ -213,29 +213,28 @@ static void key_of(const struct presence_who *who, char ret_key[160])
     ret_key[len] = '\0';
 }
 
-static int entry_find(struct presence *self, const char *key, struct presence_entry **ret_entry)
+/* Finds the entry, or makes one that nobody lives in yet; NULL when memory is out. */
+static struct presence_entry *entry_find(struct presence *self, const char *key)
 {
     struct table_node *node = table_find(&self->entries, span_from(key));
     struct presence_entry *entry;
 
     if (node) {
-        *ret_entry = CONTAINER_OF(node, struct presence_entry, node);
-        return 0;
+        return CONTAINER_OF(node, struct presence_entry, node);
     }
     entry = calloc(1, sizeof(*entry));
     if (!entry) {
-        return FAULT(-ENOMEM);
+        return NULL;
     }
     snprintf(entry->key, sizeof(entry->key), "%s", key);
     entry->node.key = entry->key;
     if (table_add(&self->entries, &entry->node)) {
         free(entry);
-        return FAULT(-ENOMEM);
+        return NULL;
     }
     entry_link_newest(self, entry);
     self->gone_n++; /* until the connection is counted */
-    *ret_entry = entry;
-    return 0;
+    return entry;
 }
 
 /* --- connections -------------------------------------------------------------------------- */
@@ -270,13 +269,13 @@ static bool may_read(const struct presence_who *who)
 static int conn_enter(struct presence *self, struct presence_conn *conn, const struct presence_who *who, int64_t now_ms)
 {
     char key[160];
-    struct presence_entry *entry = NULL;
+    struct presence_entry *entry;
     int r;
 
     key_of(who, key);
-    r = entry_find(self, key, &entry);
-    if (r) {
-        return r;
+    entry = entry_find(self, key);
+    if (!entry) {
+        return FAULT(-ENOMEM);
     }
     entry->is_nameless = !who->device_id.len && !who->instance_id.len;
     touch(self, entry, now_ms);

@@ -1,6 +1,8 @@
 /*
  * report_status: the payload of `status`, part of report.h.
  */
+#include <stdio.h>
+
 #include "actors/health/report.h"
 #include "bus/value.h"
 
@@ -78,16 +80,11 @@ static void summary_pack(const struct report_input *in, struct pack *out)
         struct span label = text_of(row, "label");
         struct span state = text_of(row, "state");
         char line[128];
-        size_t len = 0;
 
-        if (!row.len || label.len + state.len + 2 >= sizeof(line)) {
-            continue;
+        if (row.len) {
+            snprintf(line, sizeof(line), "%.*s: %.*s", SPAN_FMT(label), SPAN_FMT(state));
+            pack_text(out, line);
         }
-        memcpy(line, label.ptr, label.len);
-        len = label.len;
-        memcpy(line + len, ": ", 2);
-        memcpy(line + len + 2, state.ptr, state.len);
-        pack_str(out, (struct span){ line, len + 2 + state.len });
     }
     pack_array_end(out);
 }
@@ -112,7 +109,7 @@ static void budget_pack(struct span row, struct pack *out)
 static void flags_pack(struct span row, struct pack *out)
 {
     struct span id = text_of(row, "sessionId");
-    char text[128] = "id:";
+    char text[128];
 
     pack_key(out, "flags");
     pack_array_begin(out);
@@ -120,8 +117,8 @@ static void flags_pack(struct span row, struct pack *out)
         pack_text(out, "aborted");
     }
     if (id.len && id.len < sizeof(text) - 3) {
-        memcpy(text + 3, id.ptr, id.len);
-        pack_str(out, (struct span){ text, id.len + 3 });
+        snprintf(text, sizeof(text), "id:%.*s", SPAN_FMT(id));
+        pack_text(out, text);
     }
     pack_array_end(out);
 }

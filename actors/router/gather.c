@@ -8,6 +8,18 @@
 
 #include "bus/base/clock.h"
 
+/* Unlinked already. */
+static void gather_free(struct gather *self)
+{
+    for (size_t i = 0; i < self->parts_n; i++) {
+        if (self->parts[i].has_answer) {
+            body_deinit(&self->parts[i].body);
+        }
+    }
+    body_deinit(&self->request);
+    free(self);
+}
+
 void gather_destroy(struct gather *self)
 {
     struct gather **at = self->head;
@@ -18,13 +30,7 @@ void gather_destroy(struct gather *self)
     if (*at) {
         *at = self->next;
     }
-    for (size_t i = 0; i < self->parts_n; i++) {
-        if (self->parts[i].has_answer) {
-            body_deinit(&self->parts[i].body);
-        }
-    }
-    body_deinit(&self->request);
-    free(self);
+    gather_free(self);
 }
 
 int gather_new(struct actor_ctx *ctx, struct gather **head, size_t parts_n, gather_done done,
@@ -130,6 +136,9 @@ void gather_cancel(struct gather *self, struct actor *actor)
 void gather_destroy_all(struct gather **head)
 {
     while (*head) {
-        gather_destroy(*head);
+        struct gather *gather = *head;
+
+        *head = gather->next;
+        gather_free(gather);
     }
 }
