@@ -121,7 +121,8 @@ static void counted_out(struct actor *self, struct link *link, size_t bytes)
 static const struct schema_msg *body_row(struct actor *self, const struct envelope *env)
 {
     static const struct schema_msg free_form = { .name = "free-form" };
-    const struct schema_msg *row = schema_find(self->opts.registry, env->name);
+    const struct schema_msg *row = env->kind == ENVELOPE_PUBLISH ? schema_find_topic(self->opts.registry, env->name)
+                                                                 : schema_find(self->opts.registry, env->name);
 
     if (env->kind == ENVELOPE_REPLY && row) {
         return row->reply ? row->reply : row->flags & SCHEMA_SENSITIVE ? NULL : &free_form;

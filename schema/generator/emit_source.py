@@ -153,8 +153,9 @@ def _message(message):
     elif message.event:
         text, extra = _event_row(message), f"&{stem}_event"
     reply = f"&schema_{message.reply.body.c_name}" if message.reply else "NULL"
+    flags = "SCHEMA_SENSITIVE" if message.secret_reply else "0"
     return text + (f"const struct schema_msg schema_{stem} = {{ {message.id}, {quoted(message.name)}, "
-                   f"{len(message.name.encode())}, SCHEMA_MSG_{message.kind.upper()}, 0, {message.max_bytes}U, "
+                   f"{len(message.name.encode())}, SCHEMA_MSG_{message.kind.upper()}, {flags}, {message.max_bytes}U, "
                    f"&{stem}_type, {reply}, {extra} }};\n\n")
 
 

@@ -96,6 +96,7 @@ class Message:
         self.source = source  # "bus", "method" or "event"
         self.reply = None
         self.max_bytes = 0
+        self.secret_reply = False  # the free-form reply of a call is never shown
         self.method = None  # MethodRow
         self.event = None  # EventRow
 

@@ -135,6 +135,9 @@ class _Reader:
             if kind != "call":
                 entry.complain("'reply' is for calls")
             self.replies.append((message, reply, entry.where))
+        message.secret_reply = entry.take("secret_reply", bool, False)
+        if message.secret_reply and (kind != "call" or reply):
+            entry.complain("'secret_reply' is for calls whose reply is free-form; else mark fields as sensitive")
         to = entry.take("to", list)
         if to is not None:
             if not to or not all(isinstance(one, str) and OWNER_NAME.fullmatch(one) for one in to):

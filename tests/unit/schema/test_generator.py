@@ -174,6 +174,13 @@ class GeneratorTest(unittest.TestCase):
         self.refuses(lambda f: method(f)["fields"].extend({"name": f"f{i}", "type": "bool"} for i in range(64)),
                      "more than 64 fields")
 
+    def test_only_a_free_form_reply_can_be_secret(self):
+        files = tree()
+        method(files)["secret_reply"] = True
+        self.assertIn("SCHEMA_MSG_CALL, SCHEMA_SENSITIVE,", self.run_on(files)[1]["schema_gen.c"])
+        self.refuses(lambda f: f["bus/one.json"]["messages"][0].update(secret_reply=True), "mark fields as sensitive")
+        self.refuses(lambda f: f["bus/one.json"]["messages"][1].update(secret_reply=True), "'secret_reply' is for calls")
+
     def test_refuses_links_that_lead_nowhere(self):
         self.refuses(lambda f: f["bus/one.json"]["messages"].pop(), "there is no message 'one_said' of kind reply")
         self.refuses(lambda f: f["bus/one.json"]["messages"][1].update(reply="one_said"), "'reply' is for calls")
