@@ -40,7 +40,7 @@ void cli_probe_run(const struct cli *cli, const struct cli_target *target, unsig
     struct cli_session_opts opts = {
         .cli = cli,
         .target = target,
-        .role = CLI_SESSION_PROBE,
+        .role = asks & CLI_PROBE_ALL_SCOPES ? CLI_SESSION_INSPECT : CLI_SESSION_PROBE,
         .display_name = "gateway:probe",
         .timeout_ms = timeout_ms,
     };

@@ -19,6 +19,7 @@
 enum cli_session_role {
     CLI_SESSION_COMMAND, /* does what an operator asked for */
     CLI_SESSION_PROBE,   /* only looks, and creates no device identity */
+    CLI_SESSION_INSPECT, /* creates none either, but may see what only an operator may */
 };
 
 struct cli_session_opts {

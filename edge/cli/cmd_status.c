@@ -303,7 +303,7 @@ static void report_print(const struct report *report)
 int cmd_status(struct cli *cli)
 {
     struct report report = { .cli = cli };
-    unsigned asks = CLI_PROBE_STATUS | CLI_PROBE_PRESENCE;
+    unsigned asks = CLI_PROBE_STATUS | CLI_PROBE_PRESENCE | CLI_PROBE_ALL_SCOPES; /* to see the sessions */
     int r;
 
     if (cli_target_resolve(cli, CLI_TARGET_TOLERANT, &report.target)) {

@@ -64,6 +64,7 @@ def test_a_conversation_through_the_command_line(gateway):
     assert again.returncode == 0 and "and again" in again.stdout
     key = next(row["key"] for row in shows(gateway, "gateway", "call", "sessions.list")["sessions"]
                if row["key"].endswith(":cli"))
+    assert key in gateway.cli("status").stdout
     history = shows(gateway, "gateway", "call", "chat.history", "--params", json.dumps({"sessionKey": key}))
     assert [message["role"] for message in history["messages"]] == ["user", "assistant"] * 2
 

@@ -207,6 +207,18 @@ def test_only_the_first_of_many_answers_counts(openclaw):
     assert json.loads(done.stdout) == {"n": 0}
 
 
+def test_a_large_answer_in_fragments_comes_through(openclaw):
+    text = "wörd " * 800_000
+
+    async def on_request(socket, request):
+        frame = json.dumps(answer(request, {"text": text}), ensure_ascii=False)
+        await socket.send([frame[at:at + 65_537] for at in range(0, len(frame), 65_537)])
+
+    with FakeGateway(on_request=on_request) as fake:
+        done = openclaw("gateway", "call", "health", "--port", fake.port)
+    assert json.loads(done.stdout) == {"text": text}
+
+
 def test_values_come_through_call_unchanged(openclaw):
     value = {"big": 2**63, "small": -(2**63), "real": 0.1, "text": "ä\u2028\"\\\n", "deep": [[{}], [None, True]],
              "": [], "empty": {}}
