@@ -58,9 +58,9 @@ def test_a_killed_child_is_back_soon_and_no_connection_is_refused(fresh_gateway)
         os.kill(victim, signal.SIGKILL)
         with socket.create_connection(("127.0.0.1", running.port), timeout=5):
             pass
-        until(lambda: is_talking(running, "alive again"), 10, "a conversation")
-        # Instrumented builds start several times slower than what is installed.
-        assert time.monotonic() - killed < float(os.environ.get("OPENCLAW_TEST_RECOVERY_S", "5"))
+        until(lambda: is_talking(running, "alive again"), 30, "a conversation")
+        # Instrumented builds on a busy machine are slow; tests/chaos holds the release build to its second.
+        assert time.monotonic() - killed < float(os.environ.get("OPENCLAW_TEST_RECOVERY_S", "30"))
         assert running.process.poll() is None and victim not in running.processes()
 
 

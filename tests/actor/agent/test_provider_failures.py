@@ -128,8 +128,8 @@ def test_a_failed_run_tells_everyone(mock):
         mock.answer(number)
     assert mock.chunks(number, "agent_accepted")[0]["runId"] == "k1"
     assert failed.value.answer["details"] == {"payload": {"runId": "k1", "status": "error", "summary": "500 mock upstream failure"}}
-    end = mock.of_run("agent", "k1")[-1]["data"]
-    assert end["phase"] == "error" and end["error"] == "500 mock upstream failure"
+    end = mock.event("agent", lambda b: b["runId"] == "k1" and b["data"].get("phase") == "error")["data"]
+    assert end["error"] == "500 mock upstream failure"
     chat = mock.event("chat", lambda b: b["runId"] == "k1" and b["state"] == "error")
     assert chat["errorMessage"] == "500 mock upstream failure" and chat["errorKind"] == "unknown"
     assert mock.call("agent.wait", {"runId": "k1", "timeoutMs": 0})["status"] == "error"
