@@ -75,7 +75,7 @@ struct schema_msg {
     uint32_t id;      /* never reused */
     const char *name; /* method, message or topic name on the wire */
     uint8_t name_len;
-    uint8_t kind; /* enum schema_msg_kind */
+    uint8_t kind;       /* enum schema_msg_kind */
     uint16_t flags;     /* SCHEMA_SENSITIVE: neither the body nor a free-form reply is ever shown */
     uint32_t max_bytes; /* of the packed body */
     const struct schema_type *type;

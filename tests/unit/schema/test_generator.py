@@ -3,16 +3,22 @@
 
 Usage: test_generator.py SOURCE_DIR
 """
+import contextlib
 import copy
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
+from unittest import mock
 
 SOURCE = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else ".")
-GENERATE = os.path.join(SOURCE, "schema", "generate.py")
+sys.path.insert(0, os.path.join(SOURCE, "schema"))
+
+import generate  # noqa: E402
 
 CLIENT = {"types": [{"name": "client", "summary": "Who.", "fields": [{"name": "id", "type": "str", "max": 8}]}]}
 ERRORS = {"errors": [{"number": 64, "name": "LOST", "wire": "UNAVAILABLE", "retryable": True, "summary": "Gone."}]}
@@ -53,8 +59,7 @@ class GeneratorTest(unittest.TestCase):
                     stream.write(value if isinstance(value, str) else json.dumps(value))
             out = os.path.join(folder, "out")
             docs = os.path.join(folder, "docs", "protocol.md")
-            done = subprocess.run([sys.executable, GENERATE, "--schema", os.path.join(folder, "schema"), "--out", out,
-                                   "--docs", docs], capture_output=True, text=True, check=False)
+            done = self.run_main(["--schema", os.path.join(folder, "schema"), "--out", out, "--docs", docs])
             texts = {}
             for name in ("schema_gen.h", "schema_gen.c"):
                 path = os.path.join(out, name)
@@ -65,6 +70,13 @@ class GeneratorTest(unittest.TestCase):
                 with open(docs, encoding="utf-8") as stream:
                     texts["protocol.md"] = stream.read()
             return done, texts
+
+    def run_main(self, args):
+        """In this process: starting one for each case would take most of the time."""
+        stderr = io.StringIO()
+        with mock.patch.object(sys, "argv", ["generate.py"] + args), contextlib.redirect_stderr(stderr):
+            code = generate.main()
+        return types.SimpleNamespace(returncode=code, stderr=stderr.getvalue())
 
     def refuses(self, change, *needles):
         files = tree()
@@ -89,6 +101,19 @@ class GeneratorTest(unittest.TestCase):
         for needle in ("### Method `one.get`", "### Event `one.changed`", "| `sessionKey` \\* | str |", "LOST"):
             self.assertIn(needle, docs)
         self.assertNotIn("_client", docs)
+
+    def test_runs_as_a_program(self):
+        program = os.path.join(SOURCE, "schema", "generate.py")
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "out")
+            good = subprocess.run([sys.executable, program, "--schema", os.path.join(SOURCE, "schema"), "--out", out],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual((0, ""), (good.returncode, good.stderr))
+            self.assertEqual(["schema_gen.c", "schema_gen.h"], sorted(os.listdir(out)))
+            bad = subprocess.run([sys.executable, program, "--schema", folder, "--out", out],
+                                 capture_output=True, text=True, check=False)
+            self.assertEqual(1, bad.returncode)
+            self.assertTrue(bad.stderr.startswith("schema: "), bad.stderr)
 
     def test_writes_the_same_twice(self):
         self.assertEqual(self.run_on(tree())[1], self.run_on(tree())[1])
