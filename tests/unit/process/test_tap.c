@@ -1,0 +1,214 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/pack.h"
+#include "edge/cli/tap_order.h"
+
+static void record_pack(struct pack *pack, int64_t ts_us, struct envelope env, const char *note)
+{
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    size_t len;
+
+    env.left_ms = UINT32_MAX;
+    len = envelope_encode(&env, header);
+    pack_array_begin(pack);
+    pack_i64(pack, ts_us);
+    pack_bin(pack, (struct span){ (const char *)header, len });
+    pack_u64(pack, 7);
+    pack_map_begin(pack);
+    pack_kv_text(pack, "sessionKey", "agent:main:x");
+    pack_map_end(pack);
+    pack_text(pack, note);
+    pack_array_end(pack);
+}
+
+static void batch_begin(struct pack *pack)
+{
+    pack_init(pack, 0);
+    pack_array_begin(pack);
+    pack_map_begin(pack);
+    pack_kv_text(pack, "host", "main");
+    pack_kv_text(pack, "address", "edge/0");
+    pack_kv_u64(pack, "dropped", 3);
+    pack_map_end(pack);
+}
+
+static const struct envelope call = { .kind = ENVELOPE_CALL,
+                                      .id = 1,
+                                      .corr = 9,
+                                      .from = { "edge/0", 6 },
+                                      .to = { "router", 6 },
+                                      .name = { "chat.send", 9 },
+                                      .trace = { .hi = 1, .lo = 2 } };
+static const struct envelope reply = { .kind = ENVELOPE_REPLY,
+                                       .id = 2,
+                                       .corr = 9,
+                                       .from = { "agent/main", 10 },
+                                       .to = { "edge/0", 6 },
+                                       .name = { "chat.send", 9 },
+                                       .trace = { .hi = 1, .lo = 2 } };
+
+static void add(struct tap_order *order, struct pack *pack, unsigned want_malformed)
+{
+    uint64_t dropped = 0;
+    unsigned malformed = 0;
+
+    pack_array_end(pack);
+    assert_int_equal(pack_error(pack), 0);
+    assert_int_equal(tap_order_add(order, pack_span(pack), &dropped, &malformed), 0);
+    assert_int_equal(dropped, 3);
+    assert_int_equal(malformed, want_malformed);
+    pack_deinit(pack);
+}
+
+static void brings_an_answer_behind_its_question_and_tells_the_time_between(void **state)
+{
+    struct tap_order order = { 0 };
+    struct tap_calls *calls = calloc(1, sizeof(*calls));
+    struct tap_held *held;
+    struct pack pack;
+
+    (void)state;
+    batch_begin(&pack);
+    record_pack(&pack, 3500, reply, NULL);
+    add(&order, &pack, 0);
+    batch_begin(&pack);
+    record_pack(&pack, 1000, call, NULL);
+    add(&order, &pack, 0);
+    assert_null(tap_order_take(&order, 999));
+    held = tap_order_take(&order, 1000);
+    tap_record_pair(&held->record, calls);
+    assert_int_equal(held->record.env.kind, ENVELOPE_CALL);
+    assert_false(held->record.has_latency);
+    assert_true(span_is_text(held->record.host, "main"));
+    free(held);
+    assert_null(tap_order_take(&order, 3499));
+    held = tap_order_take(&order, INT64_MAX);
+    tap_record_pair(&held->record, calls);
+    assert_true(held->record.has_latency);
+    assert_true(held->record.latency_ms > 2.49 && held->record.latency_ms < 2.51);
+    free(held);
+    assert_null(tap_order_take(&order, INT64_MAX));
+    tap_order_deinit(&order);
+    free(calls);
+}
+
+static void keeps_the_order_of_arrival_within_one_moment_and_sorts_the_rest(void **state)
+{
+    struct tap_order order = { 0 };
+    int64_t last_us = -1;
+    uint64_t last_id = 0;
+    struct tap_held *held;
+    struct pack pack;
+
+    (void)state;
+    batch_begin(&pack);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct envelope env = call;
+
+        env.id = i + 1;
+        record_pack(&pack, (i * 7919) % 100, env, NULL);
+    }
+    add(&order, &pack, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        held = tap_order_take(&order, INT64_MAX);
+        assert_non_null(held);
+        assert_true(held->record.ts_us > last_us || (held->record.ts_us == last_us && held->record.env.id > last_id));
+        last_us = held->record.ts_us;
+        last_id = held->record.env.id;
+        free(held);
+    }
+    tap_order_deinit(&order);
+}
+
+static void makes_one_json_object_per_line(void **state)
+{
+    CLEANUP(text_buf_deinit) struct text_buf line = { 0 };
+    struct tap_order order = { 0 };
+    struct tap_held *held;
+    struct pack pack;
+
+    (void)state;
+    batch_begin(&pack);
+    record_pack(&pack, 1500, call, "receiver is down");
+    add(&order, &pack, 0);
+    held = tap_order_take(&order, INT64_MAX);
+    assert_int_equal(tap_record_json(&held->record, &line), 0);
+    assert_int_equal(text_buf_add(&line, (struct span){ "", 1 }), 0);
+    assert_string_equal(line.data, "{\"ts\":1.5,\"kind\":\"call\",\"from\":\"edge/0\",\"to\":\"router\",\"method\":"
+                                   "\"chat.send\",\"trace\":\"00000000000000010000000000000002\",\"bytes\":7,\"id\":1,"
+                                   "\"corr\":9,\"host\":\"main\",\"undelivered\":\"receiver is down\",\"body\":"
+                                   "{\"sessionKey\":\"agent:main:x\"}}\n");
+    free(held);
+    tap_order_deinit(&order);
+}
+
+static void a_filter_sees_session_method_and_topic(void **state)
+{
+    struct tap_order order = { 0 };
+    struct envelope topic = call;
+    struct bus_filter_subject subject;
+    struct tap_held *held;
+    struct pack pack;
+
+    (void)state;
+    topic.kind = ENVELOPE_PUBLISH;
+    batch_begin(&pack);
+    record_pack(&pack, 1, call, NULL);
+    record_pack(&pack, 2, topic, NULL);
+    add(&order, &pack, 0);
+    held = tap_order_take(&order, INT64_MAX);
+    subject = tap_record_subject(&held->record);
+    assert_true(span_is_text(subject.texts[BUS_FILTER_SESSION], "agent:main:x"));
+    assert_true(span_is_text(subject.texts[BUS_FILTER_METHOD], "chat.send"));
+    assert_null(subject.texts[BUS_FILTER_TOPIC].ptr);
+    free(held);
+    held = tap_order_take(&order, INT64_MAX);
+    subject = tap_record_subject(&held->record);
+    assert_true(span_is_text(subject.texts[BUS_FILTER_TOPIC], "chat.send"));
+    assert_null(subject.texts[BUS_FILTER_METHOD].ptr);
+    free(held);
+    tap_order_deinit(&order);
+}
+
+static void skips_and_counts_what_is_malformed(void **state)
+{
+    struct tap_order order = { 0 };
+    uint64_t dropped = 0;
+    unsigned malformed = 0;
+    struct pack pack;
+
+    (void)state;
+    batch_begin(&pack);
+    pack_i64(&pack, 5);
+    pack_array_begin(&pack);
+    pack_i64(&pack, 5);
+    pack_array_end(&pack);
+    record_pack(&pack, 1, call, NULL);
+    add(&order, &pack, 2);
+    assert_int_equal(order.n, 1);
+    assert_int_equal(tap_order_add(&order, SPAN_LIT("\xc1"), &dropped, &malformed), TAP_RECORD_E_MALFORMED);
+    assert_int_equal(tap_order_add(&order, SPAN_LIT("\x90"), &dropped, &malformed), TAP_RECORD_E_MALFORMED);
+    assert_int_equal(tap_order_add(&order, SPAN_LIT("\xdd\xff\xff\xff\xff"), &dropped, &malformed),
+                     TAP_RECORD_E_MALFORMED);
+    tap_order_deinit(&order);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(brings_an_answer_behind_its_question_and_tells_the_time_between),
+        cmocka_unit_test(keeps_the_order_of_arrival_within_one_moment_and_sorts_the_rest),
+        cmocka_unit_test(makes_one_json_object_per_line),
+        cmocka_unit_test(a_filter_sees_session_method_and_topic),
+        cmocka_unit_test(skips_and_counts_what_is_malformed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
