@@ -92,24 +92,34 @@ static bool list_has(struct span list, struct span text)
     return false;
 }
 
-/* The strings of both lists, each once: a device may hold connections of two roles. */
-static void union_pack(struct pack *out, const char *key, struct span before, struct span added)
+/* The strings of `added` that `before` does not hold; how many the list has then. */
+static size_t strings_add(struct pack *out, size_t count, struct span before, struct span added)
 {
-    struct value_iter it = value_iter(before);
+    struct value_iter it = value_iter(added);
     struct span name;
     struct span item;
 
-    pack_key(out, key);
-    pack_array_begin(out);
-    while (value_next(&it, &name, &item)) {
-        pack_raw(out, item);
-    }
-    it = value_iter(added);
-    while (value_next(&it, &name, &item)) {
-        if (value_kind_of(item) == VALUE_STR && !list_has(before, value_str(item, (struct span){ 0 }))) {
-            pack_raw(out, item);
+    while (count < PRESENCE_WORDS_MAX && value_next(&it, &name, &item)) {
+        struct span word = value_str(item, (struct span){ 0 });
+
+        if (word.len && word.len <= PRESENCE_WORD_MAX && !list_has(before, word)) {
+            pack_str(out, word);
+            count++;
         }
     }
+    return count;
+}
+
+/* The strings of both lists, each once: a device may hold connections of two roles. What a
+ * client makes up to fill the list is left out. */
+static void union_pack(struct pack *out, const char *key, struct span before, struct span added)
+{
+    size_t count;
+
+    pack_key(out, key);
+    pack_array_begin(out);
+    count = strings_add(out, 0, (struct span){ 0 }, before);
+    (void)strings_add(out, count, before, added);
     pack_array_end(out);
 }
 

@@ -19,6 +19,8 @@
 #define PRESENCE_LISTED_MAX 200
 #define PRESENCE_LEFT_MS 300000
 #define PRESENCE_EDGES_MAX 64
+#define PRESENCE_WORDS_MAX 32 /* roles, scopes of one entry */
+#define PRESENCE_WORD_MAX 128 /* bytes */
 #define PRESENCE_CONNECTIONS_MAX 100000
 
 /* What the handshake told; texts may be empty. */

@@ -434,9 +434,6 @@ int router_on_agent_wait(void *arg, struct actor_ctx *ctx, const void *msg)
         router_address(agent, to);
         return actor_forward(ctx, to, NULL, NULL);
     }
-    if (in->run_id.len > 256) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "runId is longer than 256 bytes");
-    }
     r = gather_new(ctx, &self->gathers, self->roster.agents_n, find_done, &gather);
     for (size_t i = 0; !r && i < self->roster.agents_n; i++) {
         r = gather_ask(gather, actor_ctx_actor(ctx), i, self->roster.agents[i].id, MSG_AGENT_RUN_FIND,

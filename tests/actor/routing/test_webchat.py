@@ -109,7 +109,7 @@ def test_an_outbox_that_is_no_database_refuses_and_says_so(make, tmp_path):
 
 
 @pytest.mark.parametrize("params", [{"session_key": "s", "text": "x"}, {"idempotency_key": "", "session_key": "s", "text": "x"},
-                                    {"idempotency_key": "k", "session_key": "s"}, {"idempotency_key": "k" * 300, "session_key": "s", "text": "x"}])
+                                    {"idempotency_key": "k", "session_key": "s"}, {"idempotency_key": "k" * 600, "session_key": "s", "text": "x"}])
 def test_a_delivery_that_is_not_whole_is_refused(one, params):
     with pytest.raises(Failed) as failure:
         one.call("channel_deliver", params, to="channel/webchat")

@@ -126,6 +126,31 @@ static void roles_and_scopes_of_a_device_are_put_together(void **state)
     assert_int_equal(value_count(value_get(item, "scopes")), 1);
 }
 
+static void scopes_made_up_to_fill_the_list_are_left_out(void **state)
+{
+    struct presence *self = *state;
+    struct pack scopes;
+    char word[512];
+
+    pack_init(&scopes, 0);
+    pack_array_begin(&scopes);
+    for (int i = 0; i < 128; i++) {
+        memset(word, 'a' + i % 26, sizeof(word));
+        pack_str(&scopes, (struct span){ word, i % 2 ? sizeof(word) : (size_t)(i + 2) });
+    }
+    pack_i64(&scopes, 5);
+    pack_array_end(&scopes);
+    assert_int_equal(presence_join(self, SPAN_LIT("edge/0"),
+                                   &(struct presence_who){
+                                       .conn_id = SPAN_LIT("c"), .mode = SPAN_LIT("ui"), .scopes = pack_span(&scopes) },
+                                   NOW),
+                     0);
+    pack_deinit(&scopes);
+    assert_true(self->newest->packed_len < 8192);
+    assert_int_equal(value_count(value_get((struct span){ self->newest->packed, self->newest->packed_len }, "scopes")),
+                     PRESENCE_WORDS_MAX);
+}
+
 static void the_newest_comes_first(void **state)
 {
     struct presence *self = *state;
@@ -292,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_gateway_is_listed_alone_at_first, start, stop),
         cmocka_unit_test_setup_teardown(connections_of_one_device_share_an_entry, start, stop),
         cmocka_unit_test_setup_teardown(roles_and_scopes_of_a_device_are_put_together, start, stop),
+        cmocka_unit_test_setup_teardown(scopes_made_up_to_fill_the_list_are_left_out, start, stop),
         cmocka_unit_test_setup_teardown(the_newest_comes_first, start, stop),
         cmocka_unit_test_setup_teardown(who_left_is_forgotten_after_five_minutes_and_who_stayed_is_not, start, stop),
         cmocka_unit_test_setup_teardown(the_list_has_a_limit_and_the_living_come_before_the_gone, start, stop),
