@@ -163,19 +163,18 @@ static void on_phase(void *state, struct actor *actor, void *cookie, const struc
     actor_call_grant(actor, self->call.id, (uint32_t)body.len);
 }
 
-/* A request that names its own time is given that, and some more for the way. */
+/* A request is given the time it names, and some more for the way, so that its owner has the last word. */
 static uint32_t deadline_of(struct span body)
 {
     int64_t asked = value_i64(value_get(body, "timeoutMs"), 0);
 
-    if (asked <= 0) {
-        return ACTOR_DEADLINE_DEFAULT_MS;
+    if (asked < (int64_t)ACTOR_DEADLINE_DEFAULT_MS) {
+        asked = ACTOR_DEADLINE_DEFAULT_MS;
     }
     if (asked > (int64_t)(TIME_CALL_MAX_MS - TIME_CALL_SLACK_MS)) {
         return TIME_CALL_MAX_MS;
     }
-    asked += TIME_CALL_SLACK_MS;
-    return asked > (int64_t)ACTOR_DEADLINE_DEFAULT_MS ? (uint32_t)asked : ACTOR_DEADLINE_DEFAULT_MS;
+    return (uint32_t)asked + TIME_CALL_SLACK_MS;
 }
 
 static void forward(const struct frame *frame, const struct schema_msg *msg, struct span body)

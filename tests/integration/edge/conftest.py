@@ -90,7 +90,7 @@ class Client:
     async def event(self, name):
         while True:
             for frame in self.events:
-                if frame["event"] == name:
+                if frame.get("event") == name:
                     self.events.remove(frame)
                     return frame
             self.events.append(await self.receive())

@@ -443,6 +443,9 @@ static int on_chat_send(void *state, struct actor_ctx *ctx, const void *msg)
     if (script_has(in->message, "rotate")) {
         (void)actor_publish(actor, MSG_AUTH_GENERATION, &generation, NULL);
     }
+    if (script_has(in->message, "restart")) {
+        (void)actor_restart(actor, "edge/0");
+    }
     if (script_has(in->message, "session")) {
         session_publish(actor, EVENT_SESSION_MESSAGE);
         session_publish(actor, EVENT_SESSIONS_CHANGED);

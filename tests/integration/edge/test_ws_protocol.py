@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import socket
 import struct
+import time
 
 import pytest
 import websockets
@@ -475,3 +477,51 @@ def test_a_stop_says_goodbye_to_everyone(own_rig, run):
                 assert (client.ws.close_code, client.ws.close_reason) == (1012, "service restart")
     run(body())
     assert rig.process.wait(timeout=10) == 0
+
+
+def descriptors(rig):
+    return len(os.listdir(f"/proc/{rig.process.pid}/fd"))
+
+
+def test_a_restart_of_the_edge_keeps_the_port_and_leaks_nothing(own_rig, run):
+    rig = own_rig()
+
+    async def once():
+        async with connected(rig) as client, connected(rig) as other:
+            await client.send("chat.send", {"sessionKey": "m", "message": "restart", "idempotencyKey": "k"})
+            for peer in (client, other):
+                await peer.event("shutdown")
+                with pytest.raises(websockets.ConnectionClosed):
+                    await peer.receive()
+                assert peer.ws.close_code == 1012
+
+    async def body():
+        await once()
+        async with connected(rig):  # waits in the backlog until the edge is there again
+            before = descriptors(rig)
+        for _ in range(5):
+            await once()
+        async with connected(rig) as client:
+            assert (await client.call("health"))["ok"]
+            for _ in range(200):
+                if descriptors(rig) <= before:
+                    return
+                await asyncio.sleep(0.02)
+            raise AssertionError(f"{before} descriptors became {descriptors(rig)}")
+    run(body())
+
+
+def test_a_stop_does_not_wait_for_a_stalled_client(own_rig, run):
+    rig = own_rig()
+
+    async def body():
+        with stalled_client(rig):
+            async with connected(rig) as client:
+                for _ in range(8):
+                    assert (await client.chat("events=1 size=1000000"))["ok"]
+                rig.process.terminate()
+                await client.event("shutdown")
+            started = time.monotonic()
+            assert await asyncio.to_thread(rig.process.wait, 10) == 0
+            assert time.monotonic() - started < 5
+    run(body())
