@@ -255,12 +255,17 @@ static void judge_missing(const struct facts *self, const char *address, struct 
     }
 }
 
-static void judge_agent(const struct facts_agent *agent, struct facts_verdict *verdict)
+static void judge_agent(const struct facts *self, const struct facts_agent *agent, struct facts_verdict *verdict)
 {
     struct span store_error = text_of(facts_answer_span(&agent->state), "store_error");
+    char address[FACTS_ADDRESS_MAX];
 
+    snprintf(address, sizeof(address), "agent/%s", agent->id);
+    if (!facts_is_ready(self, address)) {
+        return; /* which was said already, and explains the rest */
+    }
     if (agent->state.why[0]) {
-        say(verdict, "agent/%s did not answer: %s", agent->id, agent->state.why);
+        say(verdict, "%s did not answer: %s", address, agent->state.why);
     } else if (store_error.len) {
         say(verdict, "agent/%s cannot write: %.*s", agent->id, (int)(store_error.len > 160 ? 160 : store_error.len),
             store_error.ptr);
@@ -309,7 +314,7 @@ void facts_judge(const struct facts *self, struct facts_verdict *ret_verdict)
         }
     }
     for (size_t i = 0; i < self->agents_n; i++) {
-        judge_agent(&self->agents[i], verdict);
+        judge_agent(self, &self->agents[i], verdict);
     }
     for (size_t i = 0; i < self->channels_n; i++) {
         judge_channel(&self->channels[i], verdict);
