@@ -42,13 +42,9 @@ struct agent {
     struct provider_engine engine;
     struct book book;
     struct pack scratch;
-    bool is_engine_open;
-    bool is_stopping;
 
     uv_check_t check; /* ends a turn of the loop in which something happened */
     uv_idle_t idle;   /* keeps the loop from waiting until then */
-    bool is_check_open;
-    bool is_due;
     struct ack *acks_first;
     struct ack *acks_last;
     struct run *touched_first;
@@ -56,26 +52,31 @@ struct agent {
     struct asker *drains; /* streamed completions that have ended here and not yet at their askers */
 
     uv_timer_t timer; /* the earliest of: a wait that ends, settings and writes to try again */
-    bool is_timer_open;
     struct asker *waits;
-    uint32_t waits_n;
     uint64_t late_due_ms;    /* loop time when text held back may be shown; 0: none is */
     uint64_t unsaved_due_ms; /* loop time; 0: every end is stored */
 
     struct settings settings;
-    bool has_settings;
-    unsigned settings_asked;  /* answers still to come */
-    bool is_settings_bad;     /* one of them was a failure */
-    bool is_settings_stale;   /* changed while we were asking */
     uint64_t settings_due_ms; /* loop time of the next try; 0: none */
     struct text_buf settings_providers;
     struct text_buf settings_agents;
 
-    uint32_t sessions_n;
-    uint32_t ended_n; /* runs, for the pruning now and then */
     int64_t last_ok_ms;
     int64_t last_error_ms;
     char last_error[481];
+
+    uint32_t waits_n;
+    unsigned settings_asked; /* answers still to come */
+    uint32_t sessions_n;
+    uint32_t ended_n; /* runs, for the pruning now and then */
+    bool is_engine_open;
+    bool is_stopping;
+    bool is_check_open;
+    bool is_due;
+    bool is_timer_open;
+    bool has_settings;
+    bool is_settings_bad;   /* one of them was a failure */
+    bool is_settings_stale; /* changed while we were asking */
 };
 
 /* --- batch.c --------------------------------------------------------------------------- */

@@ -50,7 +50,7 @@ static void transfer_free(struct http_transfer *transfer)
 
     if (transfer->prev) {
         transfer->prev->next = transfer->next;
-    } else if (self->transfers == transfer) {
+    } else {
         self->transfers = transfer->next;
     }
     if (transfer->next) {

@@ -60,20 +60,16 @@ enum run_phase {
 };
 
 struct run {
-    void *owner; /* of the book */
-    struct store_run row;
     enum run_phase phase;
+    uint32_t seq; /* of its newest agent event */
+    void *owner;  /* of the book */
+    struct store_run row;
     struct session *session;
     struct run *next;         /* in its session */
     struct run *ready_next;   /* among the first ones of their sessions that wait */
     struct run *touched_next; /* among those with something to show */
-    bool is_touched;
-    bool is_new;       /* its first commit is still to come */
-    bool is_announced; /* its start was published */
-    bool is_unsaved;   /* its end could not be stored; its askers were told */
     struct asker *askers;
     struct provider_turn *turn;
-    bool is_paused;
     char provider[PROVIDER_ID_MAX]; /* that it runs with, once it is active */
     char model[PROVIDER_MODEL_MAX];
     struct text_buf text;  /* the answer so far */
@@ -81,7 +77,6 @@ struct run {
     size_t chat_shown;     /* bytes of it in chat events */
     uint64_t shown_due_ms; /* loop time when the next agent event may go */
     uint64_t chat_due_ms;  /* loop time when the next chat delta may go */
-    uint32_t seq;          /* of its newest agent event */
     struct text_buf said;  /* packed message of the person, until it was shown */
     char said_id[IDS_SHORT_MAX];
     struct text_buf question; /* ASKER_COMPLETION: packed messages; empty: the transcript */
@@ -90,17 +85,22 @@ struct run {
     uint64_t max_tokens;
     double temperature;
     double top_p;
-    bool has_temperature;
-    bool has_top_p;
     struct text_buf answer; /* packed message that is stored of it, once it ended */
     char answer_id[IDS_SHORT_MAX];
     /* how it ended */
     enum provider_outcome outcome;
-    bool is_retryable;
     uint32_t retry_after_ms;
     char finish_reason[64];
     char response_id[128];
     struct provider_usage usage;
+    bool is_touched;
+    bool is_new;       /* its first commit is still to come */
+    bool is_announced; /* its start was published */
+    bool is_unsaved;   /* its end could not be stored; its askers were told */
+    bool is_paused;
+    bool has_temperature;
+    bool has_top_p;
+    bool is_retryable;
 };
 
 struct book {

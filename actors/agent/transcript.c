@@ -1,6 +1,7 @@
 #include "actors/agent/transcript.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "actors/agent/events.h"
 #include "actors/agent/message.h"
@@ -45,7 +46,7 @@ void transcript_answer_pack(struct pack *out, const struct run *run, int64_t now
     pack_kv_text(out, "role", "assistant");
     pack_key(out, "content");
     message_content_pack((struct span){ run->text.data, run->text.len }, out);
-    pack_kv_text(out, "api", "openai-completions");
+    pack_kv_text(out, "api", strcmp(run->provider, "builtin") == 0 ? "builtin" : "openai-completions");
     pack_kv_text(out, "provider", run->provider);
     pack_kv_text(out, "model", run->model);
     usage_pack(out, &run->usage);

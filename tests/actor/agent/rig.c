@@ -119,6 +119,14 @@ static void call_make(struct driver *self, int64_t id, struct span root)
         (void)fprintf(stderr, "rig: no message %.*s\n", SPAN_FMT(method));
         abort();
     }
+    if (msg->kind == SCHEMA_MSG_CAST) {
+        (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(to));
+        if (actor_cast_span(self->actor, address, msg, call.body, NULL)) {
+            abort();
+        }
+        free(cookie);
+        return;
+    }
     cookie->id = id;
     cookie->auto_grant = value_bool(value_get(root, "grants"), true);
     (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(to));

@@ -110,6 +110,13 @@ class Rig:
                 assert left > 0, f"{what} did not come; stderr: {self.error_text()}"
                 self.arrived.wait(left)
 
+    def poll(self, condition, what, timeout=15):
+        """For what no message tells of; `condition` may itself call."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not come; stderr: {self.error_text()}"
+            time.sleep(0.02)
+
     def error_text(self):
         with open(os.path.join(self.state_dir, "stderr.txt"), encoding="utf-8", errors="replace") as file:
             return file.read()[-4000:]

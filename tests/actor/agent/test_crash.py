@@ -150,7 +150,7 @@ def test_a_full_disk_is_a_typed_failure_and_passes(make):
     resource.prlimit(rig.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     for key in sent:
         assert rig.call("agent.wait", {"runId": key, "timeoutMs": 10000})["status"] in ("ok", "error")
-    rig.until(lambda: rig.call("agent_status", {})["store_error"] == "", "the end of the trouble")
+    rig.poll(lambda: rig.call("agent_status", {})["store_error"] == "", "the end of the trouble")
     assert text_of(rig.chat("better now", "k-after")["message"]) == "Echo: better now"
     questions = [m for m in rig.history(limit=1000) if m["role"] == "user"]
     assert len(questions) == len(sent) + 1
@@ -163,7 +163,7 @@ def test_a_database_of_a_newer_release_is_left_alone(make):
     with sqlite3.connect(database(rig)) as db:
         db.execute("PRAGMA user_version = 99")
     rig.start(waits=False)
-    rig.until(lambda: "the database has format 99, this release reads up to 1" in rig.error_text() or rig.arrived.notify_all(), "the refusal")
+    rig.poll(lambda: "the database has format 99, this release reads up to 1" in rig.error_text(), "the refusal")
     with sqlite3.connect(database(rig)) as db:
         assert db.execute("SELECT count(*) FROM messages").fetchone() == (2,)
     rig.kill()
@@ -175,8 +175,7 @@ def test_a_file_that_is_no_database_is_left_alone(make):
     with open(database(rig), "wb") as file:
         file.write(b"not a database at all " * 100)
     rig.start(waits=False)
-    while "agent_store_unusable" not in rig.error_text():
-        time.sleep(0.02)
+    rig.poll(lambda: "agent_store_unusable" in rig.error_text(), "the refusal")
     with open(database(rig), "rb") as file:
         assert file.read().startswith(b"not a database")
     rig.kill()

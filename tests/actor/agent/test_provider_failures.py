@@ -173,6 +173,13 @@ def test_a_slow_reader_holds_the_provider_back(mock):
 
 def test_new_settings_are_used_for_the_next_turn(make, provider):
     rig = make(config(provider))
-    ask(rig, "one")
-    state = rig.call("agent_status", {})
-    assert state["provider"] == "mock"
+    number = rig.send("agent_run", {"session_key": "agent:main:y", "messages": [{"role": "user", "content": "SLOW"}]}, window=65536)
+    rig.until(lambda: rig.answers.get(number), "the first chunk")
+    changed = config(provider)
+    changed["agents"]["defaults"]["model"] = "builtin/echo"
+    rig.write_config(changed)
+    rig.send("config_reload", {}, to="config")
+    rig.poll(lambda: rig.call("agent_status", {})["provider"] == "builtin", "the new settings")
+    assert ask(rig, "one")["text"] == "Echo: one"
+    seen = len(rig.answers[number])
+    rig.until(lambda: len(rig.answers[number]) > seen, "the old turn going on")
