@@ -15,6 +15,11 @@ import pytest
 from gateway import BINARY, Gateway, free_port, until
 
 
+def plain_environment(**more):
+    """Nothing of the caller's but what programs and sanitizers need."""
+    return {name: value for name, value in os.environ.items() if name == "PATH" or name.endswith("SAN_OPTIONS")} | more
+
+
 class Control:
     """The operator's socket, kept open."""
 
@@ -281,7 +286,7 @@ def test_it_tells_a_service_manager_how_it_stands(fresh_gateway, tmp_path):
         manager.settimeout(20)
         running = fresh_gateway(environment={"NOTIFY_SOCKET": path}).spawn()
         assert manager.recv(100) == b"READY=1"
-        assert running.get("/readyz")[0] == 200
+        assert running.get("/healthz")[0] == 200
         running.stop()
         assert manager.recv(100) == b"STOPPING=1"
 
@@ -304,7 +309,7 @@ def test_a_busy_port_leaves_no_trace(fresh_gateway, tmp_path):
         holder.listen()
         state = str(tmp_path / "state")
         done = subprocess.run([BINARY, "gateway", "--allow-unconfigured", "--token", "hidden-token", "--port", str(port)],
-                              env={"PATH": os.environ["PATH"], "OPENCLAW_STATE_DIR": state}, capture_output=True,
+                              env=plain_environment(OPENCLAW_STATE_DIR=state), capture_output=True,
                               text=True, timeout=20, check=False)
     assert done.returncode == 78 and str(os.getpid()) in done.stderr
     assert "hidden-token" not in done.stderr + done.stdout
@@ -321,14 +326,14 @@ def test_an_address_beyond_loopback_without_auth_is_refused(fresh_gateway):
 
 def test_without_a_config_it_does_not_guess(tmp_path):
     done = subprocess.run([BINARY, "gateway", "--port", str(free_port())], stdin=subprocess.DEVNULL,
-                          env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, capture_output=True, text=True,
+                          env=plain_environment(HOME=str(tmp_path)), capture_output=True, text=True,
                           timeout=20, check=False)
     assert done.returncode == 78 and "gateway.mode" in done.stderr
 
 
 def test_the_dev_profile_makes_its_own_config_once(tmp_path):
     state = tmp_path / ".openclaw-dev"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    environment = plain_environment(HOME=str(tmp_path))
     for _ in range(2):
         with subprocess.Popen([BINARY, "--dev", "gateway", "--port", str(free_port())], env=environment,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
