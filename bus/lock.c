@@ -18,6 +18,15 @@ static void fd_close(int *fd)
     }
 }
 
+/* Moves ownership out of a variable that closes itself. */
+static int fd_keep(int *fd)
+{
+    int kept = *fd;
+
+    *fd = -1;
+    return kept;
+}
+
 static pid_t pid_read(int fd)
 {
     char text[32] = "";
@@ -63,7 +72,6 @@ int lock_take(const char *path, int *ret_fd, pid_t *ret_pid)
     if (r) {
         return r;
     }
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = fd_keep(&fd);
     return 0;
 }

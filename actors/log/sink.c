@@ -74,7 +74,7 @@ static __thread struct {
     struct held *head;
     struct held **tail;
     unsigned held_n;
-} node;
+} outside;
 
 /* False when nobody took it. */
 static bool line_cast(struct actor *self, int64_t ts_ms, enum log_level level, const char *event, const char *text)
@@ -106,11 +106,11 @@ static bool line_cast(struct actor *self, int64_t ts_ms, enum log_level level, c
 
 static void held_drop_first(void)
 {
-    struct held *held = node.head;
+    struct held *held = outside.head;
 
-    node.head = held->next;
-    node.tail = node.head ? node.tail : &node.head;
-    node.held_n--;
+    outside.head = held->next;
+    outside.tail = outside.head ? outside.tail : &outside.head;
+    outside.held_n--;
     free(held->event);
     free(held->text);
     free(held);
@@ -120,16 +120,16 @@ static bool line_hold(enum log_level level, const char *event, const char *text)
 {
     struct held *held = mem_new(sizeof(*held));
 
-    if (node.held_n == HELD_MAX) {
+    if (outside.held_n == HELD_MAX) {
         held_drop_first(); /* the newest tell more about what is going on */
     }
     held->ts_ms = clock_wall_ms();
     held->level = level;
     held->event = mem_text(event, strnlen(event, EVENT_MAX));
     held->text = mem_text(text, strnlen(text, TEXT_MAX));
-    *node.tail = held;
-    node.tail = &held->next;
-    node.held_n++;
+    *outside.tail = held;
+    outside.tail = &held->next;
+    outside.held_n++;
     return true;
 }
 
@@ -137,22 +137,22 @@ static void on_log_life(void *state, struct actor *actor, struct span address, e
 {
     (void)state;
     (void)address;
-    node.is_log_ready = life == ACTOR_LIFE_READY;
-    while (node.is_log_ready && node.head) {
-        (void)line_cast(actor, node.head->ts_ms, node.head->level, node.head->event,
-                        node.head->text); /* lost: memory */
+    outside.is_log_ready = life == ACTOR_LIFE_READY;
+    while (outside.is_log_ready && outside.head) {
+        (void)line_cast(actor, outside.head->ts_ms, outside.head->level, outside.head->event,
+                        outside.head->text); /* lost: memory */
         held_drop_first();
     }
 }
 
 static bool deliver(enum log_level level, const char *event, const char *text)
 {
-    struct actor *self = actor_current() ? actor_current() : node.actor;
+    struct actor *self = actor_current() ? actor_current() : outside.actor;
 
     if (!self || is_delivering || !strcmp(actor_address(self), LOG_ADDRESS)) {
         return false;
     }
-    if (self == node.actor && !node.is_log_ready) {
+    if (self == outside.actor && !outside.is_log_ready) {
         return line_hold(level, event, text);
     }
     return line_cast(self, clock_wall_ms(), level, event, text);
@@ -165,16 +165,16 @@ static void on_line(enum log_level level, const char *event, const char *text)
     }
 }
 
-void sink_set_node(struct actor *actor)
+void sink_set_node(struct actor *node)
 {
-    while (node.head) {
+    while (outside.head) {
         held_drop_first();
     }
-    node.tail = &node.head;
-    node.is_log_ready = false;
-    node.actor = actor;
-    if (actor) {
-        (void)actor_watch(actor, LOG_ADDRESS, on_log_life); /* memory only */
+    outside.tail = &outside.head;
+    outside.is_log_ready = false;
+    outside.actor = node;
+    if (node) {
+        (void)actor_watch(node, LOG_ADDRESS, on_log_life); /* memory only */
     }
 }
 

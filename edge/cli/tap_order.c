@@ -25,7 +25,7 @@ static int heap_push(struct tap_order *self, struct tap_held *held)
 {
     if (self->n == self->cap) {
         size_t cap = self->cap ? self->cap * 2 : 256;
-        struct tap_held **heap = realloc(self->heap, cap * sizeof(*heap));
+        struct tap_held **heap = realloc(self->heap, cap * sizeof(void *));
 
         if (!heap) {
             return FAULT(-ENOMEM);

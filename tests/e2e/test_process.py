@@ -162,6 +162,19 @@ def test_the_operator_stops_it(fresh_gateway):
     assert not [name for name in os.listdir(os.path.join(running.state_dir, "run")) if name.endswith(".sock")]
 
 
+def test_the_log_file_tells_of_the_death_of_its_own_host(fresh_gateway):
+    running = fresh_gateway().start()
+    os.kill(hosts(running)[0]["pid"], signal.SIGKILL)
+
+    def is_told():
+        with contextlib.suppress(OSError):
+            with open(os.path.join(running.state_dir, "logs", "openclaw.log"), encoding="utf-8") as file:
+                return any(json.loads(line)["event"] == "host_died" for line in file)
+        return False
+
+    until(is_told, 10, "the line in the file")
+
+
 # --- the control socket ---------------------------------------------------------------------------------
 
 
