@@ -19,7 +19,6 @@ struct http_socket {
 struct http_transfer {
     struct http_client *client;
     struct http_transfer *next;
-    struct http_transfer *prev;
     CURL *easy;
     struct curl_slist *headers;
     const struct http_events *events;
@@ -38,26 +37,25 @@ struct http_transfer {
 static void transfer_link(struct http_client *self, struct http_transfer *transfer)
 {
     transfer->next = self->transfers;
-    if (self->transfers) {
-        self->transfers->prev = transfer;
-    }
     self->transfers = transfer;
 }
 
+/* They are as few as runs under way, so a walk does. */
+static void transfer_unlink(struct http_client *self, struct http_transfer *transfer)
+{
+    struct http_transfer **at = &self->transfers;
+
+    while (*at != transfer) {
+        at = &(*at)->next;
+    }
+    *at = transfer->next;
+}
+
+/* It is in no list any more. */
 static void transfer_free(struct http_transfer *transfer)
 {
-    struct http_client *self = transfer->client;
-
-    if (transfer->prev) {
-        transfer->prev->next = transfer->next;
-    } else {
-        self->transfers = transfer->next;
-    }
-    if (transfer->next) {
-        transfer->next->prev = transfer->prev;
-    }
     if (transfer->easy) {
-        (void)curl_multi_remove_handle(self->multi, transfer->easy); /* it may not have been added */
+        (void)curl_multi_remove_handle(transfer->client->multi, transfer->easy); /* it may not have been added */
         curl_easy_cleanup(transfer->easy);
     }
     curl_slist_free_all(transfer->headers);
@@ -97,7 +95,8 @@ static enum http_outcome outcome_of(const struct http_transfer *transfer, CURLco
     }
 }
 
-static void transfer_end(struct http_transfer *transfer, enum http_outcome outcome, CURLcode code)
+static void transfer_end(struct http_client *self, struct http_transfer *transfer, enum http_outcome outcome,
+                         CURLcode code)
 {
     const struct http_events *events = transfer->events;
     void *arg = transfer->arg;
@@ -112,6 +111,7 @@ static void transfer_end(struct http_transfer *transfer, enum http_outcome outco
     if (retry_after_s > 0) {
         end.retry_after_ms = retry_after_s > 86400 ? WAIT_MAX_MS : (uint32_t)retry_after_s * 1000U;
     }
+    transfer_unlink(self, transfer);
     transfer_free(transfer);
     events->on_end(arg, &end);
 }
@@ -129,7 +129,7 @@ static void done_collect(struct http_client *self)
             continue;
         }
         (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer); /* set at the start */
-        transfer_end(transfer, outcome_of(transfer, code), code);
+        transfer_end(self, transfer, outcome_of(transfer, code), code);
     }
 }
 
@@ -197,7 +197,7 @@ static void watch_on_timer(uv_timer_t *timer)
     struct http_transfer *transfer;
 
     while ((transfer = overdue_find(self, &outcome))) {
-        transfer_end(transfer, outcome, CURLE_OPERATION_TIMEDOUT);
+        transfer_end(self, transfer, outcome, CURLE_OPERATION_TIMEDOUT);
     }
     watch_arm(self);
 }
@@ -331,7 +331,10 @@ int http_client_init(struct http_client *self, uv_loop_t *loop)
 void http_client_deinit(struct http_client *self)
 {
     while (self->transfers) {
-        transfer_free(self->transfers);
+        struct http_transfer *transfer = self->transfers;
+
+        self->transfers = transfer->next;
+        transfer_free(transfer);
     }
     if (self->multi) {
         (void)curl_multi_cleanup(self->multi); /* nothing is left in it */
@@ -390,6 +393,7 @@ int http_transfer_start(struct http_client *self, const struct http_request *req
     transfer_link(self, transfer);
     if (!transfer->easy || !limits_apply(transfer->easy, request) || !request_apply(transfer, request) ||
         curl_multi_add_handle(self->multi, transfer->easy)) {
+        transfer_unlink(self, transfer);
         transfer_free(transfer);
         return FAULT(-ENOMEM);
     }
@@ -401,8 +405,11 @@ int http_transfer_start(struct http_client *self, const struct http_request *req
 
 void http_transfer_cancel(struct http_transfer **transfer_p)
 {
-    if (*transfer_p) {
-        transfer_free(TAKE(*transfer_p));
+    struct http_transfer *transfer = TAKE(*transfer_p);
+
+    if (transfer) {
+        transfer_unlink(transfer->client, transfer);
+        transfer_free(transfer);
     }
 }
 
