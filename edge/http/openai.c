@@ -272,7 +272,7 @@ static int usage_write(const struct openai_usage *usage, struct text_buf *out)
     int len = snprintf(text, sizeof(text),
                        ",\"usage\":{\"prompt_tokens\":%llu,\"completion_tokens\":%llu,\"total_tokens\":%llu}",
                        (unsigned long long)usage->input, (unsigned long long)usage->output,
-                       (unsigned long long)(usage->input + usage->output));
+                       (unsigned long long)usage->input + usage->output);
 
     return text_buf_add(out, (struct span){ text, (size_t)len });
 }

@@ -6,6 +6,7 @@
 #define EDGE_LISTENER_CALL_H
 
 #include <stddef.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct conn;
@@ -27,6 +28,22 @@ static inline void call_unlink(struct call *self)
         self->at = NULL;
         self->next = NULL;
     }
+}
+
+/* Takes the first one off a list; NULL when it is empty. */
+static inline struct call *call_pop(struct call **list)
+{
+    struct call *self = *list;
+
+    if (self) {
+        *list = self->next;
+        if (self->next) {
+            self->next->at = list;
+        }
+        self->at = NULL;
+        self->next = NULL;
+    }
+    return self;
 }
 
 static inline void call_link(struct call *self, struct call **list)

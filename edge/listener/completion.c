@@ -7,6 +7,7 @@
 #include "bus/codec.h"
 #include "bus/value.h"
 #include "edge/listener/edge.h"
+#include "edge/listener/http.h"
 #include "schema_gen.h"
 
 #define WINDOW_BYTES 262144U
@@ -68,14 +69,14 @@ static uint32_t retry_after_of(const struct failure *failure)
 static void stream_fail(struct exchange *self, const struct openai_error *error)
 {
     size_t at;
-    struct text_buf *out = http_event_begin(self, &at);
+    struct text_buf *out = exchange_event_begin(self, &at);
 
     if (out && openai_error_write(error, out)) {
         conn_kill(self->call.conn);
     } else if (out) {
-        http_event_end(self, out, at);
+        exchange_event_end(self, out, at);
     }
-    http_stream_end(self, true);
+    exchange_stream_end(self, true);
 }
 
 /* --- streaming ------------------------------------------------------------------------ */
@@ -88,12 +89,12 @@ static void stream_begin(struct exchange *self)
     if (self->has_begun) {
         return;
     }
-    http_stream_begin(self);
-    out = http_event_begin(self, &at);
+    exchange_stream_begin(self);
+    out = exchange_event_begin(self, &at);
     if (out && openai_chunk_role(&self->run, out)) {
         conn_kill(self->call.conn);
     } else if (out) {
-        http_event_end(self, out, at);
+        exchange_event_end(self, out, at);
     }
 }
 
@@ -105,11 +106,11 @@ static void text_send(struct exchange *self, struct span text)
     if (text.len == 0) {
         return;
     }
-    out = http_event_begin(self, &at);
+    out = exchange_event_begin(self, &at);
     if (out && openai_chunk_text(&self->run, text, out)) {
         conn_kill(self->call.conn);
     } else if (out) {
-        http_event_end(self, out, at);
+        exchange_event_end(self, out, at);
     }
 }
 
@@ -148,19 +149,19 @@ static void stream_finish(struct exchange *self, const struct msg_run_done *done
     if (done->has_text) {
         text_send(self, done->text);
     }
-    out = http_event_begin(self, &at);
+    out = exchange_event_begin(self, &at);
     if (out && !openai_chunk_finish(&self->run, done->finish_reason, out)) {
-        http_event_end(self, out, at);
+        exchange_event_end(self, out, at);
     }
-    out = self->has_usage ? http_event_begin(self, &at) : NULL;
+    out = self->has_usage ? exchange_event_begin(self, &at) : NULL;
     if (out && !openai_chunk_usage(&self->run, &usage, out)) {
-        http_event_end(self, out, at);
+        exchange_event_end(self, out, at);
     }
-    out = http_event_begin(self, &at);
+    out = exchange_event_begin(self, &at);
     if (out && !text_buf_add(out, SPAN_LIT("[DONE]"))) {
-        http_event_end(self, out, at);
+        exchange_event_end(self, out, at);
     }
-    http_stream_end(self, false);
+    exchange_stream_end(self, false);
 }
 
 static void whole_finish(struct exchange *self, const struct msg_run_done *done)
@@ -171,7 +172,7 @@ static void whole_finish(struct exchange *self, const struct msg_run_done *done)
     if (openai_completion_write(&self->run, done->text, done->finish_reason, &usage, &text)) {
         conn_kill(self->call.conn);
     }
-    http_exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
+    exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
     text_buf_deinit(&text);
 }
 
@@ -184,7 +185,7 @@ static void on_done(void *state, struct actor *actor, void *cookie, const struct
     (void)actor;
     self->call.id = 0;
     if (!self->call.conn) {
-        http_exchange_destroy(self);
+        exchange_destroy(self);
     } else if (!reply->failure && self->is_streamed) {
         stream_finish(self, reply->msg);
     } else if (!reply->failure) {
@@ -194,7 +195,7 @@ static void on_done(void *state, struct actor *actor, void *cookie, const struct
         if (self->has_begun) {
             stream_fail(self, &error);
         } else {
-            http_exchange_error(self, &error, retry_after_of(reply->failure));
+            exchange_error(self, &error, retry_after_of(reply->failure));
         }
     }
 }
@@ -316,7 +317,7 @@ void completion_start(struct exchange *self)
     }
     pack_deinit(&pack);
     if (r) {
-        http_exchange_error(self, &error, error.status == 503 ? 1 : 0);
+        exchange_error(self, &error, error.status == 503 ? 1 : 0);
     }
 }
 
@@ -393,7 +394,7 @@ static void models_answer(struct exchange *self, const struct msg_router_agent_l
     int r = 0;
 
     if (is_one && (!model_id_of(self->request.path, id, &wanted) || !openai_agent_of(wanted, &agent_id))) {
-        http_exchange_error(self, &error, 0);
+        exchange_error(self, &error, 0);
         return;
     }
     r = is_one ? 0 : text_buf_add(&text, SPAN_LIT("{\"object\":\"list\",\"data\":["));
@@ -406,9 +407,9 @@ static void models_answer(struct exchange *self, const struct msg_router_agent_l
         error.status = 404;
         error.code = "model_not_found";
         (void)snprintf(error.message, sizeof(error.message), "Model '%.*s' not found.", SPAN_FMT(wanted));
-        http_exchange_error(self, &error, 0);
+        exchange_error(self, &error, 0);
     } else {
-        http_exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
+        exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
     }
     text_buf_deinit(&text);
 }
@@ -422,10 +423,10 @@ static void on_agents(void *state, struct actor *actor, void *cookie, const stru
     (void)actor;
     self->call.id = 0;
     if (!self->call.conn) {
-        http_exchange_destroy(self);
+        exchange_destroy(self);
     } else if (reply->failure) {
         error_of(reply->failure, &error);
-        http_exchange_error(self, &error, retry_after_of(reply->failure));
+        exchange_error(self, &error, retry_after_of(reply->failure));
     } else {
         models_answer(self, reply->msg);
     }
@@ -440,6 +441,6 @@ void completion_models(struct exchange *self)
     };
 
     if (actor_call(self->edge->actor, &call, &self->call.id)) {
-        http_exchange_error(self, &error, 1);
+        exchange_error(self, &error, 1);
     }
 }

@@ -4,12 +4,12 @@
 #ifndef EDGE_LISTENER_COMPLETION_H
 #define EDGE_LISTENER_COMPLETION_H
 
-#include "edge/listener/http.h"
+#include "edge/listener/exchange.h"
 
 /* Called as exchange->on_body. */
-void completion_start(struct exchange *exchange);
-void completion_models(struct exchange *exchange);
+void completion_start(struct exchange *self);
+void completion_models(struct exchange *self);
 /* The socket took what was queued: more may come. */
-void completion_drained(struct exchange *exchange);
+void completion_drained(struct exchange *self);
 
 #endif

@@ -62,7 +62,7 @@ struct text_buf *conn_out(struct conn *self)
     if (!self->out.data && edge->spares_n > 0) {
         self->out = edge->spares[--edge->spares_n];
     }
-    if (self->out_at > LIMIT_WRITE && self->out_at > self->out.len / 2) {
+    if (self->out.data && self->out_at > LIMIT_WRITE && self->out_at > self->out.len / 2) {
         memmove(self->out.data, self->out.data + self->out_at, self->out.len - self->out_at);
         self->out.len -= self->out_at;
         self->out_at = 0;

@@ -85,11 +85,12 @@ static size_t digits_write(char *at, uint64_t number)
 /* The frame's end: sequence number, state version, closing brace. */
 static size_t tail_write(const struct fanout *self, uint64_t seq, char tail[TAIL_MAX])
 {
+    static const struct span key = { ",\"seq\":", 7 };
     size_t len = 0;
 
     if (seq) {
-        memcpy(tail, ",\"seq\":", 7);
-        len = 7 + digits_write(tail + 7, seq);
+        memcpy(tail, key.ptr, key.len);
+        len = key.len + digits_write(tail + key.len, seq);
     }
     memcpy(tail + len, self->version.ptr, self->version.len);
     len += self->version.len;

@@ -90,8 +90,10 @@ void handshake_drop(struct conn *conn, struct ws *ws)
 
 void handshake_free_orphans(struct edge *edge)
 {
-    while (edge->orphan_handshakes) {
-        handshake_destroy(CONTAINER_OF(edge->orphan_handshakes, struct handshake, call));
+    struct call *call;
+
+    while ((call = call_pop(&edge->orphan_handshakes)) != NULL) {
+        handshake_destroy(CONTAINER_OF(call, struct handshake, call));
     }
 }
 

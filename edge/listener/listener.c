@@ -21,6 +21,7 @@
 #include "edge/listener/accept.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/event.h"
+#include "edge/listener/exchange.h"
 #include "edge/listener/handshake.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/http.h"
@@ -275,7 +276,7 @@ static void edge_deinit(void *state, struct actor *actor)
     accept_close(edge);
     conn_context_close(edge);
     handles_close(edge);
-    http_free_orphans(edge);
+    exchange_free_orphans(edge);
     handshake_free_orphans(edge);
     rpc_free_orphans(edge);
     subscription_free_orphans(edge);

@@ -20,7 +20,9 @@ static struct ready_actor *row_add(struct ready *self, struct span address)
         return NULL; /* more agents than we list: the first ones speak for the rest */
     }
     row = &self->actors[self->actors_n++];
-    memcpy(row->address, address.ptr, address.len);
+    if (address.len) {
+        memcpy(row->address, address.ptr, address.len);
+    }
     row->address[address.len] = '\0';
     row->life = ACTOR_LIFE_ABSENT;
     return row;

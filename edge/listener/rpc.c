@@ -342,10 +342,9 @@ void rpc_drop(struct conn *conn, struct ws *ws)
 
 void rpc_free_orphans(struct edge *edge)
 {
-    while (edge->orphan_requests) {
-        struct rpc *self = CONTAINER_OF(edge->orphan_requests, struct rpc, call);
+    struct call *call;
 
-        call_unlink(&self->call);
-        free(self);
+    while ((call = call_pop(&edge->orphan_requests)) != NULL) {
+        free(CONTAINER_OF(call, struct rpc, call));
     }
 }

@@ -189,10 +189,9 @@ void subscription_drop(struct conn *conn, struct ws *ws)
 
 void subscription_free_orphans(struct edge *edge)
 {
-    while (edge->orphan_subscriptions) {
-        struct resolve *self = CONTAINER_OF(edge->orphan_subscriptions, struct resolve, call);
+    struct call *call;
 
-        call_unlink(&self->call);
-        free(self);
+    while ((call = call_pop(&edge->orphan_subscriptions)) != NULL) {
+        free(CONTAINER_OF(call, struct resolve, call));
     }
 }

@@ -1,0 +1,329 @@
+#include "edge/listener/exchange.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bus/base/mem.h"
+#include "bus/value.h"
+#include "edge/listener/edge.h"
+#include "edge/listener/http.h"
+#include "edge/listener/scope.h"
+#include "schema_gen.h"
+
+/* --- answers -------------------------------------------------------------------------- */
+
+void exchange_destroy(struct exchange *self)
+{
+    call_unlink(&self->call);
+    text_buf_deinit(&self->body);
+    if (self->decision.data) {
+        mem_wipe(self->decision.data, self->decision.len);
+    }
+    text_buf_deinit(&self->decision);
+    free(self->model);
+    if (self->head) {
+        mem_wipe(self->head, strlen(self->head));
+    }
+    free(self->head);
+    free(self);
+}
+
+void exchange_abandon(struct exchange *self)
+{
+    self->call.conn = NULL;
+    if (!self->call.id) {
+        exchange_destroy(self);
+        return;
+    }
+    /* The answer to the cancelled call frees it. */
+    call_link(&self->call, &self->edge->orphan_exchanges);
+    actor_call_cancel(self->edge->actor, self->call.id);
+}
+
+void exchange_free_orphans(struct edge *edge)
+{
+    struct call *call;
+
+    while ((call = call_pop(&edge->orphan_exchanges)) != NULL) {
+        exchange_destroy(CONTAINER_OF(call, struct exchange, call));
+    }
+}
+
+/* Takes the exchange off its connection. */
+static struct conn *exchange_detach(struct exchange *self)
+{
+    struct conn *conn = self->call.conn;
+
+    if (conn) {
+        struct http *http = conn->state;
+
+        http->exchange = NULL;
+        self->call.conn = NULL;
+    }
+    return conn;
+}
+
+void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s)
+{
+    struct conn *conn = exchange_detach(self);
+
+    if (conn) {
+        struct http *http = conn->state;
+
+        http->is_kept_alive = http->is_kept_alive && http->body == REQUEST_BODY_NONE;
+        http_answer(conn, (struct response){ .status = status,
+                                             .type = RESPONSE_JSON,
+                                             .body = json,
+                                             .is_head = self->request.method == REQUEST_HEAD,
+                                             .retry_after_s = retry_after_s });
+    }
+    exchange_destroy(self);
+    if (conn) {
+        conn_pump(conn);
+    }
+}
+
+void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s)
+{
+    struct text_buf text = { NULL, 0, 0 };
+    struct conn *conn = self->call.conn;
+
+    if (openai_error_write(error, &text) && conn) {
+        conn_kill(conn);
+    }
+    exchange_answer(self, error->status, (struct span){ text.data, text.len }, retry_after_s);
+    text_buf_deinit(&text);
+}
+
+void exchange_stream_begin(struct exchange *self)
+{
+    struct conn *conn = self->call.conn;
+    struct http *http = conn->state;
+    struct text_buf *out = conn_out(conn);
+    size_t before = out ? out->len : 0;
+    struct response response = { .status = 200,
+                                 .type = RESPONSE_SSE,
+                                 .cache = "no-cache",
+                                 .is_streamed = true,
+                                 .is_http10 = http->is_http10,
+                                 .is_closing = !http->is_kept_alive || http->is_http10,
+                                 .date = edge_date(self->edge) };
+
+    self->has_begun = true;
+    if (!out) {
+        return;
+    }
+    if (response_write(&response, out)) {
+        conn_kill(conn);
+        return;
+    }
+    conn_commit(conn, before);
+}
+
+struct text_buf *exchange_event_begin(struct exchange *self, size_t *ret_at)
+{
+    struct conn *conn = self->call.conn;
+    struct text_buf *out = conn ? conn_out(conn) : NULL;
+    struct http *http = conn ? conn->state : NULL;
+    int r;
+
+    if (!out) {
+        return NULL;
+    }
+    *ret_at = out->len;
+    r = http->is_http10 ? 0 : text_buf_add(out, SPAN_LIT("00000000\r\n"));
+    r = r ? r : text_buf_add(out, SPAN_LIT("data: "));
+    if (r) {
+        conn_kill(conn);
+        return NULL;
+    }
+    return out;
+}
+
+void exchange_event_end(struct exchange *self, struct text_buf *out, size_t at)
+{
+    struct conn *conn = self->call.conn;
+    struct http *http = conn->state;
+    int r = text_buf_add(out, SPAN_LIT("\n\n"));
+
+    if (!r && !http->is_http10) {
+        response_chunk_head(out->data + at, out->len - at - RESPONSE_CHUNK_HEAD);
+        r = text_buf_add(out, SPAN_LIT("\r\n"));
+    }
+    if (r) {
+        conn_kill(conn);
+        return;
+    }
+    conn_commit(conn, at);
+}
+
+void exchange_stream_end(struct exchange *self, bool is_broken)
+{
+    struct conn *conn = exchange_detach(self);
+    struct http *http = conn ? conn->state : NULL;
+
+    exchange_destroy(self);
+    if (!conn) {
+        return;
+    }
+    if (!http->is_http10) {
+        (void)conn_send(conn, SPAN_LIT("0\r\n\r\n")); /* false: the connection ends anyway */
+    }
+    http->stage = HTTP_HEAD;
+    http->scanned = 0;
+    if (is_broken || http->is_http10 || !http->is_kept_alive) {
+        conn_finish(conn);
+    } else {
+        conn_deadline(conn, TIME_KEEP_ALIVE_MS);
+        conn_pump(conn);
+    }
+}
+
+/* --- auth ----------------------------------------------------------------------------- */
+
+static void auth_refused(struct exchange *self, const struct failure *failure)
+{
+    int64_t status = value_i64(value_get(failure->details, "_httpStatus"), 0);
+    uint32_t retry_s = (failure->retry_after_ms + 999) / 1000;
+    struct openai_error error = { .status = 401, .type = "unauthorized", .message = "Unauthorized" };
+
+    if (status == 429 || failure->code == FAIL_RATE_LIMITED) {
+        error = (struct openai_error){ .status = 429,
+                                       .type = "rate_limited",
+                                       .message = "Too many failed authentication attempts. Please try again later." };
+    } else if (status != 401) {
+        error = (struct openai_error){ .status = 503, .type = "api_error" };
+        (void)snprintf(error.message, sizeof(error.message), "%.*s", SPAN_FMT(failure->message));
+        retry_s = retry_s ? retry_s : 1;
+    }
+    exchange_error(self, &error, retry_s);
+}
+
+static void body_begin(struct exchange *self)
+{
+    struct conn *conn = self->call.conn;
+    struct http *http = conn->state;
+
+    if (http->body == REQUEST_BODY_NONE) {
+        self->on_body(self);
+        return;
+    }
+    if (self->request.expects_continue) {
+        (void)conn_send(conn, SPAN_LIT("HTTP/1.1 100 Continue\r\n\r\n")); /* false: it ends anyway */
+    }
+    http->stage = HTTP_BODY;
+    conn_deadline(conn, TIME_BODY_MS);
+    conn_pump(conn);
+}
+
+static void on_auth(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
+{
+    struct exchange *self = cookie;
+    const struct msg_auth_decision *decision = reply->msg;
+    struct scope_set scopes;
+
+    (void)state;
+    (void)actor;
+    self->call.id = 0;
+    if (!self->call.conn) {
+        exchange_destroy(self);
+        return;
+    }
+    if (reply->failure) {
+        auth_refused(self, reply->failure);
+        return;
+    }
+    scopes = scope_set_of(decision->role, decision->scopes);
+    if (scope_check(&scopes, schema_method_of(MSG_CHAT_SEND)->scope) != SCOPE_ALLOWED) {
+        exchange_answer(
+            self, 403,
+            SPAN_LIT("{\"ok\":false,\"error\":{\"type\":\"forbidden\",\"message\":\"missing scope: operator.write\"}}"),
+            0);
+        return;
+    }
+    if (text_buf_add(&self->decision, reply->body)) {
+        conn_kill(self->call.conn);
+        return;
+    }
+    body_begin(self);
+}
+
+static struct span bearer_of(const struct request *request)
+{
+    struct span value = request_header(request, "authorization");
+    struct span scheme = { value.ptr, value.len > 7 ? 7 : 0 };
+
+    if (!request_is_word(scheme, "bearer ")) {
+        return (struct span){ NULL, 0 };
+    }
+    value.ptr += 7;
+    value.len -= 7;
+    while (value.len > 0 && value.ptr[0] == ' ') {
+        value.ptr++;
+        value.len--;
+    }
+    return value;
+}
+
+static int auth_ask(struct exchange *self)
+{
+    struct conn *conn = self->call.conn;
+    const struct request *request = &self->request;
+    char remote[PEER_TEXT_MAX];
+    struct msg_auth_http in = { .is_loopback = conn->peer->is_loopback, .path = request->path };
+    struct actor_call call = { .to = "auth", .msg = MSG_AUTH_HTTP, .in = &in, .on_answer = on_auth, .cookie = self };
+
+    peer_text(conn->peer, remote);
+    in.remote = span_from(remote);
+    in.origin = request_header(request, "origin");
+    in.has_origin = in.origin.len > 0;
+    in.host = request_header(request, "host");
+    in.has_host = in.host.len > 0;
+    in.has_has_proxy_header = true;
+    in.has_proxy_header = http_is_proxied(request);
+    in.bearer = bearer_of(request);
+    in.has_bearer = in.bearer.len > 0;
+    return actor_call(self->edge->actor, &call, &self->call.id);
+}
+
+/* The head is copied: the answer of auth comes after the bytes it was read from are gone. */
+static struct exchange *exchange_new(struct conn *conn, struct span head)
+{
+    struct exchange *self = calloc(1, sizeof(*self));
+
+    if (!self) {
+        return NULL;
+    }
+    self->edge = conn->edge;
+    self->head = malloc(head.len + 1);
+    if (!self->head) {
+        free(self);
+        return NULL;
+    }
+    memcpy(self->head, head.ptr, head.len);
+    self->head[head.len] = '\0';
+    if (request_parse((struct span){ self->head, head.len }, &self->request)) {
+        exchange_destroy(self);
+        return NULL;
+    }
+    self->call.conn = conn;
+    return self;
+}
+
+void exchange_begin(struct conn *conn, struct span head, void (*on_body)(struct exchange *))
+{
+    struct http *http = conn->state;
+    struct exchange *self = exchange_new(conn, head);
+
+    if (!self) {
+        http_refuse(conn, 503, "Service Unavailable");
+        return;
+    }
+    self->on_body = on_body;
+    http->exchange = self;
+    http->stage = HTTP_WAIT;
+    conn_deadline(conn, 0);
+    if (auth_ask(self)) {
+        exchange_error(self, &(struct openai_error){ .status = 503, .type = "api_error", .message = "Busy." }, 1);
+    }
+}

@@ -1,0 +1,53 @@
+/*
+ * exchange: one request under /v1/ from its head to its answer: auth first, then the body,
+ * then whoever answers.
+ */
+#ifndef EDGE_LISTENER_EXCHANGE_H
+#define EDGE_LISTENER_EXCHANGE_H
+
+#include "edge/http/openai.h"
+#include "edge/http/request.h"
+#include "edge/listener/call.h"
+#include "edge/listener/conn.h"
+
+struct edge;
+
+struct exchange {
+    struct call call;
+    struct edge *edge;
+    char *head; /* what `request` points into */
+    struct request request;
+    struct text_buf body;
+    struct text_buf decision;               /* of auth, packed */
+    void (*on_body)(struct exchange *self); /* auth agreed and the body is complete */
+
+    /* a run of chat completions */
+    struct openai_run run;
+    char *model;
+    uint32_t debt; /* bytes of chunks not yet granted again */
+    bool is_streamed;
+    bool has_usage;
+    bool has_begun; /* the head of the streamed answer is out */
+};
+
+/* Begins one on a connection; `on_body` is called when auth has agreed and the body is there. */
+void exchange_begin(struct conn *conn, struct span head, void (*on_body)(struct exchange *self));
+
+/* Whole answers; the exchange is over after it. `error` becomes the body. */
+void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s);
+void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
+/* A streamed answer: its head, one event, and the end. */
+void exchange_stream_begin(struct exchange *self);
+/* Opens an event for writing in place; NULL when the connection is gone. */
+struct text_buf *exchange_event_begin(struct exchange *self, size_t *ret_at);
+void exchange_event_end(struct exchange *self, struct text_buf *out, size_t at);
+/* Ends it; `is_broken` also closes the connection. */
+void exchange_stream_end(struct exchange *self, bool is_broken);
+
+/* Frees an exchange that nobody waits for any more. */
+void exchange_destroy(struct exchange *self);
+void exchange_free_orphans(struct edge *edge);
+/* The connection is gone: cancels what was asked for it. */
+void exchange_abandon(struct exchange *self);
+
+#endif
