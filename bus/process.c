@@ -86,6 +86,8 @@ static void everything_close(struct process *self)
 {
     handle_close(&self->on_term);
     handle_close(&self->on_int);
+    handle_close(&self->on_hup);
+    handle_close(&self->on_usr1);
     handle_close(&self->on_child);
     handle_close(&self->stop_timer);
     for (size_t i = 0; i < self->hosts_n; i++) {
@@ -139,6 +141,18 @@ static void on_signal(uv_signal_t *signal, int number)
 {
     (void)number;
     process_stop(signal->data, 0);
+}
+
+/* SIGUSR1: fresh processes behind the same sockets. */
+static void on_restart_signal(uv_signal_t *signal, int number)
+{
+    struct process *self = signal->data;
+
+    (void)number;
+    log_info("process_restart_asked", "by=SIGUSR1");
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        process_host_restart(&self->hosts[i]);
+    }
 }
 
 /* --- ready ---------------------------------------------------------------------------------- */
@@ -469,6 +483,8 @@ static int watches_init(struct process *self)
     self->stop_timer.data = self;
     r = r ? FAULT(r) : signal_watch(self, &self->on_term, on_signal, SIGTERM);
     r = r ? r : signal_watch(self, &self->on_int, on_signal, SIGINT);
+    r = r ? r : signal_watch(self, &self->on_hup, on_signal, SIGHUP); /* its terminal is gone */
+    r = r ? r : signal_watch(self, &self->on_usr1, on_restart_signal, SIGUSR1);
     r = r ? r : signal_watch(self, &self->on_child, on_sigchld, SIGCHLD);
     return r;
 }

@@ -29,7 +29,8 @@ struct process_opts {
     void *arg;
 };
 
-/* Runs until SIGTERM/SIGINT. 0, or the exit code that the command line should use. */
+/* Runs until SIGTERM, SIGINT or SIGHUP; SIGUSR1 restarts every host. 0, or the exit code
+ * that the command line should use. */
 int process_run(const struct process_opts *opts);
 
 #endif

@@ -43,6 +43,8 @@ struct process {
     uv_loop_t loop;
     uv_signal_t on_term;
     uv_signal_t on_int;
+    uv_signal_t on_hup;
+    uv_signal_t on_usr1;
     uv_signal_t on_child;
     uv_timer_t stop_timer;
     struct node *node; /* address "supervisor" */

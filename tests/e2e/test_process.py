@@ -153,6 +153,15 @@ def test_the_operator_restarts_one_actor_and_one_host(fresh_gateway):
         assert refused["error"]["code"] == "INVALID_REQUEST"
 
 
+def test_a_signal_restarts_every_host_behind_the_same_sockets(fresh_gateway):
+    running = fresh_gateway().start()
+    before = {host["pid"] for host in hosts(running)}
+    running.process.send_signal(signal.SIGUSR1)
+    until(lambda: not before & {host["pid"] for host in hosts(running)} and is_whole(running), 20, "fresh processes")
+    assert running.process.poll() is None
+    assert all(host["restarts"] == 0 for host in hosts(running)), "nothing has crashed"
+
+
 def test_the_operator_stops_it(fresh_gateway):
     running = fresh_gateway().start()
     with Control(running) as control:
