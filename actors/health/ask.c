@@ -18,33 +18,51 @@ bool health_is_stale(const struct health *self)
     return self->wants_roster || self->wants_sessions || self->wants_channels;
 }
 
-static void answer_waiters(struct health *self, struct actor *actor)
+static void waiter_answer(struct health *self, struct actor *actor, const struct health_waiter *waiter,
+                          struct pack *channels)
 {
-    struct pack channels;
-    size_t count = self->waiters_n;
+    struct span body = body_span(&self->health);
 
-    pack_init(&channels, 0);
-    self->waiters_n = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct health_waiter *waiter = &self->waiters[i];
-        struct span body = body_span(&self->health);
-
-        if (waiter->want == HEALTH_WANT_STATUS || waiter->want == HEALTH_WANT_STATUS_ADMIN) {
-            body = body_span(&self->status[waiter->want == HEALTH_WANT_STATUS_ADMIN]);
-        } else if (waiter->want == HEALTH_WANT_CHANNELS && !channels.len) {
+    if (waiter->want == HEALTH_WANT_STATUS || waiter->want == HEALTH_WANT_STATUS_ADMIN) {
+        body = body_span(&self->status[waiter->want == HEALTH_WANT_STATUS_ADMIN]);
+    } else if (waiter->want == HEALTH_WANT_CHANNELS) {
+        if (!channels->len) {
             struct report_input in = health_input(self);
 
-            report_channels(&in, &channels);
+            report_channels(&in, channels);
         }
-        if (waiter->want == HEALTH_WANT_CHANNELS) {
-            body = pack_span(&channels);
-        }
-        (void)actor_token_reply_span(actor, waiter->token, body); /* void when the asker gave up */
+        body = pack_span(channels);
     }
-    pack_deinit(&channels);
+    (void)actor_token_reply_span(actor, waiter->token, body); /* void when the asker gave up */
 }
 
-/* Somebody does not answer: whoever waits gets what is known. */
+static void on_patience(uv_timer_t *timer);
+
+/* Those whose patience ends at `now` or before; the timer is set for the rest. */
+static void answer_waiters(struct health *self, struct actor *actor, uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+    size_t left_n = 0;
+    struct pack channels;
+
+    pack_init(&channels, 0);
+    for (size_t i = 0; i < self->waiters_n; i++) {
+        if (self->waiters[i].due > now) {
+            next = self->waiters[i].due < next ? self->waiters[i].due : next;
+            self->waiters[left_n++] = self->waiters[i];
+        } else {
+            waiter_answer(self, actor, &self->waiters[i], &channels);
+        }
+    }
+    self->waiters_n = left_n;
+    pack_deinit(&channels);
+    uv_timer_stop(&self->patience);
+    if (left_n) {
+        uv_timer_start(&self->patience, on_patience, next - now, 0);
+    }
+}
+
+/* Somebody does not answer: whoever waited long enough gets what is known. */
 static void on_patience(uv_timer_t *timer)
 {
     struct health *self = timer->data;
@@ -55,16 +73,20 @@ static void on_patience(uv_timer_t *timer)
         actor_fault(actor, r);
         return;
     }
-    answer_waiters(self, actor);
+    answer_waiters(self, actor, uv_now(actor_loop(actor)));
 }
 
 static void round_finish(struct health *self, struct actor *actor)
 {
+    uint32_t probe_ms = self->probe_next_ms;
     int r;
 
-    uv_timer_stop(&self->patience);
     self->took_ms = uv_now(actor_loop(actor)) - self->asked_at;
-    r = health_pack(self, actor, false);
+    self->probe_next_ms = 0;
+    r = probe_ms ? health_ask(self, actor, probe_ms) : health_pack(self, actor, false);
+    if (!r && probe_ms) {
+        return; /* everyone waits on: somebody asked for a probe while this round was on */
+    }
     if (!r && self->is_again) {
         self->is_again = false;
         health_ask_soon(self);
@@ -73,7 +95,7 @@ static void round_finish(struct health *self, struct actor *actor)
         actor_fault(actor, r);
         return;
     }
-    answer_waiters(self, actor);
+    answer_waiters(self, actor, UINT64_MAX);
 }
 
 static void part_finish(struct health *self, struct actor *actor)
@@ -264,6 +286,7 @@ int health_ask(struct health *self, struct actor *actor, uint32_t probe_ms)
 
     if (self->open_n) {
         self->is_again = self->is_again || health_is_stale(self);
+        self->probe_next_ms = probe_ms > self->probe_next_ms ? probe_ms : self->probe_next_ms;
         return 0;
     }
     self->asked_at = uv_now(actor_loop(actor));
@@ -314,18 +337,10 @@ void health_ask_soon(struct health *self)
     uv_timer_start(&self->soon, on_soon, self->soon_due - now, 0);
 }
 
-static void patience_extend(struct health *self, uint32_t most_ms)
-{
-    uint64_t due = uv_now(self->patience.loop) + most_ms;
-
-    if (!uv_is_active((uv_handle_t *)&self->patience) || due > self->patience_due) {
-        self->patience_due = due;
-        uv_timer_start(&self->patience, on_patience, most_ms, 0);
-    }
-}
-
 int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want want, uint32_t most_ms)
 {
+    uint64_t now;
+
     if (self->waiters_n == self->waiters_cap) {
         size_t cap = self->waiters_cap ? self->waiters_cap * 2 : 16;
         struct health_waiter *grown = realloc(self->waiters, cap * sizeof(*grown));
@@ -336,7 +351,10 @@ int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want wan
         self->waiters = grown;
         self->waiters_cap = cap;
     }
-    self->waiters[self->waiters_n++] = (struct health_waiter){ actor_defer(ctx, NULL), want };
-    patience_extend(self, most_ms);
+    now = uv_now(self->patience.loop);
+    self->waiters[self->waiters_n++] = (struct health_waiter){ actor_defer(ctx, NULL), now + most_ms, want };
+    if (!uv_is_active((uv_handle_t *)&self->patience) || uv_timer_get_due_in(&self->patience) > most_ms) {
+        uv_timer_start(&self->patience, on_patience, most_ms, 0);
+    }
     return 0;
 }

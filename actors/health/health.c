@@ -227,6 +227,9 @@ static bool may_answer(const struct health *self, struct actor *actor)
     if (!self->asked_at) {
         return false;
     }
+    if (self->open_n && age_ms >= HEALTH_PATIENCE_MS) {
+        return true; /* somebody does not answer: what others know is not held back for him */
+    }
     return age_ms < HEALTH_ROUND_LEAST_MS || (!health_is_stale(self) && age_ms < HEALTH_ROUND_MOST_MS);
 }
 

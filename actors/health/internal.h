@@ -12,7 +12,7 @@
 
 #define HEALTH_ROUND_LEAST_MS 50  /* between two rounds of questions, however much changes */
 #define HEALTH_ROUND_MOST_MS 2000 /* old answers are asked anew when somebody wants to know */
-#define HEALTH_PATIENCE_MS 100U   /* that a round may delay an answer */
+#define HEALTH_PATIENCE_MS 30U    /* that a round may delay an answer */
 
 /* What a deferred asker wants once the questions are answered. */
 enum health_want {
@@ -24,6 +24,7 @@ enum health_want {
 
 struct health_waiter {
     struct actor_token token;
+    uint64_t due; /* loop time, ms: then what is known must do */
     enum health_want want;
 };
 
@@ -62,11 +63,11 @@ struct health {
     uv_timer_t soon;   /* gathers changes that come together */
     uint64_t soon_due;
     uv_timer_t patience; /* of those who wait for a round */
-    uint64_t patience_due;
-    uv_timer_t tell; /* gathers presence events that come together */
+    uv_timer_t tell;     /* gathers presence events that come together */
     uint64_t told_at;
 
-    unsigned open_n; /* questions of the round under way */
+    unsigned open_n;        /* questions of the round under way */
+    uint32_t probe_next_ms; /* a probe is wanted as soon as it is over */
     bool wants_roster;
     bool wants_sessions;
     bool wants_channels;

@@ -10,7 +10,7 @@
  *
  * It prints {"id", "chunk", "body"}, {"id", "ok", "body"} or {"id", "ok", "code", "message", …},
  * {"event", "body"} of topics and {"life", "state"} of actors. The end of the input stops it.
- * An agent whose id begins with "bad" cannot start.
+ * An agent whose id begins with "bad" cannot start; one with "deaf" starts and then hangs for ever.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -256,8 +256,29 @@ static int bad_init(void *state, struct actor *actor, const char *arg)
     return FAULT(-EIO);
 }
 
+static void on_deaf(uv_timer_t *timer)
+{
+    (void)timer;
+    for (;;) {
+        (void)pause();
+    }
+}
+
+/* Ready like any other, and then never back in its loop. */
+static int deaf_init(void *state, struct actor *actor, const char *arg)
+{
+    static uv_timer_t timer; /* there is one such agent, and it never ends */
+    int r = agent_actor.init(state, actor, arg);
+
+    r = r ? r : uv_timer_init(actor_loop(actor), &timer);
+    return r ? r : uv_timer_start(&timer, on_deaf, 200, 0);
+}
+
 static int agent_init(void *state, struct actor *actor, const char *arg)
 {
+    if (strncmp(arg, "deaf", 4) == 0) {
+        return deaf_init(state, actor, arg);
+    }
     return strncmp(arg, "bad", 3) == 0 ? bad_init(state, actor, arg) : agent_actor.init(state, actor, arg);
 }
 

@@ -1,5 +1,7 @@
 """One snapshot of everyone, and who is connected."""
 
+import time
+
 import pytest
 
 from rig import Failed
@@ -139,3 +141,19 @@ def test_a_probe_asks_everyone_anew(one):
 def test_a_message_that_health_does_not_know_is_refused(one):
     with pytest.raises(Failed):
         one.health("chat.send", {"sessionKey": "main", "message": "x", "idempotencyKey": "k"})
+
+
+def test_an_agent_that_hangs_holds_nobody_up(make):
+    rig = make({"agents": {"list": [{"id": "main"}, {"id": "deaf"}]}})
+    rig.until(lambda: rig.lives.get("agent/main") == "ready", "the agent")
+    rig.ask_until(lambda h: h["ok"] and "agent/deaf did not answer" in h.get("degraded", ""), "health", to="health")
+    slowest, deadline = 0, time.monotonic() + 3
+    while time.monotonic() < deadline:
+        before = time.monotonic()
+        assert rig.health("health")["agents"][0]["agentId"] == "main"
+        rig.health("health_snapshot")
+        slowest = max(slowest, time.monotonic() - before)
+    assert slowest < 0.5  # a question is given up after one second, an answer is not held back so long
+    listed = rig.call("sessions.list")
+    assert [gone["agentId"] for gone in listed["unavailable"]] == ["deaf"]
+    rig.kill()  # a thread that hangs cannot stop
