@@ -118,7 +118,7 @@ bool actor_ctx_is_call(const struct actor_ctx *ctx);
 /* Answers the call in hand. `msg` describes the struct `out`. On a cast: does nothing. */
 int actor_reply(struct actor_ctx *ctx, const struct schema_msg *msg, const void *out);
 /* Answers with bytes that are already packed. */
-int actor_reply_span(struct actor_ctx *ctx, struct span body);
+int actor_reply_span(struct actor_ctx *ctx, struct span bytes);
 int actor_reply_body(struct actor_ctx *ctx, const struct body *body);
 /* Keeps a text for the failure that the handler is about to return; returns `code`. */
 int actor_fail(struct actor_ctx *ctx, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -130,7 +130,7 @@ int actor_fail_with(struct actor_ctx *ctx, const struct failure *failure);
  * and trace. With `msg` NULL method and body go on unchanged, else `out` replaces them.
  */
 int actor_forward(struct actor_ctx *ctx, const char *to, const struct schema_msg *msg, const void *out);
-int actor_forward_span(struct actor_ctx *ctx, const char *to, const struct schema_msg *msg, struct span body);
+int actor_forward_span(struct actor_ctx *ctx, const char *to, const struct schema_msg *msg, struct span bytes);
 
 /* A call to be answered later. Zero is "none". Void after it was answered or cancelled:
  * using it then does nothing. What is open when the actor stops fails as UNAVAILABLE. */
@@ -140,7 +140,7 @@ struct actor_token {
 struct actor_token actor_defer(struct actor_ctx *ctx, void *cookie);
 bool actor_token_is_open(struct actor *self, struct actor_token token);
 int actor_token_reply(struct actor *self, struct actor_token token, const struct schema_msg *msg, const void *out);
-int actor_token_reply_span(struct actor *self, struct actor_token token, struct span body);
+int actor_token_reply_span(struct actor *self, struct actor_token token, struct span bytes);
 int actor_token_fail(struct actor *self, struct actor_token token, const struct failure *failure);
 /* Text for code alone. */
 int actor_token_fail_text(struct actor *self, struct actor_token token, int code, const char *fmt, ...)

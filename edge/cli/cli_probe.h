@@ -16,7 +16,7 @@ enum {
     CLI_PROBE_CONFIG = 1U << 3,
     CLI_PROBE_HEARTBEAT = 1U << 4,
     CLI_PROBE_ALL_SCOPES = 1U << 6, /* ask for more than read permission */
-    CLI_PROBE_LIVE = 1U << 5, /* the gateway shall look at its channels now, not answer from its snapshot */
+    CLI_PROBE_LIVE = 1U << 5,       /* the gateway shall look at its channels now, not answer from its snapshot */
 };
 
 #define CLI_PROBE_ANSWERS_N 5

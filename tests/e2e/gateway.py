@@ -68,7 +68,7 @@ class Gateway:
     @property
     def environment(self):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENCLAW_")}
-        options = f"log_path={self.sanitizer_log}:log_exe_name=1"
+        options = f"log_path='{self.sanitizer_log}':log_exe_name=1"
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
             kept[name] = f"{kept[name]}:{options}" if kept.get(name) else options
         return {**kept, "HOME": self.state_dir, "OPENCLAW_STATE_DIR": self.state_dir,
