@@ -13,6 +13,7 @@
 #include "edge/http/response.h"
 #include "edge/listener/conn.h"
 #include "edge/listener/limits.h"
+#include "edge/listener/memo.h"
 #include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
 
@@ -73,6 +74,7 @@ struct edge {
     char auth_mode[16]; /* empty while unknown */
 
     struct text_buf features; /* the JSON object of hello-ok, made once */
+    struct memo memo;         /* the newest large answer as JSON */
     struct text_buf scratch;  /* text under construction; valid until the next use */
     struct pack pack;         /* body under construction; valid until the next use */
     char date_text[RESPONSE_DATE_MAX];

@@ -18,16 +18,6 @@ int frame_answer_open(struct span id, struct text_buf *out)
     return r ? r : add(out, SPAN_LIT(",\"ok\":true,\"payload\":"));
 }
 
-int frame_answer(struct span id, struct span payload, struct text_buf *out)
-{
-    int r = frame_answer_open(id, out);
-
-    if (!r) {
-        r = payload.len ? json_from_value(payload, out) : add(out, SPAN_LIT("{}"));
-    }
-    return r ? r : add(out, SPAN_LIT("}"));
-}
-
 /* Key (a packed string) and value of one pair; `*is_first` is cleared. */
 static int pair_add(struct span key, struct span item, bool *is_first, struct text_buf *out)
 {

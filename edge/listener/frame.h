@@ -12,10 +12,8 @@
 #include "bus/failure.h"
 #include "bus/json.h"
 
-/* `id` is the raw JSON text of the request's id. `payload` is one packed value, or empty
- * for an answer without one. */
-int frame_answer(struct span id, struct span payload, struct text_buf *out);
-/* Up to the payload, whose JSON and a closing "}" the caller writes. */
+/* Up to the payload, whose JSON and a closing "}" the caller writes. `id` is the raw JSON
+ * text of the request's id. */
 int frame_answer_open(struct span id, struct text_buf *out);
 /* `details` of the failure lose keys that begin with "_". */
 int frame_refusal(struct span id, const struct failure *failure, struct text_buf *out);

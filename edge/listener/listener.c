@@ -286,6 +286,7 @@ static void edge_deinit(void *state, struct actor *actor)
     }
     text_buf_deinit(&edge->features);
     text_buf_deinit(&edge->scratch);
+    memo_deinit(&edge->memo);
     pack_deinit(&edge->pack);
 }
 

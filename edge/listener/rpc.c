@@ -116,7 +116,11 @@ static void answer_send(struct conn *conn, struct span id, struct span body)
     if (!out) {
         return;
     }
-    r = frame_answer(id, body, out);
+    r = frame_answer_open(id, out);
+    if (!r) {
+        r = body.len ? memo_json(&conn->edge->memo, body, out) : text_buf_add(out, SPAN_LIT("{}"));
+    }
+    r = r ? r : text_buf_add(out, SPAN_LIT("}"));
     if (!r) {
         ws_end(conn, out, at);
         return;

@@ -9,6 +9,7 @@
 #include "bus/pack.h"
 #include "edge/http/response.h"
 #include "edge/listener/frame.h"
+#include "edge/listener/memo.h"
 #include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
 #include "edge/listener/scope.h"
@@ -107,8 +108,42 @@ static void keeps_internal_keys_from_clients(void **state)
     assert_int_equal(frame_event_open(SPAN_LIT("chat"), failure.details, &out), 0);
     assert_string_equal(text_of(&out), "{\"type\":\"event\",\"event\":\"chat\",\"payload\":{\"code\":\"c\"}");
     out.len = 0;
-    assert_int_equal(frame_answer(SPAN_LIT("\"1\""), (struct span){ "\x93\x01\xc3\xc0", 4 }, &out), 0);
-    assert_string_equal(text_of(&out), "{\"type\":\"res\",\"id\":\"1\",\"ok\":true,\"payload\":[1,true,null]}");
+    assert_int_equal(frame_answer_open(SPAN_LIT("\"1\""), &out), 0);
+    assert_string_equal(text_of(&out), "{\"type\":\"res\",\"id\":\"1\",\"ok\":true,\"payload\":");
+    text_buf_deinit(&out);
+    pack_deinit(&pack);
+}
+
+static struct span long_text(struct pack *pack, char letter)
+{
+    char text[600];
+
+    memset(text, letter, sizeof(text));
+    pack_reset(pack);
+    pack_str(pack, (struct span){ text, sizeof(text) });
+    return pack_span(pack);
+}
+
+static void remembers_only_the_answer_it_was_given_last(void **state)
+{
+    static const char order[] = "aabbabA"; /* again, another, back; 'A' differs from 'a' by one bit in every byte */
+    struct memo memo = { { NULL, 0, 0 }, { NULL, 0, 0 } };
+    struct text_buf out = { NULL, 0, 0 };
+    struct pack pack;
+
+    (void)state;
+    pack_init(&pack, 0);
+    for (size_t i = 0; i + 1 < sizeof(order); i++) {
+        out.len = 0;
+        assert_int_equal(memo_json(&memo, long_text(&pack, order[i]), &out), 0);
+        assert_int_equal(out.len, 602);
+        assert_int_equal(out.data[1], order[i]);
+        assert_int_equal(out.data[600], order[i]);
+    }
+    out.len = 0;
+    assert_int_equal(memo_json(&memo, (struct span){ "\x93\x01\xc3\xc0", 4 }, &out), 0);
+    assert_string_equal(text_of(&out), "[1,true,null]");
+    memo_deinit(&memo);
     text_buf_deinit(&out);
     pack_deinit(&pack);
 }
@@ -266,6 +301,7 @@ int main(void)
         cmocka_unit_test(frames_a_streamed_response),
         cmocka_unit_test(dates_do_not_follow_the_locale),
         cmocka_unit_test(keeps_internal_keys_from_clients),
+        cmocka_unit_test(remembers_only_the_answer_it_was_given_last),
         cmocka_unit_test(says_nothing_about_details_that_are_all_internal),
         cmocka_unit_test(scopes_follow_their_rules),
         cmocka_unit_test(events_are_seen_by_those_who_may),
