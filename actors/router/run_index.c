@@ -25,7 +25,6 @@ static size_t set_of(uint64_t hash)
 
 void run_index_init(struct run_index *self, uint64_t seed)
 {
-    memset(self, 0, sizeof(*self));
     self->seed = seed;
 }
 

@@ -27,6 +27,7 @@ struct run_index {
     struct run_index_slot slots[RUN_INDEX_SLOTS];
 };
 
+/* `self` is zeroed memory, and stays untouched until it is used. */
 void run_index_init(struct run_index *self, uint64_t seed);
 /* Remembers, pushing out the oldest entry of the same set. */
 void run_index_put(struct run_index *self, struct span run_id, const char *agent);
