@@ -19,6 +19,6 @@ void sink_install(enum log_level lowest, enum log_level console, const char *hos
  * also from outside of its handlers, and is kept while the log actor is not ready (so
  * that the log tells of its own death). NULL before it goes.
  */
-void sink_set_node(struct actor *actor);
+void sink_set_node(struct actor *node);
 
 #endif
