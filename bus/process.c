@@ -31,7 +31,7 @@
 static const struct supervisor_policy policy_killed = {
     .initial_ms = 50,
     .factor = 2,
-    .max_ms = 500,
+    .max_ms = 250,
     .jitter_pct = 20,
     .intensity = SUPERVISOR_INTENSITY_NONE,
     .stable_ms = 500,
