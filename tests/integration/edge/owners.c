@@ -200,8 +200,11 @@ const struct actor_def owner_health = {
 
 /* --- router ------------------------------------------------------------------------------ */
 
+struct router;
+
 struct run {
     struct run *next;
+    struct router *router;
     struct actor_token token;
     struct actor *actor;
     uv_timer_t timer;
@@ -212,6 +215,7 @@ struct run {
 };
 
 struct router {
+    struct run *runs;
     uint64_t cancelled;
     uint64_t started;
 };
@@ -239,6 +243,12 @@ static void on_run_closed(uv_handle_t *handle)
 
 static void run_end(struct run *self)
 {
+    struct run **at = &self->router->runs;
+
+    while (*at != self) {
+        at = &(*at)->next;
+    }
+    *at = self->next;
     uv_close((uv_handle_t *)&self->timer, on_run_closed);
 }
 
@@ -315,6 +325,9 @@ static int run_begin(struct router *router, struct actor_ctx *ctx, struct span s
     struct run *self = mem_new(sizeof(*self));
 
     router->started++;
+    self->router = router;
+    self->next = router->runs;
+    router->runs = self;
     self->actor = actor_ctx_actor(ctx);
     self->left = script_number(script, "deltas=", 3);
     self->period = script_number(script, "period=", 0);
@@ -524,6 +537,16 @@ static int on_resolve(void *state, struct actor_ctx *ctx, const void *msg)
     return actor_reply(ctx, MSG_ROUTER_RESOLVED, &out);
 }
 
+static void router_deinit(void *state, struct actor *actor)
+{
+    struct router *self = state;
+
+    (void)actor;
+    while (self->runs) {
+        run_end(self->runs);
+    }
+}
+
 static const struct actor_route router_routes[] = {
     { MSG_AGENT_RUN, on_agent_run, 0 },
     { MSG_CHAT_SEND, on_chat_send, 0 },
@@ -536,6 +559,7 @@ const struct actor_def owner_router = { .name = "router",
                                         .state_size = sizeof(struct router),
                                         .routes = router_routes,
                                         .routes_n = ARRAY_LEN(router_routes),
+                                        .deinit = router_deinit,
                                         .on_cancel = on_cancel,
                                         .on_credit = on_credit };
 
