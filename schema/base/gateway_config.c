@@ -325,6 +325,7 @@ static int document_load(const char *path, struct config_lookup lookup, struct p
 
     pack_init(&parsed, 0);
     int r = config_file_read(path, &text, error);
+    bool is_absent = r == CONFIG_FILE_E_ABSENT; /* the outcomes of the steps below share its number */
     if (!r) {
         r = config_file_parse((struct span){ text.data, text.len }, path, &parsed, error);
     }
@@ -336,7 +337,7 @@ static int document_load(const char *path, struct config_lookup lookup, struct p
     }
     text_buf_deinit(&text);
     pack_deinit(&parsed);
-    if (r == CONFIG_FILE_E_ABSENT) {
+    if (is_absent) {
         return 0;
     }
     return r > 0 ? GATEWAY_CONFIG_E_REFUSED : r;

@@ -157,6 +157,19 @@ static void never_touches_a_file_that_is_there(void **state)
     assert_int_equal(config_create(path, 1, "T", &error), CONFIG_CREATE_E_EXISTS);
 }
 
+static void a_variable_that_is_not_set_is_named_before_anything_starts(void **state)
+{
+    struct config_error error = { 0 };
+    struct gateway_overrides none = { 0 };
+    struct gateway_config config;
+    char path[160];
+
+    snprintf(path, sizeof(path), "%s/openclaw.json", (char *)*state);
+    file_put(path, "{ gateway: { mode: 'local', auth: { token: 'T' } }, a: { key: '${OPENCLAW_TEST_UNSET}' } }");
+    assert_int_equal(gateway_config_load_guarded(path, &none, &config, &error), GATEWAY_CONFIG_E_REFUSED);
+    assert_non_null(strstr(error.text, "a.key refers to ${OPENCLAW_TEST_UNSET}"));
+}
+
 static void names_the_file_that_it_cannot_write(void **state)
 {
     struct config_error error = { 0 };
@@ -176,6 +189,7 @@ int main(void)
         cmocka_unit_test(puts_the_environment_into_strings),
         cmocka_unit_test_setup_teardown(creates_a_config_that_it_accepts, setup, teardown),
         cmocka_unit_test_setup_teardown(never_touches_a_file_that_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_variable_that_is_not_set_is_named_before_anything_starts, setup, teardown),
         cmocka_unit_test(names_the_file_that_it_cannot_write),
     };
 
