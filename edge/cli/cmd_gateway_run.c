@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -183,6 +184,24 @@ static int config_load(struct start *self)
     return r ? r : auth_flag_check(self);
 }
 
+/* What no definition fits would kill its host again and again until that is given up. */
+static int topology_actors_check(const struct topology *topology)
+{
+    const char *arg;
+
+    for (size_t i = 0; i < topology->hosts_n; i++) {
+        const struct topology_host *host = &topology->hosts[i];
+        for (size_t j = 0; j < host->actors_n; j++) {
+            if (!strchr(host->actors[j], '*') && !compose_def_of(host->actors[j], &arg)) {
+                cli_err("the topology puts \"%s\" on host \"%s\", and this program has no such actor", host->actors[j],
+                        host->name);
+                return CLI_EXIT_CONFIG;
+            }
+        }
+    }
+    return 0;
+}
+
 static int topology_load(struct start *self)
 {
     struct topology_error error = { "" };
@@ -195,7 +214,7 @@ static int topology_load(struct start *self)
         cli_err("%s", error.text);
         return CLI_EXIT_CONFIG;
     }
-    return 0;
+    return topology_actors_check(&self->topology);
 }
 
 /* --- port, state directory, run directory --------------------------------------------------- */

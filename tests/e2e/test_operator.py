@@ -114,6 +114,15 @@ def test_a_missing_topology_file_is_refused(fresh_gateway):
     assert "no-such-file.json5" in running.text()
 
 
+def test_a_topology_with_an_unknown_actor_is_refused_before_anything_starts(fresh_gateway, tmp_path):
+    path = tmp_path / "topology.json5"
+    path.write_text('{ hosts: { main: { actors: ["config", "log", "auth", "health", "router", "edge/0", "nonsense"] } } }')
+    running = fresh_gateway(topology="inproc", arguments=["--topology", str(path)])
+    running.spawn()
+    assert running.process.wait(20) == 78
+    assert '"nonsense"' in running.text() and "host_died" not in running.text()
+
+
 def test_a_refused_token_is_logged_once_per_burst_and_never_shown(fresh_gateway):
     running = fresh_gateway().start()
     for _ in range(5):
