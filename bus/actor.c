@@ -854,6 +854,7 @@ static void parts_init(struct actor *self)
     tap_port_init(&self->tap);
     self->timer_at_ms = UINT64_MAX;
     self->ended_tail = &self->ended;
+    self->events_tail = &self->events;
     random_seed(self);
 }
 

@@ -22,7 +22,7 @@
 #define LINK_PARKED_MAX 4096
 #define ACTOR_BATCH 64 /* mails handled before other handles of the loop get a turn */
 #define ACTOR_BODY_MAX ((size_t)64 * 1024 * 1024)
-#define TOPIC_PARKED_MAX 1024
+#define TOPIC_PARKED_MAX 4096
 
 /* Counters of one actor's life so far; written by its thread, read by its host. */
 struct actor_stats {
@@ -160,9 +160,16 @@ struct topic_pub {
     bool is_known;
     struct link **subscribers;
     size_t subscribers_n;
-    struct parked *parked_head; /* header NULL-sized: only bodies are parked */
-    struct parked **parked_tail;
-    uint32_t parked_n;
+};
+
+/* An event whose subscribers the node has not named yet, or that waits behind such a
+ * one: all topics share one queue, so that a subscriber hears them in the order they
+ * were published in. */
+struct topic_event {
+    struct topic_event *next;
+    struct topic_pub *pub;
+    struct trace_id trace;
+    zmq_msg_t body;
 };
 
 void topic_on_subscribers(struct actor *self, struct span body);
@@ -238,6 +245,9 @@ struct actor {
     struct route_table routes;
     struct route_table topics;
     struct topic_pub *pubs;
+    struct topic_event *events; /* parked, oldest first */
+    struct topic_event **events_tail;
+    uint32_t events_n;
     struct watch *watches;
     struct wheel wheel;
     struct call_slot **call_chunks;

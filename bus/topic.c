@@ -27,7 +27,6 @@ static struct topic_pub *pub_get(struct actor *self, const struct schema_msg *to
     pub = mem_new(sizeof(*pub));
     memcpy(pub->name, topic->name, topic->name_len);
     pub->len = topic->name_len;
-    pub->parked_tail = &pub->parked_head;
     pub->next = self->pubs;
     self->pubs = pub;
     if (self->opts.subscribers && self->opts.subscribers(self, pub->name)) {
@@ -68,17 +67,31 @@ static struct envelope envelope_of(struct actor *self, const struct topic_pub *p
                               .trace = trace };
 }
 
-/* Until the node has answered, what is published waits in order; takes the frame. */
-static void body_park(struct topic_pub *pub, zmq_msg_t *frame)
+/* Takes the frame. */
+static void event_park(struct actor *self, struct topic_pub *pub, struct trace_id trace, zmq_msg_t *frame)
 {
-    struct parked *item = mem_new(sizeof(*item));
+    struct topic_event *event = mem_new(sizeof(*event));
 
-    (void)zmq_msg_init(&item->header);
-    (void)zmq_msg_init(&item->body);
-    (void)zmq_msg_move(&item->body, frame);
-    *pub->parked_tail = item;
-    pub->parked_tail = &item->next;
-    pub->parked_n++;
+    event->pub = pub;
+    event->trace = trace;
+    (void)zmq_msg_init(&event->body);
+    (void)zmq_msg_move(&event->body, frame);
+    *self->events_tail = event;
+    self->events_tail = &event->next;
+    self->events_n++;
+}
+
+static void event_drop(struct actor *self)
+{
+    struct topic_event *event = self->events;
+
+    self->events = event->next;
+    if (!self->events) {
+        self->events_tail = &self->events;
+    }
+    self->events_n--;
+    frame_close(&event->body);
+    free(event);
 }
 
 static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq_msg_t *frame,
@@ -89,10 +102,10 @@ static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq
     struct envelope env = envelope_of(self, pub, trace);
     int r = 0;
 
-    if (pub->is_known) {
+    if (pub->is_known && !self->events) {
         r = body_send(self, pub, &env, frame);
-    } else if (pub->parked_n < TOPIC_PARKED_MAX) {
-        body_park(pub, frame);
+    } else if (self->events_n < TOPIC_PARKED_MAX) {
+        event_park(self, pub, trace, frame);
     } else {
         actor_dead_letter(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits");
     }
@@ -117,21 +130,15 @@ int actor_publish_span(struct actor *self, const struct schema_msg *topic, struc
     return r < 0 ? r : frame_publish(self, topic, &frame, cause);
 }
 
-static void parked_release(struct actor *self, struct topic_pub *pub)
+/* The oldest go first; one whose subscribers are not known yet holds up the rest. */
+static void events_release(struct actor *self)
 {
-    struct envelope env = envelope_of(self, pub, (struct trace_id){ 0 });
+    while (self->events && self->events->pub->is_known) {
+        struct envelope env = envelope_of(self, self->events->pub, self->events->trace);
 
-    while (pub->parked_head) {
-        struct parked *item = pub->parked_head;
-
-        pub->parked_head = item->next;
-        (void)body_send(self, pub, &env, &item->body); /* memory: an event is lost, as for a full subscriber */
-        frame_close(&item->header);
-        frame_close(&item->body);
-        free(item);
+        (void)body_send(self, self->events->pub, &env, &self->events->body); /* memory: as for a full subscriber */
+        event_drop(self);
     }
-    pub->parked_tail = &pub->parked_head;
-    pub->parked_n = 0;
 }
 
 void topic_on_subscribers(struct actor *self, struct span body)
@@ -155,7 +162,7 @@ void topic_on_subscribers(struct actor *self, struct span body)
         }
     }
     pub->is_known = true;
-    parked_release(self, pub);
+    events_release(self);
 }
 
 bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic)
@@ -165,18 +172,13 @@ bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic)
 
 void topic_free_all(struct actor *self)
 {
+    while (self->events) {
+        event_drop(self);
+    }
     while (self->pubs) {
         struct topic_pub *pub = self->pubs;
 
         self->pubs = pub->next;
-        while (pub->parked_head) {
-            struct parked *item = pub->parked_head;
-
-            pub->parked_head = item->next;
-            frame_close(&item->header);
-            frame_close(&item->body);
-            free(item);
-        }
         free(pub->subscribers);
         free(pub);
     }

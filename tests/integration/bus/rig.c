@@ -57,6 +57,7 @@ MSG(rig_break, "break", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_cancelled, "cancelled", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_chunk, "chunk", SCHEMA_MSG_CHUNK, &ping_type, NULL);
 MSG(rig_event, "event", SCHEMA_MSG_TOPIC, &ping_type, NULL);
+MSG(rig_event_b, "event_b", SCHEMA_MSG_TOPIC, &ping_type, NULL);
 MSG(rig_flow, "flow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_hold, "hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_note, "note", SCHEMA_MSG_CAST, &ping_type, NULL);
@@ -69,8 +70,8 @@ MSG(rig_relay_hold, "relay_hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_slow, "slow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 
 static const struct schema_msg *const msgs[] = {
-    &rig_announce, &rig_break, &rig_cancelled, &rig_chunk,  &rig_event, &rig_flow,       &rig_hold, &rig_note,
-    &rig_noted,    &rig_ping,  &rig_pong,      &rig_refuse, &rig_relay, &rig_relay_hold, &rig_slow,
+    &rig_announce, &rig_break, &rig_cancelled, &rig_chunk, &rig_event,  &rig_event_b, &rig_flow,       &rig_hold,
+    &rig_note,     &rig_noted, &rig_ping,      &rig_pong,  &rig_refuse, &rig_relay,   &rig_relay_hold, &rig_slow,
 };
 const struct schema_registry rig_registry = { msgs, ARRAY_LEN(msgs) };
 

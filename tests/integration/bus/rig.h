@@ -30,6 +30,7 @@ extern const struct schema_msg rig_flow;       /* call: streams n chunks */
 extern const struct schema_msg rig_chunk;      /* chunk */
 extern const struct schema_msg rig_slow;       /* call → pong, busy for n microseconds */
 extern const struct schema_msg rig_announce;   /* call: publishes n events */
+extern const struct schema_msg rig_event_b;    /* another topic, published in turns with the first */
 extern const struct schema_msg rig_event;      /* topic */
 extern const struct schema_msg rig_pong;
 extern const struct schema_registry rig_registry;

@@ -141,7 +141,8 @@ static int on_announce(void *arg, struct actor_ctx *ctx, const void *msg)
 
     (void)arg;
     for (uint64_t i = 0; i < in->n; i++) {
-        int r = actor_publish(actor_ctx_actor(ctx), &rig_event, &(struct msg_ping){ .n = i }, ctx);
+        int r =
+            actor_publish(actor_ctx_actor(ctx), i % 2 ? &rig_event_b : &rig_event, &(struct msg_ping){ .n = i }, ctx);
 
         if (r < 0) {
             return r;

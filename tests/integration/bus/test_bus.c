@@ -348,7 +348,7 @@ static int on_event(void *state, struct actor_ctx *ctx, const void *msg)
     const struct msg_ping *in = msg;
 
     (void)ctx;
-    check(in->n == self->count, "events in order");
+    check(in->n == self->count, "events in order, across topics too");
     self->count++;
     topic_check(self);
     return 0;
@@ -688,6 +688,7 @@ static void driver_deinit(void *state, struct actor *actor)
 
 static const struct actor_route driver_topics[] = {
     { &rig_event, on_event, 0 },
+    { &rig_event_b, on_event, 0 },
 };
 
 const struct actor_def driver_actor = {
