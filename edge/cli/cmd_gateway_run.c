@@ -202,6 +202,43 @@ static int topology_actors_check(const struct topology *topology)
     return 0;
 }
 
+/* True when some host starts an actor whose address is `kind`, or begins with it and a slash. */
+static bool is_started(const struct topology *topology, const char *kind)
+{
+    size_t len = strlen(kind);
+
+    for (size_t i = 0; i < topology->hosts_n; i++) {
+        for (size_t j = 0; j < topology->hosts[i].actors_n; j++) {
+            const char *address = topology->hosts[i].actors[j];
+
+            if (!strchr(address, '*') && strncmp(address, kind, len) == 0 &&
+                (address[len] == '\0' || address[len] == '/')) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Without one of these the gateway would listen and never answer. */
+static int topology_complete_check(const struct topology *topology)
+{
+    static const char *const needed[] = { "config", "log", "auth", "health", "router", "edge" };
+
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+        if (!is_started(topology, needed[i])) {
+            cli_err("the topology starts no \"%s\", which every gateway needs: name it in the actors of a host%s",
+                    needed[i], strcmp(needed[i], "edge") == 0 ? ", as \"edge/0\"" : "");
+            return CLI_EXIT_CONFIG;
+        }
+    }
+    if (!topology_place(topology, "agent/main")) {
+        cli_err("the topology has no place for agents: name \"agent/*\" in the actors of a host");
+        return CLI_EXIT_CONFIG;
+    }
+    return 0;
+}
+
 static int topology_load(struct start *self)
 {
     struct topology_error error = { "" };
@@ -214,7 +251,8 @@ static int topology_load(struct start *self)
         cli_err("%s", error.text);
         return CLI_EXIT_CONFIG;
     }
-    return topology_actors_check(&self->topology);
+    r = topology_actors_check(&self->topology);
+    return r ? r : topology_complete_check(&self->topology);
 }
 
 /* --- port, state directory, run directory --------------------------------------------------- */

@@ -123,6 +123,17 @@ def test_a_topology_with_an_unknown_actor_is_refused_before_anything_starts(fres
     assert '"nonsense"' in running.text() and "host_died" not in running.text()
 
 
+@pytest.mark.parametrize("missing", ["config", "router", "edge/0", "agent/*"])
+def test_a_topology_that_could_never_serve_is_refused_before_anything_starts(fresh_gateway, tmp_path, missing):
+    actors = ["config", "log", "auth", "health", "router", "edge/0", "agent/*"]
+    path = tmp_path / "topology.json5"
+    path.write_text(json.dumps({"hosts": {"main": {"actors": [name for name in actors if name != missing]}}}))
+    running = fresh_gateway(topology="inproc", arguments=["--topology", str(path)])
+    running.spawn()
+    assert running.process.wait(20) == 78
+    assert f'"{missing}"' in running.text() and "host_started" not in running.text()
+
+
 def test_a_refused_token_is_logged_once_per_burst_and_never_shown(fresh_gateway):
     running = fresh_gateway().start()
     for _ in range(5):
