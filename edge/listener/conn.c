@@ -20,6 +20,11 @@ size_t conn_pending(const struct conn *self)
     return self->out.len - self->out_at;
 }
 
+size_t conn_budget(const struct edge *edge)
+{
+    return edge->out_bytes > LIMIT_BUFFERED_ALL ? LIMIT_BUFFERED_TIGHT : LIMIT_BUFFERED;
+}
+
 static void on_flush(uv_idle_t *idle);
 
 /* Once in this turn of the loop; libwebsockets calls by itself when a partial write is out. */

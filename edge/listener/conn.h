@@ -89,6 +89,9 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer);
 /* Bytes queued and not yet taken by libwebsockets. */
 size_t conn_pending(const struct conn *self);
 
+/* How much may wait for one connection now: less for each while all together have too much. */
+size_t conn_budget(const struct edge *edge);
+
 /* Appends; false when the connection had to be ended (no memory). */
 bool conn_send(struct conn *self, struct span bytes);
 /* Opens the queue for writing in place; conn_commit says that it grew. NULL while the

@@ -41,17 +41,11 @@ static bool is_addressed(const struct fanout *self, const struct ws *ws)
     return ws->sees_sessions || (self->topic == EVENT_SESSION_MESSAGE && subscription_has(ws, self->key));
 }
 
-/* How much may wait for one client: less for each while all together have too much. */
-static size_t budget_of(const struct edge *edge)
-{
-    return edge->out_bytes > LIMIT_BUFFERED_ALL ? LIMIT_BUFFERED_TIGHT : LIMIT_BUFFERED;
-}
-
 /* False when the client is too slow for this event, which then may have ended it. */
 static bool is_affordable(const struct fanout *self, struct conn *conn)
 {
     size_t pending = conn_pending(conn);
-    size_t budget = budget_of(conn->edge);
+    size_t budget = conn_budget(conn->edge);
 
     if (self->is_droppable) {
         return pending <= (budget < LIMIT_DROP_FROM ? budget : LIMIT_DROP_FROM);
@@ -59,9 +53,7 @@ static bool is_affordable(const struct fanout *self, struct conn *conn)
     if (pending <= budget) {
         return true;
     }
-    log_info("edge_slow_consumer", "conn=%s pending=%zu event=%s", ws_of(conn)->conn_id, pending, self->topic->name);
-    ws_close(conn, WS_CODE_POLICY, SPAN_LIT("slow consumer"));
-    conn_finish(conn);
+    ws_close_slow(conn, self->topic->name);
     return false;
 }
 

@@ -109,10 +109,15 @@ static struct conn *rpc_end(struct rpc *self)
 static void answer_send(struct conn *conn, struct span id, struct span body)
 {
     struct failure broken = { .code = FAIL_INTERNAL, .message = SPAN_LIT("the answer cannot be written as JSON") };
+    struct text_buf *out;
     size_t at;
-    struct text_buf *out = ws_begin(conn, &at);
     int r;
 
+    if (conn_pending(conn) > conn_budget(conn->edge)) {
+        ws_close_slow(conn, "answer");
+        return;
+    }
+    out = ws_begin(conn, &at);
     if (!out) {
         return;
     }

@@ -128,6 +128,13 @@ void ws_close(struct conn *conn, unsigned code, struct span reason)
     conn_deadline(conn, TIME_CLOSE_MS);
 }
 
+void ws_close_slow(struct conn *conn, const char *what)
+{
+    log_info("edge_slow_consumer", "conn=%s pending=%zu next=%s", ws_of(conn)->conn_id, conn_pending(conn), what);
+    ws_close(conn, WS_CODE_POLICY, SPAN_LIT("slow consumer"));
+    conn_finish(conn);
+}
+
 /* --- reading -------------------------------------------------------------------------- */
 
 static void close_take(struct conn *conn, const struct ws_event *event)

@@ -60,6 +60,9 @@ void ws_send(struct conn *conn, struct span text);
 /* Sends a close frame and waits a little for the peer's. */
 void ws_close(struct conn *conn, unsigned code, struct span reason);
 
+/* Ends a client for which more waits than may; `what` would have come on top. */
+void ws_close_slow(struct conn *conn, const char *what);
+
 /* The WebSocket of a connection, or NULL when it speaks HTTP. */
 struct ws *ws_of(struct conn *conn);
 /* The same only behind hello-ok. */

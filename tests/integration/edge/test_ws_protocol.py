@@ -403,6 +403,22 @@ def test_a_stalled_reader_delays_nobody_and_is_cut_with_the_reason(rig, run):
     run(body())
 
 
+def test_answers_that_nobody_reads_are_bounded_too(rig, run):
+    async def others_are_served():
+        async with connected(rig) as client:  # the router answers in order: ours come after all of the large ones
+            assert (await client.call("agents.list"))["ok"]
+
+    with stalled_client(rig) as sock:
+        ask = json.dumps(request("chat.send", {"sessionKey": "m", "message": "reply=5000000", "idempotencyKey": "k"}))
+        sock.sendall(masked(1, ask.encode()) * 15)  # 75 MB of answers
+        run(others_are_served())
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        tail = b""
+        while piece := sock.recv(1 << 20):
+            tail = (tail + piece)[-64:]
+        assert b"\x03\xf0slow consumer" in tail
+
+
 def test_droppable_events_leave_a_gap_in_the_sequence(rig, run):
     async def body():
         with stalled_client(rig) as sock:
