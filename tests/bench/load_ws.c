@@ -380,12 +380,12 @@ void load_idle(const struct load_opts *opts)
     for (int i = 0; i < opts->conns; i++) {
         load_ws_ready(&self->conns[i], self->epoll, opts);
     }
-    after = load_rss(opts);
     cpu = load_cpu_s(opts);
     end = load_now_ns() + (uint64_t)(opts->seconds * 1e9);
     while (load_now_ns() < end) {
         load_wait(self->epoll, 200, on_idle, self);
     }
+    after = load_rss(opts); /* when what each arrival told the others has been read */
     printf("{\"cpu_percent\":%.3f,\"rss_before\":%.0f,\"rss\":%.0f,\"per_conn\":%.0f}\n",
            (load_cpu_s(opts) - cpu) * 100 / opts->seconds, before, after, (after - before) / opts->conns);
 }
