@@ -161,7 +161,7 @@ static int pem_of_key(EVP_PKEY *key, bool is_private, char *out, size_t out_size
 static int identity_create(const char *state_dir, const char *path, struct cli_identity *ret_identity)
 {
     EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    struct cli_identity identity;
+    struct cli_identity identity = { .key = NULL };
     char private_pem[PEM_MAX];
     char public_pem[PEM_MAX];
     struct pack doc;

@@ -342,7 +342,7 @@ int cli_session_open(const struct cli_session_opts *opts, struct cli_session **r
     int r = session_new(opts, &self);
 
     *problem = (struct cli_problem){ .kind = CLI_PROBLEM_NONE };
-    if (r) {
+    if (r || !self) {
         problem->kind = CLI_PROBLEM_FAULT;
         (void)snprintf(problem->what, sizeof(problem->what), "connect");
         (void)snprintf(problem->message, sizeof(problem->message), "%s", fault_text(r));
