@@ -16,61 +16,6 @@
 
 static _Thread_local struct actor *current_actor;
 
-/* --- routes: name → handler, open addressing ------------------------------------------------- */
-
-static uint32_t name_hash(struct span name)
-{
-    uint32_t hash = 2166136261U;
-
-    for (size_t i = 0; i < name.len; i++) {
-        hash = (hash ^ (uint8_t)name.ptr[i]) * 16777619U;
-    }
-    return hash;
-}
-
-static struct route_cell *route_cell(const struct route_table *table, struct span name)
-{
-    uint32_t hash = name_hash(name);
-
-    for (uint32_t i = hash & table->mask;; i = (i + 1) & table->mask) {
-        struct route_cell *cell = &table->cells[i];
-
-        if (!cell->route.on ||
-            (cell->hash == hash && span_is((struct span){ cell->route.msg->name, cell->route.msg->name_len }, name))) {
-            return cell;
-        }
-    }
-}
-
-static void route_add(struct route_table *table, const struct actor_route *route)
-{
-    struct span name = { route->msg->name, route->msg->name_len };
-
-    if (!table->cells || table->used * 2 >= table->mask) {
-        struct route_table grown = { .mask = table->cells ? table->mask * 2 + 1 : 15 };
-
-        grown.cells = mem_new((grown.mask + 1U) * sizeof(*grown.cells));
-        for (uint32_t i = 0; table->cells && i <= table->mask; i++) {
-            if (table->cells[i].route.on) {
-                route_add(&grown, &table->cells[i].route);
-            }
-        }
-        free(table->cells);
-        *table = grown;
-    }
-    struct route_cell *cell = route_cell(table, name);
-    table->used += cell->route.on ? 0 : 1;
-    cell->route = *route;
-    cell->hash = name_hash(name);
-}
-
-static const struct actor_route *route_find(const struct route_table *table, struct span name)
-{
-    const struct route_cell *cell = table->cells ? route_cell(table, name) : NULL;
-
-    return cell && cell->route.on ? &cell->route : NULL;
-}
-
 /* --- bodies ------------------------------------------------------------------------------------ */
 
 int actor_body_make(struct actor *self, const struct schema_msg *msg, const void *in, struct span body,
@@ -293,7 +238,7 @@ int actor_cast_span(struct actor *self, const char *to, const struct schema_msg 
 
 int actor_subscribe(struct actor *self, const struct actor_route *route)
 {
-    route_add(&self->topics, route);
+    route_table_add(&self->topics, route);
     node_tell(self, &wire_subscribe, "name", route->msg->name);
     return 0;
 }
@@ -539,7 +484,7 @@ static bool node_word(struct actor *self, struct mail *mail)
 
 static void asked(struct actor *self, struct mail *mail)
 {
-    const struct actor_route *route = route_find(&self->routes, mail->env.name);
+    const struct actor_route *route = route_table_find(&self->routes, mail->env.name);
 
     if (route) {
         handler_run(self, mail, route);
@@ -593,7 +538,7 @@ static void dispatch(struct actor *self, struct mail *mail)
         asked(self, mail);
         break;
     case ENVELOPE_PUBLISH:
-        route = route_find(&self->topics, mail->env.name);
+        route = route_table_find(&self->topics, mail->env.name);
         if (route) {
             handler_run(self, mail, route);
         }
@@ -861,7 +806,7 @@ static void parts_init(struct actor *self)
 static void routes_init(struct actor *self)
 {
     for (size_t i = 0; i < self->def->routes_n; i++) {
-        route_add(&self->routes, &self->def->routes[i]);
+        route_table_add(&self->routes, &self->def->routes[i]);
     }
     for (size_t i = 0; i < self->def->topics_n; i++) {
         (void)actor_subscribe(self, &self->def->topics[i]); /* cannot fail */
@@ -1003,8 +948,8 @@ void actor_close(struct actor *self)
         self->watches = watch->next;
         free(watch);
     }
-    free(self->routes.cells);
-    free(self->topics.cells);
+    route_table_deinit(&self->routes);
+    route_table_deinit(&self->topics);
     free(self->in_buf);
     free(self->answer_buf);
     free(self->state);

@@ -13,6 +13,7 @@
 #include "bus/frame.h"
 #include "bus/mailbox.h"
 #include "bus/pack.h"
+#include "bus/route.h"
 #include "bus/tap.h"
 #include "bus/wheel.h"
 
@@ -178,15 +179,6 @@ void topic_free_all(struct actor *self);
 bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic);
 
 /* --- the actor ---------------------------------------------------------------------------------- */
-
-struct route_table {
-    struct route_cell {
-        struct actor_route route;
-        uint32_t hash;
-    } * cells;
-    uint32_t mask;
-    uint32_t used;
-};
 
 struct watch {
     struct watch *next;
