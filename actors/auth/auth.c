@@ -1,9 +1,10 @@
 /*
  * auth: decides who may connect, as whom, and with which scopes.
  *
- * Accepts    auth_connect, auth_http
- * Answers    auth_decision
- * Publishes  auth_generation, when decisions made so far are void
+ * Accepts    auth_connect, auth_http, auth_edge_settings
+ * Answers    auth_decision, auth_edge_settings_value
+ * Publishes  auth_generation, when decisions made so far are void;
+ *            auth_edge_settings_changed
  * Reads      gateway.* from config, at the start and whenever it changes
  * On restart devices and the generation are in the database; what is known about
  * addresses that guessed secrets is forgotten.
@@ -231,6 +232,18 @@ static int on_http(void *arg, struct actor_ctx *ctx, const void *msg)
                        });
 }
 
+static int on_edge_settings(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct auth *self = arg;
+
+    (void)msg;
+    if (!self->generation) {
+        return starting_fail(ctx);
+    }
+    return actor_reply(ctx, MSG_AUTH_EDGE_SETTINGS_VALUE,
+                       &(struct msg_auth_edge_settings_value){ .headers = pack_span(&self->judge.settings.headers) });
+}
+
 /* --- settings --------------------------------------------------------------------------------- */
 
 static void settings_request(struct auth *self);
@@ -254,6 +267,12 @@ static int generation_update(struct auth *self)
     self->generation = generation;
     if (is_first) {
         actor_ready(self->actor);
+    }
+    r = actor_publish(self->actor, MSG_AUTH_EDGE_SETTINGS_CHANGED,
+                      &(struct msg_auth_edge_settings_changed){ .headers = pack_span(&self->judge.settings.headers) },
+                      NULL);
+    if (r) {
+        return r;
     }
     return is_new && !is_first ? actor_publish(self->actor, MSG_AUTH_GENERATION,
                                                &(struct msg_auth_generation){ .generation = generation }, NULL)
@@ -362,6 +381,7 @@ static void auth_deinit(void *state, struct actor *actor)
 static const struct actor_route auth_routes[] = {
     { MSG_AUTH_CONNECT, on_connect, 0 },
     { MSG_AUTH_HTTP, on_http, 0 },
+    { MSG_AUTH_EDGE_SETTINGS, on_edge_settings, 0 },
 };
 _Static_assert(ARRAY_LEN(auth_routes) == AUTH_ACCEPTS_N, "auth: routes, schema differ");
 

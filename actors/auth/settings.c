@@ -10,6 +10,20 @@
 
 static const struct limiter_rules rules_default = { .attempts_max = 10, .window_ms = 60000, .lockout_ms = 300000 };
 
+/* Every header by which a proxy, or somebody who plays one, may speak of the client. */
+static const char *const header_names[] = {
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "tailscale-user-login",
+    "tailscale-user-name",
+    "tailscale-user-profile-pic",
+    "x-openclaw-scopes",
+};
+
 static const char *const mode_names[] = {
     [SETTINGS_TOKEN] = "token",
     [SETTINGS_PASSWORD] = "password",
@@ -20,11 +34,13 @@ void settings_init(struct settings *self)
 {
     *self = (struct settings){ .rules = rules_default, .is_loopback_exempt = true };
     pack_init(&self->origins, 1U << 20);
+    pack_init(&self->headers, 1U << 16);
 }
 
 void settings_deinit(struct settings *self)
 {
     pack_deinit(&self->origins);
+    pack_deinit(&self->headers);
     mem_wipe(self->token, sizeof(self->token));
     mem_wipe(self->password, sizeof(self->password));
 }
@@ -60,6 +76,37 @@ static void text_copy(char out[SETTINGS_SECRET_MAX], struct span text)
     }
 }
 
+static void header_add(struct settings *self, struct span name)
+{
+    char lower[SETTINGS_HEADER_MAX];
+
+    if (!name.len || name.len >= sizeof(lower)) {
+        return;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        lower[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] + 32 : name.ptr[i]);
+    }
+    pack_str(&self->headers, (struct span){ lower, name.len });
+}
+
+static void headers_collect(struct settings *self, struct span auth)
+{
+    struct value_iter it = value_iter(value_path(auth, "trustedProxy.requiredHeaders"));
+    struct span key;
+    struct span item;
+
+    pack_reset(&self->headers);
+    pack_array_begin(&self->headers);
+    for (size_t i = 0; i < ARRAY_LEN(header_names); i++) {
+        pack_text(&self->headers, header_names[i]);
+    }
+    header_add(self, value_str(value_path(auth, "trustedProxy.userHeader"), NOTHING));
+    for (size_t n = 0; n < SETTINGS_HEADERS_MAX && !it.is_map && value_next(&it, &key, &item); n++) {
+        header_add(self, value_str(item, NOTHING));
+    }
+    pack_array_end(&self->headers);
+}
+
 int settings_apply(struct settings *self, struct span gateway)
 {
     struct span auth = value_get(gateway, "auth");
@@ -77,6 +124,7 @@ int settings_apply(struct settings *self, struct span gateway)
     if (value_kind_of(origins) == VALUE_ARRAY) {
         pack_raw(&self->origins, origins);
     }
+    headers_collect(self, auth);
     self->mode = mode;
     text_copy(self->token, token);
     text_copy(self->password, password);
@@ -84,7 +132,7 @@ int settings_apply(struct settings *self, struct span gateway)
     self->rules.window_ms = number(limit, "windowMs", rules_default.window_ms);
     self->rules.lockout_ms = number(limit, "lockoutMs", rules_default.lockout_ms);
     self->is_loopback_exempt = value_bool(value_get(limit, "exemptLoopback"), true);
-    return pack_error(&self->origins);
+    return pack_error(&self->origins) ? pack_error(&self->origins) : pack_error(&self->headers);
 }
 
 struct span settings_describe(const struct settings *self, struct pack *out)

@@ -11,6 +11,8 @@
 #include "bus/pack.h"
 
 #define SETTINGS_SECRET_MAX 512
+#define SETTINGS_HEADERS_MAX 32 /* that a proxy must set */
+#define SETTINGS_HEADER_MAX 128 /* bytes of a name, with terminator */
 
 enum settings_mode {
     SETTINGS_TOKEN,
@@ -25,6 +27,7 @@ struct settings {
     struct limiter_rules rules;
     bool is_loopback_exempt;
     struct pack origins; /* gateway.controlUi.allowedOrigins, a packed array; empty when absent */
+    struct pack headers; /* names of the request headers that decisions depend on, a packed array */
 };
 
 enum {

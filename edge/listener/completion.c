@@ -213,7 +213,11 @@ static void client_of(const struct exchange *self, const struct msg_auth_decisio
                                  .has_client_id = true,
                                  .client_id = SPAN_LIT("openai-http"),
                                  .has_mode = true,
-                                 .mode = SPAN_LIT("backend") };
+                                 .mode = SPAN_LIT("backend"),
+                                 .has_auth_method = true,
+                                 .auth_method = decision->method,
+                                 .has_remote_ip = decision->has_remote_ip,
+                                 .remote_ip = decision->remote_ip };
 }
 
 static void header_take(const struct exchange *self, const char *name, size_t max, bool *ret_has,

@@ -174,7 +174,13 @@ static int client_pack(struct ws *ws, struct edge *edge, const struct msg_connec
                                   .has_display_name = from->has_display_name,
                                   .display_name = from->display_name,
                                   .has_caps = params->has_caps,
-                                  .caps = params->caps };
+                                  .caps = params->caps,
+                                  .has_device_id = decision->has_device_id,
+                                  .device_id = decision->device_id,
+                                  .has_auth_method = true,
+                                  .auth_method = decision->method,
+                                  .has_remote_ip = decision->has_remote_ip,
+                                  .remote_ip = decision->remote_ip };
     struct codec_error error;
     struct value_head head;
     struct span pairs;

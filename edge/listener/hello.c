@@ -110,6 +110,10 @@ static int auth_add(const struct msg_auth_decision *decision, struct text_buf *o
         (void)snprintf(text, sizeof(text), ",\"issuedAtMs\":%lld", (long long)decision->issued_at_ms); /* fits */
         r = add(out, text);
     }
+    if (!r && decision->has_device_tokens) {
+        r = add(out, ",\"deviceTokens\":");
+        r = r ? r : json_from_value(decision->device_tokens, out);
+    }
     return r ? r : add(out, "}");
 }
 
