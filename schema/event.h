@@ -10,6 +10,7 @@
 enum schema_delivery {
     SCHEMA_DELIVERY_BROADCAST,   /* to every connection with the scope */
     SCHEMA_DELIVERY_SUBSCRIBERS, /* to connections that asked for it */
+    SCHEMA_DELIVERY_TARGETED,    /* to the connections that the payload's `_connIds` names */
     SCHEMA_DELIVERY_CONNECTION,  /* made by the edge for one connection; no topic of the bus */
 };
 

@@ -27,6 +27,7 @@ struct schema_method {
     unsigned flags;
     const char *since; /* version that brought it, or NULL */
     const char *until; /* last version that has it, or NULL */
+    const char *later; /* the capability that will serve it, while nobody does; else NULL */
 };
 
 /* NULL when `msg` is NULL or no method (events and messages between actors are none). */

@@ -274,6 +274,25 @@ static void unknown_refuse(const struct frame *frame)
     }
 }
 
+/* The protocol has it and nobody here does: the answer names what is missing. */
+static void later_refuse(const struct frame *frame, const char *capability)
+{
+    struct pack *pack = &frame->conn->edge->pack;
+    char text[256];
+    struct failure failure = { .code = FAIL_UNAVAILABLE };
+
+    (void)snprintf(text, sizeof(text), "this gateway does not serve %.*s yet: it belongs to the capability \"%s\"",
+                   SPAN_FMT(frame->method), capability);
+    pack_reset(pack);
+    pack_map_begin(pack);
+    pack_kv_text(pack, "reason", "not-served");
+    pack_kv_text(pack, "capability", capability);
+    pack_map_end(pack);
+    failure.message = span_from(text);
+    failure.details = pack_span(pack);
+    refuse_with(frame->conn, frame->id, &failure);
+}
+
 static void frame_route(const struct frame *frame)
 {
     const struct schema_msg *msg = schema_find(&schema_registry, frame->method);
@@ -298,6 +317,10 @@ static void frame_route(const struct frame *frame)
         break;
     }
     frame->ws->role_refusals = 0;
+    if (method->later) {
+        later_refuse(frame, method->later);
+        return;
+    }
     if (frame->ws->requests_n >= LIMIT_IN_FLIGHT) {
         refuse(frame, FAIL_UNAVAILABLE, "more than %u requests are in flight on this connection", LIMIT_IN_FLIGHT);
         return;

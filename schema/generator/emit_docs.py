@@ -65,7 +65,8 @@ def _methods(schema):
     text = "\n".join(lines) + "\n\n"
     for one in methods:
         text += f"### Method `{one.name}`\n\n{_cell(one.body.summary)}\n\n"
-        facts = [f"scope {one.method.scope or 'none'}", f"answered by `{one.owner}`",
+        facts = [f"not served yet ({one.later})"] if one.later else []
+        facts += [f"scope {one.method.scope or 'none'}", f"answered by `{one.owner}`",
                  f"at most {one.max_bytes} bytes"]
         if one.method.idempotency != "none":
             facts.append(f"idempotency key {one.method.idempotency}")
@@ -83,7 +84,8 @@ def _events(schema):
     text = "## Events\n\n"
     for one in (message for message in schema.messages if message.event):
         row = one.event
-        facts = [f"scope {row.scope or 'none'}", f"delivery: {row.delivery}",
+        facts = [f"not served yet ({one.later})"] if one.later else []
+        facts += [f"scope {row.scope or 'none'}", f"delivery: {row.delivery}",
                  f"dropped for a slow client: {row.droppable}"]
         facts += ["carries `seq`"] if row.counted else []
         facts += ["carries `stateVersion`"] if row.state_version else []

@@ -24,8 +24,8 @@ extern const struct schema_registry schema_registry;
 
 def header_text(schema):
     parts = [HEAD, _errors(schema), _accepts(schema)]
-    parts += [_body(one) for one in schema.types]
-    for message in sorted(schema.messages, key=lambda one: one.id):
+    parts += [_body(one) for one in schema.types_needed()]
+    for message in sorted(schema.served(), key=lambda one: one.id):
         parts.append(_body(message.body, message))
     parts.append("#endif\n")
     return "".join(parts)

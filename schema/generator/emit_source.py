@@ -9,20 +9,28 @@ HEAD = """\
 
 """
 
+LATER = """\
+/* The params of methods that nobody serves yet; they are never read. */
+static const struct schema_type later_type = { "later", 1, NULL, 0, SCHEMA_OPEN };
+
+"""
+
 IDEMPOTENCY = {"none": "SCHEMA_IDEMPOTENCY_NONE", "optional": "SCHEMA_IDEMPOTENCY_OPTIONAL",
                "required": "SCHEMA_IDEMPOTENCY_REQUIRED"}
 DELIVERY = {"broadcast": "SCHEMA_DELIVERY_BROADCAST", "subscribers": "SCHEMA_DELIVERY_SUBSCRIBERS",
-            "connection": "SCHEMA_DELIVERY_CONNECTION"}
+            "targeted": "SCHEMA_DELIVERY_TARGETED", "connection": "SCHEMA_DELIVERY_CONNECTION"}
 DROP = {"never": "SCHEMA_DROP_NEVER", "always": "SCHEMA_DROP_ALWAYS", "delta": "SCHEMA_DROP_DELTA"}
 
 
 def source_text(schema):
-    parts = [HEAD]
-    parts += [_type(one) for one in schema.types]
-    for message in schema.messages:
-        parts.append(_type(message.body, is_static=True))
+    rows = [message for message in schema.messages if message.later is None or message.method]
+    parts = [HEAD, LATER if any(message.later for message in rows) else ""]
+    parts += [_type(one) for one in schema.types_needed()]
+    for message in rows:
+        if message.later is None:
+            parts.append(_type(message.body, is_static=True))
         parts.append(_message(message))
-    parts.append(_registry(schema))
+    parts.append(_registry(rows))
     parts.append(_errors(schema))
     return "".join(parts)
 
@@ -123,14 +131,15 @@ def _type(body, is_static=False):
 def _method_row(message):
     row = message.method
     flags = _flags((
-        ("SCHEMA_METHOD_ADVERTISED", row.advertised),
+        ("SCHEMA_METHOD_ADVERTISED", row.advertised and message.later is None),
         ("SCHEMA_METHOD_RATE_LIMITED", row.rate_limited),
         ("SCHEMA_METHOD_LATE", row.late),
         ("SCHEMA_METHOD_HANDSHAKE", row.handshake),
     ))
     stem = message.body.c_name
     return (f"static const struct schema_method {stem}_method = {{ {quoted(message.owner)}, {_maybe(row.scope)}, "
-            f"{IDEMPOTENCY[row.idempotency]}, {flags}, {_maybe(row.since)}, {_maybe(row.until)} }};\n")
+            f"{IDEMPOTENCY[row.idempotency]}, {flags}, {_maybe(row.since)}, {_maybe(row.until)}, "
+            f"{_maybe(message.later)} }};\n")
 
 
 def _event_row(message):
@@ -154,15 +163,16 @@ def _message(message):
         text, extra = _event_row(message), f"&{stem}_event"
     reply = f"&schema_{message.reply.body.c_name}" if message.reply else "NULL"
     flags = "SCHEMA_SENSITIVE" if message.secret_reply else "0"
-    return text + (f"const struct schema_msg schema_{stem} = {{ {message.id}, {quoted(message.name)}, "
+    linkage, body = ("", f"{stem}_type") if message.later is None else ("static ", "later_type")
+    return text + (f"{linkage}const struct schema_msg schema_{stem} = {{ {message.id}, {quoted(message.name)}, "
                    f"{len(message.name.encode())}, SCHEMA_MSG_{message.kind.upper()}, {flags}, {message.max_bytes}U, "
-                   f"&{stem}_type, {reply}, {extra} }};\n\n")
+                   f"&{body}, {reply}, {extra} }};\n\n")
 
 
-def _registry(schema):
-    rows = "".join(f"    &schema_{message.body.c_name},\n" for message in schema.messages)
+def _registry(messages):
+    rows = "".join(f"    &schema_{message.body.c_name},\n" for message in messages)
     return (f"static const struct schema_msg *const registry_msgs[] = {{\n{rows}}};\n"
-            f"const struct schema_registry schema_registry = {{ registry_msgs, {len(schema.messages)} }};\n\n")
+            f"const struct schema_registry schema_registry = {{ registry_msgs, {len(messages)} }};\n\n")
 
 
 def _errors(schema):

@@ -97,6 +97,7 @@ class Message:
         self.reply = None
         self.max_bytes = 0
         self.secret_reply = False  # the free-form reply of a call is never shown
+        self.later = None  # the capability that will serve it; nobody does yet
         self.method = None  # MethodRow
         self.event = None  # EventRow
 
@@ -144,10 +145,30 @@ class Schema:
         self.messages = []  # Message, sorted as the registry wants them
         self.errors = []
 
+    def served(self):
+        return [message for message in self.messages if message.later is None]
+
+    def types_needed(self):
+        """Without those that only serve messages which nobody serves yet."""
+        by_name = {one.name: one for one in self.types}
+
+        def reach(body, found):
+            for field in body.fields:
+                for name, _ in field.types_used():
+                    if name not in found:
+                        found.add(name)
+                        reach(by_name[name], found)
+            return found
+
+        served, later = set(), set()
+        for message in self.messages:
+            reach(message.body, served if message.later is None else later)
+        return [one for one in self.types if one.name in served or one.name not in later]
+
     def accepted_by(self):
         """definition name -> how many calls and casts it accepts."""
         counts = {}
-        for message in self.messages:
+        for message in self.served():
             if message.kind in ("call", "cast"):
                 for name in message.to:
                     counts[name] = counts.get(name, 0) + 1

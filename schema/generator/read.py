@@ -11,6 +11,7 @@ OWNER_NAME = re.compile(r"[a-z][a-z0-9/_-]{0,99}")
 ERROR_NAME = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
 VERSION = re.compile(r"[0-9]{4}(\.[0-9]+)+")
 SCOPE = re.compile(r"none|node|operator\.[a-z.]+")
+CAPABILITY = re.compile(r"[a-z][a-z -]{0,62}[a-z]")
 
 BODY_MAX_DEFAULT = 1 << 20
 BODY_MAX_MOST = 64 << 20
@@ -172,6 +173,9 @@ class _Reader:
         row.handshake = entry.take("handshake", bool, False)
         row.since = entry.text("since", pattern=VERSION)
         row.until = entry.text("until", pattern=VERSION)
+        message.later = entry.text("later", pattern=CAPABILITY)
+        if message.later is not None and row.handshake:
+            entry.complain("the handshake cannot come later")
         entry.finish()
         key = next((field for field in message.body.fields if field.name == "idempotencyKey"), None)
         if (row.idempotency == "required") != (key is not None and key.required):
@@ -190,12 +194,14 @@ class _Reader:
         row = message.event = EventRow()
         scope = entry.text("scope", required=True, pattern=SCOPE)
         row.scope = None if scope == "none" else scope
-        row.delivery = entry.one_of("delivery", ("broadcast", "subscribers", "connection"), "broadcast")
+        row.delivery = entry.one_of("delivery", ("broadcast", "subscribers", "targeted", "connection"),
+                                    "broadcast")
         row.droppable = entry.one_of("droppable", ("never", "always", "delta"), "never")
         row.advertised = entry.take("advertised", bool, True)
         row.counted = entry.take("seq", bool, row.delivery == "broadcast")
         row.state_version = entry.take("state_version", bool, False)
         row.nodes = entry.take("nodes", bool, False)
+        message.later = entry.text("later", pattern=CAPABILITY)
         entry.finish()
 
     def _error(self, entry):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pathlib
 import socket
 import struct
 import time
@@ -193,6 +194,25 @@ def test_scopes_are_asked_before_the_owner_is(rig, run):
             assert (await client.chat("x"))["error"]["message"] == "missing scope: operator.write"
             assert (await client.call("nope"))["error"]["message"] == "missing scope: operator.admin"
             assert (await client.call("health"))["ok"]
+    run(body())
+
+
+def test_what_nobody_serves_yet_is_refused_by_the_name_of_its_capability(rig, run):
+    source = pathlib.Path(__file__).resolve().parents[3] / "schema" / "methods"
+    methods = [row for path in sorted(source.glob("*.json")) for row in json.loads(path.read_text())["methods"]]
+    later = [row for row in methods if "later" in row]
+
+    async def body():
+        async with connected(rig) as client, connected(rig, scopes=[]) as nobody:
+            listed = client.hello["features"]["methods"]
+            assert not [row["name"] for row in later if row["name"] in listed]
+            for row in (row for row in later if row["scope"] != "node"):
+                answer = await client.call(row["name"])
+                assert (answer["error"]["code"], answer["error"].get("retryable")) == ("UNAVAILABLE", None)
+                assert answer["error"]["details"] == {"reason": "not-served", "capability": row["later"]}
+                assert row["name"] in answer["error"]["message"] and row["later"] in answer["error"]["message"]
+                answer = await nobody.call(row["name"])
+                assert answer["error"]["message"] == f"missing scope: {row['scope']}"
     run(body())
 
 

@@ -237,6 +237,26 @@ class GeneratorTest(unittest.TestCase):
         self.refuses(lambda f: method(f)["fields"].append(
             {"name": "n", "type": "u32", "required": True, "nullable": True}), "cannot be both required and nullable")
 
+    def test_what_comes_later_has_a_row_and_nothing_else(self):
+        files = tree()
+        files["types/client.json"]["types"].append(
+            {"name": "part", "summary": "Part.", "fields": [{"name": "x", "type": "bool"}]})
+        method(files)["fields"].append({"name": "part", "type": "struct", "of": "part"})
+        method(files)["later"] = "second thoughts"
+        files["events/one.json"]["events"][0]["later"] = "second thoughts"
+        done, texts = self.run_on(files)
+        self.assertEqual(0, done.returncode, done.stderr)
+        for name in ("MSG_ONE_GET", "EVENT_ONE_CHANGED", "TYPE_PART"):
+            self.assertNotIn(name, texts["schema_gen.h"])
+        self.assertIn("#define ONE_ACCEPTS_N 1", texts["schema_gen.h"])
+        self.assertIn("#define TYPE_CLIENT", texts["schema_gen.h"])
+        self.assertIn('"operator.read", SCHEMA_IDEMPOTENCY_NONE, 0, NULL, NULL, "second thoughts" }', texts["schema_gen.c"])
+        self.assertNotIn("one.changed", texts["schema_gen.c"])
+        self.assertIn("second thoughts", texts["protocol.md"])
+        self.refuses(lambda f: method(f).update(later="Cron"), "'later' is 'Cron'")
+        self.refuses(lambda f: method(f).update(later="x y", handshake=True), "the handshake cannot come later")
+        self.refuses(lambda f: f["bus/one.json"]["messages"][0].update(later="x y"), "unknown key 'later'")
+
     def test_an_idempotency_key_and_its_rule_go_together(self):
         key = {"name": "idempotencyKey", "type": "str", "required": True, "max": 64}
         self.refuses(lambda f: method(f).update(idempotency="required"), "exactly when the field idempotencyKey is")
