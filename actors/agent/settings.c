@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
@@ -195,7 +196,10 @@ static struct span entry_find(struct span agents, const char *agent_id)
     struct span entry;
 
     while (value_next(&it, &key, &entry)) {
-        if (span_is_text(value_str(value_get(entry, "id"), SPAN_LIT("")), agent_id)) {
+        struct span id = value_str(value_get(entry, "id"), SPAN_LIT(""));
+
+        /* An address is in lower case; the config may say it otherwise. */
+        if (id.len == strlen(agent_id) && strncasecmp(id.ptr, agent_id, id.len) == 0) {
             return entry;
         }
     }

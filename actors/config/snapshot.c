@@ -10,6 +10,7 @@
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/config_check.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -161,6 +162,9 @@ int snapshot_build(struct snapshot *self, struct text_buf *text, const struct sn
     int r = text_parse(self, opts, error);
     if (!r) {
         r = config_env_substitute(pack_span(&self->source), opts->lookup, &self->resolved, error);
+    }
+    if (!r) {
+        r = config_check(pack_span(&self->resolved), error);
     }
     if (!r) {
         r = gateway_config_resolve(pack_span(&self->resolved), &overrides, opts->lookup, &gateway, error);

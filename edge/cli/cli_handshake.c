@@ -23,7 +23,11 @@ static const char *scopes_of(const struct cli_handshake *self)
 
 static bool wants_identity(const struct cli_target *target)
 {
-    return !target->url.is_loopback || (!target->token[0] && !target->password[0]);
+    bool has_secret = target->token[0] || target->password[0];
+
+    /* Where no secret counts, one left over in the config proves nothing. */
+    return !target->url.is_loopback || !has_secret ||
+           (!target->is_elsewhere && target->has_config && target->config.auth == GATEWAY_AUTH_NONE);
 }
 
 int cli_handshake_init(struct cli_handshake *self, const struct cli_session_opts *opts, struct cli_problem *problem)

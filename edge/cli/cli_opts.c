@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "bus/base/cleanup.h"
-#include "edge/cli/cli_nearest.h"
+#include "schema/base/nearest.h"
 
 /* One word of the command line, cut into its parts. */
 struct word {
@@ -115,12 +115,12 @@ static const struct cli_command *command_last(const struct cli_line *line)
 static int command_unknown(struct cli_line *line, const char *name)
 {
     const struct cli_command *group = command_last(line);
-    struct cli_nearest nearest = { .typed = name };
+    struct nearest nearest = { .typed = name };
     const char *below = line->chain_n > 1 ? group->name : NULL;
 
     for (const struct cli_command *sub = group->commands; sub && sub->name; sub++) {
         if (!sub->is_hidden) {
-            cli_nearest_offer(&nearest, sub->name);
+            nearest_offer(&nearest, sub->name);
         }
     }
     return refuse(line, "unknown command '%s%s%s'%s%s%s%s%s", below ? below : "", below ? " " : "", name,
@@ -129,11 +129,11 @@ static int command_unknown(struct cli_line *line, const char *name)
 }
 
 /* Offers every option of a command; while the command is not known, also of those below. */
-static void options_offer(const struct cli_command *command, bool with_below, struct cli_nearest *nearest)
+static void options_offer(const struct cli_command *command, bool with_below, struct nearest *nearest)
 {
     for (size_t t = 0; command->options && command->options[t]; t++) {
         for (const struct cli_opt *opt = command->options[t]; opt->name; opt++) {
-            cli_nearest_offer(nearest, opt->name);
+            nearest_offer(nearest, opt->name);
         }
     }
     for (const struct cli_command *sub = with_below ? command->commands : NULL; sub && sub->name; sub++) {
@@ -143,7 +143,7 @@ static void options_offer(const struct cli_command *command, bool with_below, st
 
 static int option_unknown(struct cli_line *line, const struct word *word)
 {
-    struct cli_nearest nearest = { .typed = word->name };
+    struct nearest nearest = { .typed = word->name };
     const char *dashes = word->is_long ? "--" : "-";
 
     for (size_t i = 0; word->is_long && i < line->chain_n; i++) {

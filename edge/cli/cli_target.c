@@ -24,8 +24,58 @@ static struct gateway_overrides overrides_choose(const struct cli *cli)
     overrides.token = cli_given(cli, "token") ? cli_text(cli, "token") : overrides.token;
     overrides.password = cli_given(cli, "password") ? cli_text(cli, "password") : overrides.password;
     overrides.is_dev = cli->paths.is_dev;
-    overrides.is_unconfigured_allowed = true; /* this is a client; nothing is started */
+    overrides.is_client = true;
     return overrides;
+}
+
+/* Only these sections say where a gateway is and how to get in; "env" serves their variables. */
+static void sections_keep(struct span raw, struct pack *out)
+{
+    static const char *const names[] = { "env", "gateway", "logging", "$include" };
+
+    pack_map_begin(out);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct span value = value_get(raw, names[i]);
+
+        if (value.len) {
+            pack_kv_raw(out, names[i], value);
+        }
+    }
+    pack_map_end(out);
+}
+
+/* What is wrong with a secret matters only to who has no other. */
+static bool is_of_secret(const char *problem)
+{
+    static const char *const places[] = { "gateway.auth.token ", "gateway.auth.password ", "gateway.remote.token ",
+                                          "gateway.remote.password " };
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        if (span_starts(span_from(problem), places[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int substitute(struct span raw, struct pack *doc, struct cli_target *target, struct config_error *error)
+{
+    struct pack kept;
+    struct config_error unset = { "" };
+
+    pack_init(&kept, 0);
+    sections_keep(raw, &kept);
+    int r = pack_error(&kept);
+    r = r ? r : config_env_substitute_known(pack_span(&kept), config_lookup_process(), doc, &unset);
+    mem_wipe(kept.data, kept.len);
+    pack_deinit(&kept);
+    if (!r && is_of_secret(unset.text)) {
+        (void)snprintf(target->secret_problem, sizeof(target->secret_problem), "%s", unset.text);
+    } else if (!r && span_starts(span_from(unset.text), "gateway.")) {
+        *error = unset;
+        return CONFIG_ENV_E_REFUSED;
+    }
+    return r;
 }
 
 /* Reads the config into `doc`; what stands in the way goes to config_problem. */
@@ -43,7 +93,7 @@ static void config_read(const struct cli *cli, const struct gateway_overrides *o
         r = config_file_parse((struct span){ text.data, text.len }, cli->paths.config_path, &raw, &error);
     }
     if (r == 0) {
-        r = config_env_substitute(pack_span(&raw), config_lookup_process(), doc, &error);
+        r = substitute(pack_span(&raw), doc, target, &error);
     }
     if (r && target->has_config) {
         (void)snprintf(target->config_problem, sizeof(target->config_problem), "%s",
@@ -80,15 +130,30 @@ static void secrets_given(const struct cli *cli, bool with_env, struct cli_targe
     secret_take(cli_text(cli, "password"), "--password", target->password, &target->password_source);
 }
 
-static void secret_of_config(struct span doc, const char *path, const char *name, char *out, const char **ret_source)
+static void secret_of_config(struct span doc, const char *path, char *out, const char **ret_source,
+                             struct cli_target *target)
 {
     char buf[GATEWAY_CONFIG_SECRET_MAX];
     bool is_set = false;
 
-    if (!out[0]) {
-        secret_take(config_secret_resolve(value_path(doc, path), config_lookup_process(), buf, sizeof(buf), &is_set),
-                    name, out, ret_source);
-        mem_wipe(buf, sizeof(buf));
+    if (out[0]) {
+        return;
+    }
+    secret_take(config_secret_resolve(value_path(doc, path), config_lookup_process(), buf, sizeof(buf), &is_set), path,
+                out, ret_source);
+    mem_wipe(buf, sizeof(buf));
+    if (is_set && !out[0] && !target->secret_problem[0]) {
+        (void)snprintf(target->secret_problem, sizeof(target->secret_problem),
+                       "%s cannot be resolved here: it is a reference to what is not set, or too long", path);
+    }
+}
+
+/* Without any secret the gateway would refuse us, and not know why we have none. */
+static void secret_problem_judge(struct cli_target *target)
+{
+    if (!target->token[0] && !target->password[0] && !target->config_problem[0] && target->secret_problem[0] &&
+        (target->is_elsewhere || target->config.auth != GATEWAY_AUTH_NONE)) {
+        (void)strcpy(target->config_problem, target->secret_problem);
     }
 }
 
@@ -140,13 +205,46 @@ static void log_file_choose(const struct cli *cli, struct span doc, struct cli_t
     }
 }
 
+/* The gateway that gateway.remote names; false when the config means this machine. */
+static bool remote_find(const struct cli *cli, struct span doc, bool is_local, struct cli_target *target,
+                        struct span *ret_url)
+{
+    struct span mode = value_str(value_path(doc, "gateway.mode"), (struct span){ 0 });
+
+    *ret_url = value_str(value_path(doc, "gateway.remote.url"), (struct span){ 0 });
+    target->is_elsewhere = !is_local && !cli_given(cli, "port") && ret_url->len && span_is_text(mode, "remote");
+    return target->is_elsewhere;
+}
+
+static int target_of_config(const struct cli *cli, unsigned flags, struct span doc, struct cli_target *target)
+{
+    struct span url;
+    bool is_remote = remote_find(cli, doc, flags & CLI_TARGET_LOCAL, target, &url);
+    char address[sizeof(target->address)];
+
+    secret_of_config(doc, is_remote ? "gateway.remote.token" : "gateway.auth.token", target->token,
+                     &target->token_source, target);
+    secret_of_config(doc, is_remote ? "gateway.remote.password" : "gateway.auth.password", target->password,
+                     &target->password_source, target);
+    secret_problem_judge(target);
+    if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT)) {
+        cli_err("the config cannot be used: %s", target->config_problem);
+        cli_err_more("correct %s, or name the gateway with --url and --token", cli->paths.config_path);
+        return CLI_TARGET_E_CONFIG;
+    }
+    if (!is_remote) {
+        return address_local(cli, doc, target);
+    }
+    (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(url));
+    return address_set(target, address, "gateway.remote.url");
+}
+
 static int target_fill(const struct cli *cli, unsigned flags, struct cli_target *target)
 {
     struct gateway_overrides overrides = overrides_choose(cli);
     bool is_local = flags & CLI_TARGET_LOCAL;
     const char *url = is_local ? NULL : cli_text(cli, "url");
     struct pack doc;
-    struct span remote;
     int r;
 
     if (url || (env_text("OPENCLAW_GATEWAY_URL") && !is_local && !cli_given(cli, "port"))) {
@@ -159,31 +257,7 @@ static int target_fill(const struct cli *cli, unsigned flags, struct cli_target 
     config_read(cli, &overrides, &doc, target);
     secrets_given(cli, true, target);
     log_file_choose(cli, pack_span(&doc), target);
-    remote = value_str(value_path(pack_span(&doc), "gateway.remote.url"), (struct span){ 0 });
-    if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT)) {
-        cli_err("the config cannot be used: %s", target->config_problem);
-        cli_err_more("correct %s, or name the gateway with --url and --token", cli->paths.config_path);
-        r = CLI_TARGET_E_CONFIG;
-    } else if (!is_local && !cli_given(cli, "port") && remote.len &&
-               span_is_text(value_str(value_path(pack_span(&doc), "gateway.mode"), (struct span){ 0 }), "remote")) {
-        char address[sizeof(target->address)];
-
-        target->is_elsewhere = true;
-        (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(remote));
-        secret_of_config(pack_span(&doc), "gateway.remote.token", "gateway.remote.token", target->token,
-                         &target->token_source);
-        secret_of_config(pack_span(&doc), "gateway.remote.password", "gateway.remote.password", target->password,
-                         &target->password_source);
-        r = address_set(target, address, "gateway.remote.url");
-    } else {
-        if (!target->token[0]) {
-            secret_take(target->config.token, "gateway.auth.token", target->token, &target->token_source);
-        }
-        if (!target->password[0]) {
-            secret_take(target->config.password, "gateway.auth.password", target->password, &target->password_source);
-        }
-        r = address_local(cli, pack_span(&doc), target);
-    }
+    r = target_of_config(cli, flags, pack_span(&doc), target);
     mem_wipe(doc.data, doc.len);
     pack_deinit(&doc);
     return r;

@@ -27,6 +27,7 @@ struct cli_target {
     const char *password_source;
     bool has_config;              /* the file is there */
     char config_problem[768];     /* why it could not be used; empty when it could */
+    char secret_problem[768];     /* why a secret of the config cannot be had; empty when it can */
     bool is_elsewhere;            /* named by --url, OPENCLAW_GATEWAY_URL or gateway.remote */
     char log_file[PATH_MAX];      /* of the gateway on this machine */
     struct gateway_config config; /* set when has_config and without a problem */

@@ -89,9 +89,8 @@ static int flags_export(const struct cli *cli)
         const char *flag;
         const char *name;
     } texts[] = {
-        { "port", "OPENCLAW_GATEWAY_PORT" },
-        { "bind", "OPENCLAW_GATEWAY_BIND" },
-        { "token", "OPENCLAW_GATEWAY_TOKEN" },
+        { "port", "OPENCLAW_GATEWAY_PORT" },         { "bind", "OPENCLAW_GATEWAY_BIND" },
+        { "auth", "OPENCLAW_GATEWAY_AUTH" },         { "token", "OPENCLAW_GATEWAY_TOKEN" },
         { "password", "OPENCLAW_GATEWAY_PASSWORD" },
     };
 
@@ -149,19 +148,6 @@ static int token_make_up(struct start *self, struct gateway_overrides *overrides
     return 0;
 }
 
-static int auth_flag_check(const struct start *self)
-{
-    const char *wanted = cli_text(self->cli, "auth");
-    const char *have = gateway_auth_mode_name(self->config.auth);
-
-    if (wanted && strcmp(wanted, have) != 0) {
-        cli_err("--auth %s, but the config means %s: set gateway.auth.mode to \"%s\" in %s", wanted, have, wanted,
-                self->cli->paths.config_path);
-        return CLI_EXIT_CONFIG;
-    }
-    return 0;
-}
-
 static int config_load(struct start *self)
 {
     struct gateway_overrides overrides = gateway_overrides_from(config_lookup_process());
@@ -180,8 +166,7 @@ static int config_load(struct start *self)
         cli_err_more("config: %s", self->cli->paths.config_path);
         return CLI_EXIT_CONFIG;
     }
-    r = r == GATEWAY_CONFIG_E_NO_SECRET ? token_make_up(self, &overrides, &error) : 0;
-    return r ? r : auth_flag_check(self);
+    return r == GATEWAY_CONFIG_E_NO_SECRET ? token_make_up(self, &overrides, &error) : 0;
 }
 
 /* What no definition fits would kill its host again and again until that is given up. */

@@ -21,6 +21,7 @@ struct job {
     struct text_buf text;  /* the string under construction */
     char place[PLACE_MAX]; /* dotted path of the value in hand */
     size_t place_len;
+    bool is_lenient; /* what refers to an unset variable becomes null */
 };
 
 static const char *process_find(void *arg, const char *name)
@@ -79,10 +80,12 @@ static int name_put(struct job *job, const char *name)
     if (!value.len) {
         value = own_value(job->doc, name);
     }
-    if (!value.len) {
+    if (!value.len && !job->error->text[0]) { /* the first one is told */
         snprintf(job->error->text, sizeof(job->error->text),
                  "%.*s refers to ${%s}, but that environment variable is not set", (int)job->place_len, job->place,
                  name);
+    }
+    if (!value.len) {
         return CONFIG_ENV_E_REFUSED;
     }
     return text_buf_add(&job->text, value);
@@ -187,6 +190,10 @@ static int value_copy(struct job *job, struct span value)
         struct span text = value_str(value, (struct span){ 0 });
         if (text.len && memchr(text.ptr, '$', text.len)) {
             int r = string_build(job, text);
+            if (r == CONFIG_ENV_E_REFUSED && job->is_lenient) {
+                pack_nil(job->out);
+                return 0;
+            }
             pack_str(job->out, (struct span){ job->text.data, job->text.len });
             return r;
         }
@@ -195,13 +202,28 @@ static int value_copy(struct job *job, struct span value)
     return 0;
 }
 
+static int substitute(struct job *job)
+{
+    job->error->text[0] = '\0';
+    int r = value_copy(job, job->doc);
+
+    text_buf_deinit(&job->text);
+    return r ? r : pack_error(job->out);
+}
+
 int config_env_substitute(struct span doc, struct config_lookup lookup, struct pack *out, struct config_error *error)
 {
     struct job job = { .doc = doc, .lookup = lookup, .out = out, .error = error };
-    int r = value_copy(&job, doc);
 
-    text_buf_deinit(&job.text);
-    return r ? r : pack_error(out);
+    return substitute(&job);
+}
+
+int config_env_substitute_known(struct span doc, struct config_lookup lookup, struct pack *out,
+                                struct config_error *error)
+{
+    struct job job = { .doc = doc, .lookup = lookup, .out = out, .error = error, .is_lenient = true };
+
+    return substitute(&job);
 }
 
 const char *config_secret_resolve(struct span value, struct config_lookup lookup, char *buf, size_t buf_len,

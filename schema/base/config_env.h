@@ -29,6 +29,11 @@ enum {
  */
 int config_env_substitute(struct span doc, struct config_lookup lookup, struct pack *out, struct config_error *error);
 
+/* The same for whoever needs only a part: a value that refers to an unset variable becomes
+ * null. `error` tells the first such, and is empty when there is none. 0 or a fault. */
+int config_env_substitute_known(struct span doc, struct config_lookup lookup, struct pack *out,
+                                struct config_error *error);
+
 /*
  * A secret field: a plain string, or { source: "env", provider, id }. Returns the value,
  * or NULL with ret_is_set telling a secret that is configured but cannot be resolved.

@@ -13,6 +13,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/config_check.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -62,6 +63,7 @@ struct gateway_overrides gateway_overrides_from(struct config_lookup lookup)
         .bind = nonempty(lookup, "OPENCLAW_GATEWAY_BIND"),
         .token = nonempty(lookup, "OPENCLAW_GATEWAY_TOKEN"),
         .password = nonempty(lookup, "OPENCLAW_GATEWAY_PASSWORD"),
+        .auth = nonempty(lookup, "OPENCLAW_GATEWAY_AUTH"),
         .is_unconfigured_allowed = is_on(lookup, "OPENCLAW_ALLOW_UNCONFIGURED"),
         .is_dev = is_on(lookup, "OPENCLAW_DEV"),
     };
@@ -149,7 +151,8 @@ static int bind_resolve(struct span gateway, const struct gateway_overrides *ove
                   overrides->bind ? "bind mode" : "gateway.bind", SPAN_FMT(name));
 }
 
-/* `override` wins; else the field of the config. An unresolvable reference is refused, not skipped. */
+/* `override` wins; else the field of the config. An unresolvable reference is refused, or skipped where nobody
+ * is to be told (`error` NULL). */
 static int secret_resolve(struct span value, const char *field, const char *override, struct config_lookup lookup,
                           char out[GATEWAY_CONFIG_SECRET_MAX], struct config_error *error)
 {
@@ -157,13 +160,17 @@ static int secret_resolve(struct span value, const char *field, const char *over
     const char *secret =
         override ? override : config_secret_resolve(value, lookup, out, GATEWAY_CONFIG_SECRET_MAX, &is_set);
 
-    if (!secret && is_set) {
+    if (!secret && is_set && error) {
         return refuse(error,
                       "%s cannot be resolved: give a string of less than %d bytes, or a reference with source "
                       "\"env\" to a variable that is set",
                       field, GATEWAY_CONFIG_SECRET_MAX);
     }
     if (!secret) {
+        out[0] = '\0';
+        return 0;
+    }
+    if (strlen(secret) >= GATEWAY_CONFIG_SECRET_MAX && !error) {
         out[0] = '\0';
         return 0;
     }
@@ -176,12 +183,13 @@ static int secret_resolve(struct span value, const char *field, const char *over
     return 0;
 }
 
-static int auth_mode_resolve(struct span auth, struct gateway_config *self, struct config_error *error)
+static int auth_mode_resolve(struct span auth, const struct gateway_overrides *overrides, struct gateway_config *self,
+                             struct config_error *error)
 {
     struct span value = value_get(auth, "mode");
-    struct span mode = value_str(value, NOTHING);
+    struct span mode = overrides->auth ? span_from(overrides->auth) : value_str(value, NOTHING);
 
-    if (!value.len) {
+    if (!value.len && !overrides->auth) {
         /* Unsaid, it follows from what is configured; a token is the rule. */
         self->auth = self->password[0] && !self->token[0] ? GATEWAY_AUTH_PASSWORD : GATEWAY_AUTH_TOKEN;
     } else if (span_is_text(mode, "token")) {
@@ -191,10 +199,11 @@ static int auth_mode_resolve(struct span auth, struct gateway_config *self, stru
     } else if (span_is_text(mode, "none")) {
         self->auth = GATEWAY_AUTH_NONE;
     } else if (span_is_text(mode, "trusted-proxy")) {
-        return refuse(error, "gateway.auth.mode \"trusted-proxy\" is not supported by this version; use token or "
-                             "password");
+        return refuse(error, "%s \"trusted-proxy\" is not supported by this version; use token or password",
+                      overrides->auth ? "auth mode" : "gateway.auth.mode");
     } else {
-        return refuse(error, "gateway.auth.mode must be one of token, password, none");
+        return refuse(error, "%s must be one of token, password, none",
+                      overrides->auth ? "the auth mode (--auth, OPENCLAW_GATEWAY_AUTH)" : "gateway.auth.mode");
     }
     return 0;
 }
@@ -202,14 +211,14 @@ static int auth_mode_resolve(struct span auth, struct gateway_config *self, stru
 static int auth_resolve(struct span auth, const struct gateway_overrides *overrides, struct config_lookup lookup,
                         struct gateway_config *self, struct config_error *error)
 {
-    int r =
-        secret_resolve(value_get(auth, "token"), "gateway.auth.token", overrides->token, lookup, self->token, error);
+    struct config_error *told = overrides->is_client ? NULL : error;
+    int r = secret_resolve(value_get(auth, "token"), "gateway.auth.token", overrides->token, lookup, self->token, told);
 
     if (!r) {
         r = secret_resolve(value_get(auth, "password"), "gateway.auth.password", overrides->password, lookup,
-                           self->password, error);
+                           self->password, told);
     }
-    return r ? r : auth_mode_resolve(auth, self, error);
+    return r ? r : auth_mode_resolve(auth, overrides, self, error);
 }
 
 /* Things that would be unsafe or surprising to pass over in silence. */
@@ -352,6 +361,9 @@ static int load(const char *path, const struct gateway_overrides *overrides, boo
 
     pack_init(&doc, 0);
     int r = document_load(path, lookup, &doc, error);
+    if (!r && is_guarded && config_check(pack_span(&doc), error)) {
+        r = GATEWAY_CONFIG_E_REFUSED;
+    }
     if (!r) {
         r = gateway_config_resolve(pack_span(&doc), overrides, lookup, &self, error);
     }

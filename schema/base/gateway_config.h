@@ -40,10 +40,12 @@ struct gateway_overrides {
     const char *bind;
     const char *token;
     const char *password;
+    const char *auth; /* the auth mode */
     bool is_unconfigured_allowed;
     bool is_dev;
+    bool is_client; /* nothing is started: a secret that cannot be resolved is left out */
 };
-/* OPENCLAW_GATEWAY_PORT, _BIND, _TOKEN, _PASSWORD, OPENCLAW_ALLOW_UNCONFIGURED, OPENCLAW_DEV. */
+/* OPENCLAW_GATEWAY_PORT, _BIND, _TOKEN, _PASSWORD, _AUTH, OPENCLAW_ALLOW_UNCONFIGURED, OPENCLAW_DEV. */
 struct gateway_overrides gateway_overrides_from(struct config_lookup lookup);
 
 struct gateway_config {

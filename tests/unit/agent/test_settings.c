@@ -61,7 +61,7 @@ static void the_agents_own_model_comes_before_the_default(void **state)
 {
     static const char agents[] = "{\"defaults\":{\"model\":{\"primary\":\"a/x\"},\"timeoutSeconds\":9,"
                                  "\"maxConcurrent\":3,\"systemPromptOverride\":\"all\"},\"list\":[{\"id\":\"main\"},"
-                                 "{\"id\":\"two\",\"model\":\"b/y/z\",\"systemPromptOverride\":\"own\"}]}";
+                                 "{\"id\":\"Two\",\"model\":\"b/y/z\",\"systemPromptOverride\":\"own\"}]}";
     static const char providers[] = "{\"a\":{\"baseUrl\":\"http://a/v1/\"},\"b\":{\"baseUrl\":\"https://b\"}}";
     struct settings settings = { 0 };
 

@@ -14,7 +14,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
 #include "edge/cli/cli_format.h"
-#include "edge/cli/cli_nearest.h"
+#include "schema/base/nearest.h"
 #include "edge/cli/log_line.h"
 #include "edge/cli/log_tail.h"
 #include "edge/cli/ws_url.h"
@@ -48,19 +48,19 @@ static void bytes_carry_a_fitting_unit(void **state)
 static void edits_are_counted_once(void **state)
 {
     (void)state;
-    assert_int_equal(cli_nearest_distance("status", "status"), 0);
-    assert_int_equal(cli_nearest_distance("stauts", "status"), 1);
-    assert_int_equal(cli_nearest_distance("", "abc"), 3);
-    assert_int_equal(cli_nearest_distance("kitten", "sitting"), 3);
+    assert_int_equal(nearest_distance("status", "status"), 0);
+    assert_int_equal(nearest_distance("stauts", "status"), 1);
+    assert_int_equal(nearest_distance("", "abc"), 3);
+    assert_int_equal(nearest_distance("kitten", "sitting"), 3);
 }
 
 static void what_is_too_far_is_not_suggested(void **state)
 {
-    struct cli_nearest nearest = { .typed = "doctor" };
+    struct nearest nearest = { .typed = "doctor" };
 
     (void)state;
-    cli_nearest_offer(&nearest, "gateway");
-    cli_nearest_offer(&nearest, "logs");
+    nearest_offer(&nearest, "gateway");
+    nearest_offer(&nearest, "logs");
     assert_null(nearest.best);
 }
 

@@ -80,6 +80,22 @@ static void derives_the_auth_mode_from_what_is_configured(void **state)
     assert_int_equal(resolve("{gateway:{auth:{mode:'none'}}}", NULL, false).config.auth, GATEWAY_AUTH_NONE);
 }
 
+static void lets_an_override_choose_the_auth_mode(void **state)
+{
+    static const char *const password[] = { "OPENCLAW_GATEWAY_AUTH=password", "OPENCLAW_GATEWAY_PASSWORD=P", NULL };
+    static const char *const none[] = { "OPENCLAW_GATEWAY_AUTH=none", NULL };
+    static const char *const wrong[] = { "OPENCLAW_GATEWAY_AUTH=open", NULL };
+    static const char json[] = "{gateway:{mode:'local',auth:{mode:'token',token:'T'}}}";
+    struct outcome out = resolve(json, password, true);
+
+    (void)state;
+    assert_int_equal(out.r, 0);
+    assert_int_equal(out.config.auth, GATEWAY_AUTH_PASSWORD);
+    assert_string_equal(out.config.password, "P");
+    assert_int_equal(resolve(json, none, true).config.auth, GATEWAY_AUTH_NONE);
+    assert_int_equal(resolve(json, wrong, true).r, GATEWAY_CONFIG_E_REFUSED);
+}
+
 static void refuses_values_that_make_no_sense(void **state)
 {
     static const char *const bad[] = {
@@ -169,6 +185,7 @@ int main(void)
         cmocka_unit_test(lets_the_environment_win_over_the_file),
         cmocka_unit_test(follows_a_reference_to_a_secret),
         cmocka_unit_test(derives_the_auth_mode_from_what_is_configured),
+        cmocka_unit_test(lets_an_override_choose_the_auth_mode),
         cmocka_unit_test(refuses_values_that_make_no_sense),
         cmocka_unit_test(binds_to_an_address_of_ones_own_choice),
         cmocka_unit_test(starts_only_where_it_was_told_to),

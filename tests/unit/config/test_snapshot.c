@@ -143,11 +143,12 @@ static void resolves_secrets_and_leaves_what_it_cannot(void **state)
     struct snapshot snapshot;
 
     (void)state;
-    assert_int_equal(build(&snapshot,
-                           "{gateway:{mode:'local'},models:{providers:{a:{apiKey:{source:'env',provider:'default',"
-                           "id:'KEY'}},b:{apiKey:{source:'file',provider:'f',id:'/x'}}}}}",
-                           env_token, &error),
-                     0);
+    assert_int_equal(
+        build(&snapshot,
+              "{gateway:{mode:'local'},models:{providers:{a:{baseUrl:'http://a',apiKey:{source:'env',"
+              "provider:'default',id:'KEY'}},b:{baseUrl:'http://b',apiKey:{source:'file',provider:'f',id:'/x'}}}}}",
+              env_token, &error),
+        0);
     struct span doc = pack_span(&snapshot.effective);
     assert_true(span_is_text(value_str(value_path(doc, "models.providers.a.apiKey"), SPAN_LIT("")), "SECRET-KEY"));
     assert_int_equal(value_kind_of(value_path(doc, "models.providers.b.apiKey")), VALUE_MAP);

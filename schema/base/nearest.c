@@ -1,4 +1,4 @@
-#include "edge/cli/cli_nearest.h"
+#include "schema/base/nearest.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -10,7 +10,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-size_t cli_nearest_distance(const char *a, const char *b)
+size_t nearest_distance(const char *a, const char *b)
 {
     size_t rows[3][WORD_MAX + 1];
     size_t a_len = strlen(a);
@@ -37,10 +37,10 @@ size_t cli_nearest_distance(const char *a, const char *b)
     return rows[a_len % 3][b_len];
 }
 
-void cli_nearest_offer(struct cli_nearest *self, const char *known)
+void nearest_offer(struct nearest *self, const char *known)
 {
     size_t len = strlen(self->typed);
-    size_t distance = cli_nearest_distance(self->typed, known);
+    size_t distance = nearest_distance(self->typed, known);
     /* A word typed only in part ("stat") is near whatever it begins. */
     bool is_start = len >= 3 && strncmp(self->typed, known, len) == 0;
     size_t allowed = len <= 3 ? 1 : len <= 6 ? 2 : 3;

@@ -1,0 +1,488 @@
+#include "schema/base/config_check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/value.h"
+#include "schema/base/config_rules.h"
+#include "schema/base/nearest.h"
+
+#define NOTHING ((struct span){ 0 })
+#define PLACE_MAX 256
+#define WORD_MAX 64 /* of a value that is quoted */
+
+struct check {
+    struct config_error *error;
+    unsigned problems;
+    char place[PLACE_MAX];
+    size_t place_len;
+};
+
+/* --- saying what is wrong -------------------------------------------------------------------- */
+
+static void problem(struct check *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The first one is told in full; the others are counted. */
+static void problem(struct check *self, const char *fmt, ...)
+{
+    va_list args;
+
+    if (self->problems++ == 0) {
+        va_start(args, fmt);
+        (void)vsnprintf(self->error->text, sizeof(self->error->text), fmt, args);
+        va_end(args);
+    }
+}
+
+static size_t place_push(struct check *self, struct span key)
+{
+    size_t before = self->place_len;
+    size_t room = PLACE_MAX - before;
+    int n = snprintf(self->place + before, room, "%s%.*s", before ? "." : "", SPAN_FMT(key));
+
+    self->place_len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+    return before;
+}
+
+static void place_pop(struct check *self, size_t before)
+{
+    self->place_len = before;
+    self->place[before] = '\0';
+}
+
+/* A text that can be shown on one line: cut, and without what a terminal would act upon. */
+static void word_show(struct span text, char ret_word[WORD_MAX])
+{
+    size_t n = 0;
+
+    while (n < text.len && n < WORD_MAX - 1) {
+        unsigned char byte = (unsigned char)text.ptr[n];
+
+        ret_word[n++] = byte < 0x20 || byte == 0x7f ? '?' : (char)byte;
+    }
+    ret_word[n] = '\0';
+}
+
+/* What stands there, in words; the text of a secret is never among them. */
+static void found_show(struct span value, bool is_secret, char *out, size_t size)
+{
+    char word[WORD_MAX];
+
+    switch (value_kind_of(value)) {
+    case VALUE_STR:
+        word_show(value_str(value, NOTHING), word);
+        (void)snprintf(out, size, is_secret ? "a text" : "\"%s\"", word);
+        break;
+    case VALUE_INT:
+        (void)snprintf(out, size, is_secret ? "a number" : "%" PRId64, value_i64(value, 0));
+        break;
+    case VALUE_FLOAT:
+        (void)snprintf(out, size, is_secret ? "a number" : "%g", value_f64(value, 0));
+        break;
+    case VALUE_BOOL:
+        (void)snprintf(out, size, "%s", value_bool(value, false) ? "true" : "false");
+        break;
+    case VALUE_MAP:
+        (void)snprintf(out, size, "an object");
+        break;
+    case VALUE_ARRAY:
+        (void)snprintf(out, size, "a list");
+        break;
+    case VALUE_NIL:
+        (void)snprintf(out, size, "null");
+        break;
+    default:
+        (void)snprintf(out, size, "a number too large");
+        break;
+    }
+}
+
+/* --- the nearest value that would do ------------------------------------------------------------ */
+
+static void choices_show(const char *const *choices, char *out, size_t size)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; choices[i] && at < size; i++) {
+        at += (size_t)snprintf(out + at, size - at, "%s\"%s\"", i ? ", " : "", choices[i]);
+    }
+}
+
+static const char *choice_nearest(const struct config_rule *rule, struct span value)
+{
+    char word[WORD_MAX];
+    struct nearest nearest = { .typed = word };
+
+    word_show(value_str(value, NOTHING), word);
+    for (char *at = word; *at; at++) {
+        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+    }
+    for (size_t i = 0; rule->choices[i]; i++) {
+        if (strcmp(word, rule->choices[i]) == 0) {
+            return rule->choices[i];
+        }
+        nearest_offer(&nearest, rule->choices[i]);
+    }
+    return nearest.best ? nearest.best : rule->choices[0];
+}
+
+static int64_t int_nearest(const struct config_rule *rule, struct span value)
+{
+    double number = value_f64(value, (double)value_i64(value, rule->min));
+    char word[WORD_MAX];
+    char *end = word;
+
+    if (value_kind_of(value) == VALUE_STR) {
+        word_show(value_str(value, NOTHING), word);
+        number = strtod(word, &end);
+        number = *end || end == word ? (double)rule->min : number;
+    }
+    if (!(number > (double)rule->min)) {
+        return rule->min;
+    }
+    return number >= (double)rule->max ? rule->max : (int64_t)number;
+}
+
+static void use_show(const struct config_rule *rule, struct span value, char *out, size_t size)
+{
+    char word[WORD_MAX];
+
+    switch (rule->kind) {
+    case CONFIG_RULE_CHOICE:
+        (void)snprintf(out, size, "\"%s\"", choice_nearest(rule, value));
+        return;
+    case CONFIG_RULE_INT:
+        (void)snprintf(out, size, "%" PRId64, int_nearest(rule, value));
+        return;
+    case CONFIG_RULE_BOOL:
+        word_show(value_str(value, SPAN_LIT("")), word);
+        (void)snprintf(out, size, "%s",
+                       value_i64(value, 0) || !strcmp(word, "true") || !strcmp(word, "yes") || !strcmp(word, "on")
+                           ? "true"
+                           : "false");
+        return;
+    case CONFIG_RULE_OBJECT:
+        (void)snprintf(out, size, "{}");
+        return;
+    case CONFIG_RULE_LIST:
+        (void)snprintf(out, size, "[]");
+        return;
+    default:
+        break;
+    }
+    if (!rule->example && !rule->is_secret && rule->kind == CONFIG_RULE_TEXT &&
+        (value_kind_of(value) == VALUE_INT || value_kind_of(value) == VALUE_BOOL)) {
+        char plain[WORD_MAX];
+
+        found_show(value, false, plain, sizeof(plain));
+        (void)snprintf(out, size, "\"%s\"", plain);
+        return;
+    }
+    (void)snprintf(out, size, "%s", rule->example ? rule->example : "\"text\"");
+}
+
+static void expected_show(const struct config_rule *rule, char *out, size_t size)
+{
+    char choices[256];
+
+    switch (rule->kind) {
+    case CONFIG_RULE_OBJECT:
+        (void)snprintf(out, size, "an object");
+        break;
+    case CONFIG_RULE_LIST:
+        (void)snprintf(out, size, "a list");
+        break;
+    case CONFIG_RULE_TEXT:
+        (void)snprintf(out, size, rule->min ? "a text that is not empty" : "a text");
+        break;
+    case CONFIG_RULE_BOOL:
+        (void)snprintf(out, size, "true or false");
+        break;
+    case CONFIG_RULE_INT:
+        (void)snprintf(out, size, "a whole number from %" PRId64 " to %" PRId64, rule->min, rule->max);
+        break;
+    case CONFIG_RULE_CHOICE:
+        choices_show(rule->choices, choices, sizeof(choices));
+        (void)snprintf(out, size, "one of %s", choices);
+        break;
+    case CONFIG_RULE_SECRET:
+        (void)snprintf(out, size,
+                       "a text or a reference like { source: \"env\", provider: \"default\", id: \"NAME\" }");
+        break;
+    case CONFIG_RULE_MODEL:
+        (void)snprintf(out, size, "a text like \"provider/model\", or an object with it as \"primary\"");
+        break;
+    }
+}
+
+static void refuse(struct check *self, const struct config_rule *rule, struct span value)
+{
+    bool is_secret = rule->is_secret || rule->kind == CONFIG_RULE_SECRET;
+    char found[WORD_MAX + 8];
+    char expected[512];
+    char use[WORD_MAX + 8];
+
+    expected_show(rule, expected, sizeof(expected));
+    if (!value.len) {
+        problem(self, "%s is missing, expected %s, for example %s", self->place, expected,
+                rule->example ? rule->example : "\"text\"");
+        return;
+    }
+    found_show(value, is_secret, found, sizeof(found));
+    use_show(rule, value, use, sizeof(use));
+    problem(self, "%s is %s, expected %s; the nearest is %s", self->place, found, expected, use);
+}
+
+/* --- judging one value --------------------------------------------------------------------------- */
+
+static bool choice_is_known(const struct config_rule *rule, struct span text)
+{
+    for (size_t i = 0; rule->choices[i]; i++) {
+        if (span_is_text(text, rule->choices[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_fit(const struct config_rule *rule, struct span value)
+{
+    enum value_kind kind = value_kind_of(value);
+    int64_t number = value_i64(value, 0);
+
+    switch (rule->kind) {
+    case CONFIG_RULE_OBJECT:
+        return kind == VALUE_MAP;
+    case CONFIG_RULE_LIST:
+        return kind == VALUE_ARRAY;
+    case CONFIG_RULE_TEXT:
+        return kind == VALUE_STR && value_str(value, NOTHING).len >= (size_t)rule->min;
+    case CONFIG_RULE_BOOL:
+        return kind == VALUE_BOOL;
+    case CONFIG_RULE_INT:
+        return kind == VALUE_INT && number >= rule->min && number <= rule->max;
+    case CONFIG_RULE_CHOICE:
+        return kind == VALUE_STR && choice_is_known(rule, value_str(value, NOTHING));
+    case CONFIG_RULE_SECRET:
+        return kind == VALUE_STR || (value_str(value_get(value, "source"), NOTHING).len > 0 &&
+                                     value_str(value_get(value, "id"), NOTHING).len > 0);
+    case CONFIG_RULE_MODEL:
+        return kind == VALUE_STR || (kind == VALUE_MAP && (!value_get(value, "primary").len ||
+                                                           value_kind_of(value_get(value, "primary")) == VALUE_STR));
+    }
+    return false;
+}
+
+static void judge(struct check *self, const struct config_rule *rule, struct span value)
+{
+    if (!is_fit(rule, value)) {
+        refuse(self, rule, value);
+    } else if ((rule->kind == CONFIG_RULE_OBJECT || rule->kind == CONFIG_RULE_LIST) && rule->max &&
+               value_count(value) > (uint64_t)rule->max) {
+        problem(self, "%s has %" PRIu32 " entries, expected at most %" PRId64 "; remove %" PRId64, self->place,
+                value_count(value), rule->max, (int64_t)value_count(value) - rule->max);
+    }
+}
+
+/* What does not have the kind for its part of the path was told of by the row of its own. */
+static void rule_apply(struct check *self, const struct config_rule *rule, struct span value, const char *rest)
+{
+    size_t len = strcspn(rest, ".");
+    struct span name = { rest, len };
+    bool is_last = !rest[len];
+    bool is_element = span_is_text(name, "[]");
+    struct value_iter it = value_iter(value);
+    struct span key;
+    struct span item;
+
+    if (value_kind_of(value) != (is_element ? VALUE_ARRAY : VALUE_MAP)) {
+        return;
+    }
+    for (unsigned i = 0; value_next(&it, &key, &item); i++) {
+        char number[16];
+        int digits = snprintf(number, sizeof(number), "%u", i);
+
+        if (is_element || span_is_text(name, "*") || span_is(name, key)) {
+            size_t before = place_push(self, is_element ? (struct span){ number, (size_t)digits } : key);
+
+            if (is_last) {
+                judge(self, rule, item);
+            } else {
+                rule_apply(self, rule, item, rest + len + 1);
+            }
+            place_pop(self, before);
+        }
+    }
+    if (is_last && rule->is_required && !is_element) {
+        char word[WORD_MAX];
+
+        word_show(name, word);
+        if (!value_get(value, word).len) {
+            size_t before = place_push(self, name);
+
+            refuse(self, rule, NOTHING);
+            place_pop(self, before);
+        }
+    }
+}
+
+/* --- what holds between values --------------------------------------------------------------------- */
+
+static bool is_id_byte(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+}
+
+static bool agent_id_is_fit(struct span id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        if (!is_id_byte(id.ptr[i]) && (i == 0 || (id.ptr[i] != '-' && id.ptr[i] != '_'))) {
+            return false;
+        }
+    }
+    return id.len <= CONFIG_CHECK_AGENT_ID_MAX;
+}
+
+/* Lower case; runs of what an id cannot hold become one dash. */
+static void agent_id_repair(struct span id, char ret_id[CONFIG_CHECK_AGENT_ID_MAX + 1])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < id.len && n < CONFIG_CHECK_AGENT_ID_MAX; i++) {
+        char byte = id.ptr[i];
+
+        if (is_id_byte(byte) || (n && byte == '_')) {
+            ret_id[n++] = byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+        } else if (n && ret_id[n - 1] != '-') {
+            ret_id[n++] = '-';
+        }
+    }
+    while (n && ret_id[n - 1] == '-') {
+        n--;
+    }
+    ret_id[n] = '\0';
+    if (!n) {
+        memcpy(ret_id, "main", sizeof("main"));
+    }
+}
+
+static bool agent_id_is_same(struct span a, struct span b)
+{
+    char left[CONFIG_CHECK_AGENT_ID_MAX + 1];
+    char right[CONFIG_CHECK_AGENT_ID_MAX + 1];
+
+    agent_id_repair(a, left);
+    agent_id_repair(b, right);
+    return strcmp(left, right) == 0;
+}
+
+/* The place of the first entry with this id, or `at` when it is that one. */
+static unsigned agent_first(struct span list, struct span id, unsigned at)
+{
+    struct value_iter it = value_iter(list);
+    struct span key;
+    struct span entry;
+
+    for (unsigned i = 0; i < at && value_next(&it, &key, &entry); i++) {
+        struct span other = value_str(value_get(entry, "id"), NOTHING);
+
+        if (other.len && agent_id_is_same(other, id)) {
+            return i;
+        }
+    }
+    return at;
+}
+
+static void agents_check(struct check *self, struct span list)
+{
+    struct value_iter it = value_iter(list);
+    struct span key;
+    struct span entry;
+
+    for (unsigned i = 0; i < CONFIG_CHECK_AGENTS_MAX && value_next(&it, &key, &entry); i++) {
+        struct span id = value_str(value_get(entry, "id"), NOTHING);
+        char good[CONFIG_CHECK_AGENT_ID_MAX + 1];
+        char word[WORD_MAX];
+        unsigned first = id.len ? agent_first(list, id, i) : i;
+
+        word_show(id, word);
+        if (id.len && !agent_id_is_fit(id)) {
+            agent_id_repair(id, good);
+            problem(self,
+                    "agents.list.%u.id is \"%s\", expected 1 to %d letters, digits, \"-\" and \"_\" that begin with a "
+                    "letter or a digit; the nearest is \"%s\"",
+                    i, word, CONFIG_CHECK_AGENT_ID_MAX, good);
+        } else if (first != i) {
+            problem(self,
+                    "agents.list.%u.id is \"%s\", which agents.list.%u has already, expected an id of its own; the "
+                    "nearest is \"%.56s-%u\"",
+                    i, word, first, word, i + 1);
+        }
+    }
+}
+
+static void provider_check(struct check *self, struct span id, struct span provider)
+{
+    struct span api = value_str(value_get(provider, "api"), SPAN_LIT("openai-completions"));
+    struct span url = value_get(provider, "baseUrl");
+    struct span text = value_str(url, NOTHING);
+    char name[WORD_MAX];
+    char word[WORD_MAX];
+
+    word_show(id, name);
+    word_show(text, word);
+    if (!id.len || id.len > CONFIG_CHECK_PROVIDER_ID_MAX || memchr(id.ptr, '/', id.len)) {
+        problem(self, "models.providers has the name \"%s\", expected 1 to %d bytes without \"/\"", name,
+                CONFIG_CHECK_PROVIDER_ID_MAX);
+    }
+    if (span_is_text(id, "builtin")) {
+        problem(self, "models.providers.builtin is the name of the built-in provider, expected another; the nearest "
+                      "is \"builtin-2\"");
+    }
+    if (!span_is_text(api, "openai-completions") || value_kind_of(provider) != VALUE_MAP) {
+        return;
+    }
+    if (!url.len) {
+        problem(self,
+                "models.providers.%s.baseUrl is missing, expected an address that begins with http:// or https://, "
+                "for example \"https://api.openai.com/v1\"",
+                name);
+    } else if (value_kind_of(url) == VALUE_STR && !span_starts(text, "http://") && !span_starts(text, "https://")) {
+        problem(self,
+                "models.providers.%s.baseUrl is \"%s\", expected an address that begins with http:// or https://; the "
+                "nearest is \"https://%s\"",
+                name, word, word[0] ? word : "api.openai.com/v1");
+    }
+}
+
+static void providers_check(struct check *self, struct span providers)
+{
+    struct value_iter it = value_iter(providers);
+    struct span id;
+    struct span provider;
+
+    while (value_kind_of(providers) == VALUE_MAP && value_next(&it, &id, &provider)) {
+        provider_check(self, id, provider);
+    }
+}
+
+int config_check(struct span doc, struct config_error *error)
+{
+    struct check self = { .error = error };
+
+    for (size_t i = 0; i < config_rules_n; i++) {
+        rule_apply(&self, &config_rules[i], doc, config_rules[i].path);
+    }
+    providers_check(&self, value_path(doc, "models.providers"));
+    agents_check(&self, value_path(doc, "agents.list"));
+    if (self.problems > 1) {
+        size_t len = strlen(error->text);
+
+        (void)snprintf(error->text + len, sizeof(error->text) - len, " (and %u more)", self.problems - 1);
+    }
+    return self.problems ? CONFIG_CHECK_E_REFUSED : 0;
+}

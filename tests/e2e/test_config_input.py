@@ -1,0 +1,103 @@
+"""What stands in the config and on the command line of a start: used as written, or refused with the place and the fix."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from client import CallError, Client
+from gateway import BINARY, Gateway, free_port, until
+
+
+@pytest.fixture(name="alone")
+def alone_gateway():
+    """A gateway that is not started yet."""
+    made = Gateway()
+    yield made
+    made.close()
+
+
+def say(gateway, changes, *words, environment=None):
+    gateway.write_config(changes)
+    return gateway.cli(*words, environment=environment)
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"models": 5}, "models is 5, expected an object"),
+    ({"models": {"providers": {"mine": {}}}}, "models.providers.mine.baseUrl is missing"),
+    ({"agents": {"list": [{"id": "a"}, {"id": "A"}]}}, "agents.list.1.id"),
+    ({"agents": {"list": [{"id": "no spaces"}]}}, 'the nearest is "no-spaces"'),
+    ({"logging": {"level": "loud"}}, "logging.level is \"loud\""),
+    ({"gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": "yes"}}}}}, "chatCompletions.enabled"),
+    ({"session": {"scope": ["global"]}}, "session.scope is a list"),
+], ids=lambda value: json.dumps(value)[:50])
+def test_a_start_is_refused_with_path_and_nearest_value(alone, changes, says):
+    done = say(alone, changes, "gateway", "run", "--port", "0")
+    assert done.returncode == 78 and says in done.stderr and alone.config_path in done.stderr, done.stderr
+
+
+def test_a_host_that_starts_again_keeps_the_last_good_config(alone):
+    alone.start()
+    alone.write_config({"logging": {"level": "loud"}})
+    before = alone.children()
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: set(alone.children()) - set(before), 10, "a new host")
+    until(alone.is_ready_or_gone, 15, "readiness")
+    until(lambda: any("logging.level is" in line for line in alone.logs()), 10, "the reason in the log")
+
+
+def test_a_client_needs_only_what_it_uses(alone):
+    alone.start()
+    alone.write_config({"models": {"providers": {"x": {"baseUrl": "http://x", "apiKey": "${NOBODY_SET_THIS}"}}},
+                        "agents": 7})
+    done = alone.cli("health")
+    assert done.returncode == 0, done.stderr
+    config = {"gateway": {"auth": {"mode": "token", "token": "${NOBODY_SET_THIS}"}}}
+    done = say(alone, config, "health")
+    assert done.returncode == 78 and "gateway.auth.token refers to ${NOBODY_SET_THIS}" in done.stderr
+    assert alone.cli("health", "--token", alone.token).returncode == 0
+
+
+def test_the_auth_option_chooses_the_mode():
+    running = Gateway(arguments=["--auth", "password", "--password", "of-this-test"]).start()
+    try:
+        with pytest.raises(CallError):
+            Client(running.port, running.token)
+        assert running.cli("health", "--password", "of-this-test").returncode == 0
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("auth", [{}, {"mode": "none", "token": "left-over"}])
+def test_without_auth_local_programs_are_let_in(auth):
+    running = Gateway(arguments=["--auth", "none"])
+    running.write_config({"gateway": {"mode": "local", "auth": auth}})
+    running.start()
+    try:
+        assert running.cli("health").returncode == 0
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("given", ["config", "environment", "option"])
+def test_the_dev_profile_is_found_where_it_listens(alone, given):
+    """Option before environment before gateway.port: of the gateway and of its clients alike."""
+    ports = {"config": free_port(), "environment": free_port(), "option": free_port()}
+    known = list(ports)[:list(ports).index(given) + 1]
+    alone.write_config({"gateway": {"port": ports["config"]}})
+    environment = {**alone.environment, "OPENCLAW_STATE_DIR": alone.state_dir}
+    if "environment" in known:
+        environment["OPENCLAW_GATEWAY_PORT"] = str(ports["environment"])
+    option = ["--port", str(ports["option"])] if "option" in known else []
+    with subprocess.Popen([BINARY, "--dev", "gateway", *option], env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout:
+            if "pid" in line:
+                break
+        found = subprocess.run([BINARY, "--dev", "health", *option, "--json"], env=environment, capture_output=True,
+                               text=True, timeout=20, check=False)
+        process.terminate()
+        assert process.wait(15) == 0
+    assert found.returncode == 0 and json.loads(found.stdout)["ok"], found.stderr

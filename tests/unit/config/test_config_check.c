@@ -1,0 +1,131 @@
+/*
+ * config_check: what the gateway reads is checked, and the answer helps.
+ */
+#include "tests/unit/config/support.h"
+
+#include "schema/base/config_check.h"
+
+struct verdict {
+    int r;
+    struct config_error error;
+};
+
+static struct verdict check(const char *json)
+{
+    struct verdict verdict = { 0 };
+    CLEANUP(pack_deinit) struct pack doc;
+
+    pack_init(&doc, 0);
+    json_pack(json, &doc);
+    verdict.r = config_check(pack_span(&doc), &verdict.error);
+    return verdict;
+}
+
+static void passes_what_is_right(void **state)
+{
+    static const char *const good[] = {
+        "{}",
+        "{gateway:{mode:'local',port:18789,bind:'lan',auth:{mode:'token',token:{source:'env',provider:'default',"
+        "id:'X'},rateLimit:{maxAttempts:3,exemptLoopback:false}}}}",
+        "{models:{providers:{a:{baseUrl:'https://x/v1',models:[{id:'m',name:'M',input:['text']}]},"
+        "b:{api:'anthropic-messages'}}}}",
+        "{agents:{defaults:{model:{primary:'builtin/echo',fallbacks:[]},models:{'a/b':{alias:'x'}}},"
+        "list:[{id:'main'},{id:'Work-2',model:'a/m',identity:{name:'W'}}]}}",
+        "{logging:{level:'silent',file:'~/x.log',maxFileBytes:1000},session:{scope:'global',mainKey:'m'}}",
+        "{unheard:{of:[1,2,3]},plugins:7}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct verdict verdict = check(good[i]);
+
+        assert_string_equal(verdict.error.text, "");
+        assert_int_equal(verdict.r, 0);
+    }
+    assert_int_equal(config_check((struct span){ 0 }, &(struct config_error){ "" }), 0);
+}
+
+static void names_path_finding_expectation_and_the_nearest_value(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *says;
+    } bad[] = {
+        { "{models:5}", "models is 5, expected an object; the nearest is {}" },
+        { "{logging:{level:'loud'}}", "logging.level is \"loud\", expected one of " },
+        { "{logging:{level:'wrn'}}", "the nearest is \"warn\"" },
+        { "{logging:{level:'DEBUG'}}", "the nearest is \"debug\"" },
+        { "{gateway:{port:'18789'}}",
+          "gateway.port is \"18789\", expected a whole number from 1 to 65535; the nearest is 18789" },
+        { "{gateway:{port:70000}}", "the nearest is 65535" },
+        { "{gateway:{port:1.5}}", "gateway.port is 1.5, expected a whole number from 1 to 65535; the nearest is 1" },
+        { "{gateway:{port:null}}", "gateway.port is null" },
+        { "{gateway:{http:{endpoints:{chatCompletions:{enabled:'yes'}}}}}",
+          "gateway.http.endpoints.chatCompletions.enabled is \"yes\", expected true or false; the nearest is true" },
+        { "{gateway:{controlUi:{allowedOrigins:['a',7]}}}",
+          "gateway.controlUi.allowedOrigins.1 is 7, expected a text" },
+        { "{agents:{list:{id:'main'}}}", "agents.list is an object, expected a list" },
+        { "{agents:{list:[{name:'x'}]}}", "agents.list.0.id is missing" },
+        { "{agents:{list:[{id:'a'},{id:'A'}]}}", "agents.list.1.id is \"A\", which agents.list.0 has already" },
+        { "{agents:{list:[{id:'My Agent!'}]}}", "the nearest is \"my-agent\"" },
+        { "{agents:{list:[{id:''}]}}", "agents.list.0.id is \"\"" },
+        { "{agents:{defaults:{model:7}}}", "agents.defaults.model is 7, expected a text like \"provider/model\"" },
+        { "{agents:{defaults:{maxConcurrent:0}}}", "the nearest is 1" },
+        { "{models:{providers:{mine:{}}}}", "models.providers.mine.baseUrl is missing" },
+        { "{models:{providers:{mine:{baseUrl:'api.x/v1'}}}}", "the nearest is \"https://api.x/v1\"" },
+        { "{models:{providers:{mine:{baseUrl:'http://x',api:'openai'}}}}",
+          "models.providers.mine.api is \"openai\", expected one of \"openai-completions\"" },
+        { "{models:{providers:{builtin:{baseUrl:'http://x'}}}}", "models.providers.builtin" },
+        { "{session:{scope:'globl'}}", "the nearest is \"global\"" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct verdict verdict = check(bad[i].json);
+
+        assert_int_equal(verdict.r, CONFIG_CHECK_E_REFUSED);
+        if (!strstr(verdict.error.text, bad[i].says)) {
+            fail_msg("\"%s\" does not say \"%s\"", verdict.error.text, bad[i].says);
+        }
+    }
+}
+
+static void counts_what_else_is_wrong(void **state)
+{
+    struct verdict verdict = check("{models:5,session:7,logging:{level:1}}");
+
+    (void)state;
+    assert_non_null(strstr(verdict.error.text, "(and 2 more)"));
+}
+
+static void quotes_no_secret(void **state)
+{
+    static const char *const bad[] = {
+        "{gateway:{auth:{token:7777}}}",
+        "{gateway:{auth:{password:['7777']}}}",
+        "{hooks:{token:7777}}",
+        "{env:{vars:{KEY:7777}}}",
+        "{models:{providers:{a:{baseUrl:'http://x',apiKey:7777}}}}",
+        "{models:{providers:{a:{baseUrl:'http://x',headers:{Authorization:7777}}}}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct verdict verdict = check(bad[i]);
+
+        assert_int_equal(verdict.r, CONFIG_CHECK_E_REFUSED);
+        assert_null(strstr(verdict.error.text, "7777"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passes_what_is_right),
+        cmocka_unit_test(names_path_finding_expectation_and_the_nearest_value),
+        cmocka_unit_test(counts_what_else_is_wrong),
+        cmocka_unit_test(quotes_no_secret),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
