@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "edge/listener/budget.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/http.h"
 
@@ -17,12 +18,7 @@
 
 size_t conn_pending(const struct conn *self)
 {
-    return self->out.len - self->out_at;
-}
-
-size_t conn_budget(const struct edge *edge)
-{
-    return edge->out_bytes > LIMIT_BUFFERED_ALL ? LIMIT_BUFFERED_TIGHT : LIMIT_BUFFERED;
+    return outq_pending(&self->out);
 }
 
 static void on_flush(uv_idle_t *idle);
@@ -41,20 +37,32 @@ static void write_want(struct conn *self)
     (void)uv_idle_start(&edge->flush, on_flush); /* fails only without a callback */
 }
 
+/* Memory that waits for readers is added up for all, and for whom it is. */
+static void cost_note(struct conn *self)
+{
+    size_t cost = outq_cost(&self->out) + self->held;
+
+    self->edge->queued_bytes += cost - self->cost;
+    if (self->quota) {
+        self->quota->bytes += cost - self->cost;
+    }
+    self->cost = cost;
+}
+
 /* Buffers are lent while there is something to say, so that an idle connection has none. */
 static void out_release(struct conn *self)
 {
     struct edge *edge = self->edge;
+    struct text_buf own = outq_release(&self->out);
 
-    self->out.len = 0;
-    self->out_at = 0;
-    if (self->out.cap <= EDGE_SPARE_BYTES && edge->spares_n < EDGE_SPARES_MAX && self->out.data) {
-        edge->spares[edge->spares_n++] = self->out;
+    if (own.cap <= EDGE_SPARE_BYTES && edge->spares_n < EDGE_SPARES_MAX && own.data) {
+        edge->spares[edge->spares_n++] = own;
     } else {
-        edge->freed_bytes += self->out.cap;
-        text_buf_deinit(&self->out);
+        edge->freed_bytes += own.cap;
+        text_buf_deinit(&own);
     }
-    self->out = (struct text_buf){ NULL, 0, 0 };
+    self->is_slow = false;
+    cost_note(self);
 }
 
 struct text_buf *conn_out(struct conn *self)
@@ -64,27 +72,62 @@ struct text_buf *conn_out(struct conn *self)
     if (self->phase != CONN_OPEN || self->is_killed) {
         return NULL;
     }
-    if (!self->out.data && edge->spares_n > 0) {
-        self->out = edge->spares[--edge->spares_n];
+    if (!self->out.own.data && edge->spares_n > 0) {
+        self->out.own = edge->spares[--edge->spares_n];
     }
-    if (self->out.data && self->out_at > LIMIT_WRITE && self->out_at > self->out.len / 2) {
-        memmove(self->out.data, self->out.data + self->out_at, self->out.len - self->out_at);
-        self->out.len -= self->out_at;
-        self->out_at = 0;
+    outq_tidy(&self->out);
+    return &self->out.own;
+}
+
+/* `len` bytes came on top of what waited. */
+static void queue_grown(struct conn *self, size_t len)
+{
+    size_t pending = conn_pending(self);
+
+    if (pending == len) {
+        self->progress_ms = edge_now(self->edge);
     }
-    return &self->out;
+    if (pending > LIMIT_OUT_HIGH) {
+        conn_hold(self, CONN_HOLD_OUT);
+    }
+    cost_note(self);
+    write_want(self);
 }
 
 void conn_commit(struct conn *self, size_t len_before)
 {
-    if (self->out_at == len_before) {
-        self->progress_ms = edge_now(self->edge);
+    queue_grown(self, self->out.own.len - len_before);
+}
+
+void conn_share(struct conn *self, struct span head, struct outq_text *text, struct span tail, uint64_t key)
+{
+    size_t before = conn_pending(self);
+
+    if (self->phase != CONN_OPEN || self->is_killed) {
+        return;
     }
-    self->edge->out_bytes += self->out.len - len_before;
-    if (conn_pending(self) > LIMIT_OUT_HIGH) {
-        conn_hold(self, CONN_HOLD_OUT);
+    if (outq_share(&self->out, head, text, tail, key)) {
+        conn_kill(self);
+        return;
     }
-    write_want(self);
+    queue_grown(self, before ? 0 : conn_pending(self));
+}
+
+int conn_charge(struct conn *self, struct span principal)
+{
+    self->quota = quota_take(&self->edge->quotas, principal);
+    if (!self->quota) {
+        return FAULT(-ENOMEM);
+    }
+    self->quota->bytes += self->cost;
+    return 0;
+}
+
+void conn_cut(struct conn *self)
+{
+    self->edge->freed_bytes += self->cost;
+    outq_cut(&self->out);
+    cost_note(self);
 }
 
 bool conn_send(struct conn *self, struct span bytes)
@@ -248,24 +291,23 @@ static void linger_begin(struct conn *self)
     conn_deadline(self, TIME_CLOSE_MS);
 }
 
-static int on_writable(struct conn *self)
+/* One write, so that a socket that is full holds no more than that of ours. */
+static int write_some(struct conn *self)
 {
-    size_t pending = conn_pending(self);
+    size_t max = self->is_slow ? LIMIT_WRITE_SLOW : LIMIT_WRITE;
+    struct outq_run bytes = outq_peek(&self->out, self->edge->stage, max);
 
-    if (self->is_killed) {
+    if (lws_write(self->wsi, (unsigned char *)bytes.ptr, bytes.len, LWS_WRITE_RAW) < 0) {
         return -1;
     }
-    if (pending > 0) {
-        size_t len = pending < LIMIT_WRITE ? pending : LIMIT_WRITE;
+    outq_consume(&self->out, bytes.len);
+    self->held = bytes.len;
+    self->progress_ms = edge_now(self->edge);
+    return 0;
+}
 
-        if (lws_write(self->wsi, (unsigned char *)self->out.data + self->out_at, len, LWS_WRITE_RAW) < 0) {
-            return -1;
-        }
-        self->out_at += len;
-        self->edge->out_bytes -= len;
-        self->progress_ms = edge_now(self->edge);
-    }
-    self->is_partial = lws_partial_buffered(self->wsi) != 0;
+static void holds_update(struct conn *self)
+{
     if (self->is_partial) {
         /* With a partial write pending lws reads nothing, and the loop would spin on POLLIN. */
         conn_hold(self, CONN_HOLD_STALL);
@@ -275,7 +317,22 @@ static int on_writable(struct conn *self)
     if (conn_pending(self) <= LIMIT_OUT_LOW) {
         conn_release(self, CONN_HOLD_OUT);
     }
-    if (conn_pending(self) > 0 || self->is_partial) {
+}
+
+static int on_writable(struct conn *self)
+{
+    if (self->is_killed) {
+        return -1;
+    }
+    if (!outq_is_empty(&self->out) && write_some(self)) {
+        return -1;
+    }
+    self->is_partial = lws_partial_buffered(self->wsi) != 0;
+    self->is_slow = self->is_slow || self->is_partial;
+    self->held = self->is_partial ? self->held : 0;
+    holds_update(self);
+    if (!outq_is_empty(&self->out) || self->is_partial) {
+        cost_note(self);
         write_want(self);
         return 0;
     }
@@ -291,8 +348,10 @@ static int on_writable(struct conn *self)
 static void on_flush(uv_idle_t *idle)
 {
     struct edge *edge = idle->data;
-    struct conn *list = edge->dirty;
+    struct conn *list;
 
+    budget_check(edge);
+    list = edge->dirty;
     edge->dirty = NULL;
     while (list) {
         struct conn *conn = list;
@@ -346,6 +405,14 @@ void conn_kill(struct conn *self)
     }
 }
 
+void conn_discard(struct conn *self)
+{
+    conn_kill(self);
+    self->edge->freed_bytes += self->cost;
+    outq_deinit(&self->out);
+    cost_note(self);
+}
+
 /* Takes it off the lists of what is still to be done with it. */
 static void lists_leave(struct conn *self)
 {
@@ -373,8 +440,11 @@ static void conn_destroy(struct conn *self)
     lists_leave(self);
     self->is_killed = true; /* nothing more is queued from here on */
     self->ops->on_close(self);
-    edge->out_bytes -= conn_pending(self);
-    out_release(self);
+    edge->freed_bytes += self->cost;
+    outq_deinit(&self->out);
+    self->held = 0;
+    cost_note(self);
+    quota_drop(&edge->quotas, &self->quota);
     text_buf_deinit(&self->in);
     if (self->prev) {
         self->prev->next = self->next;
@@ -393,7 +463,7 @@ static void conn_destroy(struct conn *self)
 /* After a burst the heap is full of holes between small long-lived pieces; give them back. */
 static void heap_trim(struct edge *edge)
 {
-    if (edge->freed_bytes > TRIM_FROM && edge->out_bytes == 0) {
+    if (edge->freed_bytes > TRIM_FROM && edge->queued_bytes + edge->shared_bytes < TRIM_QUIET) {
         edge->freed_bytes = 0;
         (void)malloc_trim(0); /* whether there was something to give does not matter */
     }

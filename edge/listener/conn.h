@@ -19,7 +19,9 @@
 
 #include "bus/base/span.h"
 #include "bus/json.h"
+#include "edge/listener/outq.h"
 #include "edge/listener/peer.h"
+#include "edge/listener/quota.h"
 
 struct conn;
 struct edge;
@@ -62,8 +64,10 @@ struct conn {
     void *state; /* of ops */
     struct text_buf in;
     size_t in_need; /* worth asking ops again only with so many bytes */
-    struct text_buf out;
-    size_t out_at;        /* of it, gone out */
+    struct outq out;
+    size_t held;          /* bytes that libwebsockets still has of the last write, at most */
+    size_t cost;          /* memory of what waits, as it was last added up */
+    struct quota *quota;  /* whose it is; NULL before hello-ok */
     uint64_t deadline_ms; /* of the loop's clock; 0: none */
     uint64_t progress_ms; /* when bytes last went out */
     uint64_t lingered;    /* bytes thrown away */
@@ -74,6 +78,7 @@ struct conn {
     bool is_in_input;        /* ops->on_input is on the stack */
     bool is_dirty;
     bool is_partial; /* libwebsockets holds what the socket did not take */
+    bool is_slow;    /* it did so since the queue was last empty */
     bool is_killed;
 };
 
@@ -86,11 +91,8 @@ void conn_context_close(struct edge *edge);
 /* Adopts an accepted socket (owned from here on, closed on failure). */
 void conn_adopt(struct edge *edge, int fd, struct peer *peer);
 
-/* Bytes queued and not yet taken by libwebsockets. */
+/* Bytes queued and not yet taken by libwebsockets; shared ones count in full. */
 size_t conn_pending(const struct conn *self);
-
-/* How much may wait for one connection now: less for each while all together have too much. */
-size_t conn_budget(const struct edge *edge);
 
 /* Appends; false when the connection had to be ended (no memory). */
 bool conn_send(struct conn *self, struct span bytes);
@@ -98,6 +100,12 @@ bool conn_send(struct conn *self, struct span bytes);
  * connection is past CONN_OPEN. */
 struct text_buf *conn_out(struct conn *self);
 void conn_commit(struct conn *self, size_t len_before);
+/* Queues one frame whose middle is shared with other connections; `key` as in outq_share. */
+void conn_share(struct conn *self, struct span head, struct outq_text *text, struct span tail, uint64_t key);
+/* What waits for it counts for that principal from now on. 0 or -ENOMEM. */
+int conn_charge(struct conn *self, struct span principal);
+/* Takes back every frame that has not begun to go out. */
+void conn_cut(struct conn *self);
 
 /* Offers the waiting input to ops again (after it held back). */
 void conn_pump(struct conn *self);
@@ -109,6 +117,9 @@ void conn_deadline(struct conn *self, uint64_t after_ms); /* 0: none */
 void conn_finish(struct conn *self);
 /* Ends it without a word; ops->on_close is called later, from the loop. */
 void conn_kill(struct conn *self);
+
+/* The same, and what waits for it is freed at once. Not while a frame is open. */
+void conn_discard(struct conn *self);
 
 /* Deadlines and stalls of all connections. */
 void conn_sweep(struct edge *edge, uint64_t now_ms);

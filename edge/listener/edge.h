@@ -50,7 +50,9 @@ struct edge {
     size_t conns_n;
     size_t clients_n; /* of them, WebSockets behind hello-ok */
     struct peer_table peers;
-    size_t out_bytes;   /* queued for all connections */
+    size_t queued_bytes; /* memory of what waits for readers, without ... */
+    size_t shared_bytes; /* ... the texts that several of them wait for */
+    struct quota_table quotas;
     size_t freed_bytes; /* large buffers given back since the last trim */
     struct text_buf spares[EDGE_SPARES_MAX];
     size_t spares_n;
@@ -75,6 +77,7 @@ struct edge {
 
     struct text_buf features; /* the JSON object of hello-ok, made once */
     struct memo memo;         /* the newest large answer as JSON */
+    char stage[LIMIT_WRITE];  /* one write, gathered */
     struct text_buf scratch;  /* text under construction; valid until the next use */
     struct pack pack;         /* body under construction; valid until the next use */
     char date_text[RESPONSE_DATE_MAX];

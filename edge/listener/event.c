@@ -4,6 +4,7 @@
 
 #include "bus/base/clock.h"
 #include "bus/value.h"
+#include "edge/listener/budget.h"
 #include "edge/listener/frame.h"
 #include "edge/listener/subscription.h"
 #include "edge/listener/ws.h"
@@ -15,9 +16,11 @@
 struct fanout {
     const struct schema_msg *topic;
     const struct schema_event *event;
-    struct span text;    /* of the frame, without sequence number and closing brace */
-    struct span version; /* ,"stateVersion":{…} or empty */
-    struct span key;     /* session it belongs to, or empty */
+    struct span text;         /* of the frame, without sequence number and closing brace */
+    struct span version;      /* ,"stateVersion":{…} or empty */
+    struct span key;          /* session it belongs to, or empty */
+    struct outq_text *shared; /* the text for those who are behind; made when the first one is */
+    uint64_t newest_key;      /* a later event of the same key makes this one pointless; 0: none does */
     bool is_droppable;
     bool is_tool; /* a tool frame of an agent: only for those who said they can show it */
 };
@@ -45,12 +48,12 @@ static bool is_addressed(const struct fanout *self, const struct ws *ws)
 static bool is_affordable(const struct fanout *self, struct conn *conn)
 {
     size_t pending = conn_pending(conn);
-    size_t budget = conn_budget(conn->edge);
+    bool is_tight = budget_used(conn->edge) > LIMIT_QUEUED_ALL / 2;
 
     if (self->is_droppable) {
-        return pending <= (budget < LIMIT_DROP_FROM ? budget : LIMIT_DROP_FROM);
+        return pending <= (is_tight ? LIMIT_DROP_FROM_TIGHT : LIMIT_DROP_FROM);
     }
-    if (pending <= budget) {
+    if (pending <= LIMIT_BUFFERED) {
         return true;
     }
     ws_close_slow(conn, self->topic->name);
@@ -90,21 +93,14 @@ static size_t tail_write(const struct fanout *self, uint64_t seq, char tail[TAIL
     return len;
 }
 
-static void deliver(const struct fanout *self, struct conn *conn, struct ws *ws)
+/* Copied behind what little waits: cheapest for a client that keeps up. */
+static void deliver_copy(const struct fanout *self, struct conn *conn, struct span tail)
 {
-    char tail[TAIL_MAX];
-    bool is_counted = (self->event->flags & SCHEMA_EVENT_SEQ) != 0 && !self->is_tool;
-    uint64_t seq = is_counted ? ++ws->seq : 0; /* counted also when dropped: the gap shows */
-    size_t tail_len = tail_write(self, seq, tail);
-    size_t len = self->text.len + tail_len;
+    size_t len = self->text.len + tail.len;
     size_t head = ws_head_len(len);
-    struct text_buf *out;
+    struct text_buf *out = conn_out(conn);
     size_t before;
 
-    if (!is_affordable(self, conn)) {
-        return;
-    }
-    out = conn_out(conn);
     if (!out) {
         return;
     }
@@ -115,12 +111,53 @@ static void deliver(const struct fanout *self, struct conn *conn, struct ws *ws)
     }
     ws_head_write((uint8_t *)out->data + before, WS_TEXT, len);
     memcpy(out->data + before + head, self->text.ptr, self->text.len);
-    memcpy(out->data + before + head + self->text.len, tail, tail_len);
+    memcpy(out->data + before + head + self->text.len, tail.ptr, tail.len);
     out->len += head + len;
     conn_commit(conn, before);
 }
 
-static void fanout_run(const struct fanout *self, struct edge *edge)
+static void deliver_shared(struct fanout *self, struct conn *conn, struct span tail)
+{
+    uint8_t head[WS_HEAD_MAX];
+    size_t len = self->text.len + tail.len;
+
+    if (!self->shared) {
+        self->shared = outq_text_new(self->text, &conn->edge->shared_bytes);
+    }
+    if (!self->shared) {
+        conn_kill(conn);
+        return;
+    }
+    ws_head_write(head, WS_TEXT, len);
+    conn_share(conn, (struct span){ (const char *)head, ws_head_len(len) }, self->shared, tail, self->newest_key);
+}
+
+static bool is_shared(const struct fanout *self, const struct conn *conn)
+{
+    if (self->text.len > LIMIT_SHARE_BYTES) {
+        return true;
+    }
+    return conn_pending(conn) > LIMIT_SHARE_BEHIND && (self->newest_key || self->text.len > LIMIT_SHARE_MIN);
+}
+
+static void deliver(struct fanout *self, struct conn *conn, struct ws *ws)
+{
+    char text[TAIL_MAX];
+    bool is_counted = (self->event->flags & SCHEMA_EVENT_SEQ) != 0 && !self->is_tool;
+    uint64_t seq = is_counted ? ++ws->seq : 0; /* counted also when dropped: the gap shows */
+    struct span tail = { text, tail_write(self, seq, text) };
+
+    if (!is_affordable(self, conn)) {
+        return;
+    }
+    if (is_shared(self, conn)) {
+        deliver_shared(self, conn, tail);
+    } else {
+        deliver_copy(self, conn, tail);
+    }
+}
+
+static void fanout_run(struct fanout *self, struct edge *edge)
 {
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {
         struct ws *ws = ws_client_of(conn);
@@ -129,6 +166,8 @@ static void fanout_run(const struct fanout *self, struct edge *edge)
             deliver(self, conn, ws);
         }
     }
+    outq_text_drop(&self->shared);
+    budget_check(edge);
 }
 
 /* --- from the bus ------------------------------------------------------------------------ */
@@ -139,6 +178,25 @@ static bool is_droppable(const struct schema_event *event, struct span body)
         return span_is(value_str(value_get(body, "state"), (struct span){ NULL, 0 }), SPAN_LIT("delta"));
     }
     return event->drop == SCHEMA_DROP_ALWAYS;
+}
+
+/* Payloads that say all anew: for a client that is behind, the newest is enough. */
+static uint64_t newest_key_of(const struct schema_msg *topic, struct span body)
+{
+    struct span none = { NULL, 0 };
+    struct span run = value_str(value_get(body, "runId"), none);
+    uint64_t hash = 14695981039346656037ULL ^ topic->id; /* FNV-1a */
+
+    if (topic == EVENT_PRESENCE || topic == EVENT_HEALTH || topic == EVENT_TICK) {
+        return topic->id;
+    }
+    if (topic != EVENT_CHAT || !is_droppable(schema_event_of(topic), body)) {
+        return 0;
+    }
+    for (size_t i = 0; i < run.len; i++) {
+        hash = (hash ^ (uint8_t)run.ptr[i]) * 1099511628211ULL;
+    }
+    return hash ? hash : 1;
 }
 
 /* The payload may bring the newest versions along; else those last heard of count. */
@@ -176,6 +234,7 @@ static int event_send(struct edge *edge, const struct schema_msg *topic, struct 
         return FAIL_INTERNAL; /* counted; the next event may be a smaller one */
     }
     fanout.text = (struct span){ edge->scratch.data, edge->scratch.len };
+    fanout.newest_key = newest_key_of(topic, body);
     fanout_run(&fanout, edge);
     return 0;
 }

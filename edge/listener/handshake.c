@@ -290,7 +290,8 @@ static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_
     ws->generation = decision->generation;
     ws->sees_tools = params.has_caps && has_cap(params.caps, "tool-events");
     (void)snprintf(ws->principal, sizeof(ws->principal), "%.*s", SPAN_FMT(decision->principal)); /* max 63 */
-    r = text_buf_add(&self->decision, body);
+    r = conn_charge(self->call.conn, decision->principal);
+    r = r ? r : text_buf_add(&self->decision, body);
     r = r ? r : client_pack(ws, self->edge, &params, decision);
     r = r ? r : presence_join(self->call.conn, &params, decision);
     return r ? r : health_ask(self);

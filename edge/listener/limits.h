@@ -10,22 +10,31 @@
 #define LIMIT_PREAUTH_PER_PEER 32U       /* WebSockets before hello-ok, of one address */
 #define LIMIT_ACCEPTS_PER_WAKE 64U
 
-#define LIMIT_PREAUTH_PAYLOAD 65536U  /* one message before hello-ok */
-#define LIMIT_PAYLOAD 26214400U       /* one message after it; hello-ok says so */
-#define LIMIT_BUFFERED 52428800U      /* queued for one client; hello-ok says so */
-#define LIMIT_BUFFERED_TIGHT 1048576U /* the same while all clients together exceed ... */
-#define LIMIT_BUFFERED_ALL 268435456U /* ... this */
-#define LIMIT_DROP_FROM 4194304U      /* droppable events are left out above this */
-#define LIMIT_OUT_HIGH 1048576U       /* a client whose answers back up is not read from ... */
-#define LIMIT_OUT_LOW 262144U         /* ... until so few bytes are left */
-#define LIMIT_IN_FLIGHT 1024U         /* requests of one connection that wait for an answer */
-#define LIMIT_SUBSCRIPTIONS 256U      /* session keys of one connection */
+#define LIMIT_PREAUTH_PAYLOAD 65536U /* one message before hello-ok */
+#define LIMIT_PAYLOAD 26214400U      /* one message after it; hello-ok says so */
+#define LIMIT_BUFFERED 52428800U     /* queued for one client; hello-ok says so */
+#define LIMIT_QUEUED_ALL 67108864U   /* memory of all that is queued for anybody */
+#define LIMIT_QUEUED_ONE 33554432U   /* the same for all connections of one principal */
+#define LIMIT_QUEUED_LOW 50331648U   /* what is left of the first after room was made */
+#define LIMIT_QUEUED_ONE_LOW 25165824U
+#define LIMIT_WAITING_MIN 65536U     /* who has less waiting than this is not to blame */
+#define LIMIT_DROP_FROM 1048576U     /* droppable events are left out above this, ... */
+#define LIMIT_DROP_FROM_TIGHT 65536U /* ... above this while half of all room is taken */
+#define LIMIT_SHARE_BEHIND 16384U    /* an event is queued by reference behind so much, ... */
+#define LIMIT_SHARE_BYTES 4096U      /* ... or when it is so large, ... */
+#define LIMIT_SHARE_MIN 256U         /* ... but not when it is smaller than a reference */
+#define LIMIT_OUT_HIGH 1048576U      /* a client whose answers back up is not read from ... */
+#define LIMIT_OUT_LOW 262144U        /* ... until so few bytes are left */
+#define LIMIT_IN_FLIGHT 1024U        /* requests of one connection that wait for an answer */
+#define LIMIT_SUBSCRIPTIONS 256U     /* session keys of one connection */
 #define LIMIT_JSON_DEPTH 64U
 #define LIMIT_ROLE_REFUSALS 10U    /* in a row; one more ends the connection */
 #define LIMIT_WAITING_INPUT 65536U /* read ahead while a request is in hand */
-#define LIMIT_WRITE 262144U        /* handed to one write */
+#define LIMIT_WRITE 65536U         /* handed to one write */
+#define LIMIT_WRITE_SLOW 16384U    /* the same while the socket does not take all */
 
-#define TRIM_FROM 8388608U /* freed in large buffers: worth handing back to the system */
+#define TRIM_FROM 8388608U  /* freed in large buffers: worth handing back to the system ... */
+#define TRIM_QUIET 1048576U /* ... while so little is queued */
 
 #define TIME_SWEEP_MS 500U
 #define TIME_HANDSHAKE_MS 15000U

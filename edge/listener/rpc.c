@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bus/value.h"
+#include "edge/listener/budget.h"
 #include "edge/listener/frame.h"
 #include "edge/listener/subscription.h"
 #include "schema_gen.h"
@@ -113,7 +114,7 @@ static void answer_send(struct conn *conn, struct span id, struct span body)
     size_t at;
     int r;
 
-    if (conn_pending(conn) > conn_budget(conn->edge)) {
+    if (conn_pending(conn) > LIMIT_BUFFERED) {
         ws_close_slow(conn, "answer");
         return;
     }
@@ -128,6 +129,7 @@ static void answer_send(struct conn *conn, struct span id, struct span body)
     r = r ? r : text_buf_add(out, SPAN_LIT("}"));
     if (!r) {
         ws_end(conn, out, at);
+        budget_check_of(conn);
         return;
     }
     ws_undo(out, at);

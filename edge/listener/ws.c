@@ -131,6 +131,9 @@ void ws_close(struct conn *conn, unsigned code, struct span reason)
 void ws_close_slow(struct conn *conn, const char *what)
 {
     log_info("edge_slow_consumer", "conn=%s pending=%zu next=%s", ws_of(conn)->conn_id, conn_pending(conn), what);
+    if (ws_of(conn)->phase != WS_CLOSED) {
+        conn_cut(conn); /* what it did not read before, it will not miss; the reason it shall see */
+    }
     ws_close(conn, WS_CODE_POLICY, SPAN_LIT("slow consumer"));
     conn_finish(conn);
 }
@@ -307,6 +310,7 @@ static void upgrade_accept(struct conn *conn, const struct request *request, con
     conn->state = ws;
     conn_deadline(conn, conn->edge->handshake_ms);
     if (conn_send(conn, (struct span){ head, (size_t)len })) {
+        outq_frames_begin(&conn->out);
         challenge_send(conn, handshake_nonce(ws->handshake));
     }
 }

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -59,6 +60,10 @@ def connect_params(**changes):
             "client": {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"}, **changes}
 
 
+def request(method, params=None, ident="1"):
+    return {"type": "req", "id": ident, "method": method, "params": params if params is not None else {}}
+
+
 class Client:
     """A client behind hello-ok."""
 
@@ -110,3 +115,33 @@ async def connected(rig, **changes):
 @pytest.fixture
 def run():
     return asyncio.run
+
+
+def masked(opcode, payload):
+    head = bytes([0x80 | opcode]) + (bytes([0x80 | len(payload)]) if len(payload) < 126
+                                     else bytes([0x80 | 126]) + struct.pack(">H", len(payload)))
+    return head + b"\0\0\0\0" + payload
+
+
+def stalled_client(rig):
+    """A client that stops reading after its hello."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", rig.port))
+    sock.settimeout(10)
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+    seen = b""
+    while b"connect.challenge" not in seen:
+        seen += sock.recv(4096)
+    sock.sendall(masked(1, json.dumps(request("connect", connect_params(), "c")).encode()))
+    while b"hello-ok" not in seen:
+        seen += sock.recv(4096)
+    return sock
+
+
+def read_until(sock, *words):
+    seen = b""
+    while not all(word in seen for word in words):
+        seen += sock.recv(1 << 16)
+    return seen

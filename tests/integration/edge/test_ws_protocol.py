@@ -11,7 +11,7 @@ import time
 import pytest
 import websockets
 
-from conftest import connect_params, connected
+from conftest import connect_params, connected, masked, read_until, request, stalled_client
 
 
 async def first_words(rig, *frames):
@@ -26,10 +26,6 @@ async def first_words(rig, *frames):
                 answers.append(json.loads(await asyncio.wait_for(ws.recv(), 10)))
         except websockets.ConnectionClosed:
             return answers, ws.close_code, ws.close_reason
-
-
-def request(method, params=None, ident="1"):
-    return {"type": "req", "id": ident, "method": method, "params": params if params is not None else {}}
 
 
 # --- handshake ---------------------------------------------------------------------------
@@ -378,96 +374,6 @@ def test_presence_is_told_when_clients_come_and_go(rig, run):
                 await asyncio.sleep(0.02)
             raise AssertionError("nobody said that it left")
     run(body())
-
-
-# --- slow clients ------------------------------------------------------------------------
-
-
-def masked(opcode, payload):
-    head = bytes([0x80 | opcode]) + (bytes([0x80 | len(payload)]) if len(payload) < 126
-                                     else bytes([0x80 | 126]) + struct.pack(">H", len(payload)))
-    return head + b"\0\0\0\0" + payload
-
-
-def stalled_client(rig):
-    """A client that stops reading after its hello."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.connect(("127.0.0.1", rig.port))
-    sock.settimeout(10)
-    sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
-    seen = b""
-    while b"connect.challenge" not in seen:
-        seen += sock.recv(4096)
-    sock.sendall(masked(1, json.dumps(request("connect", connect_params(), "c")).encode()))
-    while b"hello-ok" not in seen:
-        seen += sock.recv(4096)
-    return sock
-
-
-def test_a_stalled_reader_delays_nobody_and_is_cut_with_the_reason(rig, run):
-    async def body():
-        with stalled_client(rig) as sock:
-            async with connected(rig) as client:
-                for i in range(70):  # 70 MB of events that may not be dropped
-                    assert (await client.chat("events=1 size=1000000"))["ok"]
-                    assert (await client.event("chat"))["seq"] == i + 1
-                tail = b""
-                while True:
-                    piece = sock.recv(1 << 20)
-                    if not piece:
-                        break
-                    tail = (tail + piece)[-64:]
-                assert b"\x03\xf0slow consumer" in tail
-    run(body())
-
-
-def test_answers_that_nobody_reads_are_bounded_too(rig, run):
-    async def others_are_served():
-        async with connected(rig) as client:  # the router answers in order: ours come after all of the large ones
-            assert (await client.call("agents.list"))["ok"]
-
-    with stalled_client(rig) as sock:
-        ask = json.dumps(request("chat.send", {"sessionKey": "m", "message": "reply=5000000", "idempotencyKey": "k"}))
-        sock.sendall(masked(1, ask.encode()) * 15)  # 75 MB of answers
-        run(others_are_served())
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        tail = b""
-        while piece := sock.recv(1 << 20):
-            tail = (tail + piece)[-64:]
-        assert b"\x03\xf0slow consumer" in tail
-
-
-def test_droppable_events_leave_a_gap_in_the_sequence(rig, run):
-    async def body():
-        with stalled_client(rig) as sock:
-            async with connected(rig) as client:
-                for _ in range(30):
-                    assert (await client.chat("events=1 size=1000000 delta"))["ok"]
-                await asyncio.gather(asyncio.to_thread(drain_until_quiet, sock))
-                assert (await client.chat("events=1 size=10"))["ok"]
-                tail = await asyncio.to_thread(read_until, sock, b'"state":"final"', b'"seq":31')
-                assert tail
-    run(body())
-
-
-def drain_until_quiet(sock):
-    sock.settimeout(0.5)
-    total = 0
-    try:
-        while True:
-            total += len(sock.recv(1 << 20))
-    except socket.timeout:
-        sock.settimeout(10)
-        assert 0 < total < 12000000, "deltas were not dropped"
-
-
-def read_until(sock, *words):
-    seen = b""
-    while not all(word in seen for word in words):
-        seen += sock.recv(1 << 16)
-    return seen
 
 
 # --- frames ------------------------------------------------------------------------------
