@@ -490,6 +490,10 @@ static void asked(struct actor *self, struct mail *mail)
         handler_run(self, mail, route);
         return;
     }
+    if (mail->env.kind == ENVELOPE_CAST && span_is_text(mail->env.name, wire_gap.name)) {
+        topic_on_gap(self, mail);
+        return;
+    }
     if (mail->env.kind == ENVELOPE_CAST && node_word(self, mail)) {
         return;
     }
@@ -502,29 +506,6 @@ static void asked(struct actor *self, struct mail *mail)
         (void)serve_fail(self, mail, &failure); /* memory: the asker's deadline ends it */
     } else {
         actor_dead_letter(self, &mail->env, zmq_msg_size(&mail->body.msg), "receiver has no route for it");
-    }
-}
-
-static void credited(struct actor *self, struct mail *mail)
-{
-    struct span body = body_span(&mail->body);
-    struct link *link = link_find(self, mail->env.from);
-    struct span key, bytes, msgs;
-
-    if (!link || link->incarnation != mail->env.incarnation || !wire_check(body.ptr, body.len, 2)) {
-        return;
-    }
-    struct value_iter it = value_iter(body);
-    if (!value_next(&it, &key, &bytes) || !value_next(&it, &key, &msgs)) {
-        return;
-    }
-    link->credit_bytes += value_i64(bytes, 0);
-    link->credit_msgs += value_i64(msgs, 0);
-    if (link->credit_bytes > LINK_WINDOW_BYTES) {
-        link->credit_bytes = LINK_WINDOW_BYTES;
-    }
-    if (link->credit_msgs > LINK_WINDOW_MSGS) {
-        link->credit_msgs = LINK_WINDOW_MSGS;
     }
 }
 
@@ -554,7 +535,7 @@ static void dispatch(struct actor *self, struct mail *mail)
         serve_on_envelope(self, mail);
         break;
     case ENVELOPE_CREDIT:
-        credited(self, mail);
+        link_on_credit(self, mail);
         break;
     }
 }
@@ -623,6 +604,9 @@ static void drain(struct actor *self)
             continue;
         }
         int r = mailbox_push(&self->mailbox, &mail);
+        if (r > 0 && mail->env.kind == ENVELOPE_PUBLISH && topic_mail_to_gap(self, mail)) {
+            r = mailbox_push(&self->mailbox, &mail);
+        }
         if (r > 0) {
             struct link *link = link_get(self, envelope_sender(&mail->env));
 

@@ -51,6 +51,13 @@ struct actor_route {
     unsigned flags;
 };
 
+struct actor_gap {
+    struct span from; /* whose events */
+    const struct schema_msg *topic;
+    uint64_t lost;    /* those that nobody may lose: what they said must be fetched or shown as missing */
+    uint64_t dropped; /* those that the schema calls droppable */
+};
+
 struct actor_def {
     const char *name;
     size_t state_size;
@@ -69,6 +76,10 @@ struct actor_def {
     void (*on_cancel)(void *state, struct actor *actor, void *cookie);
     /* The asker granted more credit to the stream behind a deferred call. May be NULL. */
     void (*on_credit)(void *state, struct actor *actor, void *cookie);
+    /* Events it is subscribed to were left out, as it (or a link to it) was full. Told in
+     * the place where they are missing, between the events before and those after. May be
+     * NULL; the counters of `bus actors` show them all the same. */
+    void (*on_gap)(void *state, struct actor *actor, const struct actor_gap *gap);
     /* Asked to stop: finish what must be finished, then call actor_stop(). NULL stops at
      * once. The supervisor ends the wait after `stop_ms`. */
     void (*on_stop)(void *state, struct actor *actor);
@@ -205,8 +216,9 @@ int actor_cast_span(struct actor *self, const char *to, const struct schema_msg 
 
 /* --- topics ------------------------------------------------------------------------- */
 
-/* Packed once, shared by all subscribers. A subscriber without credit misses it, and
- * that is counted. */
+/* Packed once, shared by all subscribers, which hear of it in the order of publishing. A
+ * subscriber that is too slow misses a droppable one at once; others wait for it, up to 8
+ * MiB, and what it misses beyond that is told to it: see on_gap. */
 int actor_publish(struct actor *self, const struct schema_msg *topic, const void *in, const struct actor_ctx *cause);
 int actor_publish_span(struct actor *self, const struct schema_msg *topic, struct span body,
                        const struct actor_ctx *cause);

@@ -13,6 +13,7 @@
 #include "bus/frame.h"
 #include "bus/mailbox.h"
 #include "bus/pack.h"
+#include "bus/park.h"
 #include "bus/route.h"
 #include "bus/tap.h"
 #include "bus/wheel.h"
@@ -20,10 +21,12 @@
 #define LINK_ENDPOINT_MAX 160
 #define LINK_WINDOW_BYTES ((int64_t)8 * 1024 * 1024)
 #define LINK_WINDOW_MSGS 16384
-#define LINK_PARKED_MAX 4096
+#define LINK_PARKED_MSGS 4096
+#define LINK_PARKED_BYTES ((size_t)8 * 1024 * 1024)
 #define ACTOR_BATCH 64 /* mails handled before other handles of the loop get a turn */
 #define ACTOR_BODY_MAX ((size_t)64 * 1024 * 1024)
-#define TOPIC_PARKED_MAX 4096
+#define TOPIC_PARKED_MSGS 4096
+#define TOPIC_PARKED_BYTES ((size_t)8 * 1024 * 1024)
 
 /* Counters of one actor's life so far; written by its thread, read by its host. */
 struct actor_stats {
@@ -35,6 +38,8 @@ struct actor_stats {
     _Atomic uint64_t bytes_out;
     _Atomic uint64_t dead_letters;
     _Atomic uint64_t refused;
+    _Atomic uint64_t events_lost;    /* publications this actor should have had and missed */
+    _Atomic uint64_t events_dropped; /* droppable ones */
     _Atomic uint32_t calls_open;
 };
 
@@ -42,16 +47,9 @@ struct actor_stats {
 
 enum link_state {
     LINK_UNKNOWN,   /* never asked for */
-    LINK_RESOLVING, /* the node was asked; what is sent is parked */
+    LINK_RESOLVING, /* the node was asked; what is sent waits */
     LINK_UP,
     LINK_DOWN, /* the directory says that nobody is there now */
-};
-
-/* A message waiting for its link. */
-struct parked {
-    struct parked *next;
-    zmq_msg_t header;
-    zmq_msg_t body;
 };
 
 struct link {
@@ -71,9 +69,7 @@ struct link {
     uint32_t heard_incarnation; /* of the peer's life that the two counts below belong to */
     int64_t owed_bytes;         /* credit to give back */
     int64_t owed_msgs;
-    struct parked *parked_head;
-    struct parked **parked_tail;
-    uint32_t parked_n;
+    struct park park;          /* waits for the peer's address, or events for credit */
     struct call_slot *calls;   /* ours, which this peer must answer */
     struct serve_slot *serves; /* this peer's, which we must answer */
 };
@@ -83,6 +79,13 @@ struct link *link_find(struct actor *self, struct span address);
 /* Sends; takes the body always. What cannot be delivered is dealt with (call failed,
  * dead letter). Returns 0 or a fault of our own. */
 int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body);
+/* The same for a publication: without credit it waits. What finds no room, and what is
+ * droppable, becomes a gap of which the subscriber hears when its turn comes. */
+int link_publish(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body, bool is_droppable);
+/* Tells of events that were not even tried. */
+void link_gap(struct actor *self, struct link *link, struct span topic, uint64_t lost, uint64_t dropped);
+/* The peer has worked and gives credit back. */
+void link_on_credit(struct actor *self, struct mail *mail);
 /* The directory's word about the peer. An empty endpoint means nobody is there. */
 void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation, enum actor_life life,
                 uint32_t retry_after_ms);
@@ -161,6 +164,8 @@ struct topic_pub {
     bool is_known;
     struct link **subscribers;
     size_t subscribers_n;
+    uint64_t lost; /* found no room while nobody was known; told when someone is */
+    uint64_t dropped;
 };
 
 /* An event whose subscribers the node has not named yet, or that waits behind such a
@@ -170,9 +175,15 @@ struct topic_event {
     struct topic_event *next;
     struct topic_pub *pub;
     struct trace_id trace;
+    bool is_droppable;
     zmq_msg_t body;
 };
 
+/* Some events did not come: a publisher says so in a word of its own. */
+void topic_on_gap(struct actor *self, const struct mail *mail);
+/* There is no room for this publication in our mailbox: it becomes such a word, which is
+ * always admitted and still pays for the whole. False when memory is short. */
+bool topic_mail_to_gap(struct actor *self, struct mail *mail);
 void topic_on_subscribers(struct actor *self, struct span body);
 void topic_free_all(struct actor *self);
 /* False also while the node has not answered yet. */
@@ -240,6 +251,7 @@ struct actor {
     struct topic_event *events; /* parked, oldest first */
     struct topic_event **events_tail;
     uint32_t events_n;
+    size_t events_bytes;
     struct watch *watches;
     struct wheel wheel;
     struct call_slot **call_chunks;

@@ -569,6 +569,8 @@ static void on_actors(void *arg, struct pack *pack)
         pack_kv_u64(pack, "bytesOut", atomic_load(&stats->bytes_out));
         pack_kv_u64(pack, "deadLetters", atomic_load(&stats->dead_letters));
         pack_kv_u64(pack, "refused", atomic_load(&stats->refused));
+        pack_kv_u64(pack, "eventsLost", atomic_load(&stats->events_lost));
+        pack_kv_u64(pack, "eventsDropped", atomic_load(&stats->events_dropped));
         pack_kv_u64(pack, "callsOpen", atomic_load(&stats->calls_open));
         pack_map_end(pack);
     }

@@ -40,17 +40,10 @@ struct link *link_get(struct actor *self, struct span address)
     link = mem_new(sizeof(*link));
     memcpy(link->address, address.ptr, address.len);
     link->len = (uint8_t)address.len;
-    link->parked_tail = &link->parked_head;
+    park_init(&link->park);
     link->hash_next = *bucket;
     *bucket = link;
     return link;
-}
-
-static void parked_free(struct parked *item)
-{
-    frame_close(&item->header);
-    frame_close(&item->body);
-    free(item);
 }
 
 static bool is_credited(enum envelope_kind kind)
@@ -58,7 +51,8 @@ static bool is_credited(enum envelope_kind kind)
     return kind == ENVELOPE_CALL || kind == ENVELOPE_CAST || kind == ENVELOPE_PUBLISH;
 }
 
-/* A message that has nowhere to go: whoever waits for it is told. */
+/* A message that has nowhere to go: whoever waits for it is told. An event for someone who
+ * has ended is none: the subscription has ended too. */
 static void undeliverable(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason,
                           uint32_t retry_after_ms)
 {
@@ -69,6 +63,8 @@ static void undeliverable(struct actor *self, const struct envelope *env, size_t
             .code = FAIL_UNAVAILABLE, .message = span_from(reason), .retryable = true, .retry_after_ms = retry_after_ms
         };
         serve_fail_forwarded(self, env, &failure);
+    } else if (env->kind == ENVELOPE_PUBLISH) {
+        return;
     }
     actor_dead_letter(self, env, body_bytes, reason);
 }
@@ -138,19 +134,6 @@ static void tap_sent(struct actor *self, struct span header, zmq_msg_t *body, co
     actor_wake(self); /* the batch leaves at the end of this turn of the loop */
 }
 
-static void park(struct link *link, zmq_msg_t *header, zmq_msg_t *body)
-{
-    struct parked *item = mem_new(sizeof(*item));
-
-    (void)zmq_msg_init(&item->header);
-    (void)zmq_msg_init(&item->body);
-    (void)zmq_msg_move(&item->header, header);
-    (void)zmq_msg_move(&item->body, body);
-    *link->parked_tail = item;
-    link->parked_tail = &item->next;
-    link->parked_n++;
-}
-
 static void resolve(struct actor *self, struct link *link)
 {
     if (link->state == LINK_UNKNOWN) {
@@ -161,40 +144,74 @@ static void resolve(struct actor *self, struct link *link)
     }
 }
 
-/* NULL when it may go, else why not. */
-static const char *obstacle(struct link *link, enum envelope_kind kind)
+static bool has_credit(const struct link *link)
+{
+    return link->credit_bytes > 0 && link->credit_msgs > 0;
+}
+
+/* These free what waits, here or there, so they never wait themselves. */
+static bool is_ahead(enum envelope_kind kind)
+{
+    return kind == ENVELOPE_CREDIT || kind == ENVELOPE_GRANT || kind == ENVELOPE_CANCEL;
+}
+
+/* NULL when it may go or wait, else why not. */
+static const char *obstacle(const struct link *link, enum envelope_kind kind)
 {
     if (link->state == LINK_DOWN) {
         return link->life == ACTOR_LIFE_GAVE_UP  ? "receiver gave up after too many crashes"
                : link->life == ACTOR_LIFE_ABSENT ? "no such actor is running"
                                                  : "receiver is down";
     }
-    if (is_credited(kind) && (link->credit_bytes <= 0 || link->credit_msgs <= 0)) {
+    if (kind == ENVELOPE_PUBLISH) {
+        return NULL; /* finds room, or becomes a gap */
+    }
+    if (link->state == LINK_UP && is_credited(kind) && !has_credit(link)) {
         return "receiver is overloaded";
     }
-    if (link->state == LINK_RESOLVING && link->parked_n >= LINK_PARKED_MAX) {
+    if (link->state == LINK_RESOLVING &&
+        (link->park.msgs >= LINK_PARKED_MSGS || (is_credited(kind) && link->park.bytes >= LINK_PARKED_BYTES))) {
         return "receiver is not known yet and too much waits for it";
     }
     return NULL;
 }
 
-int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body)
+/* Messages keep their order, so an answer waits behind the events before it. */
+static bool is_to_wait(const struct link *link, enum envelope_kind kind)
+{
+    return link->state == LINK_RESOLVING || (!is_ahead(kind) && link->park.head) ||
+           (kind == ENVELOPE_PUBLISH && !has_credit(link));
+}
+
+static bool has_room(const struct link *link)
+{
+    return link->park.msgs < LINK_PARKED_MSGS && link->park.bytes < LINK_PARKED_BYTES;
+}
+
+/* Takes both frames. */
+static void transmit(struct actor *self, struct link *link, zmq_msg_t *header, zmq_msg_t *body)
+{
+    size_t body_bytes = zmq_msg_size(body);
+    struct envelope env;
+
+    counted_out(self, link, zmq_msg_size(header) + body_bytes);
+    if (frames_send(link, header, body)) {
+        return;
+    }
+    if (envelope_decode((struct span){ zmq_msg_data(header), zmq_msg_size(header) }, &env)) {
+        undeliverable(self, &env, body_bytes, "receiver's mailbox is closed", 250);
+    }
+    frame_close(header);
+    frame_close(body);
+}
+
+/* Takes the body. The envelope is complete. */
+static int message_send(struct actor *self, struct link *link, const struct envelope *env, zmq_msg_t *body)
 {
     uint8_t bytes[ENVELOPE_HEADER_MAX];
-    zmq_msg_t header;
-    size_t body_bytes = zmq_msg_size(body);
-
-    resolve(self, link);
-    env->id = ++self->next_id;
-    env->to = (struct span){ link->address, link->len };
-    env->incarnation = self->opts.incarnation;
-    const char *why = obstacle(link, env->kind);
-    if (why) {
-        frame_close(body);
-        undeliverable(self, env, body_bytes, why, link->retry_after_ms ? link->retry_after_ms : 250);
-        return 0;
-    }
     size_t len = envelope_encode(env, bytes);
+    zmq_msg_t header;
+
     if (tap_is_watched()) {
         tap_sent(self, (struct span){ (const char *)bytes, len }, body, env);
     }
@@ -203,43 +220,157 @@ int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_m
         frame_close(body);
         return r;
     }
-    counted_out(self, link, len + body_bytes);
-    if (link->state == LINK_RESOLVING) {
-        park(link, &header, body);
-        return 0;
-    }
-    if (!frames_send(link, &header, body)) {
-        frame_close(&header);
-        frame_close(body);
-        undeliverable(self, env, body_bytes, "receiver's mailbox is closed", 250);
+    if (is_to_wait(link, env->kind)) {
+        park_push(&link->park, env->kind, &header, body);
+    } else {
+        transmit(self, link, &header, body);
     }
     return 0;
 }
 
-/* What waited goes out, or is dealt with as undeliverable. */
-static void parked_release(struct actor *self, struct link *link)
+static void envelope_complete(struct actor *self, const struct link *link, struct envelope *env)
 {
-    struct parked *item = link->parked_head;
+    env->id = ++self->next_id;
+    env->to = (struct span){ link->address, link->len };
+    env->incarnation = self->opts.incarnation;
+}
 
-    link->parked_head = NULL;
-    link->parked_tail = &link->parked_head;
-    link->parked_n = 0;
-    while (item) {
-        struct parked *next = item->next;
+int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body)
+{
+    resolve(self, link);
+    envelope_complete(self, link, env);
+    const char *why = obstacle(link, env->kind);
+    if (why) {
+        size_t body_bytes = zmq_msg_size(body);
 
-        if (link->state != LINK_UP || !frames_send(link, &item->header, &item->body)) {
-            struct envelope env;
+        frame_close(body);
+        undeliverable(self, env, body_bytes, why, link->retry_after_ms ? link->retry_after_ms : 250);
+        return 0;
+    }
+    return message_send(self, link, env, body);
+}
 
-            if (envelope_decode((struct span){ zmq_msg_data(&item->header), zmq_msg_size(&item->header) }, &env)) {
-                undeliverable(self, &env, zmq_msg_size(&item->body),
-                              obstacle(link, ENVELOPE_REPLY) ?: "receiver is down",
-                              link->retry_after_ms ? link->retry_after_ms : 250);
-            }
-        }
-        parked_free(item);
-        item = next;
+/* --- events for a subscriber that is slow ------------------------------------------------- */
+
+int link_publish(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body, bool is_droppable)
+{
+    resolve(self, link);
+    if (link->state == LINK_DOWN || !is_to_wait(link, ENVELOPE_PUBLISH) ||
+        (has_room(link) && (!is_droppable || link->state == LINK_RESOLVING))) {
+        return link_send(self, link, env, body);
+    }
+    size_t body_bytes = zmq_msg_size(body);
+    frame_close(body);
+    park_gap_add(&link->park, env->name, !is_droppable, is_droppable);
+    if (!is_droppable) {
+        envelope_complete(self, link, env);
+        actor_dead_letter(self, env, body_bytes, "the subscriber is too slow; it is told what it missed");
+    }
+    return 0;
+}
+
+/* As a message of its own, in the gap's place. Memory may be short; then it waits on. */
+static int gap_send(struct actor *self, struct link *link, const struct park_gap *gap)
+{
+    struct envelope env = { .kind = ENVELOPE_CAST,
+                            .from = span_from(self->address),
+                            .name = { wire_gap.name, wire_gap.name_len },
+                            .left_ms = UINT32_MAX };
+    uint8_t bytes[ENVELOPE_HEADER_MAX];
+    zmq_msg_t header;
+    zmq_msg_t body;
+
+    pack_reset(&self->scratch);
+    pack_map_begin(&self->scratch);
+    pack_kv_str(&self->scratch, "topic", (struct span){ gap->topic, gap->len });
+    pack_kv_u64(&self->scratch, "lost", gap->lost);
+    pack_kv_u64(&self->scratch, "dropped", gap->dropped);
+    pack_map_end(&self->scratch);
+    int r = frame_copy(pack_span(&self->scratch), &body);
+    if (r < 0) {
+        return r;
+    }
+    envelope_complete(self, link, &env);
+    struct span head = { (const char *)bytes, envelope_encode(&env, bytes) };
+    r = frame_copy(head, &header);
+    if (r < 0) {
+        frame_close(&body);
+        return r;
+    }
+    if (tap_is_watched()) {
+        tap_sent(self, head, &body, &env);
+    }
+    transmit(self, link, &header, &body);
+    return 0;
+}
+
+static void item_refuse(struct actor *self, const struct link *link, struct park_item *item)
+{
+    struct envelope env;
+
+    if (!item->gap &&
+        envelope_decode((struct span){ zmq_msg_data(&item->header), zmq_msg_size(&item->header) }, &env)) {
+        undeliverable(self, &env, zmq_msg_size(&item->body), obstacle(link, ENVELOPE_REPLY) ?: "receiver is down",
+                      link->retry_after_ms ? link->retry_after_ms : 250);
     }
 }
+
+/* What waited goes out as far as there is credit, or is dealt with as undeliverable. */
+static void parked_release(struct actor *self, struct link *link)
+{
+    while (link->park.head && link->state != LINK_RESOLVING) {
+        struct park_item *head = link->park.head;
+
+        if (link->state == LINK_UP && !has_credit(link) && (head->gap || is_credited(head->kind))) {
+            return;
+        }
+        CLEANUP(park_item_destroy) struct park_item *item = park_pop(&link->park);
+        if (link->state == LINK_DOWN) {
+            item_refuse(self, link, item);
+        } else if (!item->gap) {
+            transmit(self, link, &item->header, &item->body);
+        } else if (gap_send(self, link, item->gap) < 0) {
+            park_gap_add(&link->park, (struct span){ item->gap->topic, item->gap->len }, item->gap->lost,
+                         item->gap->dropped);
+            return;
+        }
+    }
+}
+
+void link_gap(struct actor *self, struct link *link, struct span topic, uint64_t lost, uint64_t dropped)
+{
+    resolve(self, link);
+    if (link->state != LINK_DOWN) {
+        park_gap_add(&link->park, topic, lost, dropped);
+        parked_release(self, link);
+    }
+}
+
+void link_on_credit(struct actor *self, struct mail *mail)
+{
+    struct span body = body_span(&mail->body);
+    struct link *link = link_find(self, mail->env.from);
+    struct span key, bytes, msgs;
+
+    if (!link || link->incarnation != mail->env.incarnation || !wire_check(body.ptr, body.len, 2)) {
+        return;
+    }
+    struct value_iter it = value_iter(body);
+    if (!value_next(&it, &key, &bytes) || !value_next(&it, &key, &msgs)) {
+        return;
+    }
+    link->credit_bytes += value_i64(bytes, 0);
+    link->credit_msgs += value_i64(msgs, 0);
+    if (link->credit_bytes > LINK_WINDOW_BYTES) {
+        link->credit_bytes = LINK_WINDOW_BYTES;
+    }
+    if (link->credit_msgs > LINK_WINDOW_MSGS) {
+        link->credit_msgs = LINK_WINDOW_MSGS;
+    }
+    parked_release(self, link);
+}
+
+/* --- the peer's life ------------------------------------------------------------------------ */
 
 void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation, enum actor_life life,
                 uint32_t retry_after_ms)
@@ -259,6 +390,9 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
     if (was_up || endpoint.len == 0) { /* that life is over: whoever waits for it is told now */
         call_on_link_down(self, link);
         serve_on_link_down(self, link);
+    }
+    if (was_up) {
+        parked_release(self, link); /* it waited for credit of that life */
     }
     if (endpoint.len && endpoint.len < sizeof(link->endpoint)) {
         memcpy(link->endpoint, endpoint.ptr, endpoint.len);
@@ -316,12 +450,7 @@ void link_close_all(struct actor *self)
             struct link *link = self->links[i];
 
             self->links[i] = link->hash_next;
-            while (link->parked_head) {
-                struct parked *item = link->parked_head;
-
-                link->parked_head = item->next;
-                parked_free(item);
-            }
+            park_deinit(&link->park);
             zsock_destroy(&link->push); /* lingers: last answers still go out */
             free(link);
         }

@@ -1,5 +1,7 @@
 #include "bus/schema_table.h"
 
+#include "bus/value.h"
+
 static int name_compare(struct span name, const struct schema_msg *msg)
 {
     size_t shorter = name.len < msg->name_len ? name.len : msg->name_len;
@@ -48,4 +50,12 @@ const struct schema_msg *schema_find_topic(const struct schema_registry *registr
         msg = row_at(registry, row + 1, name);
     }
     return msg && msg->kind == SCHEMA_MSG_TOPIC ? msg : NULL;
+}
+
+bool schema_is_droppable(const struct schema_msg *topic, struct span body)
+{
+    if (topic->flags & SCHEMA_DROPPABLE_DELTA) {
+        return span_is_text(value_str(value_get(body, "state"), (struct span){ "", 0 }), "delta");
+    }
+    return (topic->flags & SCHEMA_DROPPABLE) != 0;
 }

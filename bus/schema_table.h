@@ -37,6 +37,8 @@ enum {
     SCHEMA_PATTERN_NONBLANK = 1U << 5, /* a string must hold a non-space character */
     SCHEMA_CHOICES_ANY_OF = 1U << 6,   /* a wrong choice is worded as alternatives that all failed */
     SCHEMA_CHOICES_UNTYPED = 1U << 7,  /* a value of another type is worded as a wrong choice alone */
+    SCHEMA_DROPPABLE = 1U << 8,        /* on a topic: who is too slow for it does without */
+    SCHEMA_DROPPABLE_DELTA = 1U << 9,  /* on a topic: the same, but only while the body's "state" is "delta" */
 };
 
 struct schema_type;
@@ -76,7 +78,7 @@ struct schema_msg {
     const char *name; /* method, message or topic name on the wire */
     uint8_t name_len;
     uint8_t kind;       /* enum schema_msg_kind */
-    uint16_t flags;     /* SCHEMA_SENSITIVE: neither the body nor a free-form reply is ever shown */
+    uint16_t flags;     /* SCHEMA_SENSITIVE: neither the body nor a free-form reply is ever shown; SCHEMA_DROPPABLE* */
     uint32_t max_bytes; /* of the packed body */
     const struct schema_type *type;
     const struct schema_msg *reply; /* CALL: its reply, or NULL when the reply is free-form */
@@ -94,5 +96,8 @@ struct schema_registry {
 const struct schema_msg *schema_find(const struct schema_registry *registry, struct span name);
 /* The topic of that name; NULL when unknown. */
 const struct schema_msg *schema_find_topic(const struct schema_registry *registry, struct span name);
+
+/* May this publication be left out for a receiver that is too slow? `body` is packed and well-formed. */
+bool schema_is_droppable(const struct schema_msg *topic, struct span body);
 
 #endif

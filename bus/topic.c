@@ -40,7 +40,8 @@ static struct topic_pub *pub_get(struct actor *self, const struct schema_msg *to
     return pub;
 }
 
-static int body_send(struct actor *self, struct topic_pub *pub, const struct envelope *env, const zmq_msg_t *frame)
+static int body_send(struct actor *self, struct topic_pub *pub, const struct envelope *env, const zmq_msg_t *frame,
+                     bool is_droppable)
 {
     for (size_t i = 0; i < pub->subscribers_n; i++) {
         struct envelope copy = *env;
@@ -50,7 +51,7 @@ static int body_send(struct actor *self, struct topic_pub *pub, const struct env
         if (zmq_msg_copy(&shared, (zmq_msg_t *)(uintptr_t)frame) != 0) {
             return FAULT(-zmq_errno());
         }
-        int r = link_send(self, pub->subscribers[i], &copy, &shared);
+        int r = link_publish(self, pub->subscribers[i], &copy, &shared, is_droppable);
         if (r < 0) {
             return r;
         }
@@ -68,17 +69,20 @@ static struct envelope envelope_of(struct actor *self, const struct topic_pub *p
 }
 
 /* Takes the frame. */
-static void event_park(struct actor *self, struct topic_pub *pub, struct trace_id trace, zmq_msg_t *frame)
+static void event_park(struct actor *self, struct topic_pub *pub, struct trace_id trace, bool is_droppable,
+                       zmq_msg_t *frame)
 {
     struct topic_event *event = mem_new(sizeof(*event));
 
     event->pub = pub;
     event->trace = trace;
+    event->is_droppable = is_droppable;
     (void)zmq_msg_init(&event->body);
     (void)zmq_msg_move(&event->body, frame);
     *self->events_tail = event;
     self->events_tail = &event->next;
     self->events_n++;
+    self->events_bytes += zmq_msg_size(&event->body);
 }
 
 static void event_drop(struct actor *self)
@@ -90,6 +94,7 @@ static void event_drop(struct actor *self)
         self->events_tail = &self->events;
     }
     self->events_n--;
+    self->events_bytes -= zmq_msg_size(&event->body);
     frame_close(&event->body);
     free(event);
 }
@@ -100,14 +105,19 @@ static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq
     struct topic_pub *pub = pub_get(self, topic);
     struct trace_id trace = cause ? actor_ctx_trace(cause) : (struct trace_id){ 0 };
     struct envelope env = envelope_of(self, pub, trace);
+    bool is_droppable = schema_is_droppable(topic, (struct span){ zmq_msg_data(frame), zmq_msg_size(frame) });
     int r = 0;
 
     if (pub->is_known && !self->events) {
-        r = body_send(self, pub, &env, frame);
-    } else if (self->events_n < TOPIC_PARKED_MAX) {
-        event_park(self, pub, trace, frame);
+        r = body_send(self, pub, &env, frame, is_droppable);
+    } else if (self->events_n < TOPIC_PARKED_MSGS && self->events_bytes < TOPIC_PARKED_BYTES) {
+        event_park(self, pub, trace, is_droppable, frame);
     } else {
-        actor_dead_letter(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits");
+        pub->lost += !is_droppable;
+        pub->dropped += is_droppable;
+        if (!is_droppable) {
+            actor_dead_letter(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits");
+        }
     }
     frame_close(frame);
     return r;
@@ -130,14 +140,31 @@ int actor_publish_span(struct actor *self, const struct schema_msg *topic, struc
     return r < 0 ? r : frame_publish(self, topic, &frame, cause);
 }
 
+static void gaps_tell(struct actor *self)
+{
+    for (struct topic_pub *pub = self->pubs; pub; pub = pub->next) {
+        for (size_t i = 0; (pub->lost || pub->dropped) && i < pub->subscribers_n; i++) {
+            link_gap(self, pub->subscribers[i], (struct span){ pub->name, pub->len }, pub->lost, pub->dropped);
+        }
+        if (pub->is_known) {
+            pub->lost = 0;
+            pub->dropped = 0;
+        }
+    }
+}
+
 /* The oldest go first; one whose subscribers are not known yet holds up the rest. */
 static void events_release(struct actor *self)
 {
     while (self->events && self->events->pub->is_known) {
         struct envelope env = envelope_of(self, self->events->pub, self->events->trace);
 
-        (void)body_send(self, self->events->pub, &env, &self->events->body); /* memory: as for a full subscriber */
+        /* Its only fault is memory. */
+        (void)body_send(self, self->events->pub, &env, &self->events->body, self->events->is_droppable);
         event_drop(self);
+    }
+    if (!self->events) {
+        gaps_tell(self);
     }
 }
 
@@ -182,4 +209,54 @@ void topic_free_all(struct actor *self)
         free(pub->subscribers);
         free(pub);
     }
+}
+
+/* --- what a subscriber misses ------------------------------------------------------------- */
+
+void topic_on_gap(struct actor *self, const struct mail *mail)
+{
+    struct span body = body_span(&mail->body);
+    struct span none = { "", 0 };
+
+    if (!wire_check(body.ptr, body.len, 2)) {
+        return;
+    }
+    const struct actor_route *route = route_table_find(&self->topics, value_str(value_get(body, "topic"), none));
+    if (!route) {
+        return; /* not subscribed any more */
+    }
+    struct actor_gap gap = { .from = mail->env.from,
+                             .topic = route->msg,
+                             .lost = (uint64_t)value_i64(value_get(body, "lost"), 0),
+                             .dropped = (uint64_t)value_i64(value_get(body, "dropped"), 0) };
+
+    atomic_fetch_add_explicit(&self->opts.stats->events_lost, gap.lost, memory_order_relaxed);
+    atomic_fetch_add_explicit(&self->opts.stats->events_dropped, gap.dropped, memory_order_relaxed);
+    if (self->def->on_gap) {
+        self->def->on_gap(self->state, self, &gap);
+    }
+}
+
+bool topic_mail_to_gap(struct actor *self, struct mail *mail)
+{
+    const struct schema_msg *topic = schema_find_topic(self->opts.registry, mail->env.name);
+    struct span body = body_span(&mail->body);
+    bool is_droppable = topic && wire_check(body.ptr, body.len, PACK_DEPTH_MAX) && schema_is_droppable(topic, body);
+    zmq_msg_t word;
+
+    pack_reset(&self->scratch);
+    pack_map_begin(&self->scratch);
+    pack_kv_str(&self->scratch, "topic", mail->env.name);
+    pack_kv_u64(&self->scratch, "lost", !is_droppable);
+    pack_kv_u64(&self->scratch, "dropped", is_droppable);
+    pack_map_end(&self->scratch);
+    if (frame_copy(pack_span(&self->scratch), &word) < 0) {
+        return false;
+    }
+    frame_close(&mail->body.msg);
+    (void)zmq_msg_init(&mail->body.msg);
+    (void)zmq_msg_move(&mail->body.msg, &word);
+    mail->env.kind = ENVELOPE_CAST;
+    mail->env.name = (struct span){ wire_gap.name, wire_gap.name_len };
+    return true;
 }

@@ -29,6 +29,8 @@ extern const struct schema_msg wire_host_down; /* {host} */
 /* anyone → node, calls */
 extern const struct schema_msg wire_actors; /* {} → {host, pid, actors: [{…}]} */
 extern const struct schema_msg wire_tap;    /* {endpoint, bodies, on} → {} */
+/* publisher → subscriber */
+extern const struct schema_msg wire_gap; /* {topic, lost, dropped} */
 /* topics */
 extern const struct schema_msg wire_dead_letters; /* {reason, kind, from, to, name, bytes, trace} */
 

@@ -1,6 +1,7 @@
 /*
  * event: what schema/events says about one event beyond its payload; hangs on
- * schema_msg.extra of the topic.
+ * schema_msg.extra of the topic. Whether it may be dropped is the bus's business too, so
+ * it stands in the flags of schema_msg: see schema_is_droppable().
  */
 #ifndef SCHEMA_EVENT_H
 #define SCHEMA_EVENT_H
@@ -14,12 +15,6 @@ enum schema_delivery {
     SCHEMA_DELIVERY_CONNECTION,  /* made by the edge for one connection; no topic of the bus */
 };
 
-enum schema_drop {
-    SCHEMA_DROP_NEVER,  /* a connection too slow for it is closed */
-    SCHEMA_DROP_ALWAYS, /* skipped for a slow connection */
-    SCHEMA_DROP_DELTA,  /* skipped only when the payload's state is "delta" */
-};
-
 enum {
     SCHEMA_EVENT_ADVERTISED = 1U << 0,    /* listed in hello-ok */
     SCHEMA_EVENT_SEQ = 1U << 1,           /* counted in the connection's sequence, also when dropped */
@@ -30,7 +25,6 @@ enum {
 struct schema_event {
     const char *scope; /* that the receiver needs; NULL: any authenticated connection, of any role */
     enum schema_delivery delivery;
-    enum schema_drop drop;
     unsigned flags;
 };
 

@@ -172,14 +172,6 @@ static void fanout_run(struct fanout *self, struct edge *edge)
 
 /* --- from the bus ------------------------------------------------------------------------ */
 
-static bool is_droppable(const struct schema_event *event, struct span body)
-{
-    if (event->drop == SCHEMA_DROP_DELTA) {
-        return span_is(value_str(value_get(body, "state"), (struct span){ NULL, 0 }), SPAN_LIT("delta"));
-    }
-    return event->drop == SCHEMA_DROP_ALWAYS;
-}
-
 /* Payloads that say all anew: for a client that is behind, the newest is enough. */
 static uint64_t newest_key_of(const struct schema_msg *topic, struct span body)
 {
@@ -190,7 +182,7 @@ static uint64_t newest_key_of(const struct schema_msg *topic, struct span body)
     if (topic == EVENT_PRESENCE || topic == EVENT_HEALTH || topic == EVENT_TICK) {
         return topic->id;
     }
-    if (topic != EVENT_CHAT || !is_droppable(schema_event_of(topic), body)) {
+    if (topic != EVENT_CHAT || !schema_is_droppable(topic, body)) {
         return 0;
     }
     for (size_t i = 0; i < run.len; i++) {
@@ -220,7 +212,7 @@ static int event_send(struct edge *edge, const struct schema_msg *topic, struct 
 {
     const struct schema_event *event = schema_event_of(topic);
     struct span none = { NULL, 0 };
-    struct fanout fanout = { .topic = topic, .event = event, .is_droppable = is_droppable(event, body) };
+    struct fanout fanout = { .topic = topic, .event = event, .is_droppable = schema_is_droppable(topic, body) };
     char version[TAIL_MAX];
 
     fanout.version = version_of(edge, event, body, version);

@@ -19,7 +19,6 @@ IDEMPOTENCY = {"none": "SCHEMA_IDEMPOTENCY_NONE", "optional": "SCHEMA_IDEMPOTENC
                "required": "SCHEMA_IDEMPOTENCY_REQUIRED"}
 DELIVERY = {"broadcast": "SCHEMA_DELIVERY_BROADCAST", "subscribers": "SCHEMA_DELIVERY_SUBSCRIBERS",
             "targeted": "SCHEMA_DELIVERY_TARGETED", "connection": "SCHEMA_DELIVERY_CONNECTION"}
-DROP = {"never": "SCHEMA_DROP_NEVER", "always": "SCHEMA_DROP_ALWAYS", "delta": "SCHEMA_DROP_DELTA"}
 
 
 def source_text(schema):
@@ -151,7 +150,7 @@ def _event_row(message):
         ("SCHEMA_EVENT_NODES", row.nodes),
     ))
     return (f"static const struct schema_event {message.body.c_name}_event = {{ {_maybe(row.scope)}, "
-            f"{DELIVERY[row.delivery]}, {DROP[row.droppable]}, {flags} }};\n")
+            f"{DELIVERY[row.delivery]}, {flags} }};\n")
 
 
 def _message(message):
@@ -162,7 +161,11 @@ def _message(message):
     elif message.event:
         text, extra = _event_row(message), f"&{stem}_event"
     reply = f"&schema_{message.reply.body.c_name}" if message.reply else "NULL"
-    flags = "SCHEMA_SENSITIVE" if message.secret_reply else "0"
+    flags = _flags((
+        ("SCHEMA_SENSITIVE", message.secret_reply),
+        ("SCHEMA_DROPPABLE", message.event and message.event.droppable == "always"),
+        ("SCHEMA_DROPPABLE_DELTA", message.event and message.event.droppable == "delta"),
+    ))
     linkage, body = ("", f"{stem}_type") if message.later is None else ("static ", "later_type")
     return text + (f"{linkage}const struct schema_msg schema_{stem} = {{ {message.id}, {quoted(message.name)}, "
                    f"{len(message.name.encode())}, SCHEMA_MSG_{message.kind.upper()}, {flags}, {message.max_bytes}U, "

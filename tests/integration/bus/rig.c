@@ -57,9 +57,17 @@ MSG(rig_break, "break", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_cancelled, "cancelled", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_chunk, "chunk", SCHEMA_MSG_CHUNK, &ping_type, NULL);
 MSG(rig_event, "event", SCHEMA_MSG_TOPIC, &ping_type, NULL);
-MSG(rig_event_b, "event_b", SCHEMA_MSG_TOPIC, &ping_type, NULL);
+const struct schema_msg rig_event_b = { .name = "event_b",
+                                        .name_len = sizeof("event_b") - 1,
+                                        .kind = SCHEMA_MSG_TOPIC,
+                                        .flags = SCHEMA_DROPPABLE,
+                                        .type = &ping_type,
+                                        .max_bytes = 1 << 20 };
 MSG(rig_flow, "flow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
+MSG(rig_heard, "heard", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_hold, "hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
+MSG(rig_missed, "missed", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
+MSG(rig_news, "news", SCHEMA_MSG_TOPIC, &ping_type, NULL);
 MSG(rig_note, "note", SCHEMA_MSG_CAST, &ping_type, NULL);
 MSG(rig_noted, "noted", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_ping, "ping", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
@@ -70,8 +78,9 @@ MSG(rig_relay_hold, "relay_hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_slow, "slow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 
 static const struct schema_msg *const msgs[] = {
-    &rig_announce, &rig_break, &rig_cancelled, &rig_chunk, &rig_event,  &rig_event_b, &rig_flow,       &rig_hold,
-    &rig_note,     &rig_noted, &rig_ping,      &rig_pong,  &rig_refuse, &rig_relay,   &rig_relay_hold, &rig_slow,
+    &rig_announce, &rig_break,  &rig_cancelled, &rig_chunk,      &rig_event, &rig_event_b, &rig_flow,
+    &rig_heard,    &rig_hold,   &rig_missed,    &rig_news,       &rig_note,  &rig_noted,   &rig_ping,
+    &rig_pong,     &rig_refuse, &rig_relay,     &rig_relay_hold, &rig_slow,
 };
 const struct schema_registry rig_registry = { msgs, ARRAY_LEN(msgs) };
 

@@ -30,8 +30,11 @@ extern const struct schema_msg rig_flow;       /* call: streams n chunks */
 extern const struct schema_msg rig_chunk;      /* chunk */
 extern const struct schema_msg rig_slow;       /* call → pong, busy for n microseconds */
 extern const struct schema_msg rig_announce;   /* call: publishes n events */
-extern const struct schema_msg rig_event_b;    /* another topic, published in turns with the first */
+extern const struct schema_msg rig_event_b;    /* another topic, droppable, published in turns with the first */
 extern const struct schema_msg rig_event;      /* topic */
+extern const struct schema_msg rig_news;       /* topic that echo hears */
+extern const struct schema_msg rig_heard;      /* call → pong: how many news came, in order */
+extern const struct schema_msg rig_missed;     /* call → pong: of how many news echo was told that it missed them */
 extern const struct schema_msg rig_pong;
 extern const struct schema_registry rig_registry;
 

@@ -15,6 +15,8 @@ struct flow {
 
 struct echo {
     uint64_t notes; /* came in order so far */
+    uint64_t news;  /* the same, apart from those missed */
+    uint64_t missed;
     uint64_t cancelled;
     struct flow flows[FLOWS_MAX];
 };
@@ -84,6 +86,36 @@ static int on_noted(void *arg, struct actor_ctx *ctx, const void *msg)
     return pong(ctx, ((struct echo *)arg)->notes);
 }
 
+static int on_news(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct echo *self = arg;
+    const struct msg_ping *in = msg;
+
+    (void)ctx;
+    self->news += in->n == self->news + self->missed ? 1 : 0;
+    return 0;
+}
+
+static void echo_on_gap(void *state, struct actor *actor, const struct actor_gap *gap)
+{
+    struct echo *self = state;
+
+    (void)actor;
+    self->missed += gap->topic == &rig_news ? gap->lost : 0;
+}
+
+static int on_heard(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    (void)msg;
+    return pong(ctx, ((struct echo *)arg)->news);
+}
+
+static int on_missed(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    (void)msg;
+    return pong(ctx, ((struct echo *)arg)->missed);
+}
+
 static int on_cancelled(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     (void)msg;
@@ -141,8 +173,8 @@ static int on_announce(void *arg, struct actor_ctx *ctx, const void *msg)
 
     (void)arg;
     for (uint64_t i = 0; i < in->n; i++) {
-        int r =
-            actor_publish(actor_ctx_actor(ctx), i % 2 ? &rig_event_b : &rig_event, &(struct msg_ping){ .n = i }, ctx);
+        struct msg_ping event = { .n = i, .has_text = in->has_text, .text = in->text };
+        int r = actor_publish(actor_ctx_actor(ctx), i % 2 ? &rig_event_b : &rig_event, &event, ctx);
 
         if (r < 0) {
             return r;
@@ -174,7 +206,11 @@ static const struct actor_route echo_routes[] = {
     { &rig_ping, on_ping, 0 },         { &rig_refuse, on_refuse, 0 },       { &rig_hold, on_hold, 0 },
     { &rig_break, on_break, 0 },       { &rig_note, on_note, 0 },           { &rig_noted, on_noted, 0 },
     { &rig_flow, on_flow, 0 },         { &rig_cancelled, on_cancelled, 0 }, { &rig_slow, on_slow, 0 },
-    { &rig_announce, on_announce, 0 },
+    { &rig_announce, on_announce, 0 }, { &rig_heard, on_heard, 0 },         { &rig_missed, on_missed, 0 },
+};
+
+static const struct actor_route echo_topics[] = {
+    { &rig_news, on_news, 0 },
 };
 
 const struct actor_def echo_actor = {
@@ -182,6 +218,9 @@ const struct actor_def echo_actor = {
     .state_size = sizeof(struct echo),
     .routes = echo_routes,
     .routes_n = ARRAY_LEN(echo_routes),
+    .topics = echo_topics,
+    .topics_n = ARRAY_LEN(echo_topics),
+    .on_gap = echo_on_gap,
     .on_cancel = echo_on_cancel,
     .on_credit = echo_on_credit,
     .mailbox_msgs = 1000,

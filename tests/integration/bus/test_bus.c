@@ -20,6 +20,9 @@ struct driver {
     uint64_t call_id;
     uint64_t started_ns;
     uint32_t first_incarnation;
+    uint64_t lost;
+    uint64_t dropped;
+    uint64_t last; /* number of the newest event, from 1 */
     unsigned step;
     uv_timer_t timer;
     void (*on_timer)(struct actor *actor);
@@ -342,15 +345,30 @@ static void topic_check(struct driver *self)
     }
 }
 
+#define EVENTS_FIRST_TWO 299 /* steps */
+#define EVENTS_TOO_FAST 300
+#define EVENT_BYTES 60000U
+
+static void announce_large(struct actor *driver);
+
 static int on_event(void *state, struct actor_ctx *ctx, const void *msg)
 {
     struct driver *self = state;
     const struct msg_ping *in = msg;
 
-    (void)ctx;
+    if (self->step == EVENTS_TOO_FAST) {
+        check(in->n >= self->last, "events in order, across topics too");
+        self->last = in->n + 1;
+        self->count++;
+        return 0;
+    }
     check(in->n == self->count, "events in order, across topics too");
     self->count++;
     topic_check(self);
+    if (self->step == EVENTS_FIRST_TWO && self->count == 2) {
+        self->count = 0;
+        announce_large(actor_ctx_actor(ctx));
+    }
     return 0;
 }
 
@@ -368,6 +386,108 @@ static void on_announced(void *state, struct actor *actor, void *cookie, const s
 static void a_topic_reaches_every_subscriber(struct actor *driver)
 {
     ask(driver, "echo", &rig_announce, 500, 0, on_announced);
+}
+
+static void on_gap(void *state, struct actor *actor, const struct actor_gap *gap)
+{
+    struct driver *self = state;
+
+    (void)actor;
+    check(span_is_text(gap->from, "echo"), "who it missed events of");
+    check(gap->topic == &rig_event ? !gap->dropped : !gap->lost, "which of them it might miss");
+    self->lost += gap->lost;
+    self->dropped += gap->dropped;
+}
+
+/* The answer comes behind all events and gaps, so it is time to count. */
+static void on_too_fast(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct driver *self = state;
+    const struct msg_pong *out = answer->msg;
+
+    (void)actor;
+    check(out && self->count + self->lost + self->dropped == out->n, "every event came or is known to be missing");
+    check(self->dropped > 0, "droppable ones were left out at once");
+    (void)cookie;
+    check((self->lost > 0) == (out->n > 500), "others only beyond the bound");
+    well();
+}
+
+static void announce_large(struct actor *driver)
+{
+    static char text[EVENT_BYTES];
+    struct msg_ping in = { .n = driver_of(driver)->expected, .has_text = true, .text = { text, sizeof(text) } };
+    struct actor_call call = { .to = "echo", .msg = &rig_announce, .in = &in, .on_answer = on_too_fast };
+
+    memset(text, 'x', sizeof(text));
+    driver_of(driver)->step = EVENTS_TOO_FAST;
+    check(actor_call(driver, &call, NULL) == 0, "actor_call");
+}
+
+/* The first ones make the subscriber known to the publisher. */
+static void two_then_large(struct actor *driver)
+{
+    driver_of(driver)->step = EVENTS_FIRST_TWO;
+    ask(driver, "echo", &rig_announce, 2, 0, on_ignored);
+}
+
+/* 15 MB in one go: more than the 8 MiB of credit, less than may wait besides. */
+static void a_burst_beyond_the_credit_loses_droppable_events_alone(struct actor *driver)
+{
+    driver_of(driver)->expected = 250;
+    two_then_large(driver);
+}
+
+static void a_subscriber_hears_of_what_it_missed(struct actor *driver)
+{
+    driver_of(driver)->expected = 1000;
+    two_then_large(driver);
+}
+
+#define NEWS 3000U
+
+static void news_ask(struct actor *actor);
+
+static void on_missed_count(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct driver *self = state;
+    const struct msg_pong *out = answer->msg;
+
+    (void)cookie;
+    if (!out || self->count + out->n != NEWS) {
+        again_soon(actor, news_ask); /* it is full, or not through yet */
+        return;
+    }
+    check(out->n > 0, "more than fits was refused");
+    well();
+}
+
+static void on_heard_count(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    const struct msg_pong *out = answer->msg;
+
+    (void)cookie;
+    if (!out) {
+        again_soon(actor, news_ask);
+        return;
+    }
+    ((struct driver *)state)->count = out->n;
+    ask(actor, "echo", &rig_missed, 0, 0, on_missed_count);
+}
+
+static void news_ask(struct actor *actor)
+{
+    ask(actor, "echo", &rig_heard, 0, 0, on_heard_count);
+}
+
+/* While echo computes, more news than its mailbox takes arrive. */
+static void a_full_mailbox_knows_what_it_refused(struct actor *driver)
+{
+    ask(driver, "echo", &rig_slow, 300000, 0, on_ignored);
+    for (uint64_t i = 0; i < NEWS; i++) {
+        check(actor_publish(driver, &rig_news, &(struct msg_ping){ .n = i }, NULL) == 0, "actor_publish");
+    }
+    news_ask(driver);
 }
 
 #define FLOW_CHUNKS 200U
@@ -621,6 +741,9 @@ static const struct {
     SCENARIO(a_forwarded_call_ends_with_its_target),
     SCENARIO(casts_arrive_in_order),
     SCENARIO(a_topic_reaches_every_subscriber),
+    SCENARIO(a_burst_beyond_the_credit_loses_droppable_events_alone),
+    SCENARIO(a_subscriber_hears_of_what_it_missed),
+    SCENARIO(a_full_mailbox_knows_what_it_refused),
     SCENARIO(a_stream_stops_at_its_credit),
     SCENARIO(a_cancelled_stream_stops_its_sender),
     SCENARIO(a_broken_actor_answers_and_comes_back),
@@ -696,6 +819,7 @@ const struct actor_def driver_actor = {
     .state_size = sizeof(struct driver),
     .topics = driver_topics,
     .topics_n = ARRAY_LEN(driver_topics),
+    .on_gap = on_gap,
     .init = driver_init,
     .deinit = driver_deinit,
 };

@@ -77,7 +77,9 @@ static void methods_and_events_carry_their_rows(void **state)
     assert_null(schema_method_of(NULL));
     assert_null(schema_method_of(EVENT_CHAT));
     assert_string_equal(chat->scope, "operator.read");
-    assert_int_equal(chat->drop, SCHEMA_DROP_DELTA);
+    assert_true(EVENT_CHAT->flags & SCHEMA_DROPPABLE_DELTA);
+    assert_true(EVENT_PRESENCE->flags & SCHEMA_DROPPABLE);
+    assert_int_equal(EVENT_AGENT->flags & (SCHEMA_DROPPABLE | SCHEMA_DROPPABLE_DELTA), 0);
     assert_int_equal(chat->delivery, SCHEMA_DELIVERY_BROADCAST);
     assert_true(schema_event_of(EVENT_HEALTH)->flags & SCHEMA_EVENT_STATE_VERSION);
     assert_null(schema_event_of(MSG_CHAT_SEND));
