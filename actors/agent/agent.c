@@ -99,7 +99,7 @@ static int agent_init(void *state, struct actor *actor, const char *arg)
         rc = waits_open(self);
     }
     if (!rc) {
-        rc = provider_engine_init(&self->engine, actor_loop(actor));
+        provider_engine_init(&self->engine, actor_loop(actor));
         self->is_engine_open = true;
     }
     if (!rc) {

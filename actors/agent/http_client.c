@@ -1,5 +1,6 @@
 #include "actors/agent/http_client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bus/base/cleanup.h"
@@ -54,11 +55,13 @@ static void transfer_unlink(struct http_client *self, struct http_transfer *tran
 /* It is in no list any more. */
 static void transfer_free(struct http_transfer *transfer)
 {
+    const struct libcurl *curl = &transfer->client->curl;
+
     if (transfer->easy) {
-        (void)curl_multi_remove_handle(transfer->client->multi, transfer->easy); /* it may not have been added */
-        curl_easy_cleanup(transfer->easy);
+        (void)curl->multi_remove_handle(transfer->client->multi, transfer->easy); /* it may not have been added */
+        curl->easy_cleanup(transfer->easy);
     }
-    curl_slist_free_all(transfer->headers);
+    curl->slist_free_all(transfer->headers);
     free(transfer);
 }
 
@@ -105,9 +108,9 @@ static void transfer_end(struct http_client *self, struct http_transfer *transfe
     curl_off_t retry_after_s = 0;
 
     memcpy(error, transfer->error, sizeof(error));
-    end.text = error[0] ? error : curl_easy_strerror(code);
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &end.status);  /* 0 when unknown */
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s); /* 0 when unknown */
+    end.text = error[0] ? error : self->curl.easy_strerror(code);
+    (void)self->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &end.status);  /* 0 when unknown */
+    (void)self->curl.easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s); /* 0 when unknown */
     if (retry_after_s > 0) {
         end.retry_after_ms = retry_after_s > 86400 ? WAIT_MAX_MS : (uint32_t)retry_after_s * 1000U;
     }
@@ -121,14 +124,14 @@ static void done_collect(struct http_client *self)
     int left = 0;
     CURLMsg *msg;
 
-    while ((msg = curl_multi_info_read(self->multi, &left))) {
+    while ((msg = self->curl.multi_info_read(self->multi, &left))) {
         struct http_transfer *transfer = NULL;
         CURLcode code = msg->data.result;
 
         if (msg->msg != CURLMSG_DONE) {
             continue;
         }
-        (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer); /* set at the start */
+        (void)self->curl.easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer); /* set at the start */
         transfer_end(self, transfer, outcome_of(transfer, code), code);
     }
 }
@@ -219,7 +222,7 @@ static void socket_on_ready(uv_poll_t *poll, int status, int events)
     if (status < 0) {
         flags = CURL_CSELECT_ERR;
     }
-    (void)curl_multi_socket_action(self->multi, socket->fd, flags, &running); /* failures come as messages */
+    (void)self->curl.multi_socket_action(self->multi, socket->fd, flags, &running); /* failures come as messages */
     /* `socket` may be gone from here on */
     done_collect(self);
 }
@@ -233,7 +236,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (socket) {
-            (void)curl_multi_assign(self->multi, fd, NULL); /* the socket is known to libcurl */
+            (void)self->curl.multi_assign(self->multi, fd, NULL); /* the socket is known to libcurl */
             uv_close((uv_handle_t *)&socket->poll, socket_on_closed);
         }
         return 0;
@@ -247,7 +250,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
             return -1;
         }
         socket->poll.data = socket;
-        (void)curl_multi_assign(self->multi, fd, socket); /* the socket is known to libcurl */
+        (void)self->curl.multi_assign(self->multi, fd, socket); /* the socket is known to libcurl */
     }
     events |= what & CURL_POLL_IN ? UV_READABLE : 0;
     events |= what & CURL_POLL_OUT ? UV_WRITABLE : 0;
@@ -259,7 +262,7 @@ static void timer_on_timer(uv_timer_t *timer)
     struct http_client *self = timer->data;
     int running = 0;
 
-    (void)curl_multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running); /* failures come as messages */
+    (void)self->curl.multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running); /* failures come as messages */
     done_collect(self);
 }
 
@@ -269,7 +272,8 @@ void http_client_kick(struct http_client *self)
 
     if (self->is_started) {
         self->is_started = false;
-        (void)curl_multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running); /* failures come as messages */
+        (void)self->curl.multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0,
+                                             &running); /* failures come as messages */
         done_collect(self);
     }
 }
@@ -295,7 +299,8 @@ static size_t on_curl_body(char *bytes, size_t size, size_t n, void *arg)
         transfer->first_byte_due = 0;
         watch_arm(transfer->client); /* later ones only move the deadline away */
     }
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status); /* known once a body comes */
+    (void)transfer->client->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE,
+                                              &status); /* known once a body comes */
     if (transfer->events->on_body(transfer->arg, status, (struct span){ bytes, size * n })) {
         transfer->is_stopped = true;
         return size * n + 1; /* any other count than that given is an error to libcurl */
@@ -306,23 +311,37 @@ static size_t on_curl_body(char *bytes, size_t size, size_t n, void *arg)
     return size * n;
 }
 
-int http_client_init(struct http_client *self, uv_loop_t *loop)
+void http_client_init(struct http_client *self, uv_loop_t *loop)
 {
     self->loop = loop;
-    self->multi = curl_multi_init();
-    if (!self->multi) {
-        return FAULT(-ENOMEM);
-    }
     (void)uv_timer_init(loop, &self->timer); /* always 0 */
     (void)uv_timer_init(loop, &self->watch); /* always 0 */
     self->timer.data = self;
     self->watch.data = self;
     self->is_open = true;
-    if (curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket) ||
-        curl_multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self) ||
-        curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer) ||
-        curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self) ||
-        curl_multi_setopt(self->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT_MAX)) {
+}
+
+int http_client_open(struct http_client *self, char *ret_text, size_t text_cap)
+{
+    const struct libcurl *curl = &self->curl;
+    const char *problem = self->multi ? NULL : libcurl_load(&self->curl);
+
+    if (problem) {
+        (void)snprintf(ret_text, text_cap, "the HTTP library is missing: %s; install the package libcurl4", problem);
+        return HTTP_CLIENT_E_MISSING;
+    }
+    if (self->multi) {
+        return 0;
+    }
+    self->multi = curl->multi_init();
+    if (!self->multi) {
+        return FAULT(-ENOMEM);
+    }
+    if (curl->multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket) ||
+        curl->multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self) ||
+        curl->multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer) ||
+        curl->multi_setopt(self->multi, CURLMOPT_TIMERDATA, self) ||
+        curl->multi_setopt(self->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT_MAX)) {
         return FAULT(-ENOSYS);
     }
     return 0;
@@ -337,7 +356,7 @@ void http_client_deinit(struct http_client *self)
         transfer_free(transfer);
     }
     if (self->multi) {
-        (void)curl_multi_cleanup(self->multi); /* nothing is left in it */
+        (void)self->curl.multi_cleanup(self->multi); /* nothing is left in it */
         self->multi = NULL;
     }
     if (self->is_open) {
@@ -349,31 +368,49 @@ void http_client_deinit(struct http_client *self)
 
 /* --- requests --------------------------------------------------------------------------- */
 
-static bool limits_apply(CURL *easy, const struct http_request *request)
+static bool limits_apply(const struct http_transfer *transfer, const struct http_request *request)
 {
-    return !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) &&
-           !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           !curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) &&
-           !curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms) &&
-           !curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_BUFFER_BYTES) &&
-           !curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) && !curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) &&
+    const struct libcurl *curl = &transfer->client->curl;
+    CURL *easy = transfer->easy;
+
+    return !curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) &&
+           !curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           !curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) &&
+           !curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms) &&
+           !curl->easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_BUFFER_BYTES) &&
+           !curl->easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) && !curl->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) &&
            /* Without it a cancelled look-up of a name would block the loop until it ends. */
-           !curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+           !curl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 }
 
 static bool request_apply(struct http_transfer *transfer, const struct http_request *request)
 {
+    const struct libcurl *curl = &transfer->client->curl;
     CURL *easy = transfer->easy;
 
-    return !curl_easy_setopt(easy, CURLOPT_URL, request->url) && !curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) &&
-           !curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) &&
-           !curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers) &&
-           !curl_easy_setopt(easy, CURLOPT_POST, 1L) &&
-           !curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) &&
-           !curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body.ptr) &&
-           (!request->ca_file || !curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file)) &&
-           !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_body) &&
-           !curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    return !curl->easy_setopt(easy, CURLOPT_URL, request->url) && !curl->easy_setopt(easy, CURLOPT_PRIVATE, transfer) &&
+           !curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) &&
+           !curl->easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers) &&
+           !curl->easy_setopt(easy, CURLOPT_POST, 1L) &&
+           !curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) &&
+           !curl->easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body.ptr) &&
+           (!request->ca_file || !curl->easy_setopt(easy, CURLOPT_CAINFO, request->ca_file)) &&
+           !curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_body) &&
+           !curl->easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+}
+
+/* The lines as libcurl's own list. */
+static bool headers_copy(struct http_transfer *transfer, const char *const *lines)
+{
+    for (; *lines; lines++) {
+        struct curl_slist *longer = transfer->client->curl.slist_append(transfer->headers, *lines);
+
+        if (!longer) {
+            return false;
+        }
+        transfer->headers = longer;
+    }
+    return true;
 }
 
 int http_transfer_start(struct http_client *self, const struct http_request *request, const struct http_events *events,
@@ -383,16 +420,15 @@ int http_transfer_start(struct http_client *self, const struct http_request *req
     uint64_t now = uv_now(self->loop);
 
     transfer->client = self;
-    transfer->headers = TAKE(*request->headers_p);
     transfer->events = events;
     transfer->arg = arg;
     transfer->stall_ms = request->stall_ms;
     transfer->first_byte_due = now + request->first_byte_ms;
     transfer->total_due = now + request->total_ms;
-    transfer->easy = curl_easy_init();
+    transfer->easy = self->curl.easy_init();
     transfer_link(self, transfer);
-    if (!transfer->easy || !limits_apply(transfer->easy, request) || !request_apply(transfer, request) ||
-        curl_multi_add_handle(self->multi, transfer->easy)) {
+    if (!transfer->easy || !headers_copy(transfer, request->headers) || !limits_apply(transfer, request) ||
+        !request_apply(transfer, request) || self->curl.multi_add_handle(self->multi, transfer->easy)) {
         transfer_unlink(self, transfer);
         transfer_free(transfer);
         return FAULT(-ENOMEM);
@@ -422,6 +458,6 @@ void http_transfer_pause(struct http_transfer *transfer, bool is_paused)
     transfer->stall_due =
         is_paused || transfer->first_byte_due ? 0 : uv_now(transfer->client->loop) + transfer->stall_ms;
     /* A refusal to write inside comes as the transfer's end. */
-    (void)curl_easy_pause(transfer->easy, is_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+    (void)transfer->client->curl.easy_pause(transfer->easy, is_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
     watch_arm(transfer->client);
 }

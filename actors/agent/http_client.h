@@ -7,17 +7,20 @@
 #ifndef ACTORS_AGENT_HTTP_CLIENT_H
 #define ACTORS_AGENT_HTTP_CLIENT_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
+#include "actors/agent/libcurl.h"
 #include "bus/base/span.h"
+
+#define HTTP_CLIENT_E_MISSING 1 /* libcurl cannot be loaded */
 
 struct http_transfer;
 
 struct http_client {
     uv_loop_t *loop;
+    struct libcurl curl; /* nothing before http_client_open */
     CURLM *multi;
     uv_timer_t timer; /* libcurl's own */
     uv_timer_t watch; /* the earliest deadline of a transfer */
@@ -49,9 +52,9 @@ struct http_end {
 
 struct http_request {
     const char *url;
-    struct curl_slist **headers_p; /* taken */
-    struct span body;              /* copied */
-    const char *ca_file;           /* NULL: the system's */
+    const char *const *headers; /* lines "name: value", up to NULL; copied */
+    struct span body;           /* copied */
+    const char *ca_file;        /* NULL: the system's */
     uint32_t connect_ms;
     uint32_t first_byte_ms;
     uint32_t stall_ms;
@@ -66,14 +69,17 @@ struct http_events {
     void (*on_end)(void *arg, const struct http_end *end);
 };
 
-int http_client_init(struct http_client *self, uv_loop_t *loop);
+void http_client_init(struct http_client *self, uv_loop_t *loop);
+/* Makes it ready for transfers, if it is not yet. 0, a fault, or HTTP_CLIENT_E_MISSING with
+ * the reason in `ret_text`. */
+int http_client_open(struct http_client *self, char *ret_text, size_t text_cap);
 /* Cancels what is under way; handles close on the loop. NULL-safe on a zeroed client. */
 void http_client_deinit(struct http_client *self);
 
 /* Sends what was started and can be sent now; on_end may come from inside. */
 void http_client_kick(struct http_client *self);
 
-/* 0 or a fault. `events` must outlive the transfer. */
+/* 0 or a fault. The client must be open, and `events` must outlive the transfer. */
 int http_transfer_start(struct http_client *self, const struct http_request *request, const struct http_events *events,
                         void *arg, struct http_transfer **ret_transfer);
 /* Ends the transfer at once, its connection as well; no event follows. */

@@ -14,6 +14,7 @@
 #define CONNECT_MS 10000
 #define EVENT_MAX ((size_t)1 << 20)
 #define ERROR_BODY_MAX 16384
+#define HEADERS_OWN_MAX 4 /* those that are not in the configuration */
 
 struct openai_turn {
     struct provider_turn base;
@@ -250,64 +251,68 @@ static void turn_pause(struct provider_turn *base, bool is_paused)
 
 static const struct provider_turn_ops openai_ops = { .cancel = turn_cancel, .pause = turn_pause };
 
-static int header_add(struct curl_slist **headers, struct span name, struct span value)
+/* Lines "name: value" up to a NULL; they hold the key. */
+struct header_lines {
+    char **lines;
+    size_t n;
+};
+
+static void header_lines_deinit(struct header_lines *self)
 {
-    CLEANUP(mem_free) char *line = malloc(name.len + value.len + 3);
-    struct curl_slist *longer;
-    int len;
+    for (size_t i = 0; i < self->n; i++) {
+        mem_wipe(self->lines[i], strlen(self->lines[i]));
+        free(self->lines[i]);
+    }
+    free(self->lines);
+}
+
+static int header_add(struct header_lines *self, struct span name, struct span value)
+{
+    char *line = malloc(name.len + value.len + 3);
 
     if (!line) {
         return FAULT(-ENOMEM);
     }
-    len = snprintf(line, name.len + value.len + 3, "%.*s: %.*s", SPAN_FMT(name), SPAN_FMT(value));
-    longer = curl_slist_append(*headers, line);
-    mem_wipe(line, (size_t)len);
-    if (!longer) {
-        return FAULT(-ENOMEM);
-    }
-    *headers = longer;
+    (void)snprintf(line, name.len + value.len + 3, "%.*s: %.*s", SPAN_FMT(name), SPAN_FMT(value)); /* fits */
+    self->lines[self->n++] = line;
     return 0;
 }
 
-static int headers_build(const struct provider_setup *setup, struct curl_slist **headers)
+static int headers_build(const struct provider_setup *setup, struct header_lines *out)
 {
     struct value_iter it = value_iter(setup->headers);
     struct span name;
     struct span value;
-    int rc = header_add(headers, SPAN_LIT("Content-Type"), SPAN_LIT("application/json"));
+    int rc;
 
+    out->lines = mem_new((HEADERS_OWN_MAX + value_count(setup->headers) + 1) * sizeof(*out->lines));
+    rc = header_add(out, SPAN_LIT("Content-Type"), SPAN_LIT("application/json"));
     if (!rc) {
-        rc = header_add(headers, SPAN_LIT("Accept"), SPAN_LIT("text/event-stream"));
+        rc = header_add(out, SPAN_LIT("Accept"), SPAN_LIT("text/event-stream"));
     }
     if (!rc) {
-        rc = header_add(headers, SPAN_LIT("Expect"), SPAN_LIT("")); /* no pause before a large body */
+        rc = header_add(out, SPAN_LIT("Expect"), SPAN_LIT("")); /* no pause before a large body */
     }
     if (!rc && setup->api_key && !setup->is_key_bare) {
         char bearer[8192];
         int len = snprintf(bearer, sizeof(bearer), "Bearer %s", setup->api_key);
 
-        rc = header_add(headers, SPAN_LIT("Authorization"), (struct span){ bearer, (size_t)len });
+        rc = header_add(out, SPAN_LIT("Authorization"), (struct span){ bearer, (size_t)len });
         mem_wipe(bearer, sizeof(bearer));
     }
     while (!rc && value_next(&it, &name, &value)) {
-        rc = header_add(headers, name, value_str(value, SPAN_LIT("")));
+        rc = header_add(out, name, value_str(value, SPAN_LIT("")));
     }
     return rc;
-}
-
-static void headers_free(struct curl_slist **headers_p)
-{
-    curl_slist_free_all(*headers_p);
 }
 
 static int transfer_start(struct openai_turn *turn, struct http_client *http, const struct provider_setup *setup,
                           const struct provider_request *request)
 {
     CLEANUP(text_buf_deinit) struct text_buf body = { 0 };
-    CLEANUP(headers_free) struct curl_slist *headers = NULL;
+    CLEANUP(header_lines_deinit) struct header_lines headers = { 0 };
     CLEANUP(mem_free) char *url = NULL;
-    struct http_request out = { .headers_p = &headers,
-                                .ca_file = setup->ca_file,
+    struct http_request out = { .ca_file = setup->ca_file,
                                 .connect_ms = CONNECT_MS,
                                 .first_byte_ms = setup->first_byte_ms,
                                 .stall_ms = setup->stall_ms,
@@ -325,6 +330,7 @@ static int transfer_start(struct openai_turn *turn, struct http_client *http, co
         return FAULT(-ENOMEM);
     }
     out.url = url;
+    out.headers = (const char *const *)headers.lines;
     out.body = (struct span){ body.data, body.len };
     return http_transfer_start(http, &out, &http_events, turn, &turn->transfer);
 }

@@ -5,10 +5,15 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 
-int provider_engine_init(struct provider_engine *self, uv_loop_t *loop)
+void provider_engine_init(struct provider_engine *self, uv_loop_t *loop)
 {
     self->loop = loop;
-    return http_client_init(&self->http, loop);
+    http_client_init(&self->http, loop);
+}
+
+int provider_engine_open(struct provider_engine *self, enum provider_api api, char ret_problem[PROVIDER_TEXT_MAX])
+{
+    return api == PROVIDER_API_ECHO ? 0 : http_client_open(&self->http, ret_problem, PROVIDER_TEXT_MAX);
 }
 
 void provider_engine_deinit(struct provider_engine *self)

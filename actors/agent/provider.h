@@ -103,13 +103,16 @@ struct provider_engine {
     struct http_client http;
 };
 
-int provider_engine_init(struct provider_engine *self, uv_loop_t *loop);
+void provider_engine_init(struct provider_engine *self, uv_loop_t *loop);
+/* Gets hold of what turns of this kind need, if that has not been done. 0, a fault, or a
+ * positive value with the reason, for people, in `ret_problem`. */
+int provider_engine_open(struct provider_engine *self, enum provider_api api, char ret_problem[PROVIDER_TEXT_MAX]);
 void provider_engine_deinit(struct provider_engine *self);
 /* Sends what was started on connections that are open already, without waiting for the
  * loop. Events may come from inside. */
 void provider_engine_kick(struct provider_engine *self);
 
-/* 0 or a fault; every event comes later, from the loop or from a kick. */
+/* 0 or a fault; the engine must be open for this kind. Every event comes later, from the loop or from a kick. */
 int provider_turn_start(struct provider_engine *self, const struct provider_setup *setup,
                         const struct provider_request *request, const struct provider_events *events, void *arg,
                         struct provider_turn **ret_turn);

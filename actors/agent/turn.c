@@ -298,6 +298,10 @@ static int run_start(struct agent *self, struct run *run)
     if (setup->problem[0]) {
         return run_fail(self, run, PROVIDER_E_SETUP, setup->problem);
     }
+    rc = provider_engine_open(&self->engine, setup->api, problem);
+    if (rc) {
+        return rc < 0 ? rc : run_fail(self, run, PROVIDER_E_SETUP, problem);
+    }
     return provider_ask(self, run, setup);
 }
 

@@ -52,6 +52,19 @@ def test_small_liberties_are_taken_well(mock, marker):
     assert done["usage"]["total"] == (0 if marker == "NOUSAGE" else 17)
 
 
+def test_a_missing_http_library_is_a_typed_failure(make, provider, tmp_path):
+    folder = tmp_path / "libraries"
+    folder.mkdir()
+    (folder / "libcurl.so.4").write_bytes(b"")
+    rig = make(config(provider), environment={"LD_LIBRARY_PATH": str(folder)})
+    for _ in range(2):
+        with pytest.raises(Failed) as failed:
+            ask(rig, "hello")
+        assert failed.value.code == FAIL_PROVIDER
+        assert "the HTTP library is missing" in failed.value.message
+        assert "libcurl4" in failed.value.message
+
+
 def test_retry_after_is_passed_on(mock):
     with pytest.raises(Failed) as failed:
         ask(mock, "FAIL429")
