@@ -515,6 +515,9 @@ static void dispatch(struct actor *self, struct mail *mail)
 
     switch (mail->env.kind) {
     case ENVELOPE_CALL:
+        link_get(self, mail->env.from)->has_asked = true;
+        asked(self, mail);
+        break;
     case ENVELOPE_CAST:
         asked(self, mail);
         break;

@@ -57,7 +57,8 @@ struct link {
     char address[ACTOR_ADDRESS_MAX];
     uint8_t len;
     uint8_t state; /* enum link_state */
-    bool is_fixed; /* a node: its endpoint is known without asking */
+    bool is_fixed;  /* a node: its endpoint is known without asking */
+    bool has_asked; /* it has sent us a call, so it exists, whatever the directory knows so far */
     enum actor_life life;
     uint32_t incarnation; /* of the peer's life that `push` leads to */
     uint32_t retry_after_ms;

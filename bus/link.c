@@ -378,6 +378,9 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
     bool is_same_life = link->state == LINK_UP && endpoint.len && link->incarnation == incarnation &&
                         span_is(endpoint, span_from(link->endpoint));
 
+    if (life == ACTOR_LIFE_ABSENT && incarnation == 0 && link->has_asked && link->state == LINK_RESOLVING) {
+        return; /* its call has overtaken the news of its start, which go by way of the nodes */
+    }
     link->life = life;
     link->retry_after_ms = retry_after_ms;
     if (is_same_life) {
