@@ -38,11 +38,13 @@ void json_reader_init(struct json_reader *r, struct span text, const struct json
     r->end = r->start + text.len;
     r->out = out;
     r->json5 = opts->json5;
+    r->keys_once = opts->keys_once;
     r->depth_max = depth < DEPTH_MOST ? depth : DEPTH_MOST;
     r->depth_left = r->depth_max;
     r->is_violated = false;
     r->outcome = 0;
     r->expected = NULL;
+    r->twice = (struct span){ "", 0 };
     r->keys = r->keys_inline;
     r->keys_n = 0;
     r->keys_cap = JSON_KEYS_INLINE;
@@ -60,7 +62,9 @@ void json_reader_place(const struct json_reader *r, struct json_error *error)
         }
     }
     error->column = (unsigned)(r->at - line) + 1;
-    (void)strncpy(error->expected, r->expected ? r->expected : "", sizeof(error->expected) - 1);
+    struct span expected = r->outcome == JSON_E_TWICE ? r->twice : span_from(r->expected ? r->expected : "");
+    memcpy(error->expected, expected.ptr,
+           expected.len < sizeof(error->expected) ? expected.len : sizeof(error->expected) - 1);
 }
 
 /* One try. 0, an outcome or a fault; JSON_E_SCHEMA says nothing about why yet. */

@@ -16,6 +16,7 @@
 struct json_opts {
     unsigned depth_max;             /* 0: 64 */
     bool json5;                     /* comments, trailing commas, unquoted keys, single quotes, hex, +, NaN … */
+    bool keys_once;                 /* a key that stands twice in one object is refused; not within a table */
     const struct schema_type *type; /* top-level object is checked against it, or NULL */
     struct span tail;               /* packed pairs to append to the top-level object, unchecked: what the edge */
     uint32_t tail_n;                /* adds (_client), packed once per connection; how many pairs */
@@ -25,7 +26,7 @@ struct json_error {
     size_t offset;             /* of the byte where reading stopped */
     unsigned line;             /* from 1 */
     unsigned column;           /* from 1, in bytes */
-    char expected[160];        /* "',' or '}' after a property" */
+    char expected[160];        /* "',' or '}' after a property"; with JSON_E_TWICE the key */
     struct codec_error schema; /* the first rule broken, when the text is JSON but breaks the table */
     char message[1024];        /* then: every rule broken, as the protocol words and orders them */
 };
@@ -34,6 +35,7 @@ enum {
     JSON_E_SYNTAX = 1, /* not JSON; line, column and expected are set */
     JSON_E_SCHEMA = 2, /* JSON that breaks the table; schema is set */
     JSON_E_DEPTH = 3,  /* nested deeper than depth_max (256 at most); line and column are set */
+    JSON_E_TWICE = 4,  /* with keys_once: line and column are those of the second */
 };
 
 /*

@@ -157,6 +157,20 @@ static bool twins_drop(struct json_reader *r, struct json_key *keys, size_t n, u
     return true;
 }
 
+bool json_keys_check_new(struct json_reader *r, size_t base, struct span written)
+{
+    const struct json_key *newest = &r->keys[r->keys_n - 1];
+
+    for (const struct json_key *key = r->keys + base; key < newest; key++) {
+        if (is_same(r->out, key, newest)) {
+            r->at = written.ptr;
+            r->twice = written;
+            return json_reader_stop(r, JSON_E_TWICE);
+        }
+    }
+    return true;
+}
+
 bool json_keys_settle(struct json_reader *r, size_t base, uint32_t *count)
 {
     struct json_key *keys = r->keys + base;

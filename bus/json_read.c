@@ -187,7 +187,8 @@ static bool object_read(struct json_reader *r)
         struct span key = SPAN_LIT("");
 
         if (!key_read(r, &literal) || !string_put(r, &literal, &key) || !json_keys_push(r, key_at, key) ||
-            !json_read_value(r) || !separator_take(r, '}', &more)) {
+            (r->keys_once && !json_keys_check_new(r, base, literal.raw)) || !json_read_value(r) ||
+            !separator_take(r, '}', &more)) {
             return false;
         }
         count++;

@@ -27,11 +27,13 @@ struct json_reader {
     const char *start;
     struct pack *out;
     bool json5;
+    bool keys_once;
     unsigned depth_left;
     unsigned depth_max;
     bool is_violated;      /* fits no table: which rule it broke is found out later */
     int outcome;           /* JSON_E_* or a fault */
     const char *expected;  /* with JSON_E_SYNTAX, JSON_E_DEPTH */
+    struct span twice;     /* with JSON_E_TWICE: the key as it is written */
     struct json_key *keys; /* of all objects that are open, innermost last */
     size_t keys_n;
     size_t keys_cap;
@@ -73,6 +75,8 @@ bool json_number_read(struct json_reader *r, struct value_head *ret_number);
 
 /* --- json_keys.c --- */
 bool json_keys_push(struct json_reader *r, size_t at, struct span key);
+/* Stops with JSON_E_TWICE when the key pushed last stands there already since `base`. */
+bool json_keys_check_new(struct json_reader *r, size_t base, struct span written);
 /* Drops all but the last of equal keys since `base`, from the output too; then forgets them. */
 bool json_keys_settle(struct json_reader *r, size_t base, uint32_t *count);
 

@@ -329,9 +329,15 @@ static int text_pack(struct span text, struct pack *pack, struct topology_error 
         (void)snprintf(error->text, sizeof(error->text), "larger than %u bytes", TOPOLOGY_BYTES_MAX);
         return TOPOLOGY_E_REFUSED;
     }
-    r = json_to_pack(text, &(struct json_opts){ .depth_max = TOPOLOGY_DEPTH_MAX, .json5 = true }, pack, &at);
+    r = json_to_pack(text, &(struct json_opts){ .depth_max = TOPOLOGY_DEPTH_MAX, .json5 = true, .keys_once = true },
+                     pack, &at);
     if (r == JSON_E_DEPTH) {
         (void)snprintf(error->text, sizeof(error->text), "line %u, column %u: nested too deeply", at.line, at.column);
+        return TOPOLOGY_E_REFUSED;
+    }
+    if (r == JSON_E_TWICE) {
+        (void)snprintf(error->text, sizeof(error->text), "line %u, column %u: \"%.64s\" stands here twice; remove one",
+                       at.line, at.column, at.expected);
         return TOPOLOGY_E_REFUSED;
     }
     if (r > 0) {

@@ -5,6 +5,8 @@
  *       main:   { actors: ["config", "log", "auth", "health", "router", "channel/webchat", "edge/0"] },
  *       agents: { actors: ["agent*"] } } }
  *
+ * A host, or a key of one, that stands there twice is refused.
+ *
  * Actors without a wildcard start with their host, in the order written; a pattern
  * ending in "*" places addresses spawned later (longest match wins). With more than one
  * host the links between them use ipc.
