@@ -96,7 +96,8 @@ void *actor_state(const struct actor *self);
 uv_loop_t *actor_loop(struct actor *self);
 /* The actor whose thread this is; NULL outside actors. */
 struct actor *actor_current(void);
-/* Number of this life: 1 at first, one more after each restart. */
+/* Number of this life, greater than that of any life before it at this address: the starts
+ * of its process above bit 16 and its own starts in that process below, both from 1. */
 uint32_t actor_incarnation(const struct actor *self);
 
 /* It serves now (see is_ready_late). */
