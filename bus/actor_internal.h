@@ -56,7 +56,7 @@ struct link {
     struct link *hash_next;
     char address[ACTOR_ADDRESS_MAX];
     uint8_t len;
-    uint8_t state; /* enum link_state */
+    uint8_t state;  /* enum link_state */
     bool is_fixed;  /* a node: its endpoint is known without asking */
     bool has_asked; /* it has sent us a call, so it exists, whatever the directory knows so far */
     enum actor_life life;
@@ -296,13 +296,36 @@ void actor_wake(struct actor *self);
 /* Looks at the deadlines at that loop time, or before. */
 void actor_timer_at(struct actor *self, uint64_t at_ms);
 struct trace_id actor_trace_new(struct actor *self);
-void actor_dead_letter(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason);
+
+/* --- its parts ------------------------------------------------------------------------------ */
+
 /* Packs a struct (or copies `body` when msg->type or in is NULL) into a frame. */
-int actor_body_make(struct actor *self, const struct schema_msg *msg, const void *in, struct span body,
-                    zmq_msg_t *ret_frame);
+int message_make(struct actor *self, const struct schema_msg *msg, const void *in, struct span body,
+                 zmq_msg_t *ret_frame);
 /* Decodes into a buffer that grows to type->size. 0, CODEC_E_REFUSED, fault. */
-int actor_decode(void **buf, size_t *cap, const struct schema_msg *msg, struct span body, char *ret_text,
-                 size_t text_len);
-void actor_life_notify(struct actor *self, struct span address, enum actor_life life);
+int message_decode(void **buf, size_t *cap, const struct schema_msg *msg, struct span body, char *ret_text,
+                   size_t text_len);
+
+void dead_letter_report(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason);
+
+/* Moves everything that has arrived into the mailbox. */
+void intake_drain(struct actor *self);
+/* At the end: calls still in the mailbox, or on their way into it, get an answer. */
+void intake_refuse_all(struct actor *self);
+
+void dispatch_mail(struct actor *self, struct mail *mail);
+
+/* The link that all these words take. */
+void node_talk_open(struct actor *self);
+/* How this actor is; NULL leaves as it was. */
+void node_talk_state(struct actor *self, const char *life, const char *status);
+/* The last word. */
+void node_talk_exit(struct actor *self);
+/* Asks where the peer is. */
+void node_talk_resolve(struct actor *self, struct link *link);
+/* True when the mail was a word of the node. */
+bool node_talk_on_word(struct actor *self, struct mail *mail);
+/* Tells the watches that match. */
+void node_talk_on_life(struct actor *self, struct span address, enum actor_life life);
 
 #endif

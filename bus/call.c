@@ -147,7 +147,7 @@ static struct envelope envelope_of(struct actor *self, const struct actor_call *
 int actor_call(struct actor *self, const struct actor_call *call, uint64_t *ret_id)
 {
     zmq_msg_t body;
-    int r = actor_body_make(self, call->msg, call->in, call->body, &body);
+    int r = message_make(self, call->msg, call->in, call->body, &body);
 
     if (r < 0) {
         return r;
@@ -309,7 +309,7 @@ static void on_reply(struct actor *self, struct call_slot *slot, struct mail *ma
     const struct schema_msg *reply = slot->msg->reply;
 
     if (reply && reply->type) {
-        if (actor_decode(&self->answer_buf, &self->answer_cap, reply, body, why, sizeof(why)) != 0) {
+        if (message_decode(&self->answer_buf, &self->answer_cap, reply, body, why, sizeof(why)) != 0) {
             failure.message = span_from(why);
             answer.failure = &failure;
         } else {
@@ -351,13 +351,13 @@ static void on_chunk(struct actor *self, struct call_slot *slot, struct mail *ma
         return;
     }
     if (schema && schema->type) {
-        if (actor_decode(&self->answer_buf, &self->answer_cap, schema, body, why, sizeof(why)) != 0) {
-            actor_dead_letter(self, &mail->env, body.len, why);
+        if (message_decode(&self->answer_buf, &self->answer_cap, schema, body, why, sizeof(why)) != 0) {
+            dead_letter_report(self, &mail->env, body.len, why);
             return;
         }
         msg = self->answer_buf;
     } else if (!wire_check(body.ptr, body.len, PACK_DEPTH_MAX)) {
-        actor_dead_letter(self, &mail->env, body.len, "chunk is not well-formed msgpack");
+        dead_letter_report(self, &mail->env, body.len, "chunk is not well-formed msgpack");
         return;
     }
     slot->on_chunk(self->state, self, slot->cookie, schema, msg, body);

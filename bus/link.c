@@ -66,7 +66,7 @@ static void undeliverable(struct actor *self, const struct envelope *env, size_t
     } else if (env->kind == ENVELOPE_PUBLISH) {
         return;
     }
-    actor_dead_letter(self, env, body_bytes, reason);
+    dead_letter_report(self, env, body_bytes, reason);
 }
 
 static void socket_close(struct link *link)
@@ -264,7 +264,7 @@ int link_publish(struct actor *self, struct link *link, struct envelope *env, zm
     park_gap_add(&link->park, env->name, !is_droppable, is_droppable);
     if (!is_droppable) {
         envelope_complete(self, link, env);
-        actor_dead_letter(self, env, body_bytes, "the subscriber is too slow; it is told what it missed");
+        dead_letter_report(self, env, body_bytes, "the subscriber is too slow; it is told what it missed");
     }
     return 0;
 }

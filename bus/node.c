@@ -87,7 +87,7 @@ static void entry_tell(struct node *self, const char *who, const struct director
 
     if (strcmp(who, self->address) == 0) {
         /* Our own watch hears it at once: what we do next may depend on it. */
-        actor_life_notify(&self->actor, span_from(entry->address), entry->life);
+        node_talk_on_life(&self->actor, span_from(entry->address), entry->life);
         return;
     }
     pack_init(&pack, 4096);

@@ -80,7 +80,7 @@ int actor_reply(struct actor_ctx *ctx, const struct schema_msg *msg, const void 
     if (!must_answer(ctx)) {
         return 0;
     }
-    int r = actor_body_make(ctx->actor, msg, out, (struct span){ 0 }, &body);
+    int r = message_make(ctx->actor, msg, out, (struct span){ 0 }, &body);
     return r < 0 ? r : serve_answer(ctx->actor, ctx->mail, ENVELOPE_REPLY, &body);
 }
 
@@ -192,7 +192,7 @@ int actor_forward(struct actor_ctx *ctx, const char *to, const struct schema_msg
         return r < 0 ? r : forward_frame(ctx, to, ctx->mail->env.name, &shared.msg);
     }
     zmq_msg_t body;
-    int r = actor_body_make(ctx->actor, msg, out, (struct span){ 0 }, &body);
+    int r = message_make(ctx->actor, msg, out, (struct span){ 0 }, &body);
     return r < 0 ? r : forward_frame(ctx, to, (struct span){ msg->name, msg->name_len }, &body);
 }
 
@@ -326,7 +326,7 @@ int actor_token_reply(struct actor *self, struct actor_token token, const struct
     if (!slot) {
         return 0;
     }
-    int r = actor_body_make(self, msg, out, (struct span){ 0 }, &body);
+    int r = message_make(self, msg, out, (struct span){ 0 }, &body);
     return r < 0 ? r : slot_finish(self, slot, ENVELOPE_REPLY, &body);
 }
 
@@ -378,7 +378,7 @@ int actor_stream_send(struct actor *self, struct actor_token token, const struct
         slot->is_credit_wanted = true;
         return ACTOR_E_NO_CREDIT;
     }
-    int r = actor_body_make(self, msg, out, (struct span){ 0 }, &body);
+    int r = message_make(self, msg, out, (struct span){ 0 }, &body);
     if (r < 0) {
         return r;
     }

@@ -116,7 +116,7 @@ static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq
         pub->lost += !is_droppable;
         pub->dropped += is_droppable;
         if (!is_droppable) {
-            actor_dead_letter(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits");
+            dead_letter_report(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits");
         }
     }
     frame_close(frame);
@@ -126,7 +126,7 @@ static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq
 int actor_publish(struct actor *self, const struct schema_msg *topic, const void *in, const struct actor_ctx *cause)
 {
     zmq_msg_t frame;
-    int r = actor_body_make(self, topic, in, (struct span){ 0 }, &frame);
+    int r = message_make(self, topic, in, (struct span){ 0 }, &frame);
 
     return r < 0 ? r : frame_publish(self, topic, &frame, cause);
 }
