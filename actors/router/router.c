@@ -47,13 +47,13 @@ int router_resolve(struct router *self, struct actor_ctx *ctx, struct span key, 
     rules = roster_rules(&self->roster);
     r = session_key_resolve(&rules, key, agent, ret_key);
     if (r == SESSION_KEY_E_AGENT) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "unknown agent: what was given is not an agent id");
+        return actor_fail(ctx, FAIL_AGENT_UNKNOWN, "unknown agent: what was given is not an agent id");
     }
     if (r) {
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "session key %s", session_key_why(r));
     }
     if (!roster_find(&self->roster, ret_key->agent)) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "unknown agent \"%s\": it is not in agents.list", ret_key->agent);
+        return actor_fail(ctx, FAIL_AGENT_UNKNOWN, "unknown agent \"%s\": it is not in agents.list", ret_key->agent);
     }
     return 0;
 }

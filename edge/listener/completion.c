@@ -29,14 +29,8 @@ static const struct {
     { FAIL_RATE_LIMITED, 429, "rate_limited" },
     { FAIL_STORAGE, 503, "api_error" },
     { FAIL_PROVIDER, 502, "api_error" },
+    { FAIL_AGENT_UNKNOWN, 404, "invalid_request_error" },
 };
-
-/* The router says so in the first words of its refusal. */
-static bool is_agent_unknown(const struct failure *failure)
-{
-    return failure->code == FAIL_INVALID_REQUEST &&
-           (span_starts(failure->message, "unknown agent") || span_starts(failure->message, "unknown model"));
-}
 
 static void error_of(const struct failure *failure, struct openai_error *ret_error)
 {
@@ -47,8 +41,7 @@ static void error_of(const struct failure *failure, struct openai_error *ret_err
             ret_error->type = statuses[i].type;
         }
     }
-    if (is_agent_unknown(failure)) {
-        ret_error->status = 404;
+    if (failure->code == FAIL_AGENT_UNKNOWN) {
         ret_error->code = "model_not_found";
     }
     (void)snprintf(ret_error->message, sizeof(ret_error->message), "%.*s", SPAN_FMT(failure->message)); /* cut */

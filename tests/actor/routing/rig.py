@@ -10,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 RIG = os.environ.get("OPENCLAW_ROUTING_RIG", os.path.join(ROOT, "build/dev/tests/actor/routing/routing_rig"))
 
-INVALID_REQUEST, UNAVAILABLE, TIMEOUT, CANCELLED = 1, 2, 3, 4
+INVALID_REQUEST, UNAVAILABLE, TIMEOUT, CANCELLED, AGENT_UNKNOWN = 1, 2, 3, 4, 72
 
 
 class Failed(Exception):

@@ -367,7 +367,7 @@ static int on_agent_run(void *state, struct actor_ctx *ctx, const void *msg)
                                  .usage = { 11, 6, 17 } };
 
     if (in->has_agent_id && !span_is(in->agent_id, SPAN_LIT("main"))) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "unknown agent \"%.*s\"", SPAN_FMT(in->agent_id));
+        return actor_fail(ctx, FAIL_AGENT_UNKNOWN, "no agent \"%.*s\"", SPAN_FMT(in->agent_id));
     }
     if (script_number(script, "code=", 0)) {
         return actor_fail(ctx, (int)script_number(script, "code=", 0), "asked to fail");
@@ -532,7 +532,7 @@ static int on_resolve(void *state, struct actor_ctx *ctx, const void *msg)
 
     (void)state;
     if (!span_is(in->session_key, SPAN_LIT("main"))) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "unknown agent \"%.*s\"", SPAN_FMT(in->session_key));
+        return actor_fail(ctx, FAIL_AGENT_UNKNOWN, "no agent \"%.*s\"", SPAN_FMT(in->session_key));
     }
     return actor_reply(ctx, MSG_ROUTER_RESOLVED, &out);
 }
