@@ -1,11 +1,98 @@
 #include "actors/agent/message.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "bus/base/cleanup.h"
+#include "bus/base/utf8.h"
 #include "bus/value.h"
+
+#define WORD_MAX 160     /* bytes of an address or a type, with terminator */
+#define NAME_MAX_LEN 224 /* bytes of what stands for a part, with terminator */
 
 static bool part_is_text(struct span part)
 {
     return span_is_text(value_str(value_get(part, "type"), SPAN_LIT("")), "text");
+}
+
+/* Bytes that a base64 text stands for. */
+static size_t base64_bytes(struct span text)
+{
+    while (text.len && text.ptr[text.len - 1] == '=') {
+        text.len--;
+    }
+    return text.len / 4 * 3 + text.len % 4 * 3 / 4;
+}
+
+/* A name or an address that fits on a line: cut, and without control characters or a bracket that would end it. */
+static void word_copy(struct span text, char ret_word[WORD_MAX])
+{
+    size_t len = utf8_cut(text, WORD_MAX - 1).len;
+
+    for (size_t i = 0; i < len; i++) {
+        ret_word[i] =
+            (unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == ']' || text.ptr[i] == 0x7f ? '_' : text.ptr[i];
+    }
+    ret_word[len] = '\0';
+}
+
+/* data:image/png;base64,… by type and size; any other address as it stands. */
+static void address_name(const char *what, struct span url, char ret_name[NAME_MAX_LEN])
+{
+    const char *comma = span_starts(url, "data:") ? memchr(url.ptr, ',', url.len) : NULL;
+    size_t head = comma ? (size_t)(comma - url.ptr) - (sizeof("data:") - 1) : 0;
+    struct span type = { comma ? url.ptr + sizeof("data:") - 1 : NULL, head };
+    const char *semicolon = comma ? memchr(type.ptr, ';', type.len) : NULL;
+    char word[WORD_MAX];
+
+    if (!comma) {
+        word_copy(url, word);
+        (void)snprintf(ret_name, NAME_MAX_LEN, word[0] ? "[%s %s]" : "[%s]", what, word);
+        return;
+    }
+    bool is_base64 = head >= 7 && memcmp(comma - 7, ";base64", 7) == 0;
+    struct span data = { comma + 1, url.len - (size_t)(comma + 1 - url.ptr) };
+
+    type.len = semicolon ? (size_t)(semicolon - type.ptr) : type.len;
+    word_copy(type, word);
+    (void)snprintf(ret_name, NAME_MAX_LEN, "[%s %s %zu bytes]", what, word[0] ? word : "text/plain",
+                   is_base64 ? base64_bytes(data) : data.len);
+}
+
+/* What stands in a text for a part that is none: "[image image/png 1234 bytes]". */
+static void part_name(struct span part, char ret_name[NAME_MAX_LEN])
+{
+    struct span type = value_str(value_get(part, "type"), SPAN_LIT("unknown"));
+    struct span image = value_get(part, "image_url");
+    struct span data = value_str(value_path(part, "input_audio.data"), SPAN_LIT(""));
+    char word[WORD_MAX];
+
+    if (span_is_text(type, "image_url")) {
+        address_name("image", value_str(value_get(image, "url"), value_str(image, SPAN_LIT(""))), ret_name);
+    } else if (span_is_text(type, "input_audio")) {
+        word_copy(value_str(value_path(part, "input_audio.format"), SPAN_LIT("unknown")), word);
+        (void)snprintf(ret_name, NAME_MAX_LEN, "[audio %s %zu bytes]", word, base64_bytes(data));
+    } else if (span_is_text(type, "file")) {
+        struct span name = value_str(value_path(part, "file.filename"), SPAN_LIT(""));
+
+        word_copy(name.len ? name : value_str(value_path(part, "file.file_id"), SPAN_LIT("unnamed")), word);
+        (void)snprintf(ret_name, NAME_MAX_LEN, "[file %s %zu bytes]", word,
+                       base64_bytes(value_str(value_path(part, "file.file_data"), SPAN_LIT(""))));
+    } else {
+        word_copy(type, word);
+        (void)snprintf(ret_name, NAME_MAX_LEN, "[%s %zu bytes]", word, part.len);
+    }
+}
+
+static int part_add(struct span part, struct text_buf *out)
+{
+    char name[NAME_MAX_LEN];
+
+    if (part_is_text(part)) {
+        return text_buf_add(out, value_str(value_get(part, "text"), SPAN_LIT("")));
+    }
+    part_name(part, name);
+    return text_buf_add(out, span_from(name));
 }
 
 int message_text_add(struct span content, struct text_buf *out)
@@ -21,16 +108,11 @@ int message_text_add(struct span content, struct text_buf *out)
     while (value_next(&it, &key, &part)) {
         int rc = 0;
 
-        if (!part_is_text(part)) {
-            continue;
-        }
         if (!is_first) {
             rc = text_buf_add(out, SPAN_LIT("\n"));
         }
         is_first = false;
-        if (!rc) {
-            rc = text_buf_add(out, value_str(value_get(part, "text"), SPAN_LIT("")));
-        }
+        rc = rc ? rc : part_add(part, out);
         if (rc) {
             return rc;
         }
@@ -49,7 +131,7 @@ size_t message_text_bytes(struct span content)
         return value_str(content, SPAN_LIT("")).len;
     }
     while (value_next(&it, &key, &part)) {
-        bytes += part_is_text(part) ? value_str(value_get(part, "text"), SPAN_LIT("")).len + 1 : 0;
+        bytes += (part_is_text(part) ? value_str(value_get(part, "text"), SPAN_LIT("")).len : NAME_MAX_LEN) + 1;
     }
     return bytes;
 }

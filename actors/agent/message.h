@@ -9,7 +9,8 @@
 #include "bus/json.h"
 #include "bus/pack.h"
 
-/* Appends all text of `content`, parts divided by a line break. 0 or -ENOMEM. */
+/* Appends all text of `content`, parts divided by a line break. What is no text is named by
+ * kind and size, "[image image/png 1234 bytes]", so that nothing is lost unseen. 0 or -ENOMEM. */
 int message_text_add(struct span content, struct text_buf *out);
 /* Bytes that message_text_add would append at most. */
 size_t message_text_bytes(struct span content);

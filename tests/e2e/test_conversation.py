@@ -170,3 +170,11 @@ def test_a_wrong_token_is_refused(gateway):
 def test_hello_names_protocol_and_version(client):
     assert client.hello["type"] == "hello-ok" and client.hello["protocol"] == 3
     assert client.hello["server"]["version"] == "2026.5.7"
+
+
+def test_an_image_is_named_where_only_text_can_be_said(gateway):
+    content = [{"type": "text", "text": "look"},
+               {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "QUJD" * 400}}]
+    status, _, text = gateway.complete({"model": "openclaw", "messages": [{"role": "user", "content": content}]})
+    assert status == 200, text
+    assert json.loads(text)["choices"][0]["message"]["content"] == "Echo: look\n[image image/png 1200 bytes]"
