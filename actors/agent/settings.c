@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/agent_id.h"
 
 #define BUILTIN_ID "builtin"
 #define BUILTIN_MODEL "echo"
@@ -196,10 +196,9 @@ static struct span entry_find(struct span agents, const char *agent_id)
     struct span entry;
 
     while (value_next(&it, &key, &entry)) {
-        struct span id = value_str(value_get(entry, "id"), SPAN_LIT(""));
+        char id[AGENT_ID_MAX + 1];
 
-        /* An address is in lower case; the config may say it otherwise. */
-        if (id.len == strlen(agent_id) && strncasecmp(id.ptr, agent_id, id.len) == 0) {
+        if (agent_id_normalize(value_str(value_get(entry, "id"), SPAN_LIT("")), id) && strcmp(id, agent_id) == 0) {
             return entry;
         }
     }

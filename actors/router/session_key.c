@@ -59,31 +59,7 @@ static bool is_lowered(struct span text, struct span lowered)
 
 int session_key_agent(struct span id, char ret_id[SESSION_KEY_AGENT_MAX + 1])
 {
-    char out[SESSION_KEY_AGENT_MAX + 1];
-    size_t len = 0;
-
-    id = trim(id);
-    for (size_t i = 0; i < id.len && len < SESSION_KEY_AGENT_MAX; i++) {
-        char c = lower(id.ptr[i]);
-
-        if (is_id_char(c)) {
-            out[len++] = c;
-        } else if (len && out[len - 1] != '-') {
-            out[len++] = '-';
-        }
-    }
-    while (len && out[len - 1] == '-') {
-        len--;
-    }
-    out[len] = '\0';
-
-    const char *start = out + strspn(out, "-");
-
-    if (!*start) {
-        return SESSION_KEY_E_AGENT;
-    }
-    memmove(ret_id, start, strlen(start) + 1);
-    return 0;
+    return agent_id_normalize(id, ret_id) ? 0 : SESSION_KEY_E_AGENT;
 }
 
 int session_key_agent_exact(struct span id, char ret_id[SESSION_KEY_AGENT_MAX + 1])

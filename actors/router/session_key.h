@@ -11,9 +11,10 @@
 #include <stdbool.h>
 
 #include "bus/base/span.h"
+#include "schema/base/agent_id.h"
 
 #define SESSION_KEY_MAX 512
-#define SESSION_KEY_AGENT_MAX 64
+#define SESSION_KEY_AGENT_MAX AGENT_ID_MAX
 
 enum {
     SESSION_KEY_E_EMPTY = 1,     /* nothing but white space */
@@ -37,11 +38,7 @@ struct session_key {
     char agent[SESSION_KEY_AGENT_MAX + 1]; /* who owns it */
 };
 
-/*
- * An id as people write it in the config: lowered, runs of other characters than
- * [a-z0-9_-] become one dash, dashes at both ends and what exceeds 64 bytes fall off.
- * SESSION_KEY_E_AGENT when nothing is left.
- */
+/* An id as people write it in the config, see agent_id_normalize. SESSION_KEY_E_AGENT when nothing is left. */
 int session_key_agent(struct span id, char ret_id[SESSION_KEY_AGENT_MAX + 1]);
 
 /* An id as a client writes it: lowered, nothing repaired, so that a typing error cannot

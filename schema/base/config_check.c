@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bus/value.h"
+#include "schema/base/agent_id.h"
 #include "schema/base/config_rules.h"
 #include "schema/base/nearest.h"
 
@@ -332,69 +333,42 @@ static void rule_apply(struct check *self, const struct config_rule *rule, struc
 
 /* --- what holds between values --------------------------------------------------------------------- */
 
-static bool is_id_byte(char byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
-}
-
-static bool agent_id_is_fit(struct span id)
-{
-    for (size_t i = 0; i < id.len; i++) {
-        if (!is_id_byte(id.ptr[i]) && (i == 0 || (id.ptr[i] != '-' && id.ptr[i] != '_'))) {
-            return false;
-        }
-    }
-    return id.len <= CONFIG_CHECK_AGENT_ID_MAX;
-}
-
-/* Lower case; runs of what an id cannot hold become one dash. */
-static void agent_id_repair(struct span id, char ret_id[CONFIG_CHECK_AGENT_ID_MAX + 1])
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < id.len && n < CONFIG_CHECK_AGENT_ID_MAX; i++) {
-        char byte = id.ptr[i];
-
-        if (is_id_byte(byte) || (n && byte == '_')) {
-            ret_id[n++] = byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
-        } else if (n && ret_id[n - 1] != '-') {
-            ret_id[n++] = '-';
-        }
-    }
-    while (n && ret_id[n - 1] == '-') {
-        n--;
-    }
-    ret_id[n] = '\0';
-    if (!n) {
-        memcpy(ret_id, "main", sizeof("main"));
-    }
-}
-
-static bool agent_id_is_same(struct span a, struct span b)
-{
-    char left[CONFIG_CHECK_AGENT_ID_MAX + 1];
-    char right[CONFIG_CHECK_AGENT_ID_MAX + 1];
-
-    agent_id_repair(a, left);
-    agent_id_repair(b, right);
-    return strcmp(left, right) == 0;
-}
-
 /* The place of the first entry with this id, or `at` when it is that one. */
-static unsigned agent_first(struct span list, struct span id, unsigned at)
+static unsigned agent_first(struct span list, const char *id, unsigned at)
 {
     struct value_iter it = value_iter(list);
     struct span key;
     struct span entry;
+    char other[AGENT_ID_MAX + 1];
 
     for (unsigned i = 0; i < at && value_next(&it, &key, &entry); i++) {
-        struct span other = value_str(value_get(entry, "id"), NOTHING);
-
-        if (other.len && agent_id_is_same(other, id)) {
+        if (agent_id_normalize(value_str(value_get(entry, "id"), NOTHING), other) && strcmp(other, id) == 0) {
             return i;
         }
     }
     return at;
+}
+
+static void agent_check(struct check *self, struct span list, unsigned at, struct span text)
+{
+    char id[AGENT_ID_MAX + 1];
+    char word[WORD_MAX];
+
+    word_show(text, word);
+    if (!agent_id_normalize(text, id) || text.len > AGENT_ID_MAX) {
+        problem(self,
+                "agents.list.%u.id is \"%s\", expected 1 to %d letters, digits, \"-\" and \"_\"; the nearest is "
+                "\"%s\"",
+                at, word, AGENT_ID_MAX, agent_id_normalize(text, id) ? id : "main");
+        return;
+    }
+    unsigned first = agent_first(list, id, at);
+    if (first != at) {
+        problem(self,
+                "agents.list.%u.id is \"%s\", which means \"%s\", and so does agents.list.%u.id; expected an id of its "
+                "own, the nearest is \"%.56s-%u\"",
+                at, word, id, first, id, at + 1);
+    }
 }
 
 static void agents_check(struct check *self, struct span list)
@@ -405,22 +379,9 @@ static void agents_check(struct check *self, struct span list)
 
     for (unsigned i = 0; i < CONFIG_CHECK_AGENTS_MAX && value_next(&it, &key, &entry); i++) {
         struct span id = value_str(value_get(entry, "id"), NOTHING);
-        char good[CONFIG_CHECK_AGENT_ID_MAX + 1];
-        char word[WORD_MAX];
-        unsigned first = id.len ? agent_first(list, id, i) : i;
 
-        word_show(id, word);
-        if (id.len && !agent_id_is_fit(id)) {
-            agent_id_repair(id, good);
-            problem(self,
-                    "agents.list.%u.id is \"%s\", expected 1 to %d letters, digits, \"-\" and \"_\" that begin with a "
-                    "letter or a digit; the nearest is \"%s\"",
-                    i, word, CONFIG_CHECK_AGENT_ID_MAX, good);
-        } else if (first != i) {
-            problem(self,
-                    "agents.list.%u.id is \"%s\", which agents.list.%u has already, expected an id of its own; the "
-                    "nearest is \"%.56s-%u\"",
-                    i, word, first, word, i + 1);
+        if (id.len) {
+            agent_check(self, list, i, id);
         }
     }
 }

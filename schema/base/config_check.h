@@ -13,7 +13,6 @@
 #define CONFIG_CHECK_AGENTS_MAX 256
 #define CONFIG_CHECK_PROVIDERS_MAX 63
 #define CONFIG_CHECK_PROVIDER_ID_MAX 127 /* bytes */
-#define CONFIG_CHECK_AGENT_ID_MAX 64     /* bytes */
 
 enum {
     CONFIG_CHECK_E_REFUSED = 1, /* the error tells the first problem, and how many more there are */

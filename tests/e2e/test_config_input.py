@@ -28,7 +28,7 @@ def say(gateway, changes, *words, environment=None):
     ({"models": 5}, "models is 5, expected an object"),
     ({"models": {"providers": {"mine": {}}}}, "models.providers.mine.baseUrl is missing"),
     ({"agents": {"list": [{"id": "a"}, {"id": "A"}]}}, "agents.list.1.id"),
-    ({"agents": {"list": [{"id": "no spaces"}]}}, 'the nearest is "no-spaces"'),
+    ({"agents": {"list": [{"id": "!!"}]}}, 'the nearest is "main"'),
     ({"logging": {"level": "loud"}}, "logging.level is \"loud\""),
     ({"gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": "yes"}}}}}, "chatCompletions.enabled"),
     ({"session": {"scope": ["global"]}}, "session.scope is a list"),

@@ -61,7 +61,7 @@ static void the_agents_own_model_comes_before_the_default(void **state)
 {
     static const char agents[] = "{\"defaults\":{\"model\":{\"primary\":\"a/x\"},\"timeoutSeconds\":9,"
                                  "\"maxConcurrent\":3,\"systemPromptOverride\":\"all\"},\"list\":[{\"id\":\"main\"},"
-                                 "{\"id\":\"Two\",\"model\":\"b/y/z\",\"systemPromptOverride\":\"own\"}]}";
+                                 "{\"id\":\"Number Two\",\"model\":\"b/y/z\",\"systemPromptOverride\":\"own\"}]}";
     static const char providers[] = "{\"a\":{\"baseUrl\":\"http://a/v1/\"},\"b\":{\"baseUrl\":\"https://b\"}}";
     struct settings settings = { 0 };
 
@@ -71,7 +71,7 @@ static void the_agents_own_model_comes_before_the_default(void **state)
     assert_int_equal(settings.total_ms, 9000);
     assert_int_equal(settings.concurrent_max, 3);
     assert_string_equal(settings.system_prompt, "all");
-    load(&settings, "two", providers, agents);
+    load(&settings, "number-two", providers, agents);
     assert_string_equal(resolve(&settings, "", "y/z")->id, "b");
     assert_string_equal(settings.system_prompt, "own");
     assert_string_equal(resolve(&settings, "a/q", "q")->id, "a");

@@ -30,7 +30,7 @@ static void passes_what_is_right(void **state)
         "{models:{providers:{a:{baseUrl:'https://x/v1',models:[{id:'m',name:'M',input:['text']}]},"
         "b:{api:'anthropic-messages'}}}}",
         "{agents:{defaults:{model:{primary:'builtin/echo',fallbacks:[]},models:{'a/b':{alias:'x'}}},"
-        "list:[{id:'main'},{id:'Work-2',model:'a/m',identity:{name:'W'}}]}}",
+        "list:[{id:'main'},{id:'Work 2',model:'a/m',identity:{name:'W'}}]}}",
         "{logging:{level:'silent',file:'~/x.log',maxFileBytes:1000},session:{scope:'global',mainKey:'m'}}",
         "{unheard:{of:[1,2,3]},plugins:7}",
     };
@@ -66,8 +66,10 @@ static void names_path_finding_expectation_and_the_nearest_value(void **state)
           "gateway.controlUi.allowedOrigins.1 is 7, expected a text" },
         { "{agents:{list:{id:'main'}}}", "agents.list is an object, expected a list" },
         { "{agents:{list:[{name:'x'}]}}", "agents.list.0.id is missing" },
-        { "{agents:{list:[{id:'a'},{id:'A'}]}}", "agents.list.1.id is \"A\", which agents.list.0 has already" },
-        { "{agents:{list:[{id:'My Agent!'}]}}", "the nearest is \"my-agent\"" },
+        { "{agents:{list:[{id:'a'},{id:'A'}]}}",
+          "agents.list.1.id is \"A\", which means \"a\", and so does agents.list.0.id" },
+        { "{agents:{list:[{id:'My Agent'},{id:'my-agent'}]}}", "the nearest is \"my-agent-2\"" },
+        { "{agents:{list:[{id:'!!'}]}}", "agents.list.0.id is \"!!\", expected 1 to 64 letters" },
         { "{agents:{list:[{id:''}]}}", "agents.list.0.id is \"\"" },
         { "{agents:{defaults:{model:7}}}", "agents.defaults.model is 7, expected a text like \"provider/model\"" },
         { "{agents:{defaults:{maxConcurrent:0}}}", "the nearest is 1" },
