@@ -26,6 +26,8 @@ struct schema_event {
     const char *scope; /* that the receiver needs; NULL: any authenticated connection, of any role */
     enum schema_delivery delivery;
     unsigned flags;
+    uint8_t since; /* first protocol that has it */
+    uint8_t until; /* last one */
 };
 
 /* NULL when `msg` is NULL or no event. */

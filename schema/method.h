@@ -25,9 +25,8 @@ struct schema_method {
     const char *scope; /* that the asker needs; NULL: any authenticated connection, of any role */
     enum schema_idempotency idempotency;
     unsigned flags;
-    const char *since; /* version that brought it, or NULL */
-    const char *until; /* last version that has it, or NULL */
-    const char *later; /* the capability that will serve it, while nobody does; else NULL */
+    uint8_t since; /* first protocol that has it */
+    uint8_t until; /* last one */
 };
 
 /* NULL when `msg` is NULL or no method (events and messages between actors are none). */

@@ -13,19 +13,21 @@ static int add(struct text_buf *out, const char *text)
     return text_buf_add(out, span_from(text));
 }
 
-/* Is it advertised, as a method or as an event? */
-static bool is_listed(const struct schema_msg *msg, bool is_event)
+/* Is it advertised to clients of this protocol, as a method or as an event? */
+static bool is_listed(const struct schema_msg *msg, bool is_event, unsigned protocol)
 {
     const struct schema_method *method = schema_method_of(msg);
     const struct schema_event *event = schema_event_of(msg);
 
     if (is_event) {
-        return event && (event->flags & SCHEMA_EVENT_ADVERTISED);
+        return event && (event->flags & SCHEMA_EVENT_ADVERTISED) && event->since <= protocol &&
+               protocol <= event->until;
     }
-    return method && (method->flags & SCHEMA_METHOD_ADVERTISED);
+    return method && (method->flags & SCHEMA_METHOD_ADVERTISED) && method->since <= protocol &&
+           protocol <= method->until;
 }
 
-static int names_add(struct text_buf *out, bool is_event)
+static int names_add(struct text_buf *out, bool is_event, unsigned protocol)
 {
     bool is_first = true;
     int r = 0;
@@ -33,7 +35,7 @@ static int names_add(struct text_buf *out, bool is_event)
     for (size_t i = 0; !r && i < schema_registry.msgs_n; i++) {
         const struct schema_msg *msg = schema_registry.msgs[i];
 
-        if (is_listed(msg, is_event)) {
+        if (is_listed(msg, is_event, protocol)) {
             r = is_first ? 0 : add(out, ",");
             r = r ? r : json_from_text((struct span){ msg->name, msg->name_len }, out);
             is_first = false;
@@ -42,13 +44,13 @@ static int names_add(struct text_buf *out, bool is_event)
     return r;
 }
 
-int hello_features(struct text_buf *out)
+int hello_features(unsigned protocol, struct text_buf *out)
 {
     int r = add(out, "{\"methods\":[");
 
-    r = r ? r : names_add(out, false);
+    r = r ? r : names_add(out, false, protocol);
     r = r ? r : add(out, "],\"events\":[");
-    r = r ? r : names_add(out, true);
+    r = r ? r : names_add(out, true, protocol);
     return r ? r : add(out, "]}");
 }
 

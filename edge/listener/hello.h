@@ -11,8 +11,8 @@
 struct msg_auth_decision;
 struct msg_health_snapshot_value;
 
-/* Writes the object `features` from the tables, once. 0 or -ENOMEM. */
-int hello_features(struct text_buf *out);
+/* Writes the object `features` for clients of this protocol from the tables. 0 or -ENOMEM. */
+int hello_features(unsigned protocol, struct text_buf *out);
 /* `id` is the raw JSON of the id of the connect request. */
 void hello_send(struct conn *conn, struct span id, const struct msg_auth_decision *decision,
                 const struct msg_health_snapshot_value *health);

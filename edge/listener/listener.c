@@ -261,7 +261,7 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
         (uint32_t)env_number("OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP", LIMIT_PREAUTH_PER_PEER, LIMIT_CONNECTIONS);
     pack_init(&edge->pack, PACK_MAX);
     handles_init(edge);
-    r = hello_features(&edge->features);
+    r = hello_features(HELLO_PROTOCOL, &edge->features);
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
     r = r ? r : others_watch(edge);

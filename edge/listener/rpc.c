@@ -277,8 +277,9 @@ static void unknown_refuse(const struct frame *frame)
 }
 
 /* The protocol has it and nobody here does: the answer names what is missing. */
-static void later_refuse(const struct frame *frame, const char *capability)
+static void later_refuse(const struct frame *frame, const struct schema_later *later)
 {
+    const char *capability = schema_later_capability(later);
     struct pack *pack = &frame->conn->edge->pack;
     char text[256];
     struct failure failure = { .code = FAIL_UNAVAILABLE };
@@ -295,32 +296,48 @@ static void later_refuse(const struct frame *frame, const char *capability)
     refuse_with(frame->conn, frame->id, &failure);
 }
 
+/* False after a refusal. */
+static bool may_call(const struct frame *frame, const char *scope)
+{
+    switch (scope_check(&frame->ws->scopes, scope)) {
+    case SCOPE_WRONG_ROLE:
+        role_refuse(frame);
+        return false;
+    case SCOPE_MISSING:
+        refuse(frame, FAIL_INVALID_REQUEST, "missing scope: %s", scope);
+        return false;
+    case SCOPE_ALLOWED:
+        break;
+    }
+    frame->ws->role_refusals = 0;
+    return true;
+}
+
+static void unserved_route(const struct frame *frame)
+{
+    const struct schema_later *later = schema_later_find(frame->method);
+
+    if (!later) {
+        unknown_refuse(frame);
+    } else if (may_call(frame, schema_later_scope(later))) {
+        later_refuse(frame, later);
+    }
+}
+
 static void frame_route(const struct frame *frame)
 {
     const struct schema_msg *msg = schema_find(&schema_registry, frame->method);
     const struct schema_method *method = schema_method_of(msg);
 
     if (!method) {
-        unknown_refuse(frame);
+        unserved_route(frame);
         return;
     }
     if (method->flags & SCHEMA_METHOD_HANDSHAKE) {
         refuse(frame, FAIL_INVALID_REQUEST, "connect is only valid as the first request");
         return;
     }
-    switch (scope_check(&frame->ws->scopes, method->scope)) {
-    case SCOPE_WRONG_ROLE:
-        role_refuse(frame);
-        return;
-    case SCOPE_MISSING:
-        refuse(frame, FAIL_INVALID_REQUEST, "missing scope: %s", method->scope);
-        return;
-    case SCOPE_ALLOWED:
-        break;
-    }
-    frame->ws->role_refusals = 0;
-    if (method->later) {
-        later_refuse(frame, method->later);
+    if (!may_call(frame, method->scope)) {
         return;
     }
     if (frame->ws->requests_n >= LIMIT_IN_FLIGHT) {

@@ -1,26 +1,17 @@
 #include "edge/listener/scope.h"
 
 #include "bus/value.h"
+#include "schema/scope.h"
 
-enum {
-    SCOPE_ADMIN = 1U << 0,
-    SCOPE_READ = 1U << 1,
-    SCOPE_WRITE = 1U << 2,
-};
-
-static const char *const names[] = {
-    "operator.admin",     "operator.read",    "operator.write",
-    "operator.approvals", "operator.pairing", "operator.talk.secrets",
-};
-
-static uint32_t bit_of(struct span name)
+/* UINT32_MAX when the protocol names no such scope. */
+static uint32_t row_of(struct span name)
 {
-    for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (span_is_text(name, names[i])) {
-            return 1U << i;
+    for (uint32_t i = 0; i < schema_scopes_n; i++) {
+        if (span_is_text(name, schema_scopes[i].name)) {
+            return i;
         }
     }
-    return 0;
+    return UINT32_MAX;
 }
 
 struct scope_set scope_set_of(struct span role, struct span scopes)
@@ -32,25 +23,24 @@ struct scope_set scope_set_of(struct span role, struct span scopes)
     struct span item;
 
     while (value_next(&iter, &key, &item)) {
-        set.known |= bit_of(value_str(item, (struct span){ NULL, 0 }));
+        uint32_t row = row_of(value_str(item, (struct span){ NULL, 0 }));
+
+        set.held |= row < schema_scopes_n ? schema_scopes[row].grants : 0;
     }
     return set;
 }
 
-/* admin is everything, write is read too; a name that we do not know is never held. */
+/* A name that the protocol does not have is never held. */
 static bool holds(const struct scope_set *self, const char *scope)
 {
-    uint32_t bit = bit_of(span_from(scope));
+    uint32_t row = row_of(span_from(scope));
 
-    if (self->known & SCOPE_ADMIN) {
-        return true;
-    }
-    return (self->known & bit) != 0 || (bit == SCOPE_READ && (self->known & SCOPE_WRITE) != 0);
+    return row < schema_scopes_n && (self->held >> row & 1U) != 0;
 }
 
 bool scope_is_admin(const struct scope_set *self)
 {
-    return self->is_operator && (self->known & SCOPE_ADMIN) != 0;
+    return self->is_operator && holds(self, "operator.admin");
 }
 
 enum scope_verdict scope_check(const struct scope_set *self, const char *scope)

@@ -12,7 +12,7 @@
 #include "schema/method.h"
 
 struct scope_set {
-    uint32_t known; /* bits of the scopes that the protocol names */
+    uint32_t held; /* bit i: the scope of row i of schema_scopes */
     bool is_operator;
     bool is_node;
 };

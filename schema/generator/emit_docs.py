@@ -43,12 +43,13 @@ def _kind(field):
 
 
 def _fields(body):
-    fields = [field for field in body.fields if not field.internal]
+    fields = [field for field in body.all_fields if not field.internal]
     if not fields:
         return "No fields.\n\n" if not body.open else "Any fields.\n\n"
     lines = ["| field | type | limits | notes |", "| --- | --- | --- | --- |"]
     for field in fields:
-        notes = [text for text, is_set in (("sensitive", field.sensitive), ("may be null", field.nullable),
+        notes = [text for text, is_set in ((f"refused so far ({field.later})", field.later is not None),
+                                           ("sensitive", field.sensitive), ("may be null", field.nullable),
                                            ("not blank", field.nonblank), (field.summary, bool(field.summary)))
                  if is_set]
         star = " \\*" if field.required else ""

@@ -14,7 +14,9 @@ HEAD = """\
 #include "bus/schema_table.h"
 #include "schema/error.h"
 #include "schema/event.h"
+#include "schema/later.h"
 #include "schema/method.h"
+#include "schema/scope.h"
 
 /* Every method, event and message between actors. */
 extern const struct schema_registry schema_registry;

@@ -9,12 +9,6 @@ HEAD = """\
 
 """
 
-LATER = """\
-/* The params of methods that nobody serves yet; they are never read. */
-static const struct schema_type later_type = { "later", 1, NULL, 0, SCHEMA_OPEN };
-
-"""
-
 IDEMPOTENCY = {"none": "SCHEMA_IDEMPOTENCY_NONE", "optional": "SCHEMA_IDEMPOTENCY_OPTIONAL",
                "required": "SCHEMA_IDEMPOTENCY_REQUIRED"}
 DELIVERY = {"broadcast": "SCHEMA_DELIVERY_BROADCAST", "subscribers": "SCHEMA_DELIVERY_SUBSCRIBERS",
@@ -22,15 +16,12 @@ DELIVERY = {"broadcast": "SCHEMA_DELIVERY_BROADCAST", "subscribers": "SCHEMA_DEL
 
 
 def source_text(schema):
-    rows = [message for message in schema.messages if message.later is None or message.method]
-    parts = [HEAD, LATER if any(message.later for message in rows) else ""]
+    parts = [HEAD]
     parts += [_type(one) for one in schema.types_needed()]
-    for message in rows:
-        if message.later is None:
-            parts.append(_type(message.body, is_static=True))
+    for message in schema.served():
+        parts.append(_type(message.body, is_static=True))
         parts.append(_message(message))
-    parts.append(_registry(rows))
-    parts.append(_errors(schema))
+    parts += [_registry(schema.served()), _later(schema), _scopes(schema), _errors(schema)]
     return "".join(parts)
 
 
@@ -130,15 +121,14 @@ def _type(body, is_static=False):
 def _method_row(message):
     row = message.method
     flags = _flags((
-        ("SCHEMA_METHOD_ADVERTISED", row.advertised and message.later is None),
+        ("SCHEMA_METHOD_ADVERTISED", row.advertised),
         ("SCHEMA_METHOD_RATE_LIMITED", row.rate_limited),
         ("SCHEMA_METHOD_LATE", row.late),
         ("SCHEMA_METHOD_HANDSHAKE", row.handshake),
     ))
     stem = message.body.c_name
     return (f"static const struct schema_method {stem}_method = {{ {quoted(message.owner)}, {_maybe(row.scope)}, "
-            f"{IDEMPOTENCY[row.idempotency]}, {flags}, {_maybe(row.since)}, {_maybe(row.until)}, "
-            f"{_maybe(message.later)} }};\n")
+            f"{IDEMPOTENCY[row.idempotency]}, {flags}, {message.span.since}, {message.span.until} }};\n")
 
 
 def _event_row(message):
@@ -150,7 +140,8 @@ def _event_row(message):
         ("SCHEMA_EVENT_NODES", row.nodes),
     ))
     return (f"static const struct schema_event {message.body.c_name}_event = {{ {_maybe(row.scope)}, "
-            f"{DELIVERY[row.delivery]}, {flags} }};\n")
+            f"{DELIVERY[row.delivery]}, {flags}, {message.span.since}, "
+            f"{message.span.until} }};\n")
 
 
 def _message(message):
@@ -166,16 +157,43 @@ def _message(message):
         ("SCHEMA_DROPPABLE", message.event and message.event.droppable == "always"),
         ("SCHEMA_DROPPABLE_DELTA", message.event and message.event.droppable == "delta"),
     ))
-    linkage, body = ("", f"{stem}_type") if message.later is None else ("static ", "later_type")
-    return text + (f"{linkage}const struct schema_msg schema_{stem} = {{ {message.id}, {quoted(message.name)}, "
+    return text + (f"const struct schema_msg schema_{stem} = {{ {message.id}, {quoted(message.name)}, "
                    f"{len(message.name.encode())}, SCHEMA_MSG_{message.kind.upper()}, {flags}, {message.max_bytes}U, "
-                   f"&{body}, {reply}, {extra} }};\n\n")
+                   f"&{stem}_type, {reply}, {extra} }};\n\n")
 
 
 def _registry(messages):
     rows = "".join(f"    &schema_{message.body.c_name},\n" for message in messages)
     return (f"static const struct schema_msg *const registry_msgs[] = {{\n{rows}}};\n"
             f"const struct schema_registry schema_registry = {{ registry_msgs, {len(messages)} }};\n\n")
+
+
+def _later(schema):
+    """Offsets into one text instead of pointers: these rows are many, and need no relocation."""
+    offsets, parts, at = {None: 0}, [quoted("") + ' "\\0"'], 1
+
+    def place(text):
+        nonlocal at
+        if text not in offsets:
+            offsets[text] = at
+            parts.append(f'{quoted(text)} "\\0"')
+            at += len(text.encode()) + 1
+        return offsets[text]
+
+    rows = "".join(f"    {{ {place(one.name)}, {place(one.method.scope)}, {place(one.later)} }},\n"
+                   for one in schema.unserved())
+    text = "\n    ".join(parts)
+    return (f"const char schema_later_text[] =\n    {text};\n"
+            f"const struct schema_later schema_laters[] = {{\n{rows or '    { 0 },' + chr(10)}}};\n"
+            f"const size_t schema_laters_n = {len(schema.unserved())};\n\n")
+
+
+def _scopes(schema):
+    bits = {one.name: 1 << i for i, one in enumerate(schema.scopes)}
+    rows = "".join(f"    {{ {quoted(one.name)}, {sum(bits[name] for name in schema.scopes_of(one)):#x}U, "
+                   f"{one.span.since} }},\n" for one in schema.scopes)
+    return (f"const struct schema_scope schema_scopes[] = {{\n{rows or '    { 0 },' + chr(10)}}};\n"
+            f"const size_t schema_scopes_n = {len(schema.scopes)};\n\n")
 
 
 def _errors(schema):

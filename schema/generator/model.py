@@ -24,6 +24,9 @@ C_KEYWORDS = frozenset(
 )
 
 
+PROTOCOLS = (3, 4)  # that clients may speak
+
+
 def snake(name):
     """sessionKey -> session_key, chat.send -> chat_send, paramsJSON -> params_json; a leading _ is dropped."""
     text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.lstrip("_"))
@@ -48,6 +51,8 @@ class Field:
         self.of = None  # name of a type
         self.item = None  # Field
         self.summary = ""
+        self.span = Span()
+        self.later = None  # the capability that will honour it; it is refused until then
 
     @property
     def member(self):
@@ -67,15 +72,31 @@ class Field:
                 yield name, False
 
 
+class Span:
+    """The protocols that have something."""
+
+    def __init__(self, since=PROTOCOLS[0], until=PROTOCOLS[-1]):
+        self.since = since
+        self.until = until
+
+    def has(self, protocol):
+        return self.since <= protocol <= self.until
+
+
 class Type:
     """Fields with a name: a shared type, or the body of a message."""
 
     def __init__(self, name, prefix, fields, is_open, summary):
         self.name = name
         self.prefix = prefix  # "type", "msg" or "event"
-        self.fields = fields
+        self.all_fields = fields
         self.open = is_open
         self.summary = summary
+
+    @property
+    def fields(self):
+        """Those that are read and written."""
+        return [field for field in self.all_fields if field.later is None]
 
     @property
     def c_name(self):
@@ -98,6 +119,8 @@ class Message:
         self.max_bytes = 0
         self.secret_reply = False  # the free-form reply of a call is never shown
         self.later = None  # the capability that will serve it; nobody does yet
+        self.span = Span()
+        self.is_own = False  # the protocol does not have it
         self.method = None  # MethodRow
         self.event = None  # EventRow
 
@@ -114,8 +137,6 @@ class MethodRow:
         self.rate_limited = False
         self.late = False
         self.handshake = False
-        self.since = None
-        self.until = None
 
 
 class EventRow:
@@ -127,6 +148,14 @@ class EventRow:
         self.counted = True
         self.state_version = False
         self.nodes = False
+
+
+class Scope:
+    def __init__(self, name, includes, span, summary):
+        self.name = name
+        self.includes = includes  # names of scopes that its holder has as well; "*" for all
+        self.span = span
+        self.summary = summary
 
 
 class Error:
@@ -144,26 +173,53 @@ class Schema:
         self.types = []  # Type, each after the types it holds by value
         self.messages = []  # Message, sorted as the registry wants them
         self.errors = []
+        self.scopes = []
 
     def served(self):
         return [message for message in self.messages if message.later is None]
 
+    def unserved(self):
+        """The methods that nobody serves yet, by name."""
+        return sorted((one for one in self.messages if one.method and one.later), key=lambda one: one.name.encode())
+
     def types_needed(self):
-        """Without those that only serve messages which nobody serves yet."""
+        """Without those that only messages and fields need which nobody serves yet."""
         by_name = {one.name: one for one in self.types}
 
-        def reach(body, found):
-            for field in body.fields:
+        def reach(fields, found):
+            for field in fields:
                 for name, _ in field.types_used():
                     if name not in found:
                         found.add(name)
-                        reach(by_name[name], found)
+                        reach(by_name[name].all_fields, found)
             return found
 
-        served, later = set(), set()
+        def reach_served(fields, found):
+            for field in fields:
+                for name, _ in field.types_used():
+                    if name not in found:
+                        found.add(name)
+                        reach_served(by_name[name].fields, found)
+            return found
+
+        served, every = set(), set()
         for message in self.messages:
-            reach(message.body, served if message.later is None else later)
-        return [one for one in self.types if one.name in served or one.name not in later]
+            reach(message.body.all_fields, every)
+            if message.later is None:
+                reach_served(message.body.fields, served)
+        return [one for one in self.types if one.name in served or one.name not in every]
+
+    def scopes_of(self, scope):
+        """Names of all scopes that a holder of `scope` has, itself included."""
+        if "*" in scope.includes:
+            return {one.name for one in self.scopes}
+        found, todo = {scope.name}, list(scope.includes)
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found.add(name)
+                todo += next(one.includes for one in self.scopes if one.name == name)
+        return found
 
     def accepted_by(self):
         """definition name -> how many calls and casts it accepts."""

@@ -3,15 +3,13 @@ import os
 import re
 
 from .check import Complaints, Entry, file_read
-from .model import Error, EventRow, Message, MethodRow, Schema, Type
-from .read_field import TYPE_NAME, client_field, fields_count, fields_read
+from .model import Error, EventRow, Message, MethodRow, Schema, Scope, Type
+from .read_field import CAPABILITY, TYPE_NAME, client_field, fields_count, fields_read, span_read
 
 MESSAGE_NAME = re.compile(r"[a-z][A-Za-z0-9_.-]{0,99}")
 OWNER_NAME = re.compile(r"[a-z][a-z0-9/_-]{0,99}")
 ERROR_NAME = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
-VERSION = re.compile(r"[0-9]{4}(\.[0-9]+)+")
 SCOPE = re.compile(r"none|node|operator\.[a-z.]+")
-CAPABILITY = re.compile(r"[a-z][a-z -]{0,62}[a-z]")
 
 BODY_MAX_DEFAULT = 1 << 20
 BODY_MAX_MOST = 64 << 20
@@ -28,6 +26,8 @@ def schema_read(folder):
         for path in _files(os.path.join(folder, part)):
             read(path)
     reader.errors_file(os.path.join(folder, "errors.json"))
+    if os.path.exists(os.path.join(folder, "scopes.json")):
+        reader.scopes_file(os.path.join(folder, "scopes.json"))
     reader.link()
     return schema, complaints.lines
 
@@ -95,6 +95,28 @@ class _Reader:
         entry.finish()
         self.schema.errors.sort(key=lambda error: error.number)
 
+    def scopes_file(self, path):
+        entry = self._file(path)
+        for value in entry.items("scopes", required=True):
+            one = Entry(value, path, self.complaints)
+            name = one.text("name", required=True, pattern=SCOPE)
+            one.where = f"{path}: scope '{name}'"
+            includes = one.items("includes")
+            span = span_read(one)
+            summary = one.text("summary", required=True)
+            one.finish()
+            known = {scope.name for scope in self.schema.scopes}
+            if name in known or name in ("none", "node"):
+                one.complain("stands there twice, or is a word of its own")
+            self.schema.scopes.append(Scope(name, includes, span, summary))
+        entry.finish()
+        names = {scope.name for scope in self.schema.scopes} | {"*"}
+        for scope in self.schema.scopes:
+            if not set(map(str, scope.includes)) <= names:
+                entry.complain(f"scope '{scope.name}' includes one that does not stand there")
+        if len(self.schema.scopes) > 32:
+            entry.complain("more than 32 scopes do not fit their set")
+
     # --- entries -----------------------------------------------------------------
 
     def _types(self, entry):
@@ -122,12 +144,17 @@ class _Reader:
             entry.complain(f"id {ident} is outside {low} to {high}")
         self._claim(self.ids, ident, entry, f"id {ident}")
         self._claim(self.names, (kind == "topic", name), entry, f"the name '{name}'")
-        summary = entry.text("summary", required=True)
+        later = entry.text("later", pattern=CAPABILITY) if source != "bus" else None
+        summary = entry.text("summary", required=later is None) or ""
         is_open = entry.take("open", bool, False)
         fields = fields_read(entry.items("fields"), entry.where, self.complaints)
         body = Type(name, "event" if source == "event" else "msg", fields, is_open, summary)
         self._claim(self.c_names, body.c_name, entry, f"the C name '{body.c_name}'")
         message = Message(ident, kind, body, owner, source)
+        message.later = later
+        if source != "bus":
+            message.span = span_read(entry)
+            message.is_own = entry.take("own", bool, False)
         message.max_bytes = entry.take("max_bytes", int, BODY_MAX_DEFAULT)
         if not 1 <= message.max_bytes <= BODY_MAX_MOST:
             entry.complain(f"'max_bytes' must be within 1 and {BODY_MAX_MOST}")
@@ -171,9 +198,6 @@ class _Reader:
         row.rate_limited = entry.take("rate_limited", bool, False)
         row.late = entry.take("late", bool, False)
         row.handshake = entry.take("handshake", bool, False)
-        row.since = entry.text("since", pattern=VERSION)
-        row.until = entry.text("until", pattern=VERSION)
-        message.later = entry.text("later", pattern=CAPABILITY)
         if message.later is not None and row.handshake:
             entry.complain("the handshake cannot come later")
         entry.finish()
@@ -185,7 +209,7 @@ class _Reader:
         else:
             if any(field.member == "client" for field in message.body.fields):
                 entry.complain("the C name 'client' belongs to the field _client")
-            message.body.fields.append(client_field())
+            message.body.all_fields.append(client_field())
             fields_count(message.body.fields, entry.where, self.complaints)
 
     def _event(self, entry):
@@ -201,7 +225,6 @@ class _Reader:
         row.counted = entry.take("seq", bool, row.delivery == "broadcast")
         row.state_version = entry.take("state_version", bool, False)
         row.nodes = entry.take("nodes", bool, False)
-        message.later = entry.text("later", pattern=CAPABILITY)
         entry.finish()
 
     def _error(self, entry):
@@ -221,10 +244,15 @@ class _Reader:
 
     def link(self):
         self._link_replies()
+        known = {scope.name for scope in self.schema.scopes} | {None, "node"}
+        for message in self.schema.messages:
+            row = message.method or message.event
+            if row is not None and row.scope not in known and SCOPE.fullmatch(row.scope):
+                self.complaints.add(f"message '{message.name}'", f"there is no scope '{row.scope}' in scopes.json")
         bodies = [(message.body, f"message '{message.name}'") for message in self.schema.messages]
         bodies += [(found, f"type '{name}'") for name, (found, _) in self.types.items()]
         for body, where in bodies:
-            for field in body.fields:
+            for field in body.all_fields:
                 for name, _ in field.types_used():
                     if name not in self.types:
                         self.complaints.add(where, f"field '{field.name}': there is no type '{name}'")
@@ -248,7 +276,7 @@ class _Reader:
                 self.complaints.add(f"type '{name}'", "holds itself: " + " -> ".join(path + [name]))
                 return
             path.append(name)
-            for field in self.types[name][0].fields:
+            for field in self.types[name][0].all_fields:
                 for used, _ in field.types_used():
                     visit(used)
             path.pop()

@@ -2,11 +2,20 @@
 import re
 
 from .check import Entry
-from .model import INT64_MAX, INT64_MIN, KINDS, NUMBER_RANGE, NUMBERS, SIZED, SPANS, Field
+from .model import INT64_MAX, INT64_MIN, KINDS, NUMBER_RANGE, NUMBERS, PROTOCOLS, SIZED, SPANS, Field, Span
 
 FIELD_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_.-]{0,99}")
 FIELDS_MOST = 64
 TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+CAPABILITY = re.compile(r"[a-z][a-z -]{0,62}[a-z]")
+
+
+def span_read(entry):
+    """The protocols that have the entry: `since` and `until`, both included."""
+    span = Span(entry.take("since", int, PROTOCOLS[0]), entry.take("until", int, PROTOCOLS[-1]))
+    if span.since not in PROTOCOLS or span.until not in PROTOCOLS or span.since > span.until:
+        entry.complain(f"'since' and 'until' must be of {PROTOCOLS[0]} to {PROTOCOLS[-1]}, in this order")
+    return span
 
 
 def field_read(value, where, complaints, is_item=False):
@@ -23,6 +32,10 @@ def field_read(value, where, complaints, is_item=False):
         field.required = entry.take("required", bool, False)
         field.nullable = entry.take("nullable", bool, False)
         field.internal = entry.take("internal", bool, False)
+        field.span = span_read(entry)
+        field.later = entry.text("later", pattern=CAPABILITY)
+        if field.later is not None and field.required:
+            entry.complain("a required field cannot come later")
     field.sensitive = entry.take("sensitive", bool, False)
     field.nonblank = entry.take("nonblank", bool, False)
     field.summary = entry.take("summary", str, "")
@@ -118,7 +131,7 @@ def fields_read(values, where, complaints):
 
 
 def fields_count(fields, where, complaints):
-    if len(fields) > FIELDS_MOST:
+    if sum(field.later is None for field in fields) > FIELDS_MOST:
         complaints.add(where, f"has more than {FIELDS_MOST} fields: the codec counts them in one word")
 
 

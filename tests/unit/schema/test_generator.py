@@ -22,6 +22,9 @@ import generate  # noqa: E402
 
 CLIENT = {"types": [{"name": "client", "summary": "Who.", "fields": [{"name": "id", "type": "str", "max": 8}]}]}
 ERRORS = {"errors": [{"number": 64, "name": "LOST", "wire": "UNAVAILABLE", "retryable": True, "summary": "Gone."}]}
+SCOPES = {"scopes": [{"name": "operator.read", "summary": "Reads."},
+                     {"name": "operator.write", "includes": ["operator.read"], "summary": "Writes."},
+                     {"name": "operator.admin", "includes": ["*"], "since": 4, "summary": "All."}]}
 METHOD = {"id": 1000, "name": "one.get", "owner": "one", "scope": "operator.read", "summary": "Gets one.",
           "fields": [{"name": "sessionKey", "type": "str", "required": True, "min": 1, "max": 512}]}
 EVENT = {"id": 2000, "name": "one.changed", "scope": "none", "summary": "One changed.",
@@ -34,6 +37,7 @@ REPLY = {"id": 2, "name": "one_said", "kind": "reply", "summary": "Says.", "fiel
 def tree():
     return copy.deepcopy({
         "errors.json": ERRORS,
+        "scopes.json": SCOPES,
         "types/client.json": CLIENT,
         "methods/one.json": {"methods": [METHOD]},
         "events/one.json": {"events": [EVENT]},
@@ -250,12 +254,42 @@ class GeneratorTest(unittest.TestCase):
             self.assertNotIn(name, texts["schema_gen.h"])
         self.assertIn("#define ONE_ACCEPTS_N 1", texts["schema_gen.h"])
         self.assertIn("#define TYPE_CLIENT", texts["schema_gen.h"])
-        self.assertIn('"operator.read", SCHEMA_IDEMPOTENCY_NONE, 0, NULL, NULL, "second thoughts" }', texts["schema_gen.c"])
+        for needle in ('    { 1, 9, 23 },', '"one.get" "\\0"', '"second thoughts" "\\0"', "schema_laters_n = 1;"):
+            self.assertIn(needle, texts["schema_gen.c"])
         self.assertNotIn("one.changed", texts["schema_gen.c"])
         self.assertIn("second thoughts", texts["protocol.md"])
         self.refuses(lambda f: method(f).update(later="Cron"), "'later' is 'Cron'")
         self.refuses(lambda f: method(f).update(later="x y", handshake=True), "the handshake cannot come later")
         self.refuses(lambda f: f["bus/one.json"]["messages"][0].update(later="x y"), "unknown key 'later'")
+
+    def test_a_field_that_comes_later_is_documented_and_not_read(self):
+        files = tree()
+        method(files)["fields"].append({"name": "mood", "type": "str", "max": 8, "since": 4, "later": "moods"})
+        done, texts = self.run_on(files)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertNotIn("mood", texts["schema_gen.h"] + texts["schema_gen.c"])
+        self.assertIn("mood", texts["protocol.md"])
+        self.refuses(lambda f: field(f).update(later="moods"), "a required field cannot come later")
+
+    def test_protocols_are_a_span(self):
+        files = tree()
+        method(files).update(since=4)
+        files["events/one.json"]["events"][0].update(until=3)
+        source = self.run_on(files)[1]["schema_gen.c"]
+        self.assertIn("SCHEMA_METHOD_ADVERTISED, 4, 4 };", source)
+        self.assertIn("SCHEMA_EVENT_SEQ, 3, 3 };", source)
+        self.refuses(lambda f: method(f).update(since=4, until=3), "in this order")
+        self.refuses(lambda f: method(f).update(until=5), "'since' and 'until' must be of 3 to 4")
+        self.refuses(lambda f: method(f).update(since="4"), "'since' must be a whole number")
+
+    def test_scopes_bring_others_along(self):
+        source = self.run_on(tree())[1]["schema_gen.c"]
+        for row in ('{ "operator.read", 0x1U, 3 }', '{ "operator.write", 0x3U, 3 }', '{ "operator.admin", 0x7U, 4 }'):
+            self.assertIn(row, source)
+        self.refuses(lambda f: method(f).update(scope="operator.nap"), "there is no scope 'operator.nap'")
+        self.refuses(lambda f: f["scopes.json"]["scopes"][0].update(includes=["operator.nap"]), "does not stand there")
+        self.refuses(lambda f: f["scopes.json"]["scopes"].append(SCOPES["scopes"][0]), "stands there twice")
+        self.refuses(lambda f: f.pop("scopes.json"), "there is no scope 'operator.read'")
 
     def test_an_idempotency_key_and_its_rule_go_together(self):
         key = {"name": "idempotencyKey", "type": "str", "required": True, "max": 64}

@@ -86,6 +86,40 @@ static void methods_and_events_carry_their_rows(void **state)
     assert_null(schema_event_of(NULL));
 }
 
+static void what_nobody_serves_is_found_with_its_scope_and_capability(void **state)
+{
+    (void)state;
+    assert_true(schema_laters_n > 0);
+    for (size_t i = 0; i < schema_laters_n; i++) {
+        const struct schema_later *row = &schema_laters[i];
+        struct span name = span_from(schema_later_text + row->name);
+
+        assert_ptr_equal(schema_later_find(name), row);
+        assert_null(schema_find(&schema_registry, name));
+        assert_true(strlen(schema_later_capability(row)) > 1);
+        assert_null(schema_later_find((struct span){ name.ptr, 1 }));
+    }
+    assert_null(schema_later_find((struct span){ NULL, 0 }));
+    assert_null(schema_later_find(SPAN_LIT("chat.send")));
+    assert_null(schema_later_find(SPAN_LIT("no.such.method")));
+}
+
+static void a_scope_grants_itself_and_what_it_includes(void **state)
+{
+    uint32_t all = 0;
+
+    (void)state;
+    for (size_t i = 0; i < schema_scopes_n; i++) {
+        assert_true(schema_scopes[i].grants >> i & 1U);
+        all |= schema_scopes[i].grants;
+    }
+    for (size_t i = 0; i < schema_scopes_n; i++) {
+        if (strcmp(schema_scopes[i].name, "operator.admin") == 0) {
+            assert_int_equal(schema_scopes[i].grants, all);
+        }
+    }
+}
+
 static void every_failure_has_a_code_for_clients(void **state)
 {
     (void)state;
@@ -339,6 +373,8 @@ int main(void)
         cmocka_unit_test(a_call_and_a_topic_may_share_a_name),
         cmocka_unit_test(unknown_names_are_not_found),
         cmocka_unit_test(methods_and_events_carry_their_rows),
+        cmocka_unit_test(what_nobody_serves_is_found_with_its_scope_and_capability),
+        cmocka_unit_test(a_scope_grants_itself_and_what_it_includes),
         cmocka_unit_test(every_failure_has_a_code_for_clients),
         cmocka_unit_test(params_are_refused_in_the_words_of_the_protocol),
         cmocka_unit_test(the_first_error_names_its_path),
