@@ -85,6 +85,7 @@ struct actor_def {
     void (*on_stop)(void *state, struct actor *actor);
     unsigned stop_ms;      /* 0: 2000 */
     bool is_ready_late;    /* ready only after actor_ready(), not after init */
+    bool is_awaited;       /* at a host's start, those after it in its list wait until it is ready */
     uint32_t mailbox_msgs; /* 0: 65536 */
     size_t mailbox_bytes;  /* 0: 64 MiB */
 };

@@ -1,6 +1,7 @@
 /*
- * host: starts the actors of one process in order, starts the broken ones again, stops
- * them in reverse order. One loop on the main thread, shared with the node.
+ * host: starts the actors of one process side by side, but for those that the others wait
+ * for; starts the broken ones again; stops all in reverse order. One loop on the main
+ * thread, shared with the node.
  */
 #include "bus/host.h"
 
@@ -15,7 +16,7 @@
 #include "bus/supervisor.h"
 #include "bus/wire.h"
 
-#define HOST_START_WAIT_MS 500U /* for one actor to be ready before the next is started anyway */
+#define HOST_START_WAIT_MS 500U /* for an awaited actor to be ready before the rest is started anyway */
 #define HOST_STOP_DEFAULT_MS 2000U
 
 /* One address this host is to run. */
@@ -52,7 +53,7 @@ struct host {
     uv_loop_t loop;
     struct node *node;
     struct slot *slots;
-    struct slot *starting; /* the one whose readiness the next waits for */
+    struct slot *starting; /* the one whose readiness the rest waits for */
     uv_timer_t start_timer;
     uv_signal_t signals[2];
     uv_async_t stop_async;
@@ -348,25 +349,24 @@ static void on_start_wait_over(uv_timer_t *timer)
     start_next(timer->data);
 }
 
+/* Starts what has not been started, side by side, up to one that the rest waits for. */
 static void start_next(struct host *self)
 {
-    struct slot *slot = self->slots;
-
     (void)uv_timer_stop(&self->start_timer);
     self->starting = NULL;
-    while (slot && !(slot->is_initial && !slot->was_started)) {
-        slot = slot->next;
+    for (struct slot *slot = self->slots; slot && !self->starting && !self->is_stopping; slot = slot->next) {
+        if (!slot->is_initial || slot->was_started) {
+            continue;
+        }
+        slot_start(slot);
+        if (slot->def->is_awaited) {
+            self->starting = slot;
+            (void)uv_timer_start(&self->start_timer, on_start_wait_over, HOST_START_WAIT_MS, 0);
+        }
     }
-    if (self->is_stopping) {
-        return;
-    }
-    if (!slot) {
+    if (!self->starting && !self->is_stopping) {
         announce_if_ready(self);
-        return;
     }
-    self->starting = slot;
-    slot_start(slot);
-    (void)uv_timer_start(&self->start_timer, on_start_wait_over, HOST_START_WAIT_MS, 0);
 }
 
 static void handle_close(uv_handle_t *handle, void *arg)

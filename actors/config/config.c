@@ -245,4 +245,5 @@ const struct actor_def config_actor = {
     .routes_n = ARRAY_LEN(config_routes),
     .init = config_init,
     .deinit = config_deinit,
+    .is_awaited = true, /* its word is what most of them begin with */
 };
