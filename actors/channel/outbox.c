@@ -74,8 +74,19 @@ static void count(struct outbox *self)
 
 /* --- life ------------------------------------------------------------------------------- */
 
+/* In one transaction, so that a file is either not ours yet or complete. */
+static int tables_make(struct outbox *self)
+{
+    int r = run(self, "BEGIN IMMEDIATE");
+
+    r = r ? r : run(self, schema);
+    r = r ? r : run(self, "PRAGMA user_version = 1");
+    return r ? r : run(self, "COMMIT"); /* without it closing rolls back */
+}
+
 static int prepare_file(struct outbox *self)
 {
+    int64_t version;
     int r = run(self, "PRAGMA journal_mode = WAL");
 
     /* FULL: what is committed is on the disk, not only with the kernel. */
@@ -83,11 +94,11 @@ static int prepare_file(struct outbox *self)
     if (r) {
         return r;
     }
-    if (number(self, "PRAGMA user_version") > FORMAT_VERSION) {
+    version = number(self, "PRAGMA user_version");
+    if (version > FORMAT_VERSION) {
         return OUTBOX_E_STORAGE;
     }
-    r = run(self, schema);
-    r = r ? r : run(self, "PRAGMA user_version = 1");
+    r = version == FORMAT_VERSION ? 0 : tables_make(self); /* writing what is there costs every start a sync */
     return r ? r
              : run(self,
                    "UPDATE outbox SET state = 3, why = 'the gateway ended while it was being sent' WHERE state = 1");
