@@ -69,6 +69,11 @@ void actor_stop(struct actor *self)
     }
 }
 
+bool actor_is_restarting(const struct actor *self)
+{
+    return self->is_restarting;
+}
+
 const char *actor_life_name(enum actor_life life)
 {
     static const char *const names[] = { "absent", "starting", "ready", "backoff", "gave_up", "stopped" };

@@ -105,6 +105,8 @@ uint32_t actor_incarnation(const struct actor *self);
 void actor_ready(struct actor *self);
 /* It degrades or recovers; shown in `bus actors` and health. "" is well. */
 void actor_status(struct actor *self, const char *text);
+/* Inside on_stop and after it: is it, or its whole process, to be started again? */
+bool actor_is_restarting(const struct actor *self);
 /* Ends the loop after the message in hand; orderly. */
 void actor_stop(struct actor *self);
 /* Ends it because of a fault met in a callback of the loop. Returns the fault. */

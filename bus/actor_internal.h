@@ -280,6 +280,7 @@ struct actor {
     int fault;
     bool is_init;
     bool is_stopping; /* the loop is to end */
+    bool is_restarting; /* told to stop, to be started again */
     bool is_ready;
 };
 

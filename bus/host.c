@@ -5,7 +5,6 @@
  */
 #include "bus/host.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -55,10 +54,11 @@ struct host {
     struct slot *slots;
     struct slot *starting; /* the one whose readiness the rest waits for */
     uv_timer_t start_timer;
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
     uv_async_t stop_async;
     uint32_t endpoint_seq;
     bool is_stopping;
+    bool is_reviving;  /* it stops only to be started again */
     bool is_announced; /* on_ready was called */
     bool has_hung;     /* an actor did not stop: the process must end without joining it */
     int fault;
@@ -280,6 +280,7 @@ static void stop_word_send(struct slot *slot)
 
     pack_init(&pack, 64);
     pack_map_begin(&pack);
+    pack_kv_bool(&pack, "restart", slot->is_restart_asked || slot->host->is_reviving);
     pack_map_end(&pack);
     (void)actor_cast_span(node_actor(slot->host->node), slot->address, &wire_stop, pack_span(&pack), NULL);
     pack_deinit(&pack);
@@ -435,8 +436,10 @@ static void on_stop_async(uv_async_t *async)
 
 static void on_signal(uv_signal_t *handle, int number)
 {
-    (void)number;
-    stop_begin(handle->data);
+    struct host *self = handle->data;
+
+    self->is_reviving = number == HOST_SIGNAL_RESTART;
+    stop_begin(self);
 }
 
 static void on_stop_word(void *arg)
@@ -607,7 +610,7 @@ static int initial_slots_add(struct host *self)
 
 static int loop_open(struct host *self)
 {
-    static const int numbers[] = { SIGTERM, SIGINT };
+    static const int numbers[] = { SIGTERM, SIGINT, HOST_SIGNAL_RESTART };
     int r = uv_loop_init(&self->loop);
 
     if (r < 0) {

@@ -5,10 +5,13 @@
 #ifndef BUS_HOST_H
 #define BUS_HOST_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include "bus/actor.h"
 #include "bus/topology.h"
+
+#define HOST_SIGNAL_RESTART SIGUSR1 /* as SIGTERM, and the actors know that they will be started again */
 
 struct host_opts {
     const char *name;                       /* host name in the topology */
@@ -28,7 +31,7 @@ struct host_opts {
 };
 
 /*
- * Runs until told to stop (SIGTERM, SIGINT, the supervisor, host_stop) and every actor
+ * Runs until told to stop (SIGTERM, SIGINT, HOST_SIGNAL_RESTART, the supervisor, host_stop) and every actor
  * has ended in reverse order of its start. Returns 0 or a fault.
  */
 int host_run(const struct host_opts *opts);

@@ -176,6 +176,7 @@ bool node_talk_on_word(struct actor *self, struct mail *mail)
     } else if (span_is_text(mail->env.name, wire_subscribers.name)) {
         topic_on_subscribers(self, body);
     } else if (span_is_text(mail->env.name, wire_stop.name)) {
+        self->is_restarting = value_bool(value_get(body, "restart"), false);
         if (self->def->on_stop) {
             self->def->on_stop(self->state, self);
         } else {

@@ -14,6 +14,7 @@
 #include "bus/base/log.h"
 #include "bus/base/mem.h"
 #include "bus/child.h"
+#include "bus/host.h"
 #include "bus/notify.h"
 #include "bus/process_internal.h"
 #include "bus/run_dir.h"
@@ -420,7 +421,7 @@ void process_host_restart(struct hostling *host)
         return;
     }
     host->is_restart_asked = true;
-    (void)kill(host->pid, SIGTERM); /* a child of ours, not yet waited for */
+    (void)kill(host->pid, HOST_SIGNAL_RESTART); /* a child of ours, not yet waited for */
     uv_timer_start(&host->timer, on_host_stop_deadline, PROCESS_STOP_MS, 0);
 }
 

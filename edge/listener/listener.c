@@ -2,8 +2,9 @@
  * edge: the outside protocol. Owns the sockets, the connections, their sequence numbers and
  * subscriptions; nothing else writes to a client.
  *
- * Accepts    nothing; topics: every event of the schema, auth_generation, config_changed
- * Asks       auth (auth_connect, auth_http), health (health_snapshot, presence_join and
+ * Accepts    nothing; topics: every event of the schema, auth_generation, auth_revoked,
+ *            auth_edge_settings_changed, config_changed
+ * Asks       auth (auth_connect, auth_http, auth_edge_settings), health (health_snapshot, presence_join and
  *            _leave), router (agent_run, router_agents, router_resolve), config
  *            (config_read), and the owner of each method a client calls
  * On restart clients come again; the listening sockets stay open meanwhile, because they
@@ -92,11 +93,15 @@ static void config_apply(struct edge *edge, struct span gateway)
                    (uint64_t)value_i64(value_get(gateway, "handshakeTimeoutMs"), TIME_HANDSHAKE_MS), 600000);
 }
 
-/* Clients are let in once the first word of config is there, for better or worse. */
+/* Clients are let in once the first words of config and auth are there, for better or worse. */
 static void serve(struct edge *edge)
 {
-    int r = accept_open(edge, getenv("OPENCLAW_LISTEN_FDS"));
+    int r;
 
+    if (edge->is_accepting || !edge->is_configured || !edge->is_auth_asked) {
+        return;
+    }
+    r = accept_open(edge, getenv("OPENCLAW_LISTEN_FDS"));
     edge->is_accepting = true;
     if (r) {
         (void)actor_fault(edge->actor, r);
@@ -117,9 +122,8 @@ static void on_config(void *state, struct actor *actor, void *cookie, const stru
         actor_status(actor, "");
         config_apply(edge, value->value);
     }
-    if (!edge->is_accepting) {
-        serve(edge);
-    }
+    edge->is_configured = true;
+    serve(edge);
 }
 
 static int config_ask(struct edge *edge)
@@ -128,6 +132,44 @@ static int config_ask(struct edge *edge)
     struct actor_call call = { .to = "config", .msg = MSG_CONFIG_READ, .in = &in, .on_answer = on_config };
 
     return actor_call(edge->actor, &call, NULL);
+}
+
+/* --- what auth wants to see --------------------------------------------------------------- */
+
+static int headers_note(struct edge *edge, struct span names)
+{
+    edge->header_names.len = 0;
+    return text_buf_add(&edge->header_names, names);
+}
+
+static void on_auth_settings(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
+{
+    struct edge *edge = state;
+    const struct msg_auth_edge_settings_value *value = reply->msg;
+
+    (void)cookie;
+    if (!reply->failure && headers_note(edge, value->headers)) {
+        (void)actor_fault(actor, -ENOMEM);
+        return;
+    }
+    edge->is_auth_asked = true; /* after a failure nobody is let in, but the probes answer */
+    serve(edge);
+}
+
+static int auth_settings_ask(struct edge *edge)
+{
+    struct msg_auth_edge_settings in = { 0 };
+    struct actor_call call = { .to = "auth", .msg = MSG_AUTH_EDGE_SETTINGS, .in = &in, .on_answer = on_auth_settings };
+
+    return actor_call(edge->actor, &call, NULL);
+}
+
+static int on_auth_settings_changed(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_auth_edge_settings_changed *in = msg;
+
+    (void)ctx;
+    return headers_note(state, in->headers);
 }
 
 static int on_config_changed(void *state, struct actor_ctx *ctx, const void *msg)
@@ -153,7 +195,8 @@ static void on_life(void *state, struct actor *actor, struct span address, enum 
     }
     if (span_is(address, SPAN_LIT("health"))) {
         presence_repeat(edge);
-    } else if (span_is(address, SPAN_LIT("config")) && config_ask(edge)) {
+    } else if ((span_is(address, SPAN_LIT("config")) && config_ask(edge)) ||
+               (span_is(address, SPAN_LIT("auth")) && auth_settings_ask(edge))) {
         (void)actor_fault(actor, -EIO); /* the bus itself is broken */
     }
 }
@@ -243,6 +286,7 @@ static void handles_close(struct edge *edge)
 
 static const struct actor_route edge_topics[] = {
     { MSG_CONFIG_CHANGED, on_config_changed, ACTOR_RAW },
+    { MSG_AUTH_EDGE_SETTINGS_CHANGED, on_auth_settings_changed, 0 },
 };
 
 /* --- life cycle -------------------------------------------------------------------------- */
@@ -265,7 +309,8 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
     r = r ? r : others_watch(edge);
-    return r ? r : config_ask(edge);
+    r = r ? r : config_ask(edge);
+    return r ? r : auth_settings_ask(edge);
 }
 
 static void edge_deinit(void *state, struct actor *actor)
@@ -285,6 +330,7 @@ static void edge_deinit(void *state, struct actor *actor)
         text_buf_deinit(&edge->spares[--edge->spares_n]);
     }
     text_buf_deinit(&edge->features);
+    text_buf_deinit(&edge->header_names);
     text_buf_deinit(&edge->scratch);
     memo_deinit(&edge->memo);
     pack_deinit(&edge->pack);
@@ -295,10 +341,13 @@ static void edge_on_stop(void *state, struct actor *actor)
 {
     struct edge *edge = state;
 
-    (void)actor;
     edge->is_stopping = true;
     accept_close(edge);
-    event_shutdown(edge, "gateway stopping", 0);
+    if (actor_is_restarting(actor)) {
+        event_shutdown(edge, "gateway restarting", TIME_RESTART_EXPECTED_MS);
+    } else {
+        event_shutdown(edge, "gateway stopping", 0);
+    }
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {
         if (ws_of(conn)) {
             ws_close(conn, WS_CODE_RESTART, SPAN_LIT("service restart"));
@@ -321,6 +370,7 @@ const struct actor_def edge_actor = {
     .topics_n = ARRAY_LEN(edge_topics),
     .init = edge_init,
     .deinit = edge_deinit,
+    .on_gap = event_on_gap,
     .on_stop = edge_on_stop,
     .stop_ms = TIME_STOP_MS + 1000,
     .is_ready_late = true,
