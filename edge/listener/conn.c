@@ -494,6 +494,21 @@ void conn_sweep(struct edge *edge, uint64_t now_ms)
 
 /* --- libwebsockets -------------------------------------------------------------------- */
 
+/* The kernel's word about the process at the other end of a local socket. */
+static void peer_uid_note(struct conn *self, int fd)
+{
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    struct sockaddr address;
+    socklen_t address_len = sizeof(address);
+
+    if (!getsockname(fd, &address, &address_len) && address.sa_family == AF_UNIX &&
+        !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+        self->peer_uid = cred.uid;
+        self->has_peer_uid = true;
+    }
+}
+
 void conn_adopt(struct edge *edge, int fd, struct peer *peer)
 {
     lws_adopt_desc_t desc = { 0 };
@@ -506,6 +521,9 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer)
     }
     self->edge = edge;
     self->peer = peer;
+    if (peer->is_loopback) {
+        peer_uid_note(self, fd);
+    }
     peer->connections_n++;
     self->next = edge->conns;
     if (edge->conns) {

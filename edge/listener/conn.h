@@ -75,7 +75,9 @@ struct conn {
     unsigned holds;
     struct conn *doom_next;  /* waiting to be closed from the loop */
     struct conn *dirty_next; /* waiting to be written in this turn of the loop */
-    bool is_in_input;        /* ops->on_input is on the stack */
+    uint32_t peer_uid;       /* who opened a local socket */
+    bool has_peer_uid;
+    bool is_in_input; /* ops->on_input is on the stack */
     bool is_dirty;
     bool is_partial; /* libwebsockets holds what the socket did not take */
     bool is_slow;    /* it did so since the queue was last empty */

@@ -73,7 +73,10 @@ struct edge {
     uint64_t handshake_ms;
     uint32_t preauth_max;
     bool is_completions_on;
-    char auth_mode[16]; /* empty while unknown */
+    char auth_mode[16];           /* empty while unknown */
+    struct text_buf header_names; /* packed list: what auth wants to see of a request; empty while unknown */
+    bool is_configured;           /* config has answered, for better or worse */
+    bool is_auth_asked;           /* auth has */
 
     struct text_buf features; /* the JSON object of hello-ok, made once */
     struct memo memo;         /* the newest large answer as JSON */

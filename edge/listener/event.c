@@ -19,6 +19,7 @@ struct fanout {
     struct span text;         /* of the frame, without sequence number and closing brace */
     struct span version;      /* ,"stateVersion":{…} or empty */
     struct span key;          /* session it belongs to, or empty */
+    struct span targets;      /* packed list of the connections it is for; empty: whom it concerns */
     struct outq_text *shared; /* the text for those who are behind; made when the first one is */
     uint64_t newest_key;      /* a later event of the same key makes this one pointless; 0: none does */
     bool is_droppable;
@@ -27,10 +28,27 @@ struct fanout {
 
 /* --- who --------------------------------------------------------------------------------- */
 
+static bool is_target(const struct fanout *self, const struct ws *ws)
+{
+    struct value_iter iter = value_iter(self->targets);
+    struct span key;
+    struct span item;
+
+    while (value_next(&iter, &key, &item)) {
+        if (span_is_text(value_str(item, (struct span){ NULL, 0 }), ws->conn_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_addressed(const struct fanout *self, const struct ws *ws)
 {
     if (!scope_sees(&ws->scopes, self->event)) {
         return false;
+    }
+    if (self->targets.len > 0 || self->event->delivery == SCHEMA_DELIVERY_TARGETED) {
+        return is_target(self, ws);
     }
     if (self->is_tool) {
         return ws->sees_tools;
@@ -143,7 +161,7 @@ static bool is_shared(const struct fanout *self, const struct conn *conn)
 static void deliver(struct fanout *self, struct conn *conn, struct ws *ws)
 {
     char text[TAIL_MAX];
-    bool is_counted = (self->event->flags & SCHEMA_EVENT_SEQ) != 0 && !self->is_tool;
+    bool is_counted = (self->event->flags & SCHEMA_EVENT_SEQ) != 0 && !self->is_tool && !self->targets.len;
     uint64_t seq = is_counted ? ++ws->seq : 0; /* counted also when dropped: the gap shows */
     struct span tail = { text, tail_write(self, seq, text) };
 
@@ -220,6 +238,7 @@ static int event_send(struct edge *edge, const struct schema_msg *topic, struct 
         return 0;
     }
     fanout.key = value_str(value_get(body, "_scopeKey"), value_str(value_get(body, "sessionKey"), none));
+    fanout.targets = value_get(body, "_connIds");
     fanout.is_tool = topic == EVENT_AGENT && span_is(value_str(value_get(body, "stream"), none), SPAN_LIT("tool"));
     edge->scratch.len = 0;
     if (frame_event_open((struct span){ topic->name, topic->name_len }, body, &edge->scratch)) {
@@ -255,10 +274,59 @@ static int on_generation(void *state, struct actor_ctx *ctx, const void *msg)
     return 0;
 }
 
+static bool is_revoked(const struct msg_auth_revoked *in, const struct ws *ws)
+{
+    return (!in->has_device_id || span_is_text(in->device_id, ws->device_id)) &&
+           (!in->has_role || span_is_text(in->role, ws->role)) &&
+           (!in->has_principal || span_is_text(in->principal, ws->principal));
+}
+
+/* One credential is gone: what it let in goes too, behind what was said to it before. */
+static int on_revoked(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_auth_revoked *in = msg;
+    struct edge *edge = state;
+
+    (void)ctx;
+    if (!in->has_device_id && !in->has_role && !in->has_principal) {
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "auth_revoked names nobody");
+    }
+    for (struct conn *conn = edge->conns; conn; conn = conn->next) {
+        struct ws *ws = ws_of(conn);
+
+        if (ws && !conn->is_killed && ws->role[0] && is_revoked(in, ws)) {
+            ws_close(conn, in->code, in->reason);
+        }
+    }
+    return 0;
+}
+
+/* What was lost on the way here would have had numbers: whoever would have seen it sees the gap. */
+void event_on_gap(void *state, struct actor *actor, const struct actor_gap *gap)
+{
+    const struct schema_event *event = schema_event_of(gap->topic);
+    struct edge *edge = state;
+
+    (void)actor;
+    if (!event || event->delivery != SCHEMA_DELIVERY_BROADCAST || !(event->flags & SCHEMA_EVENT_SEQ)) {
+        return;
+    }
+    for (struct conn *conn = edge->conns; conn; conn = conn->next) {
+        struct ws *ws = ws_client_of(conn);
+
+        if (ws && scope_sees(&ws->scopes, event)) {
+            ws->seq += gap->lost + gap->dropped;
+        }
+    }
+}
+
 int event_subscribe(struct edge *edge)
 {
     const struct actor_route generation = { MSG_AUTH_GENERATION, on_generation, 0 };
+    const struct actor_route revoked = { MSG_AUTH_REVOKED, on_revoked, 0 };
     int r = actor_subscribe(edge->actor, &generation);
+
+    r = r ? r : actor_subscribe(edge->actor, &revoked);
 
     for (size_t i = 0; !r && i < schema_registry.msgs_n; i++) {
         const struct schema_msg *msg = schema_registry.msgs[i];

@@ -8,6 +8,7 @@
 #include "edge/listener/edge.h"
 #include "edge/listener/http.h"
 #include "edge/listener/scope.h"
+#include "edge/listener/shown.h"
 #include "schema_gen.h"
 
 /* --- answers -------------------------------------------------------------------------- */
@@ -270,9 +271,20 @@ static int auth_ask(struct exchange *self)
     struct conn *conn = self->call.conn;
     const struct request *request = &self->request;
     char remote[PEER_TEXT_MAX];
-    struct msg_auth_http in = { .is_loopback = conn->peer->is_loopback, .path = request->path };
+    struct msg_auth_http in = { .is_loopback = conn->peer->is_loopback,
+                                .path = request->path,
+                                .has_peer_uid = conn->has_peer_uid,
+                                .peer_uid = conn->peer_uid,
+                                .has_headers = true };
     struct actor_call call = { .to = "auth", .msg = MSG_AUTH_HTTP, .in = &in, .on_answer = on_auth, .cookie = self };
 
+    if (self->edge->header_names.len == 0) {
+        return FAIL_UNAVAILABLE; /* auth has not yet said what it needs to see */
+    }
+    pack_reset(&self->edge->pack);
+    shown_headers((struct span){ self->edge->header_names.data, self->edge->header_names.len }, request,
+                  &self->edge->pack);
+    in.headers = pack_span(&self->edge->pack);
     peer_text(conn->peer, remote);
     in.remote = span_from(remote);
     in.origin = request_header(request, "origin");

@@ -10,6 +10,7 @@
 #include "edge/listener/hello.h"
 #include "edge/listener/http.h"
 #include "edge/listener/presence.h"
+#include "edge/listener/shown.h"
 #include "schema_gen.h"
 
 #define CALL_MS 10000U
@@ -22,6 +23,7 @@ struct handshake {
     char *origin; /* NULL when absent */
     char *host;
     bool is_proxied;
+    struct pack headers;      /* packed map: what auth wants to see of the upgrade request */
     struct pack params;       /* of connect */
     struct text_buf id;       /* raw JSON of the request's id */
     struct text_buf decision; /* of auth, packed */
@@ -43,6 +45,9 @@ struct handshake *handshake_new(struct conn *conn, const struct request *request
     self->origin = header_copy(request, "origin");
     self->host = header_copy(request, "host");
     self->is_proxied = http_is_proxied(request);
+    pack_init(&self->headers, REQUEST_HEAD_MAX * 2);
+    shown_headers((struct span){ conn->edge->header_names.data, conn->edge->header_names.len }, request,
+                  &self->headers);
     pack_init(&self->params, LIMIT_PREAUTH_PAYLOAD * 2);
     edge_uuid(self->nonce);
     return self;
@@ -58,6 +63,10 @@ static void handshake_destroy(struct handshake *self)
     call_unlink(&self->call);
     free(self->origin);
     free(self->host);
+    if (self->headers.data) {
+        mem_wipe(self->headers.data, self->headers.len);
+    }
+    pack_deinit(&self->headers);
     if (self->params.data) {
         mem_wipe(self->params.data, self->params.len); /* it holds what the client showed for itself */
     }
@@ -288,6 +297,10 @@ static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_
     }
     ws->scopes = scope_set_of(decision->role, decision->scopes);
     ws->generation = decision->generation;
+    (void)snprintf(ws->role, sizeof(ws->role), "%.*s", SPAN_FMT(decision->role)); /* max 32 */
+    if (decision->has_device_id) {
+        (void)snprintf(ws->device_id, sizeof(ws->device_id), "%.*s", SPAN_FMT(decision->device_id)); /* max 64 */
+    }
     ws->sees_tools = params.has_caps && has_cap(params.caps, "tool-events");
     (void)snprintf(ws->principal, sizeof(ws->principal), "%.*s", SPAN_FMT(decision->principal)); /* max 63 */
     r = conn_charge(self->call.conn, decision->principal);
@@ -332,6 +345,10 @@ static int auth_ask(struct handshake *self, struct conn *conn)
                                    .has_proxy_header = self->is_proxied,
                                    .protocol = HELLO_PROTOCOL,
                                    .nonce = span_from(self->nonce),
+                                   .has_peer_uid = conn->has_peer_uid,
+                                   .peer_uid = conn->peer_uid,
+                                   .has_headers = true,
+                                   .headers = pack_span(&self->headers),
                                    .params = pack_span(&self->params) };
     struct actor_call call = {
         .to = "auth", .msg = MSG_AUTH_CONNECT, .in = &in, .deadline_ms = CALL_MS, .on_answer = on_auth, .cookie = self
@@ -359,7 +376,9 @@ static void connect_take(struct conn *conn, struct ws *ws, struct span params)
         conn_kill(conn);
     } else {
         ws->phase = WS_GREETING;
-        if (auth_ask(self, conn)) {
+        if (conn->edge->header_names.len == 0) {
+            refuse_for_now(conn); /* auth has not yet said what it needs to see */
+        } else if (pack_error(&self->headers) || auth_ask(self, conn)) {
             conn_kill(conn);
         }
     }

@@ -68,15 +68,19 @@ static int text_add(struct text_buf *out, const char *key, const char *value)
 }
 
 /* Where the gateway keeps its files is for administrators alone. */
-static int private_add(const struct edge *edge, struct text_buf *out)
+static int private_add(const struct edge *edge, const struct msg_auth_decision *decision, struct text_buf *out)
 {
+    char mode[33];
+
     int r = text_add(out, "configPath", getenv("OPENCLAW_CONFIG_PATH"));
 
     r = r ? r : text_add(out, "stateDir", getenv("OPENCLAW_STATE_DIR"));
-    return r ? r : text_add(out, "authMode", edge->auth_mode);
+    (void)snprintf(mode, sizeof(mode), "%.*s", SPAN_FMT(decision->auth_mode)); /* max 32 */
+    return r ? r : text_add(out, "authMode", decision->has_auth_mode ? mode : edge->auth_mode);
 }
 
-static int snapshot_add(struct conn *conn, const struct msg_health_snapshot_value *health, struct text_buf *out)
+static int snapshot_add(struct conn *conn, const struct msg_auth_decision *decision,
+                        const struct msg_health_snapshot_value *health, struct text_buf *out)
 {
     char text[160];
     int r = add(out, ",\"snapshot\":{\"presence\":");
@@ -91,7 +95,7 @@ static int snapshot_add(struct conn *conn, const struct msg_health_snapshot_valu
     r = r ? r : add(out, ",\"sessionDefaults\":");
     r = r ? r : json_from_value(health->session_defaults, out);
     if (!r && scope_is_admin(&ws_of(conn)->scopes)) {
-        r = private_add(conn->edge, out);
+        r = private_add(conn->edge, decision, out);
     }
     return r ? r : add(out, "}");
 }
@@ -107,6 +111,10 @@ static int auth_add(const struct msg_auth_decision *decision, struct text_buf *o
     if (!r && decision->has_device_token) {
         r = add(out, ",\"deviceToken\":");
         r = r ? r : json_from_text(decision->device_token, out);
+    }
+    if (!r && decision->has_device_tokens) {
+        r = add(out, ",\"deviceTokens\":");
+        r = r ? r : json_from_value(decision->device_tokens, out);
     }
     if (!r && decision->has_issued_at_ms) {
         (void)snprintf(text, sizeof(text), ",\"issuedAtMs\":%lld", (long long)decision->issued_at_ms); /* fits */
@@ -132,7 +140,7 @@ static int payload_add(struct conn *conn, const struct msg_auth_decision *decisi
                    HELLO_PROTOCOL, OPENCLAW_VERSION, ws_of(conn)->conn_id); /* fits */
     r = add(out, text);
     r = r ? r : text_buf_add(out, (struct span){ edge->features.data, edge->features.len });
-    r = r ? r : snapshot_add(conn, health, out);
+    r = r ? r : snapshot_add(conn, decision, health, out);
     r = r ? r : auth_add(decision, out);
     (void)snprintf(text, sizeof(text), ",\"policy\":{\"maxPayload\":%u,\"maxBufferedBytes\":%u,\"tickIntervalMs\":%u}}",
                    LIMIT_PAYLOAD, LIMIT_BUFFERED, TIME_TICK_MS); /* fits */

@@ -63,7 +63,7 @@ int presence_join(struct conn *conn, const struct msg_connect *params, const str
     join_fill(conn, params, decision, &join);
     peer_text(conn->peer, remote);
     join.has_ip = true;
-    join.ip = span_from(remote);
+    join.ip = decision->has_remote_ip ? decision->remote_ip : span_from(remote);
     text_cut(&join.display_name, 256);
     text_cut(&join.version, 128);
     text_cut(&join.platform, 128);

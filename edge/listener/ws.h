@@ -31,6 +31,8 @@ struct ws {
     struct handshake *handshake; /* up to hello-ok */
     char conn_id[EDGE_ID_MAX];
     char principal[ACTOR_PRINCIPAL_MAX];
+    char role[33];
+    char device_id[65]; /* empty: none */
     struct scope_set scopes;
     uint64_t generation;
     uint64_t seq;

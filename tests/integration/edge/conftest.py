@@ -102,8 +102,8 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def connected(rig, **changes):
-    async with websockets.connect(rig.url, max_size=None) as ws:
+async def connected(rig, extra_headers=None, **changes):
+    async with websockets.connect(rig.url, max_size=None, extra_headers=extra_headers) as ws:
         challenge = json.loads(await ws.recv())
         assert challenge["event"] == "connect.challenge" and "seq" not in challenge
         await ws.send(json.dumps({"type": "req", "id": "c", "method": "connect", "params": connect_params(**changes)}))

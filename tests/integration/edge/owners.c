@@ -55,6 +55,12 @@ static int on_auth_connect(void *state, struct actor_ctx *ctx, const void *msg)
     if (!span_is_text(token, OWNERS_TOKEN)) {
         return refuse_connect(ctx, "AUTH_TOKEN_MISMATCH", "unauthorized: gateway token mismatch");
     }
+    if (value_get(in->headers, "x-forwarded-for").len) {
+        decision.has_remote_ip = true;
+        decision.remote_ip = value_str(value_get(in->headers, "x-forwarded-for"), NONE);
+    }
+    decision.device_id = value_str(value_path(in->params, "client.instanceId"), NONE);
+    decision.has_device_id = decision.device_id.len > 0;
     pack_init(&pack, 4096);
     scopes_default(&pack);
     decision.scopes = scopes.len ? scopes : pack_span(&pack);
@@ -106,7 +112,27 @@ static int on_auth_http(void *state, struct actor_ctx *ctx, const void *msg)
     return r;
 }
 
+static int on_edge_settings(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    struct msg_auth_edge_settings_value out = { .headers = { NULL, 0 } };
+    struct pack pack;
+    int r;
+
+    (void)state;
+    (void)msg;
+    pack_init(&pack, 256);
+    pack_array_begin(&pack);
+    pack_text(&pack, "x-forwarded-for");
+    pack_text(&pack, "tailscale-user-login");
+    pack_array_end(&pack);
+    out.headers = pack_span(&pack);
+    r = actor_reply(ctx, MSG_AUTH_EDGE_SETTINGS_VALUE, &out);
+    pack_deinit(&pack);
+    return r;
+}
+
 static const struct actor_route auth_routes[] = {
+    { MSG_AUTH_EDGE_SETTINGS, on_edge_settings, 0 },
     { MSG_AUTH_CONNECT, on_auth_connect, 0 },
     { MSG_AUTH_HTTP, on_auth_http, 0 },
 };
@@ -136,13 +162,17 @@ const struct actor_def owner_config = {
 struct health {
     uint64_t joined;
     uint64_t left;
+    char ip[256]; /* of the last one that joined */
 };
 
 static int on_join(void *state, struct actor_ctx *ctx, const void *msg)
 {
+    const struct msg_presence_join *in = msg;
+    struct health *self = state;
+
     (void)ctx;
-    (void)msg;
-    ((struct health *)state)->joined++;
+    self->joined++;
+    (void)snprintf(self->ip, sizeof(self->ip), "%.*s", SPAN_FMT(in->ip));
     return 0;
 }
 
@@ -182,6 +212,7 @@ static int on_health(void *state, struct actor_ctx *ctx, const void *msg)
     pack_kv_bool(&pack, "ok", true);
     pack_kv_u64(&pack, "joined", self->joined);
     pack_kv_u64(&pack, "left", self->left);
+    pack_kv_text(&pack, "ip", self->ip);
     pack_map_end(&pack);
     r = actor_reply_span(ctx, pack_span(&pack));
     pack_deinit(&pack);
@@ -234,6 +265,22 @@ static uint64_t script_number(struct span script, const char *key, uint64_t fall
 static bool script_has(struct span script, const char *word)
 {
     return script.len >= strlen(word) && memmem(script.ptr, script.len, word, strlen(word)) != NULL;
+}
+
+/* What stands behind `key`, up to the next space. */
+static struct span script_word(struct span script, const char *key)
+{
+    const char *at = memmem(script.ptr, script.len, key, strlen(key));
+    size_t len = 0;
+
+    if (!at) {
+        return NONE;
+    }
+    at += strlen(key);
+    while (at + len < script.ptr + script.len && at[len] != ' ') {
+        len++;
+    }
+    return (struct span){ at, len };
 }
 
 static void on_run_closed(uv_handle_t *handle)
@@ -396,6 +443,12 @@ static void events_publish(struct actor *actor, struct span script)
         pack_kv_text(&pack, "state", script_has(script, "delta") ? "delta" : "final");
         pack_kv_str(&pack, "message", (struct span){ text, size });
         pack_kv_text(&pack, "_scopeKey", "agent:main:main");
+        if (script_has(script, "only=")) {
+            pack_key(&pack, "_connIds");
+            pack_array_begin(&pack);
+            pack_str(&pack, script_word(script, "only="));
+            pack_array_end(&pack);
+        }
         pack_map_end(&pack);
         (void)actor_publish_span(actor, EVENT_CHAT, pack_span(&pack), NULL);
     }
@@ -441,6 +494,9 @@ static int on_chat_send(void *state, struct actor_ctx *ctx, const void *msg)
         .code = FAIL_RATE_LIMITED, .message = SPAN_LIT("too often"), .retryable = true, .retry_after_ms = 1500
     };
     struct msg_auth_generation generation = { .generation = 2 };
+    struct msg_auth_revoked revoked = {
+        .has_device_id = true, .device_id = SPAN_LIT("stolen"), .code = 1008, .reason = SPAN_LIT("device token revoked")
+    };
 
     (void)state;
     if (script_has(in->message, "refuse")) {
@@ -455,6 +511,9 @@ static int on_chat_send(void *state, struct actor_ctx *ctx, const void *msg)
     }
     if (script_has(in->message, "rotate")) {
         (void)actor_publish(actor, MSG_AUTH_GENERATION, &generation, NULL);
+    }
+    if (script_has(in->message, "revoke")) {
+        (void)actor_publish(actor, MSG_AUTH_REVOKED, &revoked, NULL);
     }
     if (script_has(in->message, "restart")) {
         (void)actor_restart(actor, "edge/0");

@@ -361,6 +361,41 @@ def test_a_newer_generation_of_auth_ends_older_connections(own_rig, run):
     run(body())
 
 
+def test_a_revoked_credential_ends_its_connections_and_no_others(rig, run):
+    async def body():
+        client = {"id": "cli", "version": "1", "platform": "linux", "mode": "cli", "instanceId": "stolen"}
+        async with connected(rig, client=client) as stolen, connected(rig) as other:
+            ident = await stolen.send("chat.send", {"sessionKey": "m", "message": "revoke", "idempotencyKey": "k"})
+            assert (await stolen.answer(ident))["ok"]  # what was said before comes first
+            with pytest.raises(websockets.ConnectionClosed):
+                await stolen.receive()
+            assert (stolen.ws.close_code, stolen.ws.close_reason) == (1008, "device token revoked")
+            assert (await other.call("health"))["ok"]
+    run(body())
+
+
+def test_headers_reach_auth_as_they_are_joined_when_repeated(rig, run):
+    async def body():
+        headers = [("X-Forwarded-For", "10.0.0.1"), ("x-forwarded-for", "10.0.0.2"), ("Tailscale-Other", "x")]
+        async with connected(rig, extra_headers=headers) as client:
+            assert (await client.call("health"))["payload"]["ip"] == "10.0.0.1, 10.0.0.2"
+        async with connected(rig) as client:
+            assert (await client.call("health"))["payload"]["ip"] == "127.0.0.1"
+    run(body())
+
+
+def test_targeted_events_reach_only_whom_they_name_and_have_no_number(rig, run):
+    async def body():
+        async with connected(rig) as one, connected(rig) as two:
+            await one.chat(f"events=1 only={one.hello['server']['connId']}")
+            await one.chat("events=1")
+            first, second = await one.event("chat"), await one.event("chat")
+            assert "seq" not in first and "_connIds" not in first["payload"] and second["seq"] == 1
+            assert (await two.event("chat"))["seq"] == 1
+            assert (await two.call("health"))["ok"] and not two.events
+    run(body())
+
+
 def test_presence_is_told_when_clients_come_and_go(rig, run):
     async def body():
         async with connected(rig) as client:
@@ -432,7 +467,8 @@ def test_a_restart_of_the_edge_keeps_the_port_and_leaks_nothing(own_rig, run):
         async with connected(rig) as client, connected(rig) as other:
             await client.send("chat.send", {"sessionKey": "m", "message": "restart", "idempotencyKey": "k"})
             for peer in (client, other):
-                await peer.event("shutdown")
+                goodbye = await peer.event("shutdown")
+                assert goodbye["payload"] == {"reason": "gateway restarting", "restartExpectedMs": 1500}
                 with pytest.raises(websockets.ConnectionClosed):
                     await peer.receive()
                 assert peer.ws.close_code == 1012
