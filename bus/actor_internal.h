@@ -307,7 +307,9 @@ int message_make(struct actor *self, const struct schema_msg *msg, const void *i
 int message_decode(void **buf, size_t *cap, const struct schema_msg *msg, struct span body, char *ret_text,
                    size_t text_len);
 
-void dead_letter_report(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason);
+/* `is_loss`: nobody else will tell of it, or there is more than we can do; an operator should know. */
+void dead_letter_report(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason,
+                        bool is_loss);
 
 /* Moves everything that has arrived into the mailbox. */
 void intake_drain(struct actor *self);

@@ -352,12 +352,12 @@ static void on_chunk(struct actor *self, struct call_slot *slot, struct mail *ma
     }
     if (schema && schema->type) {
         if (message_decode(&self->answer_buf, &self->answer_cap, schema, body, why, sizeof(why)) != 0) {
-            dead_letter_report(self, &mail->env, body.len, why);
+            dead_letter_report(self, &mail->env, body.len, why, true);
             return;
         }
         msg = self->answer_buf;
     } else if (!wire_check(body.ptr, body.len, PACK_DEPTH_MAX)) {
-        dead_letter_report(self, &mail->env, body.len, "chunk is not well-formed msgpack");
+        dead_letter_report(self, &mail->env, body.len, "chunk is not well-formed msgpack", true);
         return;
     }
     slot->on_chunk(self->state, self, slot->cookie, schema, msg, body);

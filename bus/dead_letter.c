@@ -1,6 +1,6 @@
 /*
- * dead_letter: what could not be delivered: counted, logged once per burst, shown to
- * watchers and to whoever subscribed to the topic of that name.
+ * dead_letter: what could not be delivered: counted, shown to watchers and to whoever
+ * subscribed to the topic of that name, and logged once per burst when it is a loss.
  */
 #include "bus/actor_internal.h"
 #include "bus/wire.h"
@@ -34,12 +34,13 @@ static void dead_letter_tap(struct actor *self, const struct envelope *env, cons
     actor_wake(self);
 }
 
-void dead_letter_report(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason)
+void dead_letter_report(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason,
+                        bool is_loss)
 {
     uint64_t now_ms = uv_now(self->loop);
 
     atomic_fetch_add_explicit(&self->opts.stats->dead_letters, 1, memory_order_relaxed);
-    self->dead_unlogged++;
+    self->dead_unlogged += is_loss;
     if (tap_is_watched()) {
         dead_letter_tap(self, env, reason);
     }
@@ -47,7 +48,7 @@ void dead_letter_report(struct actor *self, const struct envelope *env, size_t b
         return; /* one about one would never end */
     }
     /* A log line's own dead letter must not log: the sink would send the next one. */
-    if (now_ms - self->dead_logged_ms >= DEAD_LETTER_LOG_MS && !span_is_text(env->to, "log")) {
+    if (is_loss && now_ms - self->dead_logged_ms >= DEAD_LETTER_LOG_MS && !span_is_text(env->to, "log")) {
         self->dead_logged_ms = now_ms;
         log_warning("dead_letter", "from=%.*s to=%.*s kind=%s name=%.*s reason=\"%s\" count=%u", SPAN_FMT(env->from),
                     SPAN_FMT(env->to), envelope_kind_name(env->kind), SPAN_FMT(env->name), reason, self->dead_unlogged);

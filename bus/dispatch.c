@@ -41,7 +41,7 @@ static bool in_decode(struct actor_ctx *ctx, const struct actor_route *route, co
     (void)actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", why);
     fail_code(ctx, FAIL_INVALID_REQUEST);
     if (ctx->mail->env.kind != ENVELOPE_CALL) {
-        dead_letter_report(self, &ctx->mail->env, body.len, why);
+        dead_letter_report(self, &ctx->mail->env, body.len, why, true);
     }
     return false;
 }
@@ -54,7 +54,8 @@ static void handler_ended(struct actor_ctx *ctx, int r)
         log_error("actor_fault", "actor=%s msg=%s fault=\"%s\" at=%s", self->address, ctx->msg->name, fault_text(r),
                   fault_place());
         fail_code(ctx, FAIL_INTERNAL);
-        dead_letter_report(self, &ctx->mail->env, zmq_msg_size(&ctx->mail->body.msg), "quarantined: its handler broke");
+        dead_letter_report(self, &ctx->mail->env, zmq_msg_size(&ctx->mail->body.msg), "quarantined: its handler broke",
+                           true);
         (void)actor_fault(self, r);
     } else if (r > 0) {
         fail_code(ctx, r);
@@ -110,7 +111,7 @@ static void asked(struct actor *self, struct mail *mail)
         failure.message.len = strlen(text);
         (void)serve_fail(self, mail, &failure); /* memory: the asker's deadline ends it */
     } else {
-        dead_letter_report(self, &mail->env, zmq_msg_size(&mail->body.msg), "receiver has no route for it");
+        dead_letter_report(self, &mail->env, zmq_msg_size(&mail->body.msg), "receiver has no route for it", true);
     }
 }
 

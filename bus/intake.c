@@ -15,7 +15,7 @@ static void refuse(struct actor *self, struct mail *mail, int outcome)
         };
         (void)serve_fail(self, mail, &failure); /* memory: the asker's deadline ends it */
     }
-    dead_letter_report(self, &mail->env, zmq_msg_size(&mail->body.msg), why);
+    dead_letter_report(self, &mail->env, zmq_msg_size(&mail->body.msg), why, true);
 }
 
 /* Receives the two frames of one message. False when there is none now. */

@@ -46,16 +46,28 @@ struct link *link_get(struct actor *self, struct span address)
     return link;
 }
 
+static const char mailbox_closed[] = "receiver's mailbox is closed";
+
 static bool is_credited(enum envelope_kind kind)
 {
     return kind == ENVELOPE_CALL || kind == ENVELOPE_CAST || kind == ENVELOPE_PUBLISH;
 }
 
+/* Is anything lost, when the receiver has ended? A caller is told, an answer has nobody left
+ * who waits for it, and the bus's own words are about what has ended. */
+static bool is_loss(const struct envelope *env)
+{
+    return env->kind == ENVELOPE_CAST && !span_starts(env->name, "bus.");
+}
+
 /* A message that has nowhere to go: whoever waits for it is told. An event for someone who
  * has ended is none: the subscription has ended too. */
-static void undeliverable(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason,
-                          uint32_t retry_after_ms)
+static void undeliverable(struct actor *self, const struct link *link, const struct envelope *env, size_t body_bytes,
+                          const char *reason)
 {
+    uint32_t retry_after_ms = link->retry_after_ms ? link->retry_after_ms : 250;
+    bool is_overload = link->state != LINK_DOWN && reason != mailbox_closed;
+
     if (env->kind == ENVELOPE_CALL && env->via.len == 0) {
         call_fail_later(self, env->corr, FAIL_UNAVAILABLE, retry_after_ms, reason);
     } else if (env->kind == ENVELOPE_CALL) {
@@ -66,7 +78,7 @@ static void undeliverable(struct actor *self, const struct envelope *env, size_t
     } else if (env->kind == ENVELOPE_PUBLISH) {
         return;
     }
-    dead_letter_report(self, env, body_bytes, reason);
+    dead_letter_report(self, env, body_bytes, reason, is_overload || is_loss(env));
 }
 
 static void socket_close(struct link *link)
@@ -199,7 +211,7 @@ static void transmit(struct actor *self, struct link *link, zmq_msg_t *header, z
         return;
     }
     if (envelope_decode((struct span){ zmq_msg_data(header), zmq_msg_size(header) }, &env)) {
-        undeliverable(self, &env, body_bytes, "receiver's mailbox is closed", 250);
+        undeliverable(self, link, &env, body_bytes, mailbox_closed);
     }
     frame_close(header);
     frame_close(body);
@@ -244,7 +256,7 @@ int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_m
         size_t body_bytes = zmq_msg_size(body);
 
         frame_close(body);
-        undeliverable(self, env, body_bytes, why, link->retry_after_ms ? link->retry_after_ms : 250);
+        undeliverable(self, link, env, body_bytes, why);
         return 0;
     }
     return message_send(self, link, env, body);
@@ -264,7 +276,7 @@ int link_publish(struct actor *self, struct link *link, struct envelope *env, zm
     park_gap_add(&link->park, env->name, !is_droppable, is_droppable);
     if (!is_droppable) {
         envelope_complete(self, link, env);
-        dead_letter_report(self, env, body_bytes, "the subscriber is too slow; it is told what it missed");
+        dead_letter_report(self, env, body_bytes, "the subscriber is too slow; it is told what it missed", true);
     }
     return 0;
 }
@@ -310,8 +322,8 @@ static void item_refuse(struct actor *self, const struct link *link, struct park
 
     if (!item->gap &&
         envelope_decode((struct span){ zmq_msg_data(&item->header), zmq_msg_size(&item->header) }, &env)) {
-        undeliverable(self, &env, zmq_msg_size(&item->body), obstacle(link, ENVELOPE_REPLY) ?: "receiver is down",
-                      link->retry_after_ms ? link->retry_after_ms : 250);
+        undeliverable(self, link, &env, zmq_msg_size(&item->body),
+                      obstacle(link, ENVELOPE_REPLY) ?: "receiver is down");
     }
 }
 

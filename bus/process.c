@@ -19,7 +19,7 @@
 #include "bus/process_internal.h"
 #include "bus/run_dir.h"
 
-#define PROCESS_STOP_MS 10000U /* children have so long to end in order */
+#define PROCESS_STOP_MS 10000U /* each child has so long to end in order */
 #define PROCESS_KEEP_FDS_MAX 64U
 #define PROCESS_EXIT_CONFIG 78 /* EX_CONFIG: starting again cannot help */
 #define PROCESS_EXIT_GAVE_UP 1
@@ -41,16 +41,6 @@ static const struct supervisor_policy policy_killed = {
 static void host_start(struct hostling *host);
 
 /* --- the end ----------------------------------------------------------------------------- */
-
-static bool has_children(const struct process *self)
-{
-    for (size_t i = 0; i < self->hosts_n; i++) {
-        if (self->hosts[i].pid) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* Also for a handle whose start failed before it was made. */
 static void handle_close(void *arg)
@@ -113,8 +103,29 @@ static void children_signal(struct process *self, int number)
 
 static void on_stop_deadline(uv_timer_t *timer)
 {
-    log_warning("process_stop_forced", "after_ms=%u", PROCESS_STOP_MS);
-    children_signal(timer->data, SIGKILL);
+    struct hostling *host = ((struct process *)timer->data)->stopping;
+
+    log_warning("process_stop_forced", "host=%s after_ms=%u", host->host->name, PROCESS_STOP_MS);
+    if (host->pid) {
+        (void)kill(host->pid, SIGKILL); /* a child of ours, not yet waited for */
+    }
+}
+
+/* The last host of the list ends first, so that nobody loses whom it counts on. */
+static void stop_next(struct process *self)
+{
+    struct hostling *last = NULL;
+
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        last = self->hosts[i].pid ? &self->hosts[i] : last;
+    }
+    if (!last) {
+        everything_close(self);
+    } else if (last != self->stopping) {
+        self->stopping = last;
+        (void)kill(last->pid, SIGTERM); /* a child of ours, not yet waited for */
+        uv_timer_start(&self->stop_timer, on_stop_deadline, PROCESS_STOP_MS, 0);
+    }
 }
 
 void process_stop(struct process *self, int exit_code)
@@ -130,12 +141,7 @@ void process_stop(struct process *self, int exit_code)
     for (size_t i = 0; i < self->hosts_n; i++) {
         uv_timer_stop(&self->hosts[i].timer);
     }
-    if (!has_children(self)) {
-        everything_close(self);
-        return;
-    }
-    children_signal(self, SIGTERM);
-    uv_timer_start(&self->stop_timer, on_stop_deadline, PROCESS_STOP_MS, 0);
+    stop_next(self);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -289,9 +295,7 @@ static void host_died(struct hostling *host, int status)
     ready_close(host);
     uv_timer_stop(&host->timer);
     if (self->is_stopping) {
-        if (!has_children(self)) {
-            everything_close(self);
-        }
+        stop_next(self);
     } else if (!self->has_been_ready && WIFEXITED(status) && WEXITSTATUS(status) == PROCESS_EXIT_CONFIG) {
         process_stop(self, PROCESS_EXIT_CONFIG);
     } else {

@@ -55,6 +55,7 @@ struct process {
     struct tap_client *taps;
     struct tap_ask *tap_asks;
     uint64_t started_ms;
+    struct hostling *stopping; /* the one that is to end now */
     bool has_been_ready;
     bool is_stopping;
     int exit_code;

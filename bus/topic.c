@@ -116,7 +116,8 @@ static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq
         pub->lost += !is_droppable;
         pub->dropped += is_droppable;
         if (!is_droppable) {
-            dead_letter_report(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits");
+            dead_letter_report(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits",
+                               true);
         }
     }
     frame_close(frame);

@@ -162,6 +162,16 @@ def test_a_signal_restarts_every_host_behind_the_same_sockets(fresh_gateway):
     assert all(host["restarts"] == 0 for host in hosts(running)), "nothing has crashed"
 
 
+def test_a_start_and_a_stop_in_order_warn_of_nothing(fresh_gateway, topology):
+    running = fresh_gateway().start()
+    running.stop()
+    bad = (" warning ", " error ", '"level":"warn', '"level":"error', '"level":"fatal')
+    assert not [line for line in running.logs() if any(word in line for word in bad)]
+    if topology == "ipc":
+        # The host with the log was still there to write it down.
+        assert any("host_ended host=agents" in line for line in running.logs())
+
+
 def test_the_operator_stops_it(fresh_gateway):
     running = fresh_gateway().start()
     with Control(running) as control:
