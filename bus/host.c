@@ -11,218 +11,16 @@
 
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
-#include "bus/node.h"
-#include "bus/supervisor.h"
-#include "bus/wire.h"
+#include "bus/host_internal.h"
 
 #define HOST_START_WAIT_MS 500U /* for an awaited actor to be ready before the rest is started anyway */
-#define HOST_STOP_DEFAULT_MS 2000U
-
-/* One address this host is to run. */
-struct slot {
-    struct slot *next; /* in order of start */
-    struct host *host;
-    const struct actor_def *def;
-    char address[ACTOR_ADDRESS_MAX];
-    char *arg;      /* read by the thread; replaced only while it does not run */
-    char *next_arg; /* for the life after this one, or NULL */
-    char local[LINK_ENDPOINT_MAX];
-    char remote[LINK_ENDPOINT_MAX];
-    char node_endpoint[LINK_ENDPOINT_MAX];
-    zactor_t *thread; /* NULL: not running */
-    struct actor_stats stats;
-    struct supervisor_state policy;
-    uv_timer_t timer; /* back-off, or the wait for its end */
-    enum actor_life life;
-    uint32_t incarnation;
-    uint32_t retry_after_ms;
-    int last_fault;
-    char status[DIRECTORY_STATUS_MAX];
-    bool is_up;
-    bool is_wanted;   /* to be started again when it ends */
-    bool is_stopping; /* told to stop */
-    bool is_restart_asked;
-    bool is_initial; /* of the topology's list */
-    bool was_started;
-    bool was_ready;
-};
-
-struct host {
-    const struct host_opts *opts;
-    uv_loop_t loop;
-    struct node *node;
-    struct slot *slots;
-    struct slot *starting; /* the one whose readiness the rest waits for */
-    uv_timer_t start_timer;
-    uv_signal_t signals[3];
-    uv_async_t stop_async;
-    uint32_t endpoint_seq;
-    bool is_stopping;
-    bool is_reviving;  /* it stops only to be started again */
-    bool is_announced; /* on_ready was called */
-    bool has_hung;     /* an actor did not stop: the process must end without joining it */
-    int fault;
-};
 
 static _Atomic(struct host *) running_host;
 
 static void start_next(struct host *self);
 static void stop_next(struct host *self);
-static void slot_start(struct slot *slot);
 
-/* --- slots -------------------------------------------------------------------------------------- */
-
-static struct slot *slot_find(struct host *self, struct span address)
-{
-    struct slot *slot = self->slots;
-
-    while (slot && !span_is_text(address, slot->address)) {
-        slot = slot->next;
-    }
-    return slot;
-}
-
-static const struct actor_def *def_find(struct host *self, const char *name)
-{
-    const struct actor_def *const *def = self->opts->defs;
-
-    while (*def && strcmp((*def)->name, name) != 0) {
-        def++;
-    }
-    return *def;
-}
-
-static struct slot *slot_add(struct host *self, const char *address, const struct actor_def *def, const char *arg)
-{
-    struct slot **at = &self->slots;
-    struct slot *slot = mem_new(sizeof(*slot));
-
-    while (*at) {
-        at = &(*at)->next;
-    }
-    *at = slot;
-    slot->host = self;
-    slot->def = def;
-    slot->is_wanted = true;
-    (void)snprintf(slot->address, sizeof(slot->address), "%s", address);
-    slot->arg = mem_text(arg, strlen(arg));
-    /* Lives of an earlier process of this host have other numbers. */
-    slot->incarnation = self->opts->incarnation << 16;
-    supervisor_init(&slot->policy, clock_mono_ns() ^ (uintptr_t)slot);
-    (void)uv_timer_init(&self->loop, &slot->timer);
-    slot->timer.data = slot;
-    return slot;
-}
-
-/* Tells the directory how the slot is. */
-static void slot_tell(struct slot *slot)
-{
-    struct host *self = slot->host;
-    struct directory_entry entry = { .is_up = slot->is_up,
-                                     .life = slot->life,
-                                     .incarnation = slot->incarnation,
-                                     .retry_after_ms = slot->retry_after_ms };
-
-    (void)snprintf(entry.address, sizeof(entry.address), "%s", slot->address);
-    (void)snprintf(entry.host, sizeof(entry.host), "%s", self->opts->name);
-    (void)snprintf(entry.status, sizeof(entry.status), "%s", slot->status);
-    if (slot->is_up) {
-        (void)snprintf(entry.local, sizeof(entry.local), "%s", slot->local);
-        (void)snprintf(entry.endpoint, sizeof(entry.endpoint), "%s", slot->remote);
-    }
-    node_entry_set(self->node, &entry);
-}
-
-/* --- the actor's thread ------------------------------------------------------------------------------ */
-
-static void actor_thread(zsock_t *pipe, void *args)
-{
-    struct slot *slot = args; /* its texts do not change while the thread runs */
-    struct actor *actor = mem_new(sizeof(*actor));
-    struct actor_opts opts = {
-        .def = slot->def,
-        .address = slot->address,
-        .arg = slot->arg,
-        .incarnation = slot->incarnation,
-        .host = slot->host->opts->name,
-        .node_address = slot->node_endpoint + sizeof("inproc://node-") - 1,
-        .node_endpoint = slot->node_endpoint,
-        .endpoints = { slot->local, slot->remote[0] ? slot->remote : NULL },
-        .registry = slot->host->opts->registry,
-        .stats = &slot->stats,
-    };
-
-    (void)zsock_signal(pipe, 0); /* zactor_new waits for it */
-    int r = actor_open(actor, NULL, &opts);
-    if (r == 0) {
-        actor_serve(actor);
-    } else {
-        log_error("actor_start_failed", "actor=%s fault=\"%s\" at=%s", slot->address, fault_text(r), fault_place());
-        actor->fault = r;
-    }
-    actor_close(actor); /* tells the node as its last word */
-    free(actor);
-}
-
-static void slot_start(struct slot *slot)
-{
-    struct host *self = slot->host;
-
-    slot->incarnation++;
-    slot->was_started = true;
-    slot->is_stopping = false;
-    slot->status[0] = '\0';
-    (void)snprintf(slot->node_endpoint, sizeof(slot->node_endpoint), "inproc://node-host/%s", self->opts->name);
-    (void)snprintf(slot->local, sizeof(slot->local), "inproc://%.127s#%u", slot->address, slot->incarnation);
-    slot->remote[0] = '\0';
-    /* The supervising process is one that may want to reach it. */
-    if (self->opts->run_dir && (self->opts->topology->hosts_n > 1 || self->opts->has_supervisor)) {
-        (void)snprintf(slot->remote, sizeof(slot->remote), "ipc://%.100s/%s-%u-%u.sock", self->opts->run_dir,
-                       self->opts->name, self->opts->incarnation, ++self->endpoint_seq);
-    }
-    slot->life = ACTOR_LIFE_STARTING;
-    slot->thread = zactor_new(actor_thread, slot);
-    if (!slot->thread) {
-        self->fault = FAULT(-EAGAIN);
-        log_error("thread_failed", "actor=%s", slot->address);
-        host_stop();
-    }
-}
-
-/* --- ends and restarts ---------------------------------------------------------------------------------- */
-
-static void on_backoff_over(uv_timer_t *timer)
-{
-    struct slot *slot = timer->data;
-
-    if (!slot->host->is_stopping && slot->is_wanted && !slot->thread) {
-        slot_start(slot);
-    }
-}
-
-/* An unasked end: the policy decides. */
-static void slot_recover(struct slot *slot)
-{
-    uint32_t delay_ms = 0;
-
-    if (supervisor_on_exit(&slot->policy, &supervisor_policy_default, clock_mono_ms(), &delay_ms) ==
-        SUPERVISOR_GAVE_UP) {
-        slot->life = ACTOR_LIFE_GAVE_UP;
-        slot->retry_after_ms = 0;
-        slot_tell(slot);
-        log_error("actor_gave_up", "actor=%s restarts=%u fault=\"%s\"", slot->address, slot->policy.restarts,
-                  fault_text(slot->last_fault));
-        return;
-    }
-    slot->life = ACTOR_LIFE_BACKOFF;
-    slot->retry_after_ms = delay_ms + 50;
-    slot_tell(slot);
-    log_warning("actor_restart", "actor=%s delay_ms=%u fault=\"%s\"", slot->address, delay_ms,
-                slot->last_fault ? fault_text(slot->last_fault) : "ended unasked");
-    (void)uv_timer_start(&slot->timer, on_backoff_over, delay_ms, 0); /* fails only without a callback */
-}
-
-static void slot_remove(struct slot *slot);
+/* --- ends and restarts ----------------------------------------------------------------------- */
 
 static void on_exit_word(void *arg, struct span address, int fault, struct span place)
 {
@@ -263,41 +61,6 @@ static void on_exit_word(void *arg, struct span address, int fault, struct span 
     }
 }
 
-static void on_hung(uv_timer_t *timer)
-{
-    struct slot *slot = timer->data;
-
-    log_error("actor_hung", "actor=%s why=\"did not stop in time\"", slot->address);
-    slot->host->has_hung = true;
-    if (slot->host->is_stopping) {
-        _exit(EXIT_FAILURE); /* a thread cannot be ended from outside; the process can */
-    }
-}
-
-static void stop_word_send(struct slot *slot)
-{
-    struct pack pack;
-
-    pack_init(&pack, 64);
-    pack_map_begin(&pack);
-    pack_kv_bool(&pack, "restart", slot->is_restart_asked || slot->host->is_reviving);
-    pack_map_end(&pack);
-    (void)actor_cast_span(node_actor(slot->host->node), slot->address, &wire_stop, pack_span(&pack), NULL);
-    pack_deinit(&pack);
-}
-
-static void slot_stop(struct slot *slot)
-{
-    if (!slot->thread || slot->is_stopping) {
-        return;
-    }
-    slot->is_stopping = true;
-    if (slot->is_up) { /* else its mailbox is not bound yet; on_state sends the word */
-        stop_word_send(slot);
-    }
-    (void)uv_timer_start(&slot->timer, on_hung, slot->def->stop_ms ? slot->def->stop_ms : HOST_STOP_DEFAULT_MS, 0);
-}
-
 static void on_state(void *arg, struct span address, struct span life, struct span status)
 {
     struct host *self = arg;
@@ -320,14 +83,14 @@ static void on_state(void *arg, struct span address, struct span life, struct sp
     }
     slot_tell(slot);
     if (slot->is_stopping && span_is_text(life, "starting")) {
-        stop_word_send(slot);
+        slot_stop_word(slot);
     }
     if (slot->life == ACTOR_LIFE_READY && (self->starting == slot || !self->starting)) {
         start_next(self); /* or, when all have been started, sees whether all are ready */
     }
 }
 
-/* --- start and stop in order -------------------------------------------------------------------------------- */
+/* --- start and stop in order ----------------------------------------------------------------- */
 
 static void announce_if_ready(struct host *self)
 {
@@ -456,131 +219,7 @@ void host_stop(void)
     }
 }
 
-/* --- what the node is asked for ---------------------------------------------------------------------------------- */
-
-static void on_slot_timer_closed(uv_handle_t *handle)
-{
-    struct slot *slot = handle->data;
-
-    free(slot->arg);
-    free(slot->next_arg);
-    free(slot);
-}
-
-static void slot_remove(struct slot *slot)
-{
-    struct slot **at = &slot->host->slots;
-
-    while (*at != slot) {
-        at = &(*at)->next;
-    }
-    *at = slot->next;
-    uv_close((uv_handle_t *)&slot->timer, on_slot_timer_closed);
-}
-
-static bool on_spawn(void *arg, const char *address, const char *def_name, const char *spawn_arg)
-{
-    struct host *self = arg;
-    const struct actor_def *def = def_find(self, def_name);
-    struct slot *slot = slot_find(self, span_from(address));
-
-    if (!def || self->is_stopping) {
-        log_error("spawn_refused", "actor=%s def=%s why=\"%s\"", address, def_name,
-                  def ? "the host is stopping" : "this program has no such definition");
-        return false;
-    }
-    if (!slot) {
-        slot_start(slot_add(self, address, def, spawn_arg));
-        return true;
-    }
-    slot->is_wanted = true;
-    if (strcmp(slot->arg, spawn_arg) == 0 && slot->thread && !slot->is_stopping) {
-        return true;
-    }
-    if (slot->thread) { /* starts again with the new argument when it has ended */
-        free(slot->next_arg);
-        slot->next_arg = mem_text(spawn_arg, strlen(spawn_arg));
-        slot->is_restart_asked = true;
-        slot_stop(slot);
-        return true;
-    }
-    free(slot->arg);
-    slot->arg = mem_text(spawn_arg, strlen(spawn_arg));
-    supervisor_reset(&slot->policy);
-    slot_start(slot);
-    return true;
-}
-
-static void on_despawn(void *arg, const char *address)
-{
-    struct slot *slot = slot_find(arg, span_from(address));
-
-    if (!slot) {
-        return;
-    }
-    slot->is_wanted = false;
-    if (slot->thread) {
-        slot_stop(slot);
-    } else {
-        slot->life = ACTOR_LIFE_STOPPED;
-        slot_tell(slot);
-        slot_remove(slot);
-    }
-}
-
-static bool on_restart(void *arg, const char *address)
-{
-    struct slot *slot = slot_find(arg, span_from(address));
-
-    if (!slot) {
-        return false;
-    }
-    supervisor_reset(&slot->policy);
-    if (slot->thread) {
-        slot->is_restart_asked = true;
-        slot_stop(slot);
-    } else {
-        (void)uv_timer_stop(&slot->timer);
-        slot_start(slot);
-    }
-    return true;
-}
-
-static void on_actors(void *arg, struct pack *pack)
-{
-    struct host *self = arg;
-
-    for (struct slot *slot = self->slots; slot; slot = slot->next) {
-        const struct actor_stats *stats = &slot->stats;
-
-        pack_map_begin(pack);
-        pack_kv_text(pack, "address", slot->address);
-        pack_kv_text(pack, "def", slot->def->name);
-        pack_kv_text(pack, "life", actor_life_name(slot->life));
-        pack_kv_text(pack, "status", slot->status);
-        pack_kv_u64(pack, "incarnation", slot->incarnation & 0xffff);
-        pack_kv_u64(pack, "restarts", slot->policy.restarts);
-        pack_kv_text(pack, "lastFault", slot->last_fault ? fault_text(slot->last_fault) : "");
-        pack_kv_u64(pack, "mailboxMsgs", atomic_load(&stats->mailbox_msgs));
-        pack_kv_u64(pack, "mailboxMsgsMax", slot->def->mailbox_msgs ? slot->def->mailbox_msgs : MAILBOX_MSGS_DEFAULT);
-        pack_kv_u64(pack, "mailboxBytes", atomic_load(&stats->mailbox_bytes));
-        pack_kv_u64(pack, "mailboxBytesMax",
-                    slot->def->mailbox_bytes ? slot->def->mailbox_bytes : MAILBOX_BYTES_DEFAULT);
-        pack_kv_u64(pack, "msgsIn", atomic_load(&stats->msgs_in));
-        pack_kv_u64(pack, "msgsOut", atomic_load(&stats->msgs_out));
-        pack_kv_u64(pack, "bytesIn", atomic_load(&stats->bytes_in));
-        pack_kv_u64(pack, "bytesOut", atomic_load(&stats->bytes_out));
-        pack_kv_u64(pack, "deadLetters", atomic_load(&stats->dead_letters));
-        pack_kv_u64(pack, "refused", atomic_load(&stats->refused));
-        pack_kv_u64(pack, "eventsLost", atomic_load(&stats->events_lost));
-        pack_kv_u64(pack, "eventsDropped", atomic_load(&stats->events_dropped));
-        pack_kv_u64(pack, "callsOpen", atomic_load(&stats->calls_open));
-        pack_map_end(pack);
-    }
-}
-
-/* --- running
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- running --------------------------------------------------------------------------------- */
 
 static int initial_slots_add(struct host *self)
 {
@@ -598,7 +237,7 @@ static int initial_slots_add(struct host *self)
             continue; /* a place for later spawns */
         }
         const char *def_name = self->opts->def_of(address, &arg);
-        const struct actor_def *def = def_name ? def_find(self, def_name) : NULL;
+        const struct actor_def *def = def_name ? host_ops_def(self, def_name) : NULL;
         if (!def) {
             log_error("actor_unknown", "actor=%s why=\"this program has no definition for it\"", address);
             return FAULT(-ENOENT);
@@ -645,12 +284,12 @@ static int node_start(struct host *self)
         .registry = self->opts->registry,
         .has_supervisor = self->opts->has_supervisor,
         .arg = self,
-        .on_spawn = on_spawn,
-        .on_despawn = on_despawn,
-        .on_restart = on_restart,
+        .on_spawn = host_ops_spawn,
+        .on_despawn = host_ops_despawn,
+        .on_restart = host_ops_restart,
         .on_state = on_state,
         .on_exit = on_exit_word,
-        .on_actors = on_actors,
+        .on_actors = host_ops_actors,
         .on_stop = on_stop_word,
     };
 

@@ -1,0 +1,83 @@
+/*
+ * host_internal: one process full of actors as its parts see it: host.c starts and stops
+ * all in order, slot.c keeps one of them alive, host_ops.c does what the node is asked
+ * for. Only they include this.
+ */
+#ifndef BUS_HOST_INTERNAL_H
+#define BUS_HOST_INTERNAL_H
+
+#include "bus/host.h"
+#include "bus/node.h"
+#include "bus/supervisor.h"
+
+/* One address this host is to run. */
+struct slot {
+    struct slot *next; /* in order of start */
+    struct host *host;
+    const struct actor_def *def;
+    char address[ACTOR_ADDRESS_MAX];
+    char *arg;      /* read by the thread; replaced only while it does not run */
+    char *next_arg; /* for the life after this one, or NULL */
+    char local[LINK_ENDPOINT_MAX];
+    char remote[LINK_ENDPOINT_MAX];
+    char node_endpoint[LINK_ENDPOINT_MAX];
+    zactor_t *thread; /* NULL: not running */
+    struct actor_stats stats;
+    struct supervisor_state policy;
+    uv_timer_t timer; /* back-off, or the wait for its end */
+    enum actor_life life;
+    uint32_t incarnation;
+    uint32_t retry_after_ms;
+    int last_fault;
+    char status[DIRECTORY_STATUS_MAX];
+    bool is_up;
+    bool is_wanted;   /* to be started again when it ends */
+    bool is_stopping; /* told to stop */
+    bool is_restart_asked;
+    bool is_initial; /* of the topology's list */
+    bool was_started;
+    bool was_ready;
+};
+
+struct host {
+    const struct host_opts *opts;
+    uv_loop_t loop;
+    struct node *node;
+    struct slot *slots;
+    struct slot *starting; /* the one whose readiness the rest waits for */
+    uv_timer_t start_timer;
+    uv_signal_t signals[3];
+    uv_async_t stop_async;
+    uint32_t endpoint_seq;
+    bool is_stopping;
+    bool is_reviving;  /* it stops only to be started again */
+    bool is_announced; /* on_ready was called */
+    bool has_hung;     /* an actor did not stop: the process must end without joining it */
+    int fault;
+};
+
+/* --- slot.c -------------------------------------------------------------------------------- */
+
+struct slot *slot_find(struct host *self, struct span address);
+struct slot *slot_add(struct host *self, const char *address, const struct actor_def *def, const char *arg);
+/* Forgets one whose actor has ended. */
+void slot_remove(struct slot *slot);
+/* Tells the directory how it is. */
+void slot_tell(struct slot *slot);
+void slot_start(struct slot *slot);
+/* Its actor has ended unasked: the policy decides. */
+void slot_recover(struct slot *slot);
+/* Asks it to stop; a process whose actor does not obey ends, if all are to. */
+void slot_stop(struct slot *slot);
+void slot_stop_word(struct slot *slot);
+
+/* --- host_ops.c ------------------------------------------------------------------------------ */
+
+/* NULL when this program has none of that name. */
+const struct actor_def *host_ops_def(struct host *self, const char *name);
+bool host_ops_spawn(void *arg, const char *address, const char *def_name, const char *spawn_arg);
+void host_ops_despawn(void *arg, const char *address);
+bool host_ops_restart(void *arg, const char *address);
+void host_ops_actors(void *arg, struct pack *pack);
+
+#endif
