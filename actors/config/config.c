@@ -34,27 +34,15 @@ struct config {
 
 /* --- loading ------------------------------------------------------------------------------- */
 
-/* Builds a snapshot from one file; an absent file is an empty config. */
+/* Builds a snapshot from one file and what it includes; an absent file is an empty config. */
 static int file_load(const struct config *self, const char *path, struct snapshot *ret_snapshot,
                      struct config_error *error)
 {
     struct snapshot_opts opts = { .path = path, .state_dir = self->state_dir, .lookup = config_lookup_process() };
     struct snapshot built;
-    struct text_buf text = { 0 };
-    int r = config_file_read(path, &text, error);
 
-    if (r == CONFIG_FILE_E_ABSENT) {
-        text_buf_deinit(&text);
-        r = 0;
-    } else if (!r) {
-        r = text_buf_reserve(&text, 1); /* an empty file is not the same as none */
-    }
-    if (r) {
-        text_buf_deinit(&text);
-        return r > 0 ? SNAPSHOT_E_REFUSED : r;
-    }
     snapshot_init(&built);
-    r = snapshot_build(&built, &text, &opts, error);
+    int r = snapshot_load(&built, &opts, error);
     if (r) {
         snapshot_deinit(&built);
         return r;
@@ -74,8 +62,9 @@ static void snapshot_put(struct config *self, struct snapshot *fresh)
 /* The copy is a convenience for a bad day: without it (full disk) today goes on. */
 static void last_good_keep(struct config *self, struct actor *actor)
 {
-    struct span text = { self->snapshot.text.data, self->snapshot.text.len };
-    int fault = self->snapshot.is_file_present ? last_good_write(self->path, text) : 0;
+    int fault = self->snapshot.document.is_present
+                    ? last_good_write(self->path, config_document_text(&self->snapshot.document))
+                    : 0;
     char status[160];
 
     if (fault) {
@@ -100,7 +89,7 @@ static int first_load(struct config *self, struct actor *actor)
         return r;
     }
     actor_status(actor, self->issue.text);
-    if (!last_good_path(self->path, spare) || file_load(self, spare, &fresh, &ignored) || !fresh.is_file_present) {
+    if (!last_good_path(self->path, spare) || file_load(self, spare, &fresh, &ignored) || !fresh.document.is_present) {
         log_error("config_unusable", "reason=\"%s\"", self->issue.text); /* the only place that can say why */
         return FAULT(-EINVAL);
     }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "actors/config/merge.h"
+#include "schema/base/config_merge.h"
 #include "actors/config/models.h"
 #include "actors/config/secrets.h"
 #include "bus/base/cleanup.h"
@@ -24,8 +24,7 @@ static const char defaults_text[] =
 void snapshot_init(struct snapshot *self)
 {
     *self = (struct snapshot){ 0 };
-    pack_init(&self->source, 0);
-    pack_init(&self->resolved, 0);
+    config_document_init(&self->document);
     pack_init(&self->effective, 0);
     pack_init(&self->unresolved, 0);
 }
@@ -40,14 +39,9 @@ static void wipe(struct pack *pack)
 
 void snapshot_deinit(struct snapshot *self)
 {
-    wipe(&self->source);
-    wipe(&self->resolved);
+    config_document_deinit(&self->document);
     wipe(&self->effective);
     wipe(&self->unresolved);
-    if (self->text.data) {
-        mem_wipe(self->text.data, self->text.cap);
-    }
-    text_buf_deinit(&self->text);
 }
 
 /* What flags and environment say, and what the gateway section means in plain values. */
@@ -104,7 +98,7 @@ static int defaults_pack(const struct snapshot_opts *opts, struct pack *out)
     pack_map_end(&places);
     pack_map_end(&places);
     pack_map_end(&places);
-    merge_pack(pack_span(&plain), pack_span(&places), out);
+    config_merge(pack_span(&plain), pack_span(&places), out);
     return pack_error(out);
 }
 
@@ -125,56 +119,50 @@ static int effective_build(struct snapshot *self, const struct gateway_config *g
         return fault;
     }
     pack_array_begin(&self->unresolved);
-    secrets_resolve(pack_span(&self->resolved), opts->lookup, &plain, &self->unresolved);
+    secrets_resolve(pack_span(&self->document.resolved), opts->lookup, &plain, &self->unresolved);
     pack_array_end(&self->unresolved);
-    merge_pack(pack_span(&defaults), pack_span(&plain), &based);
-    overrides_pack(gateway, pack_span(&self->resolved), &overrides);
+    config_merge(pack_span(&defaults), pack_span(&plain), &based);
+    overrides_pack(gateway, pack_span(&self->document.resolved), &overrides);
     if (pack_error(&plain) || pack_error(&based) || pack_error(&overrides)) {
         return pack_error(&based) ? pack_error(&based) : pack_error(&overrides);
     }
-    merge_pack(pack_span(&based), pack_span(&overrides), &self->effective);
+    config_merge(pack_span(&based), pack_span(&overrides), &self->effective);
     fault = pack_error(&self->effective);
     return fault ? fault : pack_error(&self->unresolved);
 }
 
-static int text_parse(struct snapshot *self, const struct snapshot_opts *opts, struct config_error *error)
+/* The document is read; what follows needs no file. */
+static int finish(struct snapshot *self, const struct snapshot_opts *opts, struct config_error *error)
 {
-    struct span text = { self->text.data, self->text.len };
+    struct gateway_overrides overrides = gateway_overrides_from(opts->lookup);
+    CLEANUP(gateway_config_deinit) struct gateway_config gateway = { 0 };
+    struct span doc = pack_span(&self->document.resolved);
+    int r = config_check(doc, error);
 
-    if (!self->is_file_present) {
-        pack_map_begin(&self->source);
-        pack_map_end(&self->source);
-        return pack_error(&self->source);
+    if (!r) {
+        r = gateway_config_resolve(doc, &overrides, opts->lookup, &gateway, error);
     }
-    int r = config_file_hash(text, self->hash);
-    return r ? r : config_file_parse(text, opts->path, &self->source, error);
+    if (!r) {
+        r = gateway_config_guard(&gateway, doc, &overrides, error);
+    }
+    if (r > 0) {
+        config_document_locate(&self->document, error);
+        return SNAPSHOT_E_REFUSED;
+    }
+    return r ? r : effective_build(self, &gateway, opts);
+}
+
+int snapshot_load(struct snapshot *self, const struct snapshot_opts *opts, struct config_error *error)
+{
+    int r = config_document_load(&self->document, opts->path, opts->lookup, error);
+
+    return r ? r > 0 ? SNAPSHOT_E_REFUSED : r : finish(self, opts, error);
 }
 
 int snapshot_build(struct snapshot *self, struct text_buf *text, const struct snapshot_opts *opts,
                    struct config_error *error)
 {
-    struct gateway_overrides overrides = gateway_overrides_from(opts->lookup);
-    struct gateway_config gateway = { 0 };
+    int r = config_document_build(&self->document, opts->path, text, opts->lookup, error);
 
-    self->is_file_present = text->data != NULL;
-    self->text = *text;
-    *text = (struct text_buf){ 0 };
-    int r = text_parse(self, opts, error);
-    if (!r) {
-        r = config_env_substitute(pack_span(&self->source), opts->lookup, &self->resolved, error);
-    }
-    if (!r) {
-        r = config_check(pack_span(&self->resolved), error);
-    }
-    if (!r) {
-        r = gateway_config_resolve(pack_span(&self->resolved), &overrides, opts->lookup, &gateway, error);
-    }
-    if (!r) {
-        r = gateway_config_guard(&gateway, pack_span(&self->resolved), &overrides, error);
-    }
-    if (!r) {
-        r = effective_build(self, &gateway, opts);
-    }
-    gateway_config_deinit(&gateway);
-    return r > 0 ? SNAPSHOT_E_REFUSED : r;
+    return r ? r > 0 ? SNAPSHOT_E_REFUSED : r : finish(self, opts, error);
 }

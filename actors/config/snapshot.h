@@ -1,6 +1,6 @@
 /*
- * snapshot: one version of the config, from the text of the file to what is in force.
- * Pure; the caller brings the text and the environment.
+ * snapshot: one version of the config, from the files to what is in force. The caller
+ * brings the environment.
  */
 #ifndef ACTORS_CONFIG_SNAPSHOT_H
 #define ACTORS_CONFIG_SNAPSHOT_H
@@ -10,15 +10,12 @@
 #include "bus/base/span.h"
 #include "bus/pack.h"
 #include "schema/base/config_env.h"
+#include "schema/base/config_document.h"
 #include "schema/base/config_file.h"
 #include "schema/base/gateway_config.h"
 
 struct snapshot {
-    bool is_file_present;
-    char hash[CONFIG_FILE_HASH_LEN]; /* of the text; empty without a file */
-    struct text_buf text;            /* the file as it is */
-    struct pack source;              /* as written */
-    struct pack resolved;            /* with ${NAME} replaced */
+    struct config_document document; /* as written, and with ${NAME} replaced */
     struct pack effective;           /* with secrets, defaults and overrides: what config_read reads */
     struct pack unresolved;          /* packed array: paths of references that lead nowhere */
 };
@@ -37,9 +34,11 @@ void snapshot_init(struct snapshot *self);
 /* Wipes secrets. */
 void snapshot_deinit(struct snapshot *self);
 /*
- * Builds from `text` (taken over; data NULL: there is no file). On anything but 0 `self`
- * must only be deinitialized.
+ * Reads the file at `opts->path` and all it includes; an absent one is an empty config. On
+ * anything but 0 `self` must only be looked at for the files it read, and deinitialized.
  */
+int snapshot_load(struct snapshot *self, const struct snapshot_opts *opts, struct config_error *error);
+/* The same from a text (taken over) instead of the file. */
 int snapshot_build(struct snapshot *self, struct text_buf *text, const struct snapshot_opts *opts,
                    struct config_error *error);
 

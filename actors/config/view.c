@@ -36,18 +36,18 @@ void view_pack(const struct snapshot *snapshot, const char *path, const char *is
     pack_init(&source, 0);
     pack_init(&resolved, 0);
     pack_init(&effective, 0);
-    bool has_secrets = redact_pack(pack_span(&snapshot->source), &source);
-    redact_pack(pack_span(&snapshot->resolved), &resolved);
+    bool has_secrets = redact_pack(pack_span(&snapshot->document.source), &source);
+    redact_pack(pack_span(&snapshot->document.resolved), &resolved);
     redact_pack(pack_span(&snapshot->effective), &effective);
 
     pack_map_begin(out);
     pack_kv_text(out, "path", path);
-    pack_kv_bool(out, "exists", snapshot->is_file_present);
+    pack_kv_bool(out, "exists", snapshot->document.is_present);
     pack_key(out, "raw");
-    if (has_secrets || !snapshot->is_file_present) {
+    if (has_secrets || !snapshot->document.is_present) {
         pack_nil(out); /* a text cannot be redacted without losing its comments */
     } else {
-        pack_str(out, (struct span){ snapshot->text.data, snapshot->text.len });
+        pack_str(out, config_document_text(&snapshot->document));
     }
     pack_kv_raw(out, "parsed", pack_span(&source));
     pack_kv_raw(out, "sourceConfig", pack_span(&source));
@@ -55,8 +55,8 @@ void view_pack(const struct snapshot *snapshot, const char *path, const char *is
     pack_kv_bool(out, "valid", !*issue);
     pack_kv_raw(out, "runtimeConfig", pack_span(&effective));
     pack_kv_raw(out, "config", pack_span(&effective));
-    if (snapshot->is_file_present) {
-        pack_kv_text(out, "hash", snapshot->hash);
+    if (snapshot->document.is_present) {
+        pack_kv_text(out, "hash", snapshot->document.hash);
     }
     pack_key(out, "issues");
     pack_array_begin(out);

@@ -8,6 +8,7 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_help.h"
 #include "edge/cli/cli_out.h"
+#include "schema/base/dotenv.h"
 
 bool cli_given(const struct cli *cli, const char *name)
 {
@@ -65,6 +66,10 @@ static int environment_prepare(struct cli *cli)
         return CLI_EXIT_USAGE;
     }
     r = r ? r : cli_paths_export(&cli->paths);
+    if (r == 0) {
+        dotenv_load(".", false);
+        dotenv_load(cli->paths.state_dir, true);
+    }
     if (r == 0 && cli_text(cli, "log-level") && setenv("OPENCLAW_LOG_LEVEL", cli_text(cli, "log-level"), 1)) {
         r = FAULT(-errno);
     }

@@ -8,6 +8,7 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
+#include "schema/base/config_sources.h"
 
 static const char *env_text(const char *name)
 {
@@ -31,7 +32,7 @@ static struct gateway_overrides overrides_choose(const struct cli *cli)
 /* Only these sections say where a gateway is and how to get in; "env" serves their variables. */
 static void sections_keep(struct span raw, struct pack *out)
 {
-    static const char *const names[] = { "env", "gateway", "logging", "$include" };
+    static const char *const names[] = { "env", "gateway", "logging" };
 
     pack_map_begin(out);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -82,16 +83,13 @@ static int substitute(struct span raw, struct pack *doc, struct cli_target *targ
 static void config_read(const struct cli *cli, const struct gateway_overrides *overrides, struct pack *doc,
                         struct cli_target *target)
 {
-    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    CLEANUP(config_sources_deinit) struct config_sources sources = { 0 };
     struct config_error error = { "" };
     struct pack raw;
-    int r = config_file_read(cli->paths.config_path, &text, &error);
 
     pack_init(&raw, 0);
-    target->has_config = r != CONFIG_FILE_E_ABSENT;
-    if (r == 0) {
-        r = config_file_parse((struct span){ text.data, text.len }, cli->paths.config_path, &raw, &error);
-    }
+    int r = config_sources_load(cli->paths.config_path, config_lookup_process(), &sources, &raw, &error);
+    target->has_config = r != CONFIG_SOURCES_E_ABSENT;
     if (r == 0) {
         r = substitute(pack_span(&raw), doc, target, &error);
     }
@@ -105,7 +103,6 @@ static void config_read(const struct cli *cli, const struct gateway_overrides *o
     if (r > 0 && !target->config_problem[0]) {
         (void)snprintf(target->config_problem, sizeof(target->config_problem), "%s", error.text);
     }
-    mem_wipe(text.data, text.len);
     mem_wipe(raw.data, raw.len);
     pack_deinit(&raw);
 }

@@ -81,11 +81,10 @@ int config_file_read(const char *path, struct text_buf *text, struct config_erro
     return 0;
 }
 
-int config_file_parse(struct span text, const char *path, struct pack *out, struct config_error *error)
+int config_file_parse_value(struct span text, const char *path, struct pack *out, struct config_error *error)
 {
     struct json_opts opts = { .depth_max = CONFIG_FILE_DEPTH_MAX, .json5 = true };
     struct json_error where = { 0 };
-    size_t start = out->len;
     int r = json_to_pack(text, &opts, out, &where);
 
     if (r < 0) {
@@ -101,11 +100,16 @@ int config_file_parse(struct span text, const char *path, struct pack *out, stru
                  where.expected);
         return CONFIG_FILE_E_REFUSED;
     }
-    struct span doc = { out->data + start, out->len - start };
-    if (value_kind_of(doc) != VALUE_MAP) {
-        return refuse(error, path, "the outermost value must be an object");
-    }
     return 0;
+}
+
+int config_file_parse(struct span text, const char *path, struct pack *out, struct config_error *error)
+{
+    size_t start = out->len;
+    int r = config_file_parse_value(text, path, out, error);
+    struct span doc = { out->data + start, out->len - start };
+
+    return r || value_kind_of(doc) == VALUE_MAP ? r : refuse(error, path, "the outermost value must be an object");
 }
 
 int config_file_hash(struct span text, char ret_hash[CONFIG_FILE_HASH_LEN])

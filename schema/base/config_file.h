@@ -32,6 +32,9 @@ int config_file_read(const char *path, struct text_buf *text, struct config_erro
 /* Appends the text as one msgpack map; `path` only names the file in errors. */
 int config_file_parse(struct span text, const char *path, struct pack *out, struct config_error *error);
 
+/* The same for a file that may hold any value. */
+int config_file_parse_value(struct span text, const char *path, struct pack *out, struct config_error *error);
+
 /* SHA-256 of the raw text in lowercase hex: the `hash` that config methods compare. */
 int config_file_hash(struct span text, char ret_hash[CONFIG_FILE_HASH_LEN]);
 

@@ -14,6 +14,7 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_check.h"
+#include "schema/base/config_document.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -222,11 +223,8 @@ static int auth_resolve(struct span auth, const struct gateway_overrides *overri
 }
 
 /* Things that would be unsafe or surprising to pass over in silence. */
-static int unsupported_refuse(struct span doc, struct span gateway, struct config_error *error)
+static int unsupported_refuse(struct span gateway, struct config_error *error)
 {
-    if (value_get(doc, "$include").len) {
-        return refuse(error, "$include is not supported by this version: put the included keys into the file");
-    }
     if (value_bool(value_path(gateway, "tls.enabled"), false)) {
         return refuse(error, "gateway.tls.enabled is not supported by this version: put a TLS proxy in front, or "
                              "turn it off");
@@ -244,7 +242,7 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
         return refuse(error, "gateway must be an object");
     }
     self.is_mode_local = span_is_text(value_str(value_get(gateway, "mode"), NOTHING), "local");
-    int r = unsupported_refuse(doc, gateway, error);
+    int r = unsupported_refuse(gateway, error);
     if (!r) {
         r = port_resolve(gateway, overrides, &self, error);
     }
@@ -326,58 +324,37 @@ static int tailnet_find(struct gateway_config *self, struct config_error *error)
                                     "(100.64.0.0/10)");
 }
 
-/* `doc` receives the substituted document; stays empty when there is no file. */
-static int document_load(const char *path, struct config_lookup lookup, struct pack *doc, struct config_error *error)
-{
-    struct text_buf text = { 0 };
-    struct pack parsed;
-
-    pack_init(&parsed, 0);
-    int r = config_file_read(path, &text, error);
-    bool is_absent = r == CONFIG_FILE_E_ABSENT; /* the outcomes of the steps below share its number */
-    if (!r) {
-        r = config_file_parse((struct span){ text.data, text.len }, path, &parsed, error);
-    }
-    if (!r) {
-        r = config_env_substitute(pack_span(&parsed), lookup, doc, error);
-    }
-    if (text.data) {
-        mem_wipe(text.data, text.len);
-    }
-    text_buf_deinit(&text);
-    pack_deinit(&parsed);
-    if (is_absent) {
-        return 0;
-    }
-    return r > 0 ? GATEWAY_CONFIG_E_REFUSED : r;
-}
-
 static int load(const char *path, const struct gateway_overrides *overrides, bool is_guarded,
                 struct gateway_config *ret_config, struct config_error *error)
 {
+    CLEANUP(config_document_deinit) struct config_document document;
+    CLEANUP(gateway_config_deinit) struct gateway_config self = { 0 };
     struct config_lookup lookup = config_lookup_process();
-    struct gateway_config self = { 0 };
-    struct pack doc;
 
-    pack_init(&doc, 0);
-    int r = document_load(path, lookup, &doc, error);
-    if (!r && is_guarded && config_check(pack_span(&doc), error)) {
+    config_document_init(&document);
+    int r = config_document_load(&document, path, lookup, error);
+    if (r) {
+        return r > 0 ? GATEWAY_CONFIG_E_REFUSED : r;
+    }
+    struct span doc = document.is_present ? pack_span(&document.resolved) : NOTHING;
+    if (is_guarded && config_check(doc, error)) {
         r = GATEWAY_CONFIG_E_REFUSED;
     }
     if (!r) {
-        r = gateway_config_resolve(pack_span(&doc), overrides, lookup, &self, error);
+        r = gateway_config_resolve(doc, overrides, lookup, &self, error);
     }
     if (!r && is_guarded && self.bind == GATEWAY_BIND_TAILNET) {
         r = tailnet_find(&self, error);
     }
     if (!r && is_guarded) {
-        r = gateway_config_guard(&self, pack_span(&doc), overrides, error);
+        r = gateway_config_guard(&self, doc, overrides, error);
+    }
+    if (r > 0) {
+        config_document_locate(&document, error);
     }
     if (!r || r == GATEWAY_CONFIG_E_NO_SECRET) {
         *ret_config = self;
     }
-    gateway_config_deinit(&self);
-    pack_deinit(&doc);
     return r;
 }
 

@@ -101,3 +101,38 @@ def test_the_dev_profile_is_found_where_it_listens(alone, given):
         process.terminate()
         assert process.wait(15) == 0
     assert found.returncode == 0 and json.loads(found.stdout)["ok"], found.stderr
+
+
+def test_a_config_may_be_spread_over_files(alone):
+    with open(os.path.join(alone.state_dir, "auth.json5"), "w", encoding="utf-8") as file:
+        file.write("// the secret\n{ mode: 'token', token: '${OF_THE_STATE}-${OF_THE_PROJECT}', }")
+    with open(os.path.join(alone.state_dir, ".env"), "w", encoding="utf-8") as file:
+        file.write("OF_THE_STATE=one\nOF_THE_PROJECT=too late\n")
+    project = os.path.join(alone.state_dir, "project")
+    os.mkdir(project)
+    with open(os.path.join(project, ".env"), "w", encoding="utf-8") as file:
+        file.write("OF_THE_PROJECT='two' # of this directory\nOPENCLAW_GATEWAY_TOKEN=planted\n")
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write("{ gateway: { mode: 'local', auth: { $include: './auth.json5' } } }")
+    command = alone.command
+    alone.command = lambda *words: ["/usr/bin/env", "-C", project, *command(*words)]
+    alone.start()
+    alone.command = command
+    with Client(alone.port, "one-two") as client:
+        assert client.call("config.get")["parsed"]["gateway"]["auth"]["token"] == "__OPENCLAW_REDACTED__"
+    with pytest.raises(CallError):
+        Client(alone.port, "planted")
+    assert any("dotenv_left_out" in line and "OPENCLAW_GATEWAY_TOKEN" in line for line in alone.logs())
+
+
+def test_a_refusal_names_file_and_line(alone):
+    with open(os.path.join(alone.state_dir, "log.json5"), "w", encoding="utf-8") as file:
+        file.write("{\n  level: 'loud' }")
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write("{ gateway: { mode: 'local' },\n  logging: { $include: 'log.json5' } }")
+    done = alone.cli("gateway", "run", "--port", "0")
+    assert done.returncode == 78 and "log.json5:2:3: logging.level is \"loud\"" in done.stderr, done.stderr
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write("{ gateway: { mode: 'local' },\n  logging: { $include: '/etc/passwd' } }")
+    done = alone.cli("gateway", "run", "--port", "0")
+    assert done.returncode == 78 and "openclaw.json:2:3" in done.stderr and "INCLUDE_ROOTS" in done.stderr, done.stderr

@@ -43,7 +43,7 @@ static void show(const struct snapshot *snapshot)
     models_list_pack(pack_span(&snapshot->effective), &out);
     is_whole(&out);
     pack_reset(&out);
-    diff_pack(pack_span(&snapshot->source), pack_span(&snapshot->effective), &out);
+    diff_pack(pack_span(&snapshot->document.source), pack_span(&snapshot->effective), &out);
     is_whole(&out);
     text_buf_deinit(&json);
     pack_deinit(&out);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "actors/config/diff.h"
-#include "actors/config/merge.h"
+#include "schema/base/config_merge.h"
 #include "actors/config/models.h"
 #include "actors/config/redact.h"
 #include "actors/config/snapshot.h"
@@ -36,7 +36,7 @@ static void lays_one_document_over_another(void **state)
     pack_init(&out, 0);
     json_pack("{a:1,b:{c:2,d:[1,2]},e:{f:1}}", &low);
     json_pack("{b:{d:[3],x:null},e:5,y:{}}", &high);
-    merge_pack(pack_span(&low), pack_span(&high), &out);
+    config_merge(pack_span(&low), pack_span(&high), &out);
     assert_json(pack_span(&out), "{\"a\":1,\"b\":{\"c\":2,\"d\":[3],\"x\":null},\"e\":5,\"y\":{}}");
     pack_deinit(&low);
     pack_deinit(&high);
@@ -228,7 +228,7 @@ static void shows_a_config_without_its_secrets(void **state)
     assert_null(memmem(shown.ptr, shown.len, "FROM-ENV", 8));
     assert_int_equal(value_kind_of(value_get(pack_span(&out), "raw")), VALUE_NIL);
     assert_true(value_bool(value_get(pack_span(&out), "valid"), false));
-    assert_true(span_is_text(value_str(value_get(pack_span(&out), "hash"), SPAN_LIT("")), snapshot.hash));
+    assert_true(span_is_text(value_str(value_get(pack_span(&out), "hash"), SPAN_LIT("")), snapshot.document.hash));
     pack_reset(&out);
     view_pack(&snapshot, "/p/openclaw.json", "line 3 is wrong", &out);
     assert_false(value_bool(value_get(pack_span(&out), "valid"), true));

@@ -1,0 +1,184 @@
+#include "schema/base/config_document.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
+#include "bus/value.h"
+
+#define STEPS_MAX 64
+
+static void wipe(struct pack *pack)
+{
+    if (pack->data) {
+        mem_wipe(pack->data, pack->cap);
+    }
+    pack_deinit(pack);
+}
+
+void config_document_init(struct config_document *self)
+{
+    *self = (struct config_document){ 0 };
+    pack_init(&self->source, 0);
+    pack_init(&self->resolved, 0);
+}
+
+void config_document_deinit(struct config_document *self)
+{
+    config_sources_deinit(&self->sources);
+    wipe(&self->source);
+    wipe(&self->resolved);
+}
+
+struct span config_document_text(const struct config_document *self)
+{
+    if (!self->sources.n) {
+        return (struct span){ "", 0 };
+    }
+    return (struct span){ self->sources.items[0]->text.data, self->sources.items[0]->text.len };
+}
+
+static int hash_take(struct config_document *self)
+{
+    return self->sources.n > 1 ? config_sources_hash(&self->sources, self->hash)
+                               : config_file_hash(config_document_text(self), self->hash);
+}
+
+/* What follows once the files are one document. */
+static int finish(struct config_document *self, struct config_lookup lookup, int r, struct config_error *error)
+{
+    if (!r) {
+        r = hash_take(self);
+    }
+    if (r) {
+        return r > 0 ? CONFIG_DOCUMENT_E_REFUSED : r;
+    }
+    r = config_env_substitute(pack_span(&self->source), lookup, &self->resolved, error);
+    if (r > 0) {
+        config_document_locate(self, error);
+        return CONFIG_DOCUMENT_E_REFUSED;
+    }
+    return r;
+}
+
+int config_document_load(struct config_document *self, const char *path, struct config_lookup lookup,
+                         struct config_error *error)
+{
+    int r = config_sources_load(path, lookup, &self->sources, &self->source, error);
+
+    self->is_present = r != CONFIG_SOURCES_E_ABSENT;
+    if (r == CONFIG_SOURCES_E_ABSENT) {
+        error->text[0] = '\0';
+        pack_map_begin(&self->source);
+        pack_map_end(&self->source);
+        pack_raw(&self->resolved, pack_span(&self->source));
+        return pack_error(&self->resolved);
+    }
+    return finish(self, lookup, r, error);
+}
+
+int config_document_build(struct config_document *self, const char *path, struct text_buf *text,
+                          struct config_lookup lookup, struct config_error *error)
+{
+    int r = text_buf_reserve(text, 1); /* an empty file is not the same as none */
+
+    self->is_present = true;
+    r = r ? r : config_sources_load_text(path, text, lookup, &self->sources, &self->source, error);
+    return finish(self, lookup, r, error);
+}
+
+/* --- places --------------------------------------------------------------------------------------- */
+
+/* Of the keys that `place` begins with the longest; empty when there is none. */
+static struct span key_choose(struct span map, struct span place)
+{
+    struct value_iter it = value_iter(map);
+    struct span best = { NULL, 0 };
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        bool is_front = key.len && key.len <= place.len && !memcmp(key.ptr, place.ptr, key.len) &&
+                        (key.len == place.len || place.ptr[key.len] == '.');
+
+        if (is_front && (!best.ptr || key.len > best.len)) {
+            best = key;
+        }
+    }
+    return best;
+}
+
+static struct span item_of(struct span value, const struct json5_step *step)
+{
+    struct value_iter it = value_iter(value);
+    struct span key;
+    struct span item;
+
+    for (size_t i = 0; value_next(&it, &key, &item); i++) {
+        if (step->key.ptr ? span_is(key, step->key) : i == step->index) {
+            return item;
+        }
+    }
+    return (struct span){ 0 };
+}
+
+size_t config_document_steps(struct span doc, struct span place, struct json5_step *steps, size_t steps_max)
+{
+    size_t n = 0;
+
+    while (place.len && n < steps_max) {
+        bool is_list = value_kind_of(doc) == VALUE_ARRAY;
+        const char *dot = memchr(place.ptr, '.', place.len);
+        size_t taken = dot ? (size_t)(dot - place.ptr) : place.len;
+
+        if (is_list) {
+            char number[16];
+            (void)snprintf(number, sizeof(number), "%.*s", (int)(taken < 15 ? taken : 15), place.ptr);
+            steps[n] = (struct json5_step){ .index = strtoul(number, NULL, 10) };
+        } else {
+            steps[n].key = key_choose(doc, place);
+            taken = steps[n].key.len;
+        }
+        doc = item_of(doc, &steps[n]);
+        if (!doc.len || !taken) {
+            break;
+        }
+        n++;
+        taken += taken < place.len; /* the dot */
+        place = (struct span){ place.ptr + taken, place.len - taken };
+    }
+    return n;
+}
+
+void config_document_where(const struct config_document *self, const struct json5_step *steps, size_t steps_n,
+                           char *out, size_t out_size)
+{
+    struct json5_item item = { 0 };
+    size_t found = 0;
+    unsigned column = 0;
+    const struct config_source *source = config_sources_find(&self->sources, steps, steps_n, &item, &found);
+
+    out[0] = '\0';
+    if (source) {
+        unsigned line = json5_line_of((struct span){ source->text.data, source->text.len }, item.key_at, &column);
+        (void)snprintf(out, out_size, "%.400s:%u:%u", source->path, line, column);
+    }
+}
+
+void config_document_locate(const struct config_document *self, struct config_error *error)
+{
+    struct json5_step steps[STEPS_MAX];
+    struct config_error plain = *error;
+    size_t len = strcspn(plain.text, " ");
+    char where[480];
+    size_t n = config_document_steps(pack_span(&self->source), (struct span){ plain.text, len }, steps, STEPS_MAX);
+
+    config_document_where(self, steps, n, where, sizeof(where));
+    if (n && where[0]) {
+        int head = snprintf(error->text, sizeof(error->text), "%s: ", where);
+        (void)snprintf(error->text + head, sizeof(error->text) - (size_t)head, "%.*s",
+                       (int)(sizeof(error->text) - (size_t)head - 1), plain.text);
+    }
+}

@@ -1,0 +1,107 @@
+#include "schema/base/config_merge.h"
+
+#include "bus/base/cleanup.h"
+#include "bus/value.h"
+
+/* Keys are not terminated, so value_get does not fit. */
+static struct span find(struct span map, struct span wanted)
+{
+    struct value_iter it = value_iter(map);
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        if (span_is(key, wanted)) {
+            return item;
+        }
+    }
+    return (struct span){ 0 };
+}
+
+static void lists_join(struct span low, struct span high, struct pack *out)
+{
+    struct span lists[] = { low, high };
+    struct span key;
+    struct span item;
+
+    pack_array_begin(out);
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        struct value_iter it = value_iter(lists[i]);
+
+        while (value_next(&it, &key, &item)) {
+            pack_raw(out, item);
+        }
+    }
+    pack_array_end(out);
+}
+
+static void merge(struct span low, struct span high, bool is_joining, struct pack *out)
+{
+    struct value_iter it = value_iter(low);
+    struct span key;
+    struct span item;
+
+    if (is_joining && value_kind_of(low) == VALUE_ARRAY && value_kind_of(high) == VALUE_ARRAY) {
+        lists_join(low, high, out);
+        return;
+    }
+    if (!high.len || value_kind_of(low) != VALUE_MAP || value_kind_of(high) != VALUE_MAP) {
+        pack_raw(out, high.len ? high : low);
+        return;
+    }
+    pack_map_begin(out);
+    while (value_next(&it, &key, &item)) {
+        pack_key_span(out, key);
+        merge(item, find(high, key), is_joining, out);
+    }
+    it = value_iter(high);
+    while (value_next(&it, &key, &item)) {
+        if (!find(low, key).len) {
+            pack_key_span(out, key);
+            pack_raw(out, item);
+        }
+    }
+    pack_map_end(out);
+}
+
+void config_merge(struct span low, struct span high, struct pack *out)
+{
+    merge(low, high, false, out);
+}
+
+void config_merge_join(struct span low, struct span high, struct pack *out)
+{
+    merge(low, high, true, out);
+}
+
+void config_merge_patch(struct span low, struct span patch, struct pack *out)
+{
+    struct value_iter it = value_iter(low);
+    struct span key;
+    struct span item;
+
+    if (value_kind_of(patch) != VALUE_MAP) {
+        pack_raw(out, patch);
+        return;
+    }
+    pack_map_begin(out);
+    while (value_kind_of(low) == VALUE_MAP && value_next(&it, &key, &item)) {
+        struct span change = find(patch, key);
+
+        if (!change.len) {
+            pack_key_span(out, key);
+            pack_raw(out, item);
+        } else if (value_kind_of(change) != VALUE_NIL) {
+            pack_key_span(out, key);
+            config_merge_patch(item, change, out);
+        }
+    }
+    it = value_iter(patch);
+    while (value_next(&it, &key, &item)) {
+        if (value_kind_of(item) != VALUE_NIL && !find(low, key).len) {
+            pack_key_span(out, key);
+            config_merge_patch((struct span){ 0 }, item, out);
+        }
+    }
+    pack_map_end(out);
+}
