@@ -90,11 +90,18 @@ static void chat_message(struct pack *out, const struct run *run, int64_t now_ms
     pack_map_end(out);
 }
 
-void events_chat_delta(struct pack *out, const struct run *run, int64_t now_ms)
+void events_chat_delta(struct pack *out, struct run *run, int64_t now_ms)
 {
+    struct span text = text_of(run);
+
     chat_begin(out, run, "delta");
     chat_message(out, run, now_ms);
+    pack_key(out, "_protocol4");
+    pack_map_begin(out);
+    pack_kv_str(out, "deltaText", (struct span){ text.ptr + run->chat_shown, text.len - run->chat_shown });
     pack_map_end(out);
+    pack_map_end(out);
+    run->chat_shown = text.len;
 }
 
 static const char *error_kind(enum provider_outcome outcome)

@@ -17,8 +17,8 @@ void events_run_started(struct pack *out, struct run *run, int64_t now_ms);
 void events_run_text(struct pack *out, struct run *run, int64_t now_ms);
 void events_run_ended(struct pack *out, struct run *run, int64_t now_ms);
 
-/* Topic chat; all of the text so far. */
-void events_chat_delta(struct pack *out, const struct run *run, int64_t now_ms);
+/* Topic chat; all of the text so far, and for newer clients what is new from run->chat_shown on. */
+void events_chat_delta(struct pack *out, struct run *run, int64_t now_ms);
 /* final, aborted or error, by the state of the run. */
 void events_chat_ended(struct pack *out, const struct run *run, int64_t now_ms);
 

@@ -61,7 +61,6 @@ static void show_question(struct agent *self, struct run *run)
 
 static void show_chat_delta(struct agent *self, struct run *run)
 {
-    run->chat_shown = run->text.len;
     run->chat_due_ms = uv_now(actor_loop(self->actor)) + CHAT_DELTA_MS;
     pack_reset(&self->scratch);
     events_chat_delta(&self->scratch, run, clock_wall_ms());

@@ -48,7 +48,8 @@ struct edge {
     struct call *orphan_handshakes;
     struct call *orphan_subscriptions;
     size_t conns_n;
-    size_t clients_n; /* of them, WebSockets behind hello-ok */
+    size_t clients_n;     /* of them, WebSockets behind hello-ok */
+    size_t clients_new_n; /* of those, the ones that speak the newest protocol */
     struct peer_table peers;
     size_t queued_bytes; /* memory of what waits for readers, without ... */
     size_t shared_bytes; /* ... the texts that several of them wait for */
@@ -78,11 +79,11 @@ struct edge {
     bool is_configured;           /* config has answered, for better or worse */
     bool is_auth_asked;           /* auth has */
 
-    struct text_buf features; /* the JSON object of hello-ok, made once */
-    struct memo memo;         /* the newest large answer as JSON */
-    char stage[LIMIT_WRITE];  /* one write, gathered */
-    struct text_buf scratch;  /* text under construction; valid until the next use */
-    struct pack pack;         /* body under construction; valid until the next use */
+    struct text_buf features[2]; /* the JSON object of hello-ok, made once for each protocol */
+    struct memo memo;            /* the newest large answer as JSON */
+    char stage[LIMIT_WRITE];     /* one write, gathered */
+    struct text_buf scratch;     /* text under construction; valid until the next use */
+    struct pack pack;            /* body under construction; valid until the next use */
     char date_text[RESPONSE_DATE_MAX];
     struct span date;
     int64_t date_s;

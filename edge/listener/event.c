@@ -6,6 +6,7 @@
 #include "bus/value.h"
 #include "edge/listener/budget.h"
 #include "edge/listener/frame.h"
+#include "edge/listener/hello.h"
 #include "edge/listener/subscription.h"
 #include "edge/listener/ws.h"
 #include "schema_gen.h"
@@ -16,12 +17,12 @@
 struct fanout {
     const struct schema_msg *topic;
     const struct schema_event *event;
-    struct span text;         /* of the frame, without sequence number and closing brace */
-    struct span version;      /* ,"stateVersion":{…} or empty */
-    struct span key;          /* session it belongs to, or empty */
-    struct span targets;      /* packed list of the connections it is for; empty: whom it concerns */
-    struct outq_text *shared; /* the text for those who are behind; made when the first one is */
-    uint64_t newest_key;      /* a later event of the same key makes this one pointless; 0: none does */
+    struct span texts[2];        /* of the frame, without sequence number and closing brace; for each protocol */
+    struct span version;         /* ,"stateVersion":{…} or empty */
+    struct span key;             /* session it belongs to, or empty */
+    struct span targets;         /* packed list of the connections it is for; empty: whom it concerns */
+    struct outq_text *shared[2]; /* the same for those who are behind; made when the first one is */
+    uint64_t newest_key;         /* a later event of the same key makes this one pointless; 0: none does */
     bool is_droppable;
     bool is_tool; /* a tool frame of an agent: only for those who said they can show it */
 };
@@ -112,9 +113,9 @@ static size_t tail_write(const struct fanout *self, uint64_t seq, char tail[TAIL
 }
 
 /* Copied behind what little waits: cheapest for a client that keeps up. */
-static void deliver_copy(const struct fanout *self, struct conn *conn, struct span tail)
+static void deliver_copy(struct conn *conn, struct span text, struct span tail)
 {
-    size_t len = self->text.len + tail.len;
+    size_t len = text.len + tail.len;
     size_t head = ws_head_len(len);
     struct text_buf *out = conn_out(conn);
     size_t before;
@@ -128,34 +129,35 @@ static void deliver_copy(const struct fanout *self, struct conn *conn, struct sp
         return;
     }
     ws_head_write((uint8_t *)out->data + before, WS_TEXT, len);
-    memcpy(out->data + before + head, self->text.ptr, self->text.len);
-    memcpy(out->data + before + head + self->text.len, tail.ptr, tail.len);
+    memcpy(out->data + before + head, text.ptr, text.len);
+    memcpy(out->data + before + head + text.len, tail.ptr, tail.len);
     out->len += head + len;
     conn_commit(conn, before);
 }
 
-static void deliver_shared(struct fanout *self, struct conn *conn, struct span tail)
+static void deliver_shared(struct fanout *self, struct conn *conn, unsigned which, struct span tail)
 {
     uint8_t head[WS_HEAD_MAX];
-    size_t len = self->text.len + tail.len;
+    struct outq_text **shared = &self->shared[which];
+    size_t len = self->texts[which].len + tail.len;
 
-    if (!self->shared) {
-        self->shared = outq_text_new(self->text, &conn->edge->shared_bytes);
+    if (!*shared) {
+        *shared = outq_text_new(self->texts[which], &conn->edge->shared_bytes);
     }
-    if (!self->shared) {
+    if (!*shared) {
         conn_kill(conn);
         return;
     }
     ws_head_write(head, WS_TEXT, len);
-    conn_share(conn, (struct span){ (const char *)head, ws_head_len(len) }, self->shared, tail, self->newest_key);
+    conn_share(conn, (struct span){ (const char *)head, ws_head_len(len) }, *shared, tail, self->newest_key);
 }
 
-static bool is_shared(const struct fanout *self, const struct conn *conn)
+static bool is_shared(const struct fanout *self, const struct conn *conn, size_t len)
 {
-    if (self->text.len > LIMIT_SHARE_BYTES) {
+    if (len > LIMIT_SHARE_BYTES) {
         return true;
     }
-    return conn_pending(conn) > LIMIT_SHARE_BEHIND && (self->newest_key || self->text.len > LIMIT_SHARE_MIN);
+    return conn_pending(conn) > LIMIT_SHARE_BEHIND && (self->newest_key || len > LIMIT_SHARE_MIN);
 }
 
 static void deliver(struct fanout *self, struct conn *conn, struct ws *ws)
@@ -164,14 +166,15 @@ static void deliver(struct fanout *self, struct conn *conn, struct ws *ws)
     bool is_counted = (self->event->flags & SCHEMA_EVENT_SEQ) != 0 && !self->is_tool && !self->targets.len;
     uint64_t seq = is_counted ? ++ws->seq : 0; /* counted also when dropped: the gap shows */
     struct span tail = { text, tail_write(self, seq, text) };
+    unsigned which = ws->protocol == HELLO_PROTOCOL_MAX ? 1 : 0;
 
     if (!is_affordable(self, conn)) {
         return;
     }
-    if (is_shared(self, conn)) {
-        deliver_shared(self, conn, tail);
+    if (is_shared(self, conn, self->texts[which].len)) {
+        deliver_shared(self, conn, which, tail);
     } else {
-        deliver_copy(self, conn, tail);
+        deliver_copy(conn, self->texts[which], tail);
     }
 }
 
@@ -184,7 +187,8 @@ static void fanout_run(struct fanout *self, struct edge *edge)
             deliver(self, conn, ws);
         }
     }
-    outq_text_drop(&self->shared);
+    outq_text_drop(&self->shared[0]);
+    outq_text_drop(&self->shared[1]);
     budget_check(edge);
 }
 
@@ -226,6 +230,29 @@ static struct span version_of(struct edge *edge, const struct schema_event *even
     return (struct span){ text, (size_t)len };
 }
 
+/* The same text for both protocols, unless the payload has more to say to those of the newer. */
+static int texts_write(struct fanout *self, struct edge *edge, struct span body)
+{
+    struct span name = { self->topic->name, self->topic->name_len };
+    struct span more = edge->clients_new_n ? value_get(body, "_protocol4") : (struct span){ NULL, 0 };
+    struct text_buf *out = &edge->scratch;
+    size_t len;
+    int r;
+
+    out->len = 0;
+    r = frame_event_open(name, body, (struct span){ NULL, 0 }, out);
+    len = out->len;
+    if (!r && more.len) {
+        r = frame_event_open(name, body, more, out);
+    }
+    if (r) {
+        return r;
+    }
+    self->texts[0] = (struct span){ out->data, len };
+    self->texts[1] = more.len ? (struct span){ out->data + len, out->len - len } : self->texts[0];
+    return 0;
+}
+
 static int event_send(struct edge *edge, const struct schema_msg *topic, struct span body)
 {
     const struct schema_event *event = schema_event_of(topic);
@@ -240,11 +267,9 @@ static int event_send(struct edge *edge, const struct schema_msg *topic, struct 
     fanout.key = value_str(value_get(body, "_scopeKey"), value_str(value_get(body, "sessionKey"), none));
     fanout.targets = value_get(body, "_connIds");
     fanout.is_tool = topic == EVENT_AGENT && span_is(value_str(value_get(body, "stream"), none), SPAN_LIT("tool"));
-    edge->scratch.len = 0;
-    if (frame_event_open((struct span){ topic->name, topic->name_len }, body, &edge->scratch)) {
+    if (texts_write(&fanout, edge, body)) {
         return FAIL_INTERNAL; /* counted; the next event may be a smaller one */
     }
-    fanout.text = (struct span){ edge->scratch.data, edge->scratch.len };
     fanout.newest_key = newest_key_of(topic, body);
     fanout_run(&fanout, edge);
     return 0;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "bus/value.h"
-#include "schema/error.h"
+#include "schema_gen.h"
 
 static int add(struct text_buf *out, struct span text)
 {
@@ -29,11 +29,25 @@ static int pair_add(struct span key, struct span item, bool *is_first, struct te
     return r ? r : json_from_value(item, out);
 }
 
-int frame_public(struct span value, struct text_buf *out)
+/* The pairs of a map that clients may see. */
+static int pairs_add(struct span map, bool *is_first, struct text_buf *out)
 {
-    struct value_iter iter = value_iter(value);
+    struct value_iter iter = value_iter(map);
     struct span key;
     struct span item;
+    int r = 0;
+
+    while (!r && value_next(&iter, &key, &item)) {
+        if (key.len == 0 || key.ptr[0] != '_') {
+            r = pair_add(key, item, is_first, out);
+        }
+    }
+    return r;
+}
+
+/* A packed map as JSON, without the keys that begin with "_"; other values unchanged. */
+static int public_add(struct span value, struct span more, struct text_buf *out)
+{
     bool is_first = true;
     int r;
 
@@ -41,11 +55,8 @@ int frame_public(struct span value, struct text_buf *out)
         return json_from_value(value, out);
     }
     r = add(out, SPAN_LIT("{"));
-    while (!r && value_next(&iter, &key, &item)) {
-        if (key.len == 0 || key.ptr[0] != '_') {
-            r = pair_add(key, item, &is_first, out);
-        }
-    }
+    r = r ? r : pairs_add(value, &is_first, out);
+    r = r ? r : pairs_add(more, &is_first, out);
     return r ? r : add(out, SPAN_LIT("}"));
 }
 
@@ -64,7 +75,13 @@ static bool is_public(struct span details)
     return false;
 }
 
-int frame_refusal(struct span id, const struct failure *failure, struct text_buf *out)
+/* Protocol 4 has a code of its own for what the asker may not do. */
+static const char *wire_of(const struct failure *failure, unsigned protocol)
+{
+    return failure->code == FAIL_MISSING_SCOPE && protocol >= 4 ? "FORBIDDEN" : schema_error_find(failure->code)->wire;
+}
+
+int frame_refusal(struct span id, const struct failure *failure, unsigned protocol, struct text_buf *out)
 {
     const struct schema_error *row = schema_error_find(failure->code);
     char tail[64];
@@ -72,12 +89,12 @@ int frame_refusal(struct span id, const struct failure *failure, struct text_buf
 
     r = r ? r : add(out, id);
     r = r ? r : add(out, SPAN_LIT(",\"ok\":false,\"error\":{\"code\":"));
-    r = r ? r : json_from_text(span_from(row->wire), out);
+    r = r ? r : json_from_text(span_from(wire_of(failure, protocol)), out);
     r = r ? r : add(out, SPAN_LIT(",\"message\":"));
     r = r ? r : json_from_text(failure->message.len ? failure->message : span_from(row->name), out);
     if (!r && is_public(failure->details)) {
         r = add(out, SPAN_LIT(",\"details\":"));
-        r = r ? r : frame_public(failure->details, out);
+        r = r ? r : public_add(failure->details, (struct span){ NULL, 0 }, out);
     }
     if (!r && failure->retryable) {
         r = add(out, SPAN_LIT(",\"retryable\":true"));
@@ -89,11 +106,11 @@ int frame_refusal(struct span id, const struct failure *failure, struct text_buf
     return r ? r : add(out, SPAN_LIT("}}"));
 }
 
-int frame_event_open(struct span name, struct span payload, struct text_buf *out)
+int frame_event_open(struct span name, struct span payload, struct span more, struct text_buf *out)
 {
     int r = add(out, SPAN_LIT("{\"type\":\"event\",\"event\":"));
 
     r = r ? r : json_from_text(name, out);
     r = r ? r : add(out, SPAN_LIT(",\"payload\":"));
-    return r ? r : frame_public(payload, out);
+    return r ? r : public_add(payload, more, out);
 }

@@ -16,13 +16,11 @@
  * text of the request's id. */
 int frame_answer_open(struct span id, struct text_buf *out);
 /* `details` of the failure lose keys that begin with "_". */
-int frame_refusal(struct span id, const struct failure *failure, struct text_buf *out);
+int frame_refusal(struct span id, const struct failure *failure, unsigned protocol, struct text_buf *out);
 
 /* An event without its sequence number and closing brace: {"type":"event","event":…,"payload":…
- * Keys of the payload that begin with "_" are left out. */
-int frame_event_open(struct span name, struct span payload, struct text_buf *out);
-
-/* A packed map as JSON, without the keys that begin with "_"; other values unchanged. */
-int frame_public(struct span value, struct text_buf *out);
+ * Keys of the payload that begin with "_" are left out; the pairs of the packed map `more` (may be
+ * empty) come behind the others. */
+int frame_event_open(struct span name, struct span payload, struct span more, struct text_buf *out);
 
 #endif

@@ -116,7 +116,7 @@ static void refuse(struct conn *conn, const struct failure *failure, unsigned co
     size_t at;
     struct text_buf *out = ws_begin(conn, &at);
 
-    if (out && frame_refusal(id, failure, out)) {
+    if (out && frame_refusal(id, failure, ws->protocol, out)) {
         ws_undo(out, at);
         conn_kill(conn);
     } else if (out) {
@@ -231,6 +231,7 @@ static void open_up(struct conn *conn, struct ws *ws)
     ws->is_counted_preauth = false;
     conn->peer->preauth_n--;
     conn->edge->clients_n++;
+    conn->edge->clients_new_n += ws->protocol == HELLO_PROTOCOL_MAX;
     ws->handshake = NULL;
     handshake_destroy(self);
     conn_deadline(conn, TIME_PING_MS);
@@ -343,7 +344,7 @@ static int auth_ask(struct handshake *self, struct conn *conn)
                                    .host = span_from(self->host),
                                    .has_has_proxy_header = true,
                                    .has_proxy_header = self->is_proxied,
-                                   .protocol = HELLO_PROTOCOL,
+                                   .protocol = ws_of(conn)->protocol,
                                    .nonce = span_from(self->nonce),
                                    .has_peer_uid = conn->has_peer_uid,
                                    .peer_uid = conn->peer_uid,
@@ -357,6 +358,19 @@ static int auth_ask(struct handshake *self, struct conn *conn)
     peer_text(conn->peer, remote);
     in.remote = span_from(remote);
     return actor_call(self->edge->actor, &call, &self->call.id);
+}
+
+/* Without one in common auth refuses, and names the one of ours that is nearest. */
+static unsigned protocol_of(struct span params)
+{
+    int64_t min = value_i64(value_get(params, "minProtocol"), 0);
+    int64_t max = value_i64(value_get(params, "maxProtocol"), 0);
+    unsigned protocol = hello_protocol(min, max);
+
+    if (protocol) {
+        return protocol;
+    }
+    return max < HELLO_PROTOCOL_MIN ? HELLO_PROTOCOL_MIN : HELLO_PROTOCOL_MAX;
 }
 
 static void connect_take(struct conn *conn, struct ws *ws, struct span params)
@@ -376,6 +390,7 @@ static void connect_take(struct conn *conn, struct ws *ws, struct span params)
         conn_kill(conn);
     } else {
         ws->phase = WS_GREETING;
+        ws->protocol = protocol_of(pack_span(&self->params));
         if (conn->edge->header_names.len == 0) {
             refuse_for_now(conn); /* auth has not yet said what it needs to see */
         } else if (pack_error(&self->headers) || auth_ask(self, conn)) {

@@ -54,6 +54,13 @@ int hello_features(unsigned protocol, struct text_buf *out)
     return r ? r : add(out, "]}");
 }
 
+unsigned hello_protocol(int64_t min, int64_t max)
+{
+    int64_t newest = max < HELLO_PROTOCOL_MAX ? max : HELLO_PROTOCOL_MAX;
+
+    return newest >= HELLO_PROTOCOL_MIN && newest >= min ? (unsigned)newest : 0;
+}
+
 static int text_add(struct text_buf *out, const char *key, const char *value)
 {
     int r;
@@ -131,15 +138,17 @@ static int payload_add(struct conn *conn, const struct msg_auth_decision *decisi
                        const struct msg_health_snapshot_value *health, struct text_buf *out)
 {
     struct edge *edge = conn->edge;
+    unsigned protocol = ws_of(conn)->protocol;
+    const struct text_buf *features = &edge->features[protocol - HELLO_PROTOCOL_MIN];
     char text[192];
     int r;
 
     (void)snprintf(text, sizeof(text),
                    "{\"type\":\"hello-ok\",\"protocol\":%u,\"server\":{\"version\":\"%s\",\"connId\":\"%s\"},"
                    "\"features\":",
-                   HELLO_PROTOCOL, OPENCLAW_VERSION, ws_of(conn)->conn_id); /* fits */
+                   protocol, OPENCLAW_VERSION, ws_of(conn)->conn_id); /* fits */
     r = add(out, text);
-    r = r ? r : text_buf_add(out, (struct span){ edge->features.data, edge->features.len });
+    r = r ? r : text_buf_add(out, (struct span){ features->data, features->len });
     r = r ? r : snapshot_add(conn, decision, health, out);
     r = r ? r : auth_add(decision, out);
     (void)snprintf(text, sizeof(text), ",\"policy\":{\"maxPayload\":%u,\"maxBufferedBytes\":%u,\"tickIntervalMs\":%u}}",

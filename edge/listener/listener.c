@@ -305,7 +305,8 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
         (uint32_t)env_number("OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP", LIMIT_PREAUTH_PER_PEER, LIMIT_CONNECTIONS);
     pack_init(&edge->pack, PACK_MAX);
     handles_init(edge);
-    r = hello_features(HELLO_PROTOCOL, &edge->features);
+    r = hello_features(HELLO_PROTOCOL_MIN, &edge->features[0]);
+    r = r ? r : hello_features(HELLO_PROTOCOL_MAX, &edge->features[1]);
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
     r = r ? r : others_watch(edge);
@@ -329,7 +330,8 @@ static void edge_deinit(void *state, struct actor *actor)
     while (edge->spares_n > 0) {
         text_buf_deinit(&edge->spares[--edge->spares_n]);
     }
-    text_buf_deinit(&edge->features);
+    text_buf_deinit(&edge->features[0]);
+    text_buf_deinit(&edge->features[1]);
     text_buf_deinit(&edge->header_names);
     text_buf_deinit(&edge->scratch);
     memo_deinit(&edge->memo);

@@ -7,10 +7,13 @@
 #include "bus/value.h"
 #include "edge/listener/budget.h"
 #include "edge/listener/frame.h"
+#include "edge/listener/hello.h"
 #include "edge/listener/subscription.h"
 #include "schema_gen.h"
 
 #define ID_MAX 514U /* raw, with quotes */
+#define TRACEPARENT_LEN 55U
+#define TRACEPARENT_MAX 128U
 #define PHASES_WINDOW 65536U
 
 struct rpc {
@@ -27,6 +30,7 @@ struct frame {
     struct span id;     /* raw JSON */
     struct span method; /* text */
     struct span params; /* raw JSON, "{}" when absent */
+    struct trace_id trace;
 };
 
 /* --- refusals ------------------------------------------------------------------------- */
@@ -39,7 +43,7 @@ static void refuse_with(struct conn *conn, struct span id, const struct failure 
     if (!out) {
         return;
     }
-    if (frame_refusal(id, failure, out)) {
+    if (frame_refusal(id, failure, ws_of(conn)->protocol, out)) {
         ws_undo(out, at);
         conn_kill(conn);
         return;
@@ -196,6 +200,7 @@ static void forward(const struct frame *frame, const struct schema_msg *msg, str
                                .body = body,
                                .deadline_ms = deadline_of(body),
                                .principal = span_from(frame->ws->principal),
+                               .trace = frame->trace,
                                .on_answer = on_answer,
                                .cookie = self };
 
@@ -265,12 +270,38 @@ static void role_refuse(const struct frame *frame)
     }
 }
 
+/* Protocol 4 says it in a form for programs; its words are those that older clients read. */
+static void scope_refuse(const struct frame *frame, const char *scope)
+{
+    struct pack *pack = &frame->conn->edge->pack;
+    char text[256];
+    struct failure failure = { .code = FAIL_MISSING_SCOPE };
+
+    if (frame->ws->protocol < HELLO_PROTOCOL_MAX) {
+        refuse(frame, FAIL_INVALID_REQUEST, "missing scope: %s", scope);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "missing scope: %s", scope);
+    pack_reset(pack);
+    pack_map_begin(pack);
+    pack_kv_text(pack, "code", "MISSING_SCOPE");
+    pack_kv_text(pack, "missingScope", scope);
+    pack_key(pack, "requiredScopes");
+    pack_array_begin(pack);
+    pack_text(pack, scope);
+    pack_array_end(pack);
+    pack_map_end(pack);
+    failure.message = span_from(text);
+    failure.details = pack_span(pack);
+    refuse_with(frame->conn, frame->id, &failure);
+}
+
 static void unknown_refuse(const struct frame *frame)
 {
     if (!frame->ws->scopes.is_operator) {
         role_refuse(frame);
     } else if (!scope_is_admin(&frame->ws->scopes)) {
-        refuse(frame, FAIL_INVALID_REQUEST, "missing scope: operator.admin");
+        scope_refuse(frame, "operator.admin");
     } else {
         refuse(frame, FAIL_INVALID_REQUEST, "unknown method: %.*s", SPAN_FMT(frame->method));
     }
@@ -304,7 +335,7 @@ static bool may_call(const struct frame *frame, const char *scope)
         role_refuse(frame);
         return false;
     case SCOPE_MISSING:
-        refuse(frame, FAIL_INVALID_REQUEST, "missing scope: %s", scope);
+        scope_refuse(frame, scope);
         return false;
     case SCOPE_ALLOWED:
         break;
@@ -347,16 +378,58 @@ static void frame_route(const struct frame *frame)
     params_take(frame, msg);
 }
 
+static bool hex_take(const char *at, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+
+    for (unsigned i = 0; i < 16; i++) {
+        char c = at[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return false;
+        }
+        number = number << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    *ret_number = number;
+    return true;
+}
+
+/* W3C trace context, `00-<32 hex>-<16 hex>-<flags>`; any other text makes a trace of its own.
+ * False when the frame was refused. */
+static bool trace_take(struct frame *frame, struct span raw)
+{
+    struct trace_id trace;
+
+    if (raw.ptr[0] != '"') {
+        refuse(frame, FAIL_INVALID_REQUEST, "invalid request frame: at /traceparent: must be string");
+        return false;
+    }
+    if (raw.len - 2 > TRACEPARENT_MAX) {
+        refuse(frame, FAIL_INVALID_REQUEST,
+               "invalid request frame: at /traceparent: must NOT have more than %u characters", TRACEPARENT_MAX);
+        return false;
+    }
+    if (raw.len - 2 >= TRACEPARENT_LEN && memcmp(raw.ptr + 1, "ff-", 3) != 0 && raw.ptr[3] == '-' &&
+        hex_take(raw.ptr + 4, &trace.hi) && hex_take(raw.ptr + 20, &trace.lo) && raw.ptr[36] == '-') {
+        frame->trace = trace;
+    }
+    return true;
+}
+
 void rpc_take(struct conn *conn, struct span text)
 {
     struct json_member members[] = {
-        { .key = "type" }, { .key = "id" }, { .key = "method" }, { .key = "params" }, { .key = NULL },
+        { .key = "type" }, { .key = "id" }, { .key = "method" }, { .key = "params" }, { .key = NULL }, { .key = NULL },
     };
-    const struct span *foreign = &members[4].raw;
+    const struct span *foreign;
     struct frame frame = { .conn = conn, .ws = ws_of(conn) };
     struct text_buf *scratch = &conn->edge->scratch;
-    int r = json_split(text, LIMIT_JSON_DEPTH, members, ARRAY_LEN(members), NULL);
+    bool is_new = frame.ws->protocol == HELLO_PROTOCOL_MAX;
+    int r;
 
+    members[4].key = is_new ? "traceparent" : NULL;
+    foreign = &members[is_new ? 5 : 4].raw;
+    r = json_split(text, LIMIT_JSON_DEPTH, members, is_new ? 6 : 5, NULL);
     frame.id = members[1].raw;
     if (r || !span_is(members[0].raw, SPAN_LIT("\"req\"")) || !is_text(frame.id) || !is_text(members[2].raw)) {
         frame_refuse(&frame, text);
@@ -375,6 +448,9 @@ void rpc_take(struct conn *conn, struct span text)
             return;
         }
         frame.method = (struct span){ scratch->data, scratch->len };
+    }
+    if (is_new && members[4].raw.len && !trace_take(&frame, members[4].raw)) {
+        return;
     }
     frame.params = members[3].raw.len ? members[3].raw : SPAN_LIT("{}");
     frame_route(&frame);

@@ -47,7 +47,7 @@ static void refuse(struct conn *conn, struct span id, const struct failure *fail
     if (!out) {
         return;
     }
-    if (frame_refusal(id, failure, out)) {
+    if (frame_refusal(id, failure, ws_of(conn)->protocol, out)) {
         ws_undo(out, at);
         conn_kill(conn);
         return;

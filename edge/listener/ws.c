@@ -6,6 +6,7 @@
 #include "bus/base/mem.h"
 #include "bus/base/clock.h"
 #include "edge/listener/handshake.h"
+#include "edge/listener/hello.h"
 #include "edge/listener/http.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
@@ -106,6 +107,7 @@ static void client_leave(struct conn *conn, struct ws *ws)
     }
     if (ws->phase == WS_OPEN) {
         conn->edge->clients_n--;
+        conn->edge->clients_new_n -= ws->protocol == HELLO_PROTOCOL_MAX;
     }
     if (ws->join.len > 0) {
         presence_leave(conn);

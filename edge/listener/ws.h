@@ -33,6 +33,7 @@ struct ws {
     char principal[ACTOR_PRINCIPAL_MAX];
     char role[33];
     char device_id[65]; /* empty: none */
+    unsigned protocol;  /* 0 before connect */
     struct scope_set scopes;
     uint64_t generation;
     uint64_t seq;

@@ -33,4 +33,4 @@ def test_a_restart_says_when_to_come_back_and_nobody_is_refused(fresh_gateway):
         os.kill(running.process.pid, signal.SIGUSR1)
         assert goodbye(client) == {"reason": "gateway restarting", "restartExpectedMs": 1500}
     with Client(running.port, running.token) as client:
-        assert client.call("health")["ok"]
+        assert "agents" in client.call("health")  # not all of it needs to be well again already

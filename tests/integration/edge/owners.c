@@ -203,6 +203,8 @@ static int on_snapshot(void *state, struct actor_ctx *ctx, const void *msg)
 static int on_health(void *state, struct actor_ctx *ctx, const void *msg)
 {
     struct health *self = state;
+    struct trace_id trace = actor_ctx_trace(ctx);
+    char text[33];
     struct pack pack;
     int r;
 
@@ -213,6 +215,8 @@ static int on_health(void *state, struct actor_ctx *ctx, const void *msg)
     pack_kv_u64(&pack, "joined", self->joined);
     pack_kv_u64(&pack, "left", self->left);
     pack_kv_text(&pack, "ip", self->ip);
+    (void)snprintf(text, sizeof(text), "%016llx%016llx", (unsigned long long)trace.hi, (unsigned long long)trace.lo);
+    pack_kv_text(&pack, "trace", text);
     pack_map_end(&pack);
     r = actor_reply_span(ctx, pack_span(&pack));
     pack_deinit(&pack);
@@ -443,6 +447,10 @@ static void events_publish(struct actor *actor, struct span script)
         pack_kv_text(&pack, "state", script_has(script, "delta") ? "delta" : "final");
         pack_kv_str(&pack, "message", (struct span){ text, size });
         pack_kv_text(&pack, "_scopeKey", "agent:main:main");
+        pack_key(&pack, "_protocol4");
+        pack_map_begin(&pack);
+        pack_kv_text(&pack, "deltaText", "new");
+        pack_map_end(&pack);
         if (script_has(script, "only=")) {
             pack_key(&pack, "_connIds");
             pack_array_begin(&pack);

@@ -47,6 +47,55 @@ def test_hello_says_what_the_schema_has(rig, run):
     run(body())
 
 
+def test_the_newest_protocol_in_the_range_of_the_client_is_spoken(rig, run):
+    async def body():
+        for low, high, spoken in ((3, 3, 3), (1, 3, 3), (3, 4, 4), (4, 4, 4), (4, 9, 4), (2, 7, 4)):
+            async with connected(rig, minProtocol=low, maxProtocol=high) as client:
+                assert client.hello["protocol"] == spoken
+                methods = client.hello["features"]["methods"]
+                assert "health" in methods and ("sessions.unsubscribe" in methods) == (spoken == 3)
+    run(body())
+
+
+def test_protocol_4_names_the_scope_that_is_missing(rig, run):
+    async def body():
+        async with connected(rig, scopes=["operator.read"], maxProtocol=4) as client:
+            assert (await client.chat("x"))["error"] == {
+                "code": "FORBIDDEN", "message": "missing scope: operator.write",
+                "details": {"code": "MISSING_SCOPE", "missingScope": "operator.write",
+                            "requiredScopes": ["operator.write"]}}
+    run(body())
+
+
+def test_protocol_4_lets_a_request_bring_its_trace(rig, run):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    async def body():
+        async with connected(rig, maxProtocol=4) as client:
+            ident = await client.send("health", traceparent=trace)
+            assert (await client.answer(ident))["payload"]["trace"] == "0af7651916cd43dd8448eb211c80319c"
+            for odd in ("", "nonsense", trace.upper(), "ff" + trace[2:]):  # a trace of its own then
+                answer = await client.answer(await client.send("health", traceparent=odd))
+                assert answer["payload"]["trace"] not in ("0af7651916cd43dd8448eb211c80319c", "0" * 32)
+            for wrong in (7, "x" * 129):
+                answer = await client.answer(await client.send("health", traceparent=wrong))
+                assert "at /traceparent" in answer["error"]["message"]
+        async with connected(rig) as client:
+            answer = await client.answer(await client.send("health", traceparent=trace))
+            assert answer["error"]["message"] == "invalid request frame: at root: unexpected property 'traceparent'"
+    run(body())
+
+
+def test_deltas_of_protocol_4_say_what_is_new(rig, run):
+    async def body():
+        async with connected(rig) as old, connected(rig, maxProtocol=4) as new:
+            await new.chat("events=1 delta")
+            (one, two) = (await old.event("chat"))["payload"], (await new.event("chat"))["payload"]
+            assert "deltaText" not in one and two["deltaText"] == "new" and "_protocol4" not in two
+            assert {**one, "deltaText": "new"} == two
+    run(body())
+
+
 def test_where_files_are_is_told_to_administrators_alone(rig, run):
     async def body():
         async with connected(rig, scopes=["operator.read"]) as client:

@@ -99,13 +99,13 @@ static void keeps_internal_keys_from_clients(void **state)
     pack_kv_text(&pack, "code", "c");
     pack_map_end(&pack);
     failure.details = pack_span(&pack);
-    assert_int_equal(frame_refusal(SPAN_LIT("\"1\""), &failure, &out), 0);
+    assert_int_equal(frame_refusal(SPAN_LIT("\"1\""), &failure, 3, &out), 0);
     assert_string_equal(text_of(&out),
                         "{\"type\":\"res\",\"id\":\"1\",\"ok\":false,\"error\":{\"code\":\"UNAVAILABLE\","
                         "\"message\":\"m\",\"details\":{\"code\":\"c\"},\"retryable\":true,"
                         "\"retryAfterMs\":5}}");
     out.len = 0;
-    assert_int_equal(frame_event_open(SPAN_LIT("chat"), failure.details, &out), 0);
+    assert_int_equal(frame_event_open(SPAN_LIT("chat"), failure.details, (struct span){ NULL, 0 }, &out), 0);
     assert_string_equal(text_of(&out), "{\"type\":\"event\",\"event\":\"chat\",\"payload\":{\"code\":\"c\"}");
     out.len = 0;
     assert_int_equal(frame_answer_open(SPAN_LIT("\"1\""), &out), 0);
@@ -160,7 +160,7 @@ static void says_nothing_about_details_that_are_all_internal(void **state)
     pack_kv_i64(&pack, "_closeCode", 1008);
     pack_map_end(&pack);
     failure.details = pack_span(&pack);
-    assert_int_equal(frame_refusal(SPAN_LIT("\"1\""), &failure, &out), 0);
+    assert_int_equal(frame_refusal(SPAN_LIT("\"1\""), &failure, 3, &out), 0);
     assert_null(strstr(text_of(&out), "details"));
     assert_non_null(strstr(out.data, "\"message\":\"INVALID_REQUEST\""));
     text_buf_deinit(&out);
