@@ -12,6 +12,7 @@
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
 #include "bus/host_internal.h"
+#include "bus/trim.h"
 
 #define HOST_START_WAIT_MS 500U /* for an awaited actor to be ready before the rest is started anyway */
 
@@ -105,6 +106,7 @@ static void announce_if_ready(struct host *self)
         if (self->opts->on_ready) {
             self->opts->on_ready(self->opts->arg);
         }
+        trim_after_start();
     }
 }
 

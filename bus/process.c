@@ -18,6 +18,7 @@
 #include "bus/notify.h"
 #include "bus/process_internal.h"
 #include "bus/run_dir.h"
+#include "bus/trim.h"
 
 #define PROCESS_STOP_MS 10000U /* each child has so long to end in order */
 #define PROCESS_KEEP_FDS_MAX 64U
@@ -191,6 +192,7 @@ static void host_ready(struct hostling *host)
     if (self->opts->on_ready) {
         self->opts->on_ready(self->opts->arg);
     }
+    trim_after_start();
 }
 
 static void on_ready_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
