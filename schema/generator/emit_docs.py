@@ -1,120 +1,147 @@
-"""Writes the reference page: methods, events, messages between actors, failure codes."""
-from .model import INT64_MAX, INT64_MIN, NUMBER_RANGE, NUMBERS
+"""Writes docs/protocol.md, the reference page for authors of clients."""
+from .docs_fields import anchor, cell, fields_table, protocols
 
-HEAD = """\
-# Protocol reference
-
-Generated from `schema/` with every build. Field types: `u32 u64 i64 f64` are numbers, `str` is UTF-8, `any` is any JSON
-value, `map` is an object with free keys. Lengths of strings are in bytes. A field with \\* is required.
-
-"""
+KNOWN = "Known and not served yet"
 
 
-def docs_text(schema):
-    parts = [HEAD, _methods(schema), _events(schema), _bus(schema), _types(schema), _errors(schema)]
+def docs_text(schema, intro):
+    parts = [intro, _scopes(schema), _methods(schema), _events(schema), _types(schema), _errors(schema)]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def _cell(text):
-    return " ".join(str(text).split()).replace("|", "\\|")
+def _scopes(schema):
+    lines = ["## Scopes", "", "| scope | brings along | protocols | allows |", "| --- | --- | --- | --- |"]
+    for one in schema.scopes:
+        granted = schema.scopes_of(one) - {one.name}
+        names = "all" if "*" in one.includes else ", ".join(f"`{name}`" for name in sorted(granted))
+        lines.append(f"| `{one.name}` | {names} | {protocols(one.span)} | {cell(one.summary)} |")
+    return "\n".join(lines) + "\n"
 
 
-def _limits(field):
-    if field.choices:
-        return "one of " + ", ".join(f"`{choice}`" for choice in field.choices)
-    if field.kind in NUMBERS:
-        least, most = NUMBER_RANGE[field.kind]
-        low = "" if field.min in (least, INT64_MIN) and field.kind not in ("u32", "u64") else f"≥ {field.min}"
-        high = "" if field.max in (most, INT64_MAX) else f"≤ {field.max}"
-        return ", ".join(part for part in (low, high) if part)
-    if field.kind in ("str", "bin"):
-        return f"{field.min} to {field.max} bytes"
-    if field.kind in ("list", "map"):
-        return f"{field.min} to {field.max} of: {_kind(field.item)}" if field.item else f"up to {field.max} pairs"
-    return ""
-
-
-def _kind(field):
-    if field.kind == "struct":
-        return f"[{field.of}](#type-{field.of.replace('_', '-')})"
-    if field.item is not None:
-        return f"{field.kind} of {_kind(field.item)}"
-    return field.kind
-
-
-def _fields(body):
-    fields = [field for field in body.all_fields if not field.internal]
-    if not fields:
-        return "No fields.\n\n" if not body.open else "Any fields.\n\n"
-    lines = ["| field | type | limits | notes |", "| --- | --- | --- | --- |"]
-    for field in fields:
-        notes = [text for text, is_set in ((f"refused so far ({field.later})", field.later is not None),
-                                           ("sensitive", field.sensitive), ("may be null", field.nullable),
-                                           ("not blank", field.nonblank), (field.summary, bool(field.summary)))
-                 if is_set]
-        star = " \\*" if field.required else ""
-        lines.append(f"| `{field.name}`{star} | {_kind(field)} | {_cell(_limits(field))} | {_cell('; '.join(notes))} |")
-    tail = "\nFurther fields are ignored.\n" if body.open else ""
-    return "\n".join(lines) + "\n" + tail + "\n"
+# --- methods ---------------------------------------------------------------------------
 
 
 def _methods(schema):
-    methods = [message for message in schema.messages if message.method]
-    lines = ["## Methods", "", "| method | scope | owner | what it does |", "| --- | --- | --- | --- |"]
-    lines += [f"| [`{one.name}`](#method-{one.name.replace('.', '')}) | {one.method.scope or 'none'} | {one.owner} | "
-              f"{_cell(one.body.summary)} |" for one in methods]
-    text = "\n".join(lines) + "\n\n"
-    for one in methods:
-        text += f"### Method `{one.name}`\n\n{_cell(one.body.summary)}\n\n"
-        facts = [f"not served yet ({one.later})"] if one.later else []
-        facts += [f"scope {one.method.scope or 'none'}", f"answered by `{one.owner}`",
-                 f"at most {one.max_bytes} bytes"]
-        if one.method.idempotency != "none":
-            facts.append(f"idempotency key {one.method.idempotency}")
-        if one.method.late:
-            facts.append("unavailable while the gateway starts")
-        if one.method.rate_limited:
-            facts.append("rate limited")
-        if one.reply:
-            facts.append(f"reply `{one.reply.name}`")
-        text += "; ".join(facts).capitalize() + ".\n\n" + _fields(one.body)
+    methods = [one for one in schema.messages if one.method]
+    served = [one for one in methods if not one.later]
+    known = [one for one in methods if one.later and one.body.summary]
+    names = [one for one in methods if one.later and one not in known]
+    text = "## Methods that are served\n\n" + _index(served)
+    text += "".join(_method(one) for one in served)
+    text += f"## {KNOWN}\n\n"
+    text += ("The answer to these is `UNAVAILABLE` with `details: {reason: \"not-served\", capability}`, once role and "
+             "scope are right.\n`features.methods` does not list them.\n\n")
+    text += _index(known, "capability") + "".join(_method(one) for one in known)
+    if names:
+        text += "## Methods of newer gateways\n\nNot served either, and answered in the same way.\n\n" + _names(names)
     return text
+
+
+def _index(methods, extra=None):
+    head = f"| method | scope | {extra + ' | ' if extra else ''}what it does |\n| --- | --- | --- |{' --- |' if extra else ''}\n"
+    rows = ""
+    for one in methods:
+        middle = f"{one.later} | " if extra else ""
+        rows += (f"| [`{one.name}`](#{anchor('method', one.name)}) | {_scope(one.method.scope)} | {middle}"
+                 f"{cell(one.body.summary)} |\n")
+    return head + rows + "\n"
+
+
+def _names(methods):
+    lines = ["| method | scope | capability |", "| --- | --- | --- |"]
+    lines += [f"| `{one.name}` | {_scope(one.method.scope)} | {one.later} |" for one in methods]
+    return "\n".join(lines) + "\n\n"
+
+
+def _scope(scope):
+    return f"`{scope}`" if scope else "none"
+
+
+def _method(one):
+    row = one.method
+    facts = [f"scope {_scope(row.scope)}", f"protocols {protocols(one.span)}"]
+    if one.later:
+        facts.append(f"not served yet: {one.later}")
+    facts.append(f"params of at most {_bytes(one.max_bytes)}")
+    if row.idempotency != "none":
+        facts.append(f"idempotency key {row.idempotency}")
+    for is_set, text in ((row.late, "unavailable while the gateway starts"),
+                         (row.rate_limited, "counts against the limit of writes"),
+                         (not row.advertised, "never listed in `features`"),
+                         (row.handshake, "valid only as the first request"),
+                         (one.is_own, "not part of the original protocol")):
+        facts += [text] if is_set else []
+    text = "; ".join(facts)
+    return (f"### Method `{one.name}`\n\n{cell(one.body.summary)}\n\n{text[0].upper()}{text[1:]}.\n\n"
+            f"{fields_table(one.body)}")
+
+
+def _bytes(count):
+    for unit, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count % unit == 0:
+            return f"{count // unit} {name}"
+    return f"{count} bytes"
+
+
+# --- events ----------------------------------------------------------------------------
+
+DELIVERY = {
+    "broadcast": "to every connection with the scope",
+    "subscribers": "to connections that asked for it",
+    "targeted": "to the connection it concerns",
+    "connection": "to each connection by itself",
+}
+DROPPABLE = {"never": "never left out", "always": "left out for a slow client",
+             "delta": "state `delta` is left out for a slow client"}
 
 
 def _events(schema):
-    text = "## Events\n\n"
-    for one in (message for message in schema.messages if message.event):
-        row = one.event
-        facts = [f"not served yet ({one.later})"] if one.later else []
-        facts += [f"scope {row.scope or 'none'}", f"delivery: {row.delivery}",
-                 f"dropped for a slow client: {row.droppable}"]
-        facts += ["carries `seq`"] if row.counted else []
-        facts += ["carries `stateVersion`"] if row.state_version else []
-        text += f"### Event `{one.name}`\n\n{_cell(one.body.summary)}\n\n{'; '.join(facts).capitalize()}.\n\n"
-        text += _fields(one.body)
-    return text
+    events = [one for one in schema.messages if one.event]
+    served = [one for one in events if not one.later]
+    known = [one for one in events if one.later]
+    text = "## Payloads of events\n\n" + "".join(_event(one) for one in served)
+    text += "## Events that nobody sends yet\n\n"
+    text += "| event | scope | protocols | capability |\n| --- | --- | --- | --- |\n"
+    for one in known:
+        name = f"[`{one.name}`](#{anchor('event', one.name)})" if one.body.summary else f"`{one.name}`"
+        text += f"| {name} | {_scope(one.event.scope)} | {protocols(one.span)} | {one.later} |\n"
+    return text + "\n" + "".join(_event(one) for one in known if one.body.summary)
 
 
-def _bus(schema):
-    text = "## Messages between actors\n\n"
-    for one in (message for message in schema.messages if message.source == "bus"):
-        reply = f", reply `{one.reply.name}`" if one.reply else ""
-        text += f"### Message `{one.name}`\n\n{_cell(one.body.summary)}\n\n"
-        text += f"{one.kind.capitalize()} of `{one.owner}`{reply}; at most {one.max_bytes} bytes.\n\n"
-        text += _fields(one.body)
-    return text
+def _event(one):
+    row = one.event
+    facts = [f"scope {_scope(row.scope)}", DELIVERY[row.delivery], DROPPABLE[row.droppable],
+             f"protocols {protocols(one.span)}"]
+    facts += [f"not sent yet: {one.later}"] if one.later else []
+    facts += ["carries `seq`"] if row.counted else []
+    facts += ["carries `stateVersion`"] if row.state_version else []
+    facts += ["nodes get it as well"] if row.nodes else []
+    text = "; ".join(facts)
+    return (f"### Event `{one.name}`\n\n{cell(one.body.summary)}\n\n{text[0].upper()}{text[1:]}.\n\n"
+            f"{fields_table(one.body, 'Further fields may come.')}")
+
+
+# --- the rest --------------------------------------------------------------------------
 
 
 def _types(schema):
+    used, todo = set(), [one.body for one in schema.messages if one.method or one.event]
+    by_name = {one.name: one for one in schema.types}
+    while todo:
+        for field in todo.pop().all_fields:
+            for name, _ in field.types_used():
+                if not field.internal and name not in used:
+                    used.add(name)
+                    todo.append(by_name[name])
     text = "## Types\n\n"
-    for one in schema.types:
-        text += f"### Type `{one.name}`\n\n{_cell(one.summary)}\n\n{_fields(one)}"
+    for name in sorted(used):
+        text += f"### Type `{name}`\n\n{cell(by_name[name].summary)}\n\n{fields_table(by_name[name])}"
     return text
 
 
 def _errors(schema):
-    lines = ["## Failure codes", "", "| number | name | code on the wire | retryable | meaning |",
-             "| --- | --- | --- | --- | --- |"]
-    lines += [f"| {one.number} | {one.name} | {one.wire} | {'yes' if one.retryable else 'no'} | {_cell(one.summary)} |"
-              for one in schema.errors]
+    lines = ["## Error codes", "", "`code` in `error`. The gateway tells more reasons apart than the protocol has codes; its"
+             " log and tap name them.", "", "| code | retryable | reason | meaning |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{one.wire}` | {'yes' if one.retryable else 'no'} | {one.name} | {cell(one.summary)} |"
+              for one in sorted(schema.errors, key=lambda one: (one.wire, one.number))]
     return "\n".join(lines) + "\n"
