@@ -18,7 +18,6 @@
 
 static _Atomic(struct host *) running_host;
 
-static void start_next(struct host *self);
 static void stop_next(struct host *self);
 
 /* --- ends and restarts ----------------------------------------------------------------------- */
@@ -40,12 +39,14 @@ static void on_exit_word(void *arg, struct span address, int fault, struct span 
     if (self->is_stopping || !slot->is_wanted) {
         slot->life = ACTOR_LIFE_STOPPED;
         slot_tell(slot);
+    } else if (host_rest_takes(slot)) {
+        slot->is_resting = true;
+        slot->is_restart_asked = false;
+        slot->life = ACTOR_LIFE_BACKOFF;
+        slot_tell(slot);
+        host_rest_next(self);
     } else if (slot->is_restart_asked) {
         slot->is_restart_asked = false;
-        if (slot->next_arg) {
-            free(slot->arg);
-            slot->arg = TAKE(slot->next_arg);
-        }
         slot->life = ACTOR_LIFE_BACKOFF;
         slot_tell(slot);
         slot_start(slot);
@@ -55,7 +56,7 @@ static void on_exit_word(void *arg, struct span address, int fault, struct span 
     if (self->is_stopping) {
         stop_next(self);
     } else if (self->starting == slot) {
-        start_next(self);
+        host_start_next(self);
     }
     if (!slot->is_wanted && !self->is_stopping) {
         slot_remove(slot);
@@ -87,7 +88,7 @@ static void on_state(void *arg, struct span address, struct span life, struct sp
         slot_stop_word(slot);
     }
     if (slot->life == ACTOR_LIFE_READY && (self->starting == slot || !self->starting)) {
-        start_next(self); /* or, when all have been started, sees whether all are ready */
+        host_start_next(self); /* or, when all have been started, sees whether all are ready */
     }
 }
 
@@ -112,22 +113,35 @@ static void announce_if_ready(struct host *self)
 
 static void on_start_wait_over(uv_timer_t *timer)
 {
-    start_next(timer->data);
+    host_start_next(timer->data);
 }
 
-/* Starts what has not been started, side by side, up to one that the rest waits for. */
-static void start_next(struct host *self)
+static bool is_due(const struct slot *slot)
+{
+    return slot->is_resting ? !slot->thread && !slot->host->rest : slot->is_initial && !slot->was_started;
+}
+
+void host_start_first(struct slot *slot)
+{
+    struct host *self = slot->host;
+
+    slot_start(slot);
+    self->starting = slot;
+    (void)uv_timer_start(&self->start_timer, on_start_wait_over, HOST_START_WAIT_MS, 0);
+}
+
+void host_start_next(struct host *self)
 {
     (void)uv_timer_stop(&self->start_timer);
     self->starting = NULL;
     for (struct slot *slot = self->slots; slot && !self->starting && !self->is_stopping; slot = slot->next) {
-        if (!slot->is_initial || slot->was_started) {
+        if (!is_due(slot)) {
             continue;
         }
-        slot_start(slot);
         if (slot->def->is_awaited) {
-            self->starting = slot;
-            (void)uv_timer_start(&self->start_timer, on_start_wait_over, HOST_START_WAIT_MS, 0);
+            host_start_first(slot);
+        } else {
+            slot_start(slot);
         }
     }
     if (!self->starting && !self->is_stopping) {
@@ -231,6 +245,7 @@ static int initial_slots_add(struct host *self)
         log_error("host_unknown", "host=%s why=\"the topology has no such host\"", self->opts->name);
         return FAULT(-ENOENT);
     }
+    self->is_rest_for_one = place->is_rest_for_one;
     for (size_t i = 0; i < place->actors_n; i++) {
         const char *address = place->actors[i];
         const char *arg = "";
@@ -329,7 +344,7 @@ int host_run(const struct host_opts *opts)
     r = r < 0 ? r : initial_slots_add(self);
     if (r == 0) {
         atomic_store(&running_host, self);
-        start_next(self);
+        host_start_next(self);
     } else {
         self->fault = r;
         self->is_stopping = true;

@@ -34,6 +34,7 @@ struct slot {
     bool is_wanted;   /* to be started again when it ends */
     bool is_stopping; /* told to stop */
     bool is_restart_asked;
+    bool is_resting; /* stopped, or told to, as one before it ended; started again after that one */
     bool is_initial; /* of the topology's list */
     bool was_started;
     bool was_ready;
@@ -45,16 +46,36 @@ struct host {
     struct node *node;
     struct slot *slots;
     struct slot *starting; /* the one whose readiness the rest waits for */
+    struct slot *rest;     /* rest_for_one: it waits until those after it have ended; or NULL */
     uv_timer_t start_timer;
     uv_signal_t signals[3];
     uv_async_t stop_async;
     uint32_t endpoint_seq;
+    bool is_rest_for_one;
     bool is_stopping;
     bool is_reviving;  /* it stops only to be started again */
     bool is_announced; /* on_ready was called */
     bool has_hung;     /* an actor did not stop: the process must end without joining it */
     int fault;
 };
+
+/* --- host.c ----------------------------------------------------------------------------------- */
+
+/* Starts what is to be started, side by side, up to one that the rest waits for. */
+void host_start_next(struct host *self);
+/* Starts one for which the rest waits. */
+void host_start_first(struct slot *slot);
+
+/* --- host_rest.c ------------------------------------------------------------------------------ */
+
+/* It ends unasked and will be started again: those after it end now, the newest first. */
+void host_rest_begin(struct slot *slot);
+/* Does the end of another one take it along? */
+bool host_rest_takes(const struct slot *slot);
+/* One of them has ended: the next. When all have, the first starts, if its back-off is over. */
+void host_rest_next(struct host *self);
+/* It will not come back, or not as part of this. */
+void host_rest_forget(struct slot *slot);
 
 /* --- slot.c -------------------------------------------------------------------------------- */
 

@@ -82,6 +82,7 @@ static void everything_close(struct process *self)
     handle_close(&self->on_usr1);
     handle_close(&self->on_child);
     handle_close(&self->stop_timer);
+    handle_close(&self->memory_timer);
     for (size_t i = 0; i < self->hosts_n; i++) {
         ready_close(&self->hosts[i]);
         handle_close(&self->hosts[i].timer);
@@ -293,6 +294,7 @@ static void host_died(struct hostling *host, int status)
     host->pid = 0;
     host->last_status = status;
     host->has_died = true;
+    host->is_over_memory = false;
     host->life = ACTOR_LIFE_STOPPED;
     ready_close(host);
     uv_timer_stop(&host->timer);
@@ -415,6 +417,12 @@ static void on_host_stop_deadline(uv_timer_t *timer)
     }
 }
 
+static void life_end(struct hostling *host)
+{
+    (void)kill(host->pid, HOST_SIGNAL_RESTART); /* a child of ours, not yet waited for */
+    uv_timer_start(&host->timer, on_host_stop_deadline, PROCESS_STOP_MS, 0);
+}
+
 void process_host_restart(struct hostling *host)
 {
     supervisor_reset(&host->supervisor);
@@ -427,8 +435,13 @@ void process_host_restart(struct hostling *host)
         return;
     }
     host->is_restart_asked = true;
-    (void)kill(host->pid, HOST_SIGNAL_RESTART); /* a child of ours, not yet waited for */
-    uv_timer_start(&host->timer, on_host_stop_deadline, PROCESS_STOP_MS, 0);
+    life_end(host);
+}
+
+void process_host_end(struct hostling *host)
+{
+    host->is_over_memory = true;
+    life_end(host);
 }
 
 /* --- the beginning -------------------------------------------------------------------------------- */
@@ -508,6 +521,7 @@ int process_run(const struct process_opts *opts)
         return PROCESS_EXIT_GAVE_UP;
     }
     r = watches_init(&self);
+    r = r ? r : process_memory_init(&self);
     r = r ? r : hosts_init(&self);
     r = r ? r : node_init(&self);
     r = r ? r

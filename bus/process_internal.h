@@ -25,6 +25,7 @@ struct hostling {
     uint64_t started_ms;
     int last_status; /* of waitpid, of the life before */
     bool has_died;
+    bool is_over_memory;   /* this life is told to end, as it has grown beyond its cap */
     bool is_restart_asked; /* the operator stops this life; start the next at once */
     struct supervisor_state supervisor;
     uv_timer_t timer;         /* next start; or, when stopping this host alone, its deadline */
@@ -47,6 +48,7 @@ struct process {
     uv_signal_t on_usr1;
     uv_signal_t on_child;
     uv_timer_t stop_timer;
+    uv_timer_t memory_timer;
     struct node *node; /* address "supervisor" */
     struct hostling *hosts;
     size_t hosts_n;
@@ -67,6 +69,14 @@ struct process {
 void process_stop(struct process *self, int exit_code);
 /* The operator wants a fresh process for this host. Ends its "gave up" state as well. */
 void process_host_restart(struct hostling *host);
+
+/* Ends this life in order; the policy decides when the next one starts. */
+void process_host_end(struct hostling *host);
+
+/* --- process_memory.c ----------------------------------------------------------------- */
+
+/* Watches hosts that have a cap. */
+int process_memory_init(struct process *self);
 
 /* --- process_ops.c -------------------------------------------------------------------- */
 

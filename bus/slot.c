@@ -99,6 +99,12 @@ void slot_start(struct slot *slot)
     slot->incarnation++;
     slot->was_started = true;
     slot->is_stopping = false;
+    slot->is_resting = false;
+    self->rest = self->rest == slot ? NULL : self->rest;
+    if (slot->next_arg) {
+        free(slot->arg);
+        slot->arg = TAKE(slot->next_arg);
+    }
     slot->status[0] = '\0';
     (void)snprintf(slot->node_endpoint, sizeof(slot->node_endpoint), "inproc://node-host/%s", self->opts->name);
     (void)snprintf(slot->local, sizeof(slot->local), "inproc://%.127s#%u", slot->address, slot->incarnation);
@@ -121,7 +127,9 @@ static void on_backoff_over(uv_timer_t *timer)
 {
     struct slot *slot = timer->data;
 
-    if (!slot->host->is_stopping && slot->is_wanted && !slot->thread) {
+    if (slot->host->rest == slot) {
+        host_rest_next(slot->host);
+    } else if (!slot->host->is_stopping && slot->is_wanted && !slot->thread) {
         slot_start(slot);
     }
 }
@@ -138,6 +146,7 @@ void slot_recover(struct slot *slot)
         slot_tell(slot);
         log_error("actor_gave_up", "actor=%s restarts=%u fault=\"%s\"", slot->address, slot->policy.restarts,
                   fault_text(slot->last_fault));
+        host_start_next(slot->host); /* those it had taken along go on without it */
         return;
     }
     slot->life = ACTOR_LIFE_BACKOFF;
@@ -146,6 +155,9 @@ void slot_recover(struct slot *slot)
     log_warning("actor_restart", "actor=%s delay_ms=%u fault=\"%s\"", slot->address, delay_ms,
                 slot->last_fault ? fault_text(slot->last_fault) : "ended unasked");
     (void)uv_timer_start(&slot->timer, on_backoff_over, delay_ms, 0); /* fails only without a callback */
+    if (slot->host->is_rest_for_one) {
+        host_rest_begin(slot);
+    }
 }
 
 static void on_hung(uv_timer_t *timer)
@@ -154,7 +166,7 @@ static void on_hung(uv_timer_t *timer)
 
     log_error("actor_hung", "actor=%s why=\"did not stop in time\"", slot->address);
     slot->host->has_hung = true;
-    if (slot->host->is_stopping) {
+    if (slot->host->is_stopping || slot->is_resting) {
         _exit(EXIT_FAILURE); /* a thread cannot be ended from outside; the process can */
     }
 }
@@ -165,7 +177,7 @@ void slot_stop_word(struct slot *slot)
 
     pack_init(&pack, 64);
     pack_map_begin(&pack);
-    pack_kv_bool(&pack, "restart", slot->is_restart_asked || slot->host->is_reviving);
+    pack_kv_bool(&pack, "restart", slot->is_restart_asked || slot->is_resting || slot->host->is_reviving);
     pack_map_end(&pack);
     (void)actor_cast_span(node_actor(slot->host->node), slot->address, &wire_stop, pack_span(&pack), NULL);
     pack_deinit(&pack);
@@ -196,6 +208,7 @@ void slot_remove(struct slot *slot)
 {
     struct slot **at = &slot->host->slots;
 
+    host_rest_forget(slot);
     while (*at != slot) {
         at = &(*at)->next;
     }

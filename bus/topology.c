@@ -13,6 +13,8 @@
 
 #define TOPOLOGY_BYTES_MAX (256U * 1024U)
 #define TOPOLOGY_DEPTH_MAX 8
+#define TOPOLOGY_MEMORY_LEAST 16
+#define TOPOLOGY_MEMORY_MOST 1048576
 
 /*
  * The walk over the packed text. Packing forgets where things stood, but keeps their
@@ -238,6 +240,47 @@ static int actors_read(struct walk *self, struct topology_host *host, struct spa
     return 0;
 }
 
+static int strategy_read(struct walk *self, struct topology_host *host, struct span item)
+{
+    struct span name = value_str(item, (struct span){ "", 0 });
+
+    self->tokens_n++;
+    host->is_rest_for_one = span_is_text(name, "rest_for_one");
+    if (!host->is_rest_for_one && !span_is_text(name, "one_for_one")) {
+        return refuse(self, "\"strategy\" is \"one_for_one\" (as without it) or \"rest_for_one\"");
+    }
+    return 0;
+}
+
+static int memory_read(struct walk *self, struct topology_host *host, struct span item)
+{
+    int64_t megabytes = value_i64(item, 0);
+
+    self->tokens_n++;
+    if (megabytes < TOPOLOGY_MEMORY_LEAST || megabytes > TOPOLOGY_MEMORY_MOST) {
+        return refuse(self, "\"memoryMb\" must be a whole number from %d to %d", TOPOLOGY_MEMORY_LEAST,
+                      TOPOLOGY_MEMORY_MOST);
+    }
+    host->memory_mb = (uint32_t)megabytes;
+    return 0;
+}
+
+static int host_key_read(struct walk *self, struct topology_host *host, struct span key, struct span item)
+{
+    self->tokens_n++;
+    if (span_is_text(key, "actors")) {
+        return actors_read(self, host, item);
+    }
+    if (span_is_text(key, "strategy")) {
+        return strategy_read(self, host, item);
+    }
+    if (span_is_text(key, "memoryMb")) {
+        return memory_read(self, host, item);
+    }
+    return refuse(self, "unknown key \"%.*s\"; a host has \"actors\", \"strategy\" and \"memoryMb\"",
+                  (int)(key.len < 64 ? key.len : 64), key.ptr);
+}
+
 static int host_read(struct walk *self, struct topology_host *host, struct span map)
 {
     struct value_iter it = value_iter(map);
@@ -248,14 +291,8 @@ static int host_read(struct walk *self, struct topology_host *host, struct span 
         return refuse(self, "host \"%s\" must be an object: { actors: [ … ] }", host->name);
     }
     while (value_next(&it, &key, &item)) {
-        int r;
+        int r = host_key_read(self, host, key, item);
 
-        self->tokens_n++;
-        if (!span_is_text(key, "actors")) {
-            return refuse(self, "unknown key \"%.*s\"; a host has \"actors\"", (int)(key.len < 64 ? key.len : 64),
-                          key.ptr);
-        }
-        r = actors_read(self, host, item);
         if (r) {
             return r;
         }

@@ -3,7 +3,7 @@
  *
  *   { hosts: {
  *       main:   { actors: ["config", "log", "auth", "health", "router", "channel/webchat", "edge/0"] },
- *       agents: { actors: ["agent*"] } } }
+ *       agents: { actors: ["agent*"], strategy: "rest_for_one", memoryMb: 512 } } }
  *
  * A host, or a key of one, that stands there twice is refused.
  *
@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bus/base/span.h"
 
@@ -26,6 +27,8 @@ struct topology_host {
     char name[32]; /* [a-z0-9-]+ */
     char **actors; /* patterns, in order */
     size_t actors_n;
+    bool is_rest_for_one; /* who ends unasked takes those after it along; else it is started again alone */
+    uint32_t memory_mb;   /* resident memory of the process beyond which it is started again; 0: no cap */
 };
 
 struct topology {

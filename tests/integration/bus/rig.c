@@ -65,6 +65,7 @@ const struct schema_msg rig_event_b = { .name = "event_b",
                                         .max_bytes = 1 << 20 };
 MSG(rig_flow, "flow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_heard, "heard", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
+MSG(rig_hoard, "hoard", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_hold, "hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_missed, "missed", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_news, "news", SCHEMA_MSG_TOPIC, &ping_type, NULL);
@@ -78,9 +79,9 @@ MSG(rig_relay_hold, "relay_hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_slow, "slow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 
 static const struct schema_msg *const msgs[] = {
-    &rig_announce, &rig_break,  &rig_cancelled, &rig_chunk,      &rig_event, &rig_event_b, &rig_flow,
-    &rig_heard,    &rig_hold,   &rig_missed,    &rig_news,       &rig_note,  &rig_noted,   &rig_ping,
-    &rig_pong,     &rig_refuse, &rig_relay,     &rig_relay_hold, &rig_slow,
+    &rig_announce, &rig_break, &rig_cancelled, &rig_chunk,  &rig_event,      &rig_event_b, &rig_flow,
+    &rig_heard,    &rig_hoard, &rig_hold,      &rig_missed, &rig_news,       &rig_note,    &rig_noted,
+    &rig_ping,     &rig_pong,  &rig_refuse,    &rig_relay,  &rig_relay_hold, &rig_slow,
 };
 const struct schema_registry rig_registry = { msgs, ARRAY_LEN(msgs) };
 
@@ -116,10 +117,30 @@ static const char one_host[] = "{ hosts: { main: { actors: ['echo', 'relay', 'ec
 static const char two_hosts[] = "{ hosts: { servers: { actors: ['echo', 'relay', 'echo/*'] },"
                                 " main: { actors: ['driver'] } } }";
 
+static const char one_host_rest[] = "{ hosts: { main: { actors: ['driver', 'echo', 'relay', 'echo/*'],"
+                                    " strategy: 'rest_for_one' } } }";
+static const char two_hosts_rest[] = "{ hosts: { servers: { actors: ['echo', 'relay', 'echo/*'],"
+                                     " strategy: 'rest_for_one' }, main: { actors: ['driver'] } } }";
+static const char two_hosts_capped[] = "{ hosts: { servers: { actors: ['echo', 'relay', 'echo/*'], memoryMb: 300 },"
+                                       " main: { actors: ['driver'] } } }";
+
+static const char *topology_text(bool is_ipc)
+{
+    const char *scenario = getenv("RIG_SCENARIO");
+
+    if (scenario && strstr(scenario, "rest_for_one")) {
+        return is_ipc ? two_hosts_rest : one_host_rest;
+    }
+    if (scenario && strstr(scenario, "memory")) {
+        return two_hosts_capped;
+    }
+    return is_ipc ? two_hosts : one_host;
+}
+
 static int topology_load(const char *transport, struct topology *topology)
 {
     struct topology_error error;
-    int r = topology_parse(span_from(strcmp(transport, "ipc") == 0 ? two_hosts : one_host), topology, &error);
+    int r = topology_parse(span_from(topology_text(strcmp(transport, "ipc") == 0)), topology, &error);
 
     if (r != 0) {
         (void)fprintf(stderr, "topology: %s\n", error.text);

@@ -21,6 +21,7 @@ extern const struct schema_msg rig_ping;       /* call → pong */
 extern const struct schema_msg rig_relay;      /* call, forwarded to "echo" as ping */
 extern const struct schema_msg rig_relay_hold; /* call, forwarded to "echo" as hold */
 extern const struct schema_msg rig_refuse;     /* call, refused with details */
+extern const struct schema_msg rig_hoard;      /* call → pong: takes n MB and keeps them */
 extern const struct schema_msg rig_hold;       /* call, never answered by itself */
 extern const struct schema_msg rig_break;      /* call, its handler returns a fault */
 extern const struct schema_msg rig_note;       /* cast, counted in order */

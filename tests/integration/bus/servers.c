@@ -1,5 +1,6 @@
 /* The actors that scenarios talk to. */
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "bus/base/clock.h"
 #include "bus/pack.h"
@@ -25,7 +26,7 @@ static int pong(struct actor_ctx *ctx, uint64_t n)
 {
     struct actor *actor = actor_ctx_actor(ctx);
 
-    return actor_reply(ctx, &rig_pong, &(struct msg_pong){ .n = n, .incarnation = actor_incarnation(actor) & 0xffff });
+    return actor_reply(ctx, &rig_pong, &(struct msg_pong){ .n = n, .incarnation = actor_incarnation(actor) });
 }
 
 static int on_ping(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -68,6 +69,15 @@ static int on_break(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)ctx;
     (void)msg;
     return FAULT(-EIO);
+}
+
+static int on_hoard(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_ping *in = msg;
+
+    (void)arg;
+    void *hoard = mmap(NULL, in->n << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    return hoard == MAP_FAILED ? FAIL_UNAVAILABLE : pong(ctx, in->n); /* kept until the process ends */
 }
 
 static int on_note(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -207,6 +217,7 @@ static const struct actor_route echo_routes[] = {
     { &rig_break, on_break, 0 },       { &rig_note, on_note, 0 },           { &rig_noted, on_noted, 0 },
     { &rig_flow, on_flow, 0 },         { &rig_cancelled, on_cancelled, 0 }, { &rig_slow, on_slow, 0 },
     { &rig_announce, on_announce, 0 }, { &rig_heard, on_heard, 0 },         { &rig_missed, on_missed, 0 },
+    { &rig_hoard, on_hoard, 0 },
 };
 
 static const struct actor_route echo_topics[] = {
@@ -239,6 +250,8 @@ static int on_relay_hold(void *arg, struct actor_ctx *ctx, const void *msg)
 }
 
 static const struct actor_route relay_routes[] = {
+    { &rig_ping, on_ping, 0 },
+    { &rig_break, on_break, 0 },
     { &rig_relay, on_relay, 0 },
     { &rig_relay_hold, on_relay_hold, 0 },
 };

@@ -20,6 +20,7 @@ struct driver {
     uint64_t call_id;
     uint64_t started_ns;
     uint32_t first_incarnation;
+    uint32_t first_of_echo;
     uint64_t lost;
     uint64_t dropped;
     uint64_t last; /* number of the newest event, from 1 */
@@ -312,6 +313,80 @@ static void a_crash_loop_gives_up_and_says_so(struct actor *driver)
 {
     driver_of(driver)->step = 100; /* the verdict comes from the watch in on_life */
     break_again(driver);
+}
+
+/* --- strategies and caps ------------------------------------------------------------------------- */
+
+static void rest_ask(struct actor *actor);
+
+/* What is asked in each step, and how many lives after the first the answer must come from. */
+static const struct {
+    const char *to;
+    const struct schema_msg *msg;
+    uint32_t lives;
+} rest_steps[] = {
+    { "relay", &rig_ping, 0 }, { "echo", &rig_ping, 0 },  { "relay", &rig_break, 0 }, { "relay", &rig_ping, 1 },
+    { "echo", &rig_ping, 0 },  { "echo", &rig_break, 0 }, { "relay", &rig_ping, 2 },  { "echo", &rig_ping, 1 },
+};
+
+static void on_rest(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct driver *self = state;
+    const struct msg_pong *out = answer->msg;
+    bool is_relay = strcmp(rest_steps[self->step].to, "relay") == 0;
+    uint32_t *first = is_relay ? &self->first_incarnation : &self->first_of_echo;
+
+    (void)cookie;
+    if (rest_steps[self->step].msg == &rig_ping) {
+        *first = *first ? *first : out ? out->incarnation : 0;
+        if (!out || out->incarnation < *first + rest_steps[self->step].lives) {
+            again_soon(actor, rest_ask);
+            return;
+        }
+        check(out->incarnation == *first + rest_steps[self->step].lives, "started again as often as it must be");
+    }
+    if (++self->step == ARRAY_LEN(rest_steps)) {
+        well();
+        return;
+    }
+    rest_ask(actor);
+}
+
+static void rest_ask(struct actor *actor)
+{
+    ask(actor, rest_steps[driver_of(actor)->step].to, rest_steps[driver_of(actor)->step].msg, 0, 0, on_rest);
+}
+
+/* relay stands behind echo: it goes alone, but with echo. */
+static void rest_for_one_takes_along_those_behind(struct actor *driver)
+{
+    rest_ask(driver);
+}
+
+static void capped_ask(struct actor *actor);
+
+static void on_capped(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    const struct msg_pong *out = answer->msg;
+
+    (void)state;
+    (void)cookie;
+    if (out && out->incarnation >> 16 == 2) {
+        well();
+        return;
+    }
+    again_soon(actor, capped_ask);
+}
+
+static void capped_ask(struct actor *actor)
+{
+    ask(actor, "echo", &rig_ping, 0, 0, on_capped);
+}
+
+static void a_host_beyond_its_memory_is_started_again(struct actor *driver)
+{
+    ask(driver, "echo", &rig_hoard, 320, 0, on_ignored);
+    capped_ask(driver);
 }
 
 /* --- casts, topics, streams ------------------------------------------------------------------------ */
@@ -752,6 +827,8 @@ static const struct {
     SCENARIO(a_flood_is_refused_by_the_share_of_its_principal),
     SCENARIO(what_cannot_be_delivered_becomes_a_dead_letter),
     SCENARIO(an_actor_is_spawned_and_despawned),
+    SCENARIO(rest_for_one_takes_along_those_behind),
+    SCENARIO(a_host_beyond_its_memory_is_started_again),
     SCENARIO(many_calls_in_flight_all_end),
     SCENARIO(lives_are_watched),
 };

@@ -37,6 +37,23 @@ static void reads_hosts_and_actors_in_order(void **state)
     topology_deinit(&topology);
 }
 
+static void reads_the_strategy_and_the_cap_of_a_host(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    parse("{ hosts: { a: { actors: ['a'], strategy: 'rest_for_one', memoryMb: 512 },"
+          " b: { memoryMb: 16, actors: ['b'], strategy: 'one_for_one' }, c: { actors: ['c'] } } }",
+          &topology);
+    assert_true(topology.hosts[0].is_rest_for_one);
+    assert_int_equal(topology.hosts[0].memory_mb, 512);
+    assert_false(topology.hosts[1].is_rest_for_one);
+    assert_int_equal(topology.hosts[1].memory_mb, 16);
+    assert_false(topology.hosts[2].is_rest_for_one);
+    assert_int_equal(topology.hosts[2].memory_mb, 0);
+    topology_deinit(&topology);
+}
+
 static const char *place(const struct topology *topology, const char *address)
 {
     const struct topology_host *host = topology_place(topology, address);
@@ -98,6 +115,9 @@ static void refuses_and_names_the_place(void **state)
         { "{ hosts: { abcdefghijklmnopqrstuvwxyz012345: { actors: ['a'] } } }", "is no host name" },
         { "{ hosts: { a: { actors: ['a'] },\n b: { actors: ['b'] }, 'a': { actors: ['c'] } } }",
           "line 2, column 25: \"a\" stands here twice; remove one" },
+        { "{ hosts: { a: { actors: ['a'], strategy: 'all' } } }", "line 1, column 42: \"strategy\" is" },
+        { "{ hosts: { a: { actors: ['a'], memoryMb: 'x' } } }", "line 1, column 42: \"memoryMb\" must be a whole" },
+        { "{ hosts: { a: { actors: ['a'], memoryMb: 1 } } }", "line 1, column 42: \"memoryMb\" must be a whole" },
         { "{ hosts: { a: { actors: ['a'], actors: ['b'] } } }", "line 1, column 32: \"actors\" stands here twice" },
         { "{ hosts: { a: { actors: ['a', // 'b'\n 'a'] } } }", "line 2, column 2: \"a\" is already on host \"a\"" },
         { "{ hosts: { a: { actors: ['a'] },\n b: { actors: ['x', 'a'] } } }", "line 2, column 21: \"a\" is already" },
@@ -202,6 +222,7 @@ int main(void)
         cmocka_unit_test(reads_hosts_and_actors_in_order),
         cmocka_unit_test(places_by_exact_entry_then_longest_pattern),
         cmocka_unit_test(a_lone_star_takes_what_nobody_else_has),
+        cmocka_unit_test(reads_the_strategy_and_the_cap_of_a_host),
         cmocka_unit_test(refuses_and_names_the_place),
         cmocka_unit_test(refuses_an_address_of_any_length_without_harm),
         cmocka_unit_test(the_file_for_people_is_the_default),
