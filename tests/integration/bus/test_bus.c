@@ -144,7 +144,7 @@ static void on_unknown_method(void *state, struct actor *actor, void *cookie, co
 
 static void an_unknown_method_is_named(struct actor *driver)
 {
-    ask(driver, "relay", &rig_ping, 1, 0, on_unknown_method);
+    ask(driver, "relay", &rig_noted, 1, 0, on_unknown_method);
 }
 
 static void on_body_refused(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
