@@ -155,6 +155,7 @@ static int connect_tell(struct auth *self, const struct answer_to *to, const str
 
 static struct connect_peer peer_of(const struct auth *self, struct connect_peer peer)
 {
+    peer.has_proxy_header = peer.has_proxy_header || proxy_is_hinted(peer.headers);
     peer.client = proxy_client_address(&self->judge.settings.proxies, peer.remote, peer.headers,
                                        self->judge.settings.is_real_ip_allowed);
     return peer;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "bus/base/cleanup.h"
 #include "bus/value.h"
 
 #define NOTHING ((struct span){ 0 })
@@ -14,6 +15,21 @@
 struct span proxy_header(struct span headers, const char *name)
 {
     return value_str(value_get(headers, name), NOTHING);
+}
+
+bool proxy_is_hinted(struct span headers)
+{
+    static const char *const names[] = {
+        "forwarded", "x-forwarded-for",  "x-forwarded-host",     "x-forwarded-proto",
+        "x-real-ip", "cf-connecting-ip", "tailscale-user-login",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (value_get(headers, names[i]).len) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct span trim(struct span text)

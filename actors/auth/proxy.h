@@ -72,6 +72,9 @@ struct proxy_tailscale {
 };
 enum refusal proxy_tailscale_claim(bool is_loopback, struct span headers, struct proxy_tailscale *ret_claim);
 
+/* Does anything look as if a proxy stood between? Whoever sends it is not simply on this machine. */
+bool proxy_is_hinted(struct span headers);
+
 /* A header as auth_connect brings it; empty when absent. */
 struct span proxy_header(struct span headers, const char *name);
 
