@@ -46,6 +46,7 @@ struct edge {
     struct call *orphan_exchanges; /* of connections that are gone */
     struct call *orphan_requests;
     struct call *orphan_handshakes;
+    struct call *held_handshakes; /* until health is ready */
     struct call *orphan_subscriptions;
     size_t conns_n;
     size_t clients_n;     /* of them, WebSockets behind hello-ok */
@@ -63,6 +64,7 @@ struct edge {
     uv_timer_t sweep;
     uv_timer_t tick;
     uv_timer_t stop;
+    uv_timer_t patience; /* with config and auth, at the start */
     bool has_handles;
     bool is_stopping;
 
