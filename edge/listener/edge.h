@@ -16,6 +16,7 @@
 #include "edge/listener/memo.h"
 #include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
+#include "edge/listener/write_rate.h"
 
 #define EDGE_SPARES_MAX 32U
 #define EDGE_SPARE_BYTES 16384U
@@ -69,6 +70,8 @@ struct edge {
     bool is_stopping;
 
     struct ready ready;
+    bool has_started; /* everybody was ready once */
+    struct write_rate writes;
     uint64_t started_ms; /* of the loop's clock */
     uint64_t generation; /* decisions of an older one are void */
     uint64_t presence_version;

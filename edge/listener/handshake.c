@@ -337,6 +337,11 @@ static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_
     ws->scopes = scope_set_of(decision->role, decision->scopes);
     ws->generation = decision->generation;
     (void)snprintf(ws->role, sizeof(ws->role), "%.*s", SPAN_FMT(decision->role)); /* max 32 */
+    if (decision->has_remote_ip) {
+        (void)snprintf(ws->remote_ip, sizeof(ws->remote_ip), "%.*s", SPAN_FMT(decision->remote_ip)); /* max 64 */
+    } else {
+        peer_text(self->call.conn->peer, ws->remote_ip);
+    }
     if (decision->has_device_id) {
         (void)snprintf(ws->device_id, sizeof(ws->device_id), "%.*s", SPAN_FMT(decision->device_id)); /* max 64 */
     }

@@ -342,6 +342,7 @@ static void edge_deinit(void *state, struct actor *actor)
     rpc_free_orphans(edge);
     subscription_free_orphans(edge);
     peer_table_deinit(&edge->peers);
+    write_rate_deinit(&edge->writes);
     while (edge->spares_n > 0) {
         text_buf_deinit(&edge->spares[--edge->spares_n]);
     }
