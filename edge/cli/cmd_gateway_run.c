@@ -24,6 +24,7 @@
 #include "edge/cli/compose.h"
 #include "edge/cli/gateway_listen.h"
 #include "edge/cli/gateway_port.h"
+#include "edge/cli/gateway_state.h"
 #include "edge/cli/gateway_topology.h"
 #include "schema/base/config_create.h"
 #include "schema/base/gateway_config.h"
@@ -281,51 +282,40 @@ static int port_take(struct start *self)
     return 0;
 }
 
-/* A directory that is ours alone, whoever else may write to its parent. */
-static int dir_private(const char *path)
+static int dir_take(const char *name, const char *path, bool may_link)
 {
-    struct stat st;
+    struct gateway_state_error error;
 
-    if (mkdir(path, 0700) && errno != EEXIST) {
-        return -errno;
+    if (gateway_state_dir(name, path, may_link, &error)) {
+        cli_err("%s", error.what);
+        cli_err_more("%s", error.fix);
+        return CLI_EXIT_CONFIG;
     }
-    if (lstat(path, &st)) {
-        return -errno;
-    }
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
-        return -EPERM;
-    }
-    return (st.st_mode & 0077) && chmod(path, 0700) ? -errno : 0;
-}
-
-/* Makes the parents as well; their mode is left alone when they exist. */
-static int dir_make(const char *path)
-{
-    char part[PATH_MAX];
-
-    (void)snprintf(part, sizeof(part), "%s", path);
-    for (char *at = strchr(part + 1, '/'); at; at = strchr(at + 1, '/')) {
-        *at = '\0';
-        if (mkdir(part, 0700) && errno != EEXIST) {
-            return -errno;
-        }
-        *at = '/';
-    }
-    return dir_private(part);
+    return 0;
 }
 
 static int run_dir_take(const struct start *self)
 {
     const char *run_dir = self->cli->paths.run_dir;
-    int r = dir_make(run_dir);
+    int r = dir_take("run directory", run_dir, false);
 
     if (r) {
-        cli_err("cannot use the run directory %s: %s", run_dir, strerror(-r));
-        return CLI_EXIT_CONFIG;
+        return r;
     }
     run_dir_sweep(run_dir, ""); /* of an earlier life: under the lock nobody can be behind them */
     r = gateway_topology_publish(run_dir, (struct span){ self->topology_text.data, self->topology_text.len });
     return r ? fault_explain("cannot write to the run directory", r) : 0;
+}
+
+/* For the hosts: a database is opened only where no symbolic link can lead it elsewhere. */
+static int state_export(const struct start *self)
+{
+    char path[PATH_MAX];
+
+    if (!realpath(self->cli->paths.state_dir, path) || setenv("OPENCLAW_STATE_DIR", path, 1)) {
+        return fault_explain("cannot set up the environment", -errno);
+    }
+    return 0;
 }
 
 static int state_take(struct start *self)
@@ -333,11 +323,13 @@ static int state_take(struct start *self)
     const struct cli_paths *paths = &self->cli->paths;
     char path[PATH_MAX + 16];
     pid_t holder = 0;
-    int r = dir_make(paths->state_dir);
+    int r = dir_take("state directory", paths->state_dir, true);
 
+    (void)snprintf(path, sizeof(path), "%s/db", paths->state_dir);
+    r = r ? r : dir_take("database directory", path, false);
+    r = r ? r : state_export(self);
     if (r) {
-        cli_err("cannot use the state directory %s: %s", paths->state_dir, strerror(-r));
-        return CLI_EXIT_CONFIG;
+        return r;
     }
     (void)snprintf(path, sizeof(path), "%s/gateway.lock", paths->state_dir);
     r = lock_take(path, &self->lock_fd, &holder);
@@ -348,6 +340,7 @@ static int state_take(struct start *self)
     }
     if (r) {
         cli_err("cannot lock %s: %s", path, fault_text(r));
+        cli_err_more("move it away, or name another state directory with OPENCLAW_STATE_DIR or --profile");
         return CLI_EXIT_CONFIG;
     }
     return run_dir_take(self);

@@ -136,3 +136,47 @@ def test_a_refusal_names_file_and_line(alone):
         file.write("{ gateway: { mode: 'local' },\n  logging: { $include: '/etc/passwd' } }")
     done = alone.cli("gateway", "run", "--port", "0")
     assert done.returncode == 78 and "openclaw.json:2:3" in done.stderr and "INCLUDE_ROOTS" in done.stderr, done.stderr
+
+
+# --- the state directory ---------------------------------------------------------------------------------
+
+
+def start_in(gateway, state):
+    return gateway.cli("gateway", "run", "--port", "0", environment={"OPENCLAW_STATE_DIR": str(state)})
+
+
+def circle(path):
+    path.symlink_to("circle2")
+    path.with_name("circle2").symlink_to("circle")
+
+
+@pytest.mark.parametrize("name, make, says", [
+    ("file", lambda path: path.write_text(""), "is a file"),
+    ("circle", circle, "leads in a circle"),
+    ("dangling", lambda path: path.symlink_to("nowhere"), "a symbolic link to nowhere"),
+    ("busy", lambda path: (path.mkdir(), (path / "gateway.lock").mkdir()), "cannot lock"),
+    ("db", lambda path: (path.mkdir(), (path / "db").write_text("")), "is a file"),
+])
+def test_a_state_directory_that_will_not_do_is_named_with_a_way_out(alone, tmp_path, name, make, says):
+    make(tmp_path / name)
+    done = start_in(alone, tmp_path / name)
+    assert done.returncode == 78
+    assert str(tmp_path / name) in done.stderr and says in done.stderr and "OPENCLAW_STATE_DIR" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_state_directory_without_permission_is_named(alone, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    done = start_in(alone, tmp_path / "closed")
+    assert done.returncode == 78 and "0500" in done.stderr and "chmod" in done.stderr
+
+
+def test_a_link_to_the_state_directory_is_as_good(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    running = Gateway(state_dir=str(tmp_path / "link")).start()
+    try:
+        with Client(running.port, running.token) as client:
+            assert "linked" in json.dumps(client.chat("linked")[1][-1])
+    finally:
+        running.close()
