@@ -6,6 +6,7 @@
 
 #include "bus/actor_internal.h"
 #include "bus/base/clock.h"
+#include "bus/base/descriptors.h"
 #include "bus/base/mem.h"
 
 static _Thread_local struct actor *current_actor;
@@ -262,6 +263,9 @@ void actor_timer_at(struct actor *self, uint64_t at_ms)
 
 static int pull_open(struct actor *self)
 {
+    if (descriptors_few(DESCRIPTORS_SOCKET)) {
+        return FAULT(-EMFILE);
+    }
     self->pull = zsock_new(ZMQ_PULL);
     if (!self->pull) {
         return FAULT(-zmq_errno());

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "bus/actor_internal.h"
+#include "bus/base/descriptors.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "bus/wire.h"
@@ -92,6 +93,9 @@ static void socket_close(struct link *link)
 
 static int socket_open(struct link *link)
 {
+    if (descriptors_few(DESCRIPTORS_SOCKET)) {
+        return FAULT(-EMFILE);
+    }
     link->push = zsock_new(ZMQ_PUSH);
     if (!link->push) {
         return FAULT(-zmq_errno());

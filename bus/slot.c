@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include "bus/base/clock.h"
+#include "bus/base/descriptors.h"
 #include "bus/base/mem.h"
 #include "bus/host_internal.h"
 #include "bus/wire.h"
 
+#define DESCRIPTORS_ACTOR 32U /* left over before an actor is started */
 #define SLOT_STOP_DEFAULT_MS 2000U
 
 struct slot *slot_find(struct host *self, struct span address)
@@ -115,6 +117,11 @@ void slot_start(struct slot *slot)
                        self->opts->name, self->opts->incarnation, ++self->endpoint_seq);
     }
     slot->life = ACTOR_LIFE_STARTING;
+    if (descriptors_few(DESCRIPTORS_ACTOR)) {
+        slot->last_fault = FAULT(-EMFILE);
+        slot_recover(slot);
+        return;
+    }
     slot->thread = zactor_new(actor_thread, slot);
     if (!slot->thread) {
         self->fault = FAULT(-EAGAIN);

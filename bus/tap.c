@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "bus/base/clock.h"
+#include "bus/base/descriptors.h"
 #include "bus/base/fault.h"
 #include "bus/codec.h"
 #include "bus/value.h"
@@ -81,7 +82,7 @@ static void sockets_open(struct tap_port *self)
     pthread_mutex_lock(&tap_list.lock);
     self->generation = tap_list.generation;
     for (unsigned i = 0; i < tap_list.watchers_n; i++) {
-        zsock_t *sock = zsock_new(ZMQ_PUSH);
+        zsock_t *sock = descriptors_few(DESCRIPTORS_SOCKET) ? NULL : zsock_new(ZMQ_PUSH);
 
         if (!sock) {
             continue;

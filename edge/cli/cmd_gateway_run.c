@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/descriptors.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/lock.h"
@@ -31,6 +32,9 @@
 #include "schema_gen.h"
 
 #define FORCE_TERM_MS 3000
+#define DESCRIPTORS_BASE 236U     /* of the actors every gateway has, a few clients, and the reserve of the edge */
+#define DESCRIPTORS_PER_AGENT 20U /* sockets, a loop, a database */
+#define DESCRIPTORS_WANTED 65536U
 
 struct start {
     struct cli *cli;
@@ -241,6 +245,22 @@ static int topology_load(struct start *self)
     return r ? r : topology_complete_check(&self->topology);
 }
 
+/* Clients need one each, and get what is over. */
+static int descriptors_take(const struct start *self)
+{
+    unsigned needed = DESCRIPTORS_BASE + self->config.agents_n * DESCRIPTORS_PER_AGENT;
+    unsigned have = descriptors_raise(DESCRIPTORS_WANTED);
+
+    if (have < needed) {
+        cli_err("a gateway with %u agent%s needs %u open files, and only %u are allowed here", self->config.agents_n,
+                self->config.agents_n == 1 ? "" : "s", needed, have);
+        cli_err_more("raise the limit: `ulimit -n 4096`, LimitNOFILE= of its service, or nofile in "
+                     "/etc/security/limits.conf");
+        return CLI_EXIT_CONFIG;
+    }
+    return 0;
+}
+
 /* --- port, state directory, run directory --------------------------------------------------- */
 
 static int port_force(const struct start *self)
@@ -414,6 +434,7 @@ int cmd_gateway_run(struct cli *cli)
     r = flags_export(cli);
     r = r ? r : config_load(&self);
     r = r ? r : topology_load(&self);
+    r = r ? r : descriptors_take(&self);
     r = r ? r : port_take(&self);
     r = r ? r : state_take(&self);
     return r ? r : run(&self);

@@ -7,7 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bus/base/descriptors.h"
+#include "bus/base/log.h"
 #include "edge/listener/edge.h"
+
+#define DESCRIPTORS_RESERVE 64U /* for the rest of the process: its actors, databases and providers */
 
 static const char full_text[] =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
@@ -44,12 +48,27 @@ static void socket_tune(int fd)
     }
 }
 
+/* Once until there is room again: the next one is told by its own refusal. */
+static void low_tell(struct edge *edge, const char *what)
+{
+    if (!edge->is_low_told) {
+        edge->is_low_told = true;
+        log_warning("edge_descriptors_low", "connections=%zu what=\"%s\" hint=\"raise the limit of open files\"",
+                    edge->conns_n, what);
+        actor_status(edge->actor, "no descriptors for further connections; raise the limit of open files");
+    }
+    edge_sweep_start(edge);
+}
+
 static void admit(struct edge *edge, int fd, const struct sockaddr *address)
 {
     struct peer *peer = peer_take(&edge->peers, address);
 
     if (!peer) {
         (void)close(fd); /* no memory to know it by */
+    } else if (descriptors_few(DESCRIPTORS_RESERVE)) {
+        low_tell(edge, "new connections are turned away");
+        turn_away(edge, fd, peer);
     } else if (!is_welcome(edge, peer)) {
         turn_away(edge, fd, peer);
     } else {
@@ -72,9 +91,8 @@ static void on_accept(uv_poll_t *poll, int status, int events)
         if (fd >= 0) {
             admit(edge, fd, (const struct sockaddr *)&address);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            log_warning("edge_accept_paused", "errno=%d", errno);
+            low_tell(edge, "accepting pauses");
             edge->is_accept_paused = true;
-            edge_sweep_start(edge);
             (void)uv_poll_stop(poll);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -85,6 +103,10 @@ static void on_accept(uv_poll_t *poll, int status, int events)
 
 void accept_resume(struct edge *edge)
 {
+    if (edge->is_low_told && !descriptors_few(2 * DESCRIPTORS_RESERVE)) {
+        edge->is_low_told = false;
+        actor_status(edge->actor, "");
+    }
     if (!edge->is_accept_paused) {
         return;
     }

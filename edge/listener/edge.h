@@ -39,6 +39,7 @@ struct edge {
     struct edge_listen listens[LIMIT_LISTEN_SOCKETS];
     size_t listens_n;
     bool is_accepting;     /* the listening sockets were taken up */
+    bool is_low_told;      /* that descriptors run out; until there is room again */
     bool is_accept_paused; /* out of descriptors; the sweep tries again */
 
     struct conn *conns;

@@ -241,6 +241,8 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
     if (gateway.len && value_kind_of(gateway) != VALUE_MAP) {
         return refuse(error, "gateway must be an object");
     }
+    self.agents_n = value_count(value_path(doc, "agents.list"));
+    self.agents_n = self.agents_n ? self.agents_n : 1;
     self.is_mode_local = span_is_text(value_str(value_get(gateway, "mode"), NOTHING), "local");
     int r = unsupported_refuse(gateway, error);
     if (!r) {

@@ -51,6 +51,7 @@ struct gateway_overrides gateway_overrides_from(struct config_lookup lookup);
 struct gateway_config {
     bool is_file_present;
     bool is_mode_local; /* gateway.mode is "local" */
+    unsigned agents_n;  /* at least one */
     enum gateway_bind bind;
     char host[64]; /* numeric address to bind; empty for TAILNET until it is looked up */
     uint16_t port;
