@@ -24,7 +24,7 @@ BUS_LIBRARIES = ("zmq", "czmq", "msgpack", "uv")
 # Libraries that only some rooms may open: header prefix -> folders.
 ROOMS = {
     "libwebsockets": ("edge/", "tests/"),
-    "sqlite3": ("actors/", "tests/"),
+    "sqlite3": ("actors/", "schema/base/", "tests/"),
     "curl": ("actors/agent/", "edge/cli/", "tests/"),
 }
 
