@@ -4,7 +4,7 @@
  * Accepts    presence_join presence_leave, topics sessions.changed channel_changed
  *            router_agents_changed
  * Answers    health status system-presence last-heartbeat channels.status
- *            health_snapshot clients_read
+ *            health_snapshot clients_read approvers_read
  * Publishes  health presence clients_changed
  * Facts come by event: lives of actors, changes that others announce. What an event only
  * hints at is asked, in rounds, when somebody wants to know. On restart the presence list
@@ -169,6 +169,15 @@ static int on_clients_read(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)msg;
     return actor_reply(ctx, MSG_CLIENTS_COUNT,
                        &(struct msg_clients_count){ self->presence.connections_n, self->presence.readers_n });
+}
+
+static int on_approvers_read(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct health *self = arg;
+    const struct msg_approvers_read *in = msg;
+
+    return actor_reply(ctx, MSG_APPROVERS_COUNT,
+                       &(struct msg_approvers_count){ presence_approvers(&self->presence, in->except_conn_id) });
 }
 
 static int on_system_presence(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -494,6 +503,7 @@ static const struct actor_route health_routes[] = {
     { MSG_CHANNELS_STATUS, on_channels_status, 0 },
     { MSG_HEALTH_SNAPSHOT, on_snapshot, 0 },
     { MSG_CLIENTS_READ, on_clients_read, 0 },
+    { MSG_APPROVERS_READ, on_approvers_read, 0 },
     { MSG_PRESENCE_JOIN, on_join, 0 },
     { MSG_PRESENCE_LEAVE, on_leave, 0 },
 };

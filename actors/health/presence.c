@@ -275,6 +275,19 @@ static bool may_read(const struct presence_who *who)
             list_has(who->scopes, SPAN_LIT("operator.admin")));
 }
 
+static bool may_approve(const struct presence_who *who)
+{
+    return span_is_text(who->role, "operator") &&
+           (list_has(who->scopes, SPAN_LIT("operator.approvals")) || list_has(who->scopes, SPAN_LIT("operator.admin")));
+}
+
+uint32_t presence_approvers(const struct presence *self, struct span except_conn_id)
+{
+    struct table_node *node = table_find(&self->conns, except_conn_id);
+
+    return self->approvers_n - (node && CONTAINER_OF(node, struct presence_conn, node)->is_approver ? 1U : 0U);
+}
+
 /* Makes or refreshes the entry that `conn` belongs to. */
 static int conn_enter(struct presence *self, struct presence_conn *conn, const struct presence_who *who, int64_t now_ms)
 {
@@ -323,6 +336,7 @@ int presence_join(struct presence *self, struct span edge, const struct presence
     memcpy(conn->id, who->conn_id.ptr, who->conn_id.len);
     conn->node.key = conn->id;
     conn->is_reader = may_read(who);
+    conn->is_approver = may_approve(who);
     r = edge_find(self, edge, &conn->edge);
     r = r ? r : table_add(&self->conns, &conn->node);
     if (r) {
@@ -331,6 +345,7 @@ int presence_join(struct presence *self, struct span edge, const struct presence
     }
     self->connections_n++;
     self->readers_n += conn->is_reader;
+    self->approvers_n += conn->is_approver;
     return span_is_text(who->mode, "cli") ? 0 : conn_enter(self, conn, who, now_ms);
 }
 
@@ -369,6 +384,7 @@ static int conn_destroy(struct presence *self, struct presence_conn *conn, int64
 
     self->connections_n--;
     self->readers_n -= conn->is_reader;
+    self->approvers_n -= conn->is_approver;
     table_remove(&self->conns, &conn->node);
     if (entry && --entry->live_n == 0) {
         touch(self, entry, now_ms);

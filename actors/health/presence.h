@@ -59,6 +59,7 @@ struct presence_conn {
     struct presence_entry *entry; /* NULL: not listed */
     uint16_t edge;
     bool is_reader;
+    bool is_approver;
 };
 
 struct presence {
@@ -67,10 +68,11 @@ struct presence {
     struct presence_entry *newest;
     struct presence_entry *oldest;
     uint32_t connections_n;
-    uint32_t readers_n; /* operators that may see events of sessions */
-    size_t gone_n;      /* entries without a connection */
-    int64_t trim_at;    /* none of them expires before */
-    uint64_t version;   /* grows with every change of the list */
+    uint32_t readers_n;   /* operators that may see events of sessions */
+    uint32_t approvers_n; /* operators that may approve */
+    size_t gone_n;        /* entries without a connection */
+    int64_t trim_at;      /* none of them expires before */
+    uint64_t version;     /* grows with every change of the list */
     char edges[PRESENCE_EDGES_MAX][128];
     size_t edges_n;
     char *self_packed; /* the gateway's own entry without its time, owned */
@@ -94,6 +96,8 @@ int presence_join(struct presence *self, struct span edge, const struct presence
 int presence_leave(struct presence *self, struct span conn_id, int64_t now_ms);
 /* Everyone who came through `edge`; how many they were. */
 size_t presence_leave_edge(struct presence *self, struct span edge, int64_t now_ms);
+/* Operators that may approve, without the connection of that id. */
+uint32_t presence_approvers(const struct presence *self, struct span except_conn_id);
 /* The packed list, newest first with the gateway at the head; valid until the next call. */
 struct span presence_list(struct presence *self, int64_t now_ms);
 
