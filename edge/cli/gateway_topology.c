@@ -12,8 +12,8 @@
 #define FILE_BYTES_MAX (256U * 1024U)
 
 const char gateway_topology_default[] =
-    "{ hosts: { main: { actors: [\"config\", \"log\", \"auth\", \"health\", \"router\", \"channel/webchat\", "
-    "\"edge/0\", \"agent/*\"] } } }";
+    "{ hosts: { main: { actors: [\"config\", \"log\", \"auth\", \"health\", \"router\", \"node\", \"approval\", "
+    "\"channel/webchat\", \"edge/0\", \"agent/*\"] } } }";
 
 static void fd_close(int *fd)
 {

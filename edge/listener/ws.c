@@ -8,6 +8,7 @@
 #include "edge/listener/handshake.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/http.h"
+#include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
 #include "edge/listener/subscription.h"
@@ -112,6 +113,7 @@ static void client_leave(struct conn *conn, struct ws *ws)
     if (ws->join.len > 0) {
         presence_leave(conn);
     }
+    node_link_leave(conn);
 }
 
 void ws_close(struct conn *conn, unsigned code, struct span reason)
@@ -226,9 +228,7 @@ static void on_deadline(struct conn *conn)
         return;
     case WS_CHALLENGED:
     case WS_GREETING:
-        if (!handshake_give_up(conn, ws)) {
-            ws_close(conn, WS_CODE_NORMAL, (struct span){ NULL, 0 });
-        }
+        ws_close(conn, WS_CODE_NORMAL, (struct span){ NULL, 0 });
         return;
     }
 }
@@ -238,6 +238,7 @@ static void ws_destroy(struct ws *ws)
     ws_reader_deinit(&ws->reader);
     text_buf_deinit(&ws->client);
     text_buf_deinit(&ws->join);
+    text_buf_deinit(&ws->node);
     for (uint32_t i = 0; i < ws->keys_n; i++) {
         free(ws->keys[i]);
     }

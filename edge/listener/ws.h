@@ -33,13 +33,13 @@ struct ws {
     char principal[ACTOR_PRINCIPAL_MAX];
     char role[33];
     char device_id[65]; /* empty: none */
-    char remote_ip[65]; /* as auth sees it */
     unsigned protocol;  /* 0 before connect */
     struct scope_set scopes;
     uint64_t generation;
     uint64_t seq;
     struct text_buf client; /* packed pair "_client": …, added to every request */
     struct text_buf join;   /* packed presence_join, for a health actor that starts again */
+    struct text_buf node;   /* of a node: packed node_join, likewise */
     struct call *requests;
     struct call *subscriptions; /* being resolved */
     uint32_t requests_n;

@@ -1,0 +1,141 @@
+/*
+ * approval_state: the state of the actor, shared by the files of this folder.
+ */
+#ifndef ACTORS_APPROVAL_APPROVAL_STATE_H
+#define ACTORS_APPROVAL_APPROVAL_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "bus/actor.h"
+#include "bus/json.h"
+#include "bus/pack.h"
+#include "schema/base/shelf.h"
+#include "schema_gen.h"
+
+#define APPROVALS_MAX 512U      /* of each kind, decided ones included */
+#define APPROVAL_GRACE_MS 15000 /* a decided one can still be asked for */
+#define APPROVAL_TIMEOUT_MAX_MS 86400000
+#define APPROVAL_BODY_MAX 8388608U
+#define ID_MAX 513U
+
+/* Kinds of records on the shelf. The body of a record is {request, createdAtMs,
+ * expiresAtMs, connId?, deviceId?, resolvedAtMs?, decision?, resolvedBy?, isUsed?}. */
+enum {
+    KIND_EXEC,
+    KIND_PLUGIN,
+};
+
+struct waiter;
+
+struct approval {
+    struct actor *actor;
+    struct shelf *shelf;
+    struct waiter *waiters;
+    uv_timer_t timer; /* of what expires next */
+    bool has_timer;
+    struct pack pack;     /* an answer under construction */
+    struct pack scratch;  /* part of one */
+    struct pack record;   /* a record under construction */
+    struct text_buf text; /* text under construction */
+};
+
+/* --- records.c ------------------------------------------------------------------------------ */
+
+enum {
+    RECORD_FOUND,
+    RECORD_NONE,
+    RECORD_AMBIGUOUS, /* the beginning of several ids */
+};
+
+struct record {
+    const struct shelf_item *item;
+    struct span request;
+    int64_t created_ms;
+    int64_t expires_ms;
+    struct span decision; /* empty: none (yet) */
+    bool is_resolved;
+    bool is_used; /* an allow-once that a run has used up */
+};
+
+struct record record_read(const struct shelf_item *item);
+/* By its id or, when that is unique, the beginning of it. Among those that wait, or those
+ * that were decided. */
+int record_find(struct approval *self, unsigned kind, struct span id, bool is_resolved, struct record *ret_record);
+/* Puts a request on the shelf. 0, a FAIL_* or a fault. */
+int record_add(struct approval *self, unsigned kind, struct span id, struct span request, uint64_t timeout_ms,
+               const struct type_client *client);
+/* Notes the decision (empty: it ended without one). 0, a FAIL_* or a fault. */
+int record_close(struct approval *self, unsigned kind, struct span id, struct span decision, struct span by);
+/* Tells everyone who waits for it. 0 or a fault. */
+int record_tell(struct approval *self, unsigned kind, struct span id);
+/* An allow-once is good for one run. */
+int record_use(struct approval *self, const struct shelf_item *item);
+/* Closes what has expired, forgets what was decided long ago, and sets the timer. 0 or a fault. */
+int records_review(struct approval *self);
+/* Appends {id, request, createdAtMs, expiresAtMs} */
+void record_pack(const struct record *record, struct pack *out);
+
+/* --- asking.c ---------------------------------------------------------------------------------- */
+
+/* A request that was put on the shelf: tells people, then waits for them, unless there is
+ * nobody to ask. Answers the call in hand, later. */
+int asking_start(struct approval *self, struct actor_ctx *ctx, unsigned kind, struct span id,
+                 const struct type_client *client, bool is_two_phase);
+/* The rest of waitDecision, resolve and list, for both kinds. */
+int asking_wait(struct approval *self, struct actor_ctx *ctx, unsigned kind, struct span id);
+int asking_list(struct approval *self, struct actor_ctx *ctx, unsigned kind);
+struct verdict {
+    unsigned kind;
+    struct span id;
+    struct span decision;
+    const struct type_client *client;
+};
+int asking_resolve(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict);
+/* Fails the call in hand because `r` of record_find is not RECORD_FOUND. */
+int asking_unknown(struct approval *self, struct actor_ctx *ctx, int r, bool may_say_ambiguous);
+/* Which decisions the request allows: appends the list. */
+void asking_allowed(struct span request, struct pack *out);
+bool asking_allows(struct span request, struct span decision);
+/* Everyone who waits for that record. 0 or a fault. */
+int waiters_answer(struct approval *self, unsigned kind, const struct record *record);
+void on_approval_cancel(void *state, struct actor *actor, void *cookie);
+void waiters_free(struct approval *self);
+
+/* --- handlers ------------------------------------------------------------------------------------ */
+
+int on_exec_approval_request(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_exec_approval_get(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_exec_approval_list(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_exec_approval_wait(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_exec_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_plugin_approval_request(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_plugin_approval_list(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_plugin_approval_wait(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_plugin_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_exec_run_check(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_exec_approvals_get(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_exec_approvals_set(void *arg, struct actor_ctx *ctx, const void *msg);
+
+/* --- small services -------------------------------------------------------------------------------- */
+
+static inline struct span buf_span(const struct text_buf *buf)
+{
+    return (struct span){ buf->data, buf->len };
+}
+
+static inline int shelf_failure(int r)
+{
+    return r == SHELF_E_DISK ? FAIL_STORAGE : r == SHELF_E_FULL ? FAIL_UNAVAILABLE : r;
+}
+
+/* key and text, or key and nil when there is none */
+void pack_kv_or_nil(struct pack *out, const char *key, struct span text);
+/* The value under `key` of a packed map as text without spaces around it; empty when absent. */
+struct span map_text(struct span map, const char *key);
+struct span text_trimmed(struct span text);
+/* A random UUID, terminated. */
+void approval_uuid(char out[37]);
+
+#endif

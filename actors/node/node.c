@@ -1,0 +1,190 @@
+/*
+ * node: the machines that lend the gateway their commands, and what operators allow them.
+ *
+ * Accepts    node_join node_leave, node.* and exec.approvals.node.*
+ * Publishes  node.pair.requested node.pair.resolved node.invoke.request
+ * Asks       config (gateway.nodes), approval (what may run on a node)
+ * On restart pairings, requests, work and when a node was last seen are in the database;
+ * the edges join their live nodes again when they see us ready. Commands that were under
+ * way fail, as their askers are told that we are gone.
+ */
+#include "actors/node/node.h"
+
+#include <limits.h>
+
+#include "actors/node/node_state.h"
+#include "bus/value.h"
+
+/* --- small services --------------------------------------------------------------------------- */
+
+int shelf_failure(int r)
+{
+    return r == SHELF_E_DISK ? FAIL_STORAGE : r == SHELF_E_FULL ? FAIL_UNAVAILABLE : r;
+}
+
+void pack_kv_some(struct pack *out, const char *key, struct span text)
+{
+    if (text.len) {
+        pack_kv_str(out, key, text);
+    }
+}
+
+struct span map_text(struct span map, const char *key)
+{
+    return value_str(value_get(map, key), (struct span){ 0 });
+}
+
+/* --- configuration ------------------------------------------------------------------------------- */
+
+/* What was in force stays in force while config cannot be asked. */
+static void on_config(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct node *self = arg;
+    const struct msg_config_value *in = answer->msg;
+    struct text_buf fresh = { 0 };
+
+    (void)cookie;
+    if (answer->failure) {
+        return; /* asked again when config comes back */
+    }
+    if (text_buf_add(&fresh, in->value)) {
+        (void)actor_fault(actor, FAULT(-ENOMEM));
+        return;
+    }
+    text_buf_deinit(&self->config);
+    self->config = fresh;
+    self->policy = (struct policy){ .allow = value_get(buf_span(&fresh), "allowCommands"),
+                                    .deny = value_get(buf_span(&fresh), "denyCommands") };
+    sessions_review(self, (struct span){ 0 });
+    actor_ready(actor);
+}
+
+static int config_ask(struct node *self)
+{
+    return actor_call(self->actor,
+                      &(struct actor_call){ .to = "config",
+                                            .msg = MSG_CONFIG_READ,
+                                            .in = &(struct msg_config_read){ .path = SPAN_LIT("gateway.nodes") },
+                                            .on_answer = on_config },
+                      NULL);
+}
+
+static void config_ask_or_fault(struct node *self)
+{
+    int r = config_ask(self);
+
+    if (r) {
+        (void)actor_fault(self->actor, r);
+    }
+}
+
+static int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    (void)ctx;
+    (void)msg;
+    return config_ask(arg);
+}
+
+/* --- others ----------------------------------------------------------------------------------------- */
+
+/* Also after config has crashed: what changed meanwhile is not announced. */
+static void on_config_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
+{
+    (void)actor;
+    (void)address;
+    if (life == ACTOR_LIFE_READY) {
+        config_ask_or_fault(arg);
+    }
+}
+
+/* Whoever came through an edge that is gone is gone too. */
+static void on_edge_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
+{
+    (void)actor;
+    if (life != ACTOR_LIFE_READY && life != ACTOR_LIFE_STARTING) {
+        sessions_drop_edge(arg, address);
+    }
+}
+
+/* --- life cycle ---------------------------------------------------------------------------------------- */
+
+static int node_init(void *state, struct actor *actor, const char *arg)
+{
+    static const size_t limits[SHELF_KINDS] = {
+        [KIND_PAIRED] = NODE_PAIRED_MAX, [KIND_REQUEST] = NODE_REQUESTS_MAX, [KIND_SEEN] = NODE_SEEN_MAX,
+        [KIND_WORK] = NODE_WORK_MAX,     [KIND_ACTION] = NODE_ACTIONS_MAX,   [KIND_REVISION] = NODE_SEEN_MAX,
+    };
+    struct node *self = state;
+    char path[PATH_MAX];
+    int r;
+
+    (void)arg;
+    self->actor = actor;
+    pack_init(&self->pack, NODE_BODY_MAX);
+    pack_init(&self->scratch, NODE_BODY_MAX);
+    (void)uv_timer_init(actor_loop(actor), &self->timer); /* cannot fail */
+    self->timer.data = self;
+    self->has_timer = true;
+    r = shelf_path("node", path, sizeof(path));
+    r = r ? r : shelf_open(path, limits, &self->shelf);
+    r = r ? r : actor_watch(actor, "config", on_config_life);
+    return r ? r : actor_watch(actor, "edge/*", on_edge_life);
+}
+
+static void node_deinit(void *state, struct actor *actor)
+{
+    struct node *self = state;
+
+    (void)actor;
+    if (self->has_timer) {
+        uv_close((uv_handle_t *)&self->timer, NULL);
+    }
+    invokes_free(self);
+    sessions_free(self);
+    shelf_close(&self->shelf);
+    text_buf_deinit(&self->config);
+    text_buf_deinit(&self->text);
+    pack_deinit(&self->pack);
+    pack_deinit(&self->scratch);
+}
+
+static const struct actor_route node_routes[] = {
+    { MSG_NODE_JOIN, on_node_join, 0 },
+    { MSG_NODE_LEAVE, on_node_leave, 0 },
+    { MSG_NODE_LIST, on_node_list, 0 },
+    { MSG_NODE_DESCRIBE, on_node_describe, 0 },
+    { MSG_NODE_RENAME, on_node_rename, 0 },
+    { MSG_NODE_INVOKE, on_node_invoke, 0 },
+    { MSG_NODE_INVOKE_RESULT, on_node_invoke_result, 0 },
+    { MSG_NODE_EVENT, on_node_event, 0 },
+    { MSG_NODE_PENDING_ENQUEUE, on_node_pending_enqueue, 0 },
+    { MSG_NODE_PENDING_DRAIN, on_node_pending_drain, 0 },
+    { MSG_NODE_PENDING_PULL, on_node_pending_pull, 0 },
+    { MSG_NODE_PENDING_ACK, on_node_pending_ack, 0 },
+    { MSG_NODE_PAIR_REQUEST, on_node_pair_request, 0 },
+    { MSG_NODE_PAIR_LIST, on_node_pair_list, 0 },
+    { MSG_NODE_PAIR_APPROVE, on_node_pair_approve, 0 },
+    { MSG_NODE_PAIR_REJECT, on_node_pair_reject, 0 },
+    { MSG_NODE_PAIR_REMOVE, on_node_pair_remove, 0 },
+    { MSG_NODE_PAIR_VERIFY, on_node_pair_verify, 0 },
+    { MSG_EXEC_APPROVALS_NODE_GET, on_exec_approvals_node_get, 0 },
+    { MSG_EXEC_APPROVALS_NODE_SET, on_exec_approvals_node_set, 0 },
+};
+_Static_assert(ARRAY_LEN(node_routes) == NODE_ACCEPTS_N, "node: routes, schema differ");
+
+static const struct actor_route node_topics[] = {
+    { MSG_CONFIG_CHANGED, on_config_changed, ACTOR_RAW },
+};
+
+const struct actor_def nodes_actor = {
+    .name = "node",
+    .state_size = sizeof(struct node),
+    .routes = node_routes,
+    .routes_n = ARRAY_LEN(node_routes),
+    .topics = node_topics,
+    .topics_n = ARRAY_LEN(node_topics),
+    .init = node_init,
+    .deinit = node_deinit,
+    .on_cancel = on_node_cancel,
+    .is_ready_late = true,
+};

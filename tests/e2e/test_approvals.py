@@ -1,0 +1,189 @@
+"""Approvals: waiting, deciding, expiry, and the file of what needs none."""
+
+import json
+import os
+import stat
+import time
+
+import pytest
+from client import CallError, Client
+from node_client import NodeClient, approve
+
+
+def refusal(call):
+    with pytest.raises(CallError) as caught:
+        call()
+    return caught.value.error
+
+
+@pytest.fixture
+def person(gateway):
+    """Somebody who can decide."""
+    with Client(gateway.port, gateway.token) as connected:
+        yield connected
+
+
+def request(client, **more):
+    return client.send("exec.approval.request", {"command": "echo hi", "cwd": "/tmp", "host": "gateway",
+                                                 "timeoutMs": 8000, "twoPhase": True, **more})
+
+
+def test_a_command_waits_in_two_phases_until_somebody_decides(client, person):
+    asked = request(client)
+    accepted = client.answer(asked)
+    assert accepted["status"] == "accepted" and accepted["expiresAtMs"] - accepted["createdAtMs"] == 8000
+    told = person.wait_event("exec.approval.requested", lambda p: p["id"] == accepted["id"])
+    assert told["request"] == {
+        "command": "echo hi", "systemRunBinding": None, "systemRunPlan": None, "cwd": "/tmp", "nodeId": None,
+        "host": "gateway", "security": None, "ask": None, "warningText": None,
+        "commandAnalysis": {"commandCount": 1, "nestedCommandCount": 0, "riskKinds": [], "warningLines": []},
+        "allowedDecisions": ["allow-once", "allow-always", "deny"], "agentId": None, "resolvedPath": None,
+        "sessionKey": None, "turnSourceChannel": None, "turnSourceTo": None, "turnSourceAccountId": None,
+        "turnSourceThreadId": None}
+    assert accepted["id"] in [row["id"] for row in person.call("exec.approval.list")]
+    shown = person.call("exec.approval.get", {"id": accepted["id"][:8]})
+    assert shown == {"id": accepted["id"], "commandText": "echo hi", "commandPreview": None,
+                     "allowedDecisions": ["allow-once", "allow-always", "deny"], "host": "gateway", "nodeId": None,
+                     "agentId": None, "expiresAtMs": accepted["expiresAtMs"]}
+    waiting = client.send("exec.approval.waitDecision", {"id": accepted["id"]})
+    assert refusal(lambda: person.call("exec.approval.resolve", {"id": accepted["id"], "decision": "maybe"}))[
+        "message"] == "invalid decision"
+    decision = {"id": accepted["id"], "decision": "allow-once"}
+    assert person.call("exec.approval.resolve", decision) == {"ok": True}
+    assert client.answer(asked)["decision"] == client.answer(waiting)["decision"] == "allow-once"
+    resolved = client.wait_event("exec.approval.resolved")
+    assert resolved["decision"] == "allow-once" and resolved["resolvedBy"] == "gateway-client"
+    assert person.call("exec.approval.resolve", decision) == {"ok": True}
+    error = refusal(lambda: person.call("exec.approval.resolve", {**decision, "decision": "deny"}))
+    assert error["details"] == {"reason": "APPROVAL_ALREADY_RESOLVED"}
+    error = refusal(lambda: person.call("exec.approval.resolve", {"id": "nosuch", "decision": "deny"}))
+    assert error["code"] == "INVALID_REQUEST" and error["details"]["reason"] == "APPROVAL_NOT_FOUND"
+
+
+def test_a_request_that_nobody_answers_ends_without_a_decision(client, person):
+    asked = request(client, timeoutMs=300, twoPhase=False)
+    answer = client.answer(asked)
+    assert answer["decision"] is None and answer["expiresAtMs"] <= time.time() * 1000 + 50
+    assert answer["id"] not in [row["id"] for row in person.call("exec.approval.list")]
+
+
+def test_with_nobody_to_ask_there_is_nothing_to_wait_for(gateway, client):
+    asked = time.monotonic()
+    assert client.answer(request(client, timeoutMs=60000))["decision"] is None
+    assert time.monotonic() - asked < 10
+
+
+def test_always_is_not_offered_where_every_time_is_asked_for(client, person):
+    accepted = client.answer(request(client, ask="always"))
+    error = refusal(lambda: person.call("exec.approval.resolve", {"id": accepted["id"], "decision": "allow-always"}))
+    assert error["details"] == {"reason": "APPROVAL_ALLOW_ALWAYS_UNAVAILABLE"}
+    assert person.call("exec.approval.resolve", {"id": accepted["id"], "decision": "deny"}) == {"ok": True}
+
+
+def test_a_command_cannot_hide_what_it_does(client, person):
+    request(client, command="echo \u202ehi\x1b[2K; python3 -c 'x'")
+    told = person.wait_event("exec.approval.requested")["request"]
+    assert told["command"] == "echo \\u{202E}hi\\u{1B}[2K; python3 -c 'x'"
+    assert told["commandAnalysis"]["commandCount"] == 2
+    assert told["commandAnalysis"]["riskKinds"] == ["inline-eval"]
+
+
+def test_plugins_ask_in_the_same_way(client, person):
+    asked = client.send("plugin.approval.request", {"pluginId": "ref", "title": "Leave", "description": "to test",
+                                                    "timeoutMs": 5000, "twoPhase": True})
+    accepted = client.answer(asked)
+    assert accepted["id"].startswith("plugin:")
+    told = person.wait_event("plugin.approval.requested", lambda p: p["id"] == accepted["id"])["request"]
+    assert (told["title"], told["description"], told["severity"]) == ("Leave", "to test", None)
+    assert person.call("plugin.approval.list")[0]["id"] == accepted["id"]
+    person.call("plugin.approval.resolve", {"id": accepted["id"], "decision": "deny"})
+    assert client.answer(asked)["decision"] == "deny"
+    assert client.wait_event("plugin.approval.resolved")["decision"] == "deny"
+
+
+def test_requests_outlive_a_restart_within_their_time(fresh_gateway):
+    running = fresh_gateway().start()
+    with Client(running.port, running.token) as asker, Client(running.port, running.token):
+        accepted = asker.answer(request(asker, timeoutMs=60000))
+    running.stop()
+    running.start()
+    with Client(running.port, running.token) as asker, Client(running.port, running.token) as person:
+        waiting = asker.send("exec.approval.waitDecision", {"id": accepted["id"]})
+        person.call("exec.approval.resolve", {"id": accepted["id"], "decision": "allow-always"})
+        assert asker.answer(waiting)["decision"] == "allow-always"
+
+
+def test_the_file_is_changed_only_by_who_has_seen_it(gateway, client):
+    path = os.path.join(gateway.state_dir, "exec-approvals.json")
+    first = client.call("exec.approvals.get")
+    assert first["path"] == path and first["exists"] is True and first["file"]["version"] == 1
+    assert "token" not in json.dumps(first)
+    new = {"version": 1, "defaults": {"security": "allowlist", "ask": "on-miss"},
+           "agents": {"main": {"allowlist": [{"pattern": "/usr/bin/rg"}]}}}
+    for wrong in ({}, {"baseHash": "bad"}):
+        assert "re-run exec.approvals.get" in refusal(
+            lambda wrong=wrong: client.call("exec.approvals.set", {"file": new, **wrong}))["message"]
+    second = client.call("exec.approvals.set", {"file": new, "baseHash": first["hash"]})
+    assert second["hash"] != first["hash"]
+    entry = second["file"]["agents"]["main"]["allowlist"][0]
+    assert entry["pattern"] == "/usr/bin/rg" and len(entry["id"]) == 36
+    with open(path, encoding="utf-8") as file:
+        on_disk = json.load(file)
+    assert on_disk["defaults"] == {"security": "allowlist", "ask": "on-miss"} and on_disk["socket"]["token"]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+def test_a_broken_file_is_left_as_it_is(gateway, client):
+    path = os.path.join(gateway.state_dir, "exec-approvals.json")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("{ mine")
+    try:
+        error = refusal(lambda: client.call("exec.approvals.get"))
+        assert error["code"] == "UNAVAILABLE" and "not JSON" in error["message"]
+        with open(path, encoding="utf-8") as file:
+            assert file.read() == "{ mine"
+    finally:
+        os.remove(path)
+
+
+def test_a_node_is_only_told_of_leave_that_was_given(gateway, client, person):
+    with NodeClient(gateway.port, gateway.token) as node:
+        approve(client, node)
+        plan = {"argv": ["ls", "-l"], "cwd": "/tmp", "commandText": "ls -l", "agentId": None, "sessionKey": None}
+        accepted = client.answer(request(client, host="node", nodeId=node.node_id, systemRunPlan=plan))
+        run = {"nodeId": node.node_id, "command": "system.run", "timeoutMs": 5000}
+        params = {"command": ["ls", "-l"], "cwd": "/tmp", "runId": accepted["id"], "approved": True,
+                  "approvalDecision": "allow-once"}
+        error = refusal(lambda: client.call("node.invoke", {**run, "params": params, "idempotencyKey": "r1"}))
+        assert error["details"]["code"] == "APPROVAL_REQUIRED"
+        person.call("exec.approval.resolve", {"id": accepted["id"], "decision": "allow-once"})
+        error = refusal(lambda: person.call("node.invoke", {**run, "params": params, "idempotencyKey": "r2"}))
+        assert error["details"]["code"] == "APPROVAL_CLIENT_MISMATCH"
+        asked = client.send("node.invoke", {**run, "params": {**params, "command": ["rm", "-rf", "/"]},
+                                            "idempotencyKey": "r3"})
+        sent = node.asked()
+        assert json.loads(sent["paramsJSON"])["command"] == ["ls", "-l"]
+        assert json.loads(sent["paramsJSON"])["approved"] is True
+        node.succeed(sent, {"exitCode": 0})
+        assert client.answer(asked)["payload"] == {"exitCode": 0}
+        error = refusal(lambda: client.call("node.invoke", {**run, "params": params, "idempotencyKey": "r4"}))
+        assert error["details"]["code"] == "APPROVAL_REQUIRED"
+        plain = client.send("node.invoke", {**run, "params": {"command": ["true"], "smuggled": 1},
+                                            "idempotencyKey": "r5"})
+        sent = node.asked()
+        assert json.loads(sent["paramsJSON"]) == {"command": ["true"]}
+        node.succeed(sent, {})
+        client.answer(plain)
+        client.call("node.pair.remove", {"nodeId": node.node_id})
+
+
+def test_the_file_of_a_node_is_asked_of_the_node(gateway, client):
+    with NodeClient(gateway.port, gateway.token) as node:
+        asked = client.send("exec.approvals.node.get", {"nodeId": node.node_id})
+        sent = node.asked()
+        assert sent["command"] == "system.execApprovals.get"
+        node.succeed(sent, {"path": "/x", "exists": False, "hash": "h", "file": {"version": 1}})
+        assert client.answer(asked)["hash"] == "h"
+        error = refusal(lambda: client.call("node.invoke", {"nodeId": node.node_id, "idempotencyKey": "x",
+                                                            "command": "system.execApprovals.get"}))
+        assert "use exec.approvals.node.*" in error["message"]
