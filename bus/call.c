@@ -10,7 +10,7 @@
 #include "bus/codec.h"
 #include "bus/value.h"
 
-#define CALL_CHUNK 256U
+#define CALL_CHUNK 32U
 
 /* --- slots ---------------------------------------------------------------------------- */
 
