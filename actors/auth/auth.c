@@ -32,6 +32,7 @@
 #include "bus/base/mem.h"
 #include "bus/codec.h"
 #include "bus/pack.h"
+#include "schema/base/db_problem.h"
 #include "schema_gen.h"
 
 #define SETTINGS_RETRY_MS 250
@@ -569,6 +570,21 @@ static int legacy_take(struct auth *self, const char *state)
     return 0;
 }
 
+/* Nobody is let in without it, so the log is the one place that can say why. */
+static int store_start(struct auth *self, const char *path)
+{
+    int fault = judge_init(&self->judge, path);
+    char text[PATH_MAX + 128];
+
+    if (fault) {
+        snprintf(text, sizeof(text), "%s: %s", path, db_problem_text(fault));
+        actor_status(self->actor, text);
+        log_error("auth_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", path, db_problem_text(fault),
+                  db_problem_fix(fault));
+    }
+    return fault;
+}
+
 static int auth_init(void *state, struct actor *actor, const char *arg)
 {
     struct auth *self = state;
@@ -587,7 +603,7 @@ static int auth_init(void *state, struct actor *actor, const char *arg)
         return FAULT(-EINVAL);
     }
     int fault = db_path(dir, path);
-    fault = fault ? fault : judge_init(&self->judge, path);
+    fault = fault ? fault : store_start(self, path);
     fault = fault ? fault : legacy_take(self, dir);
     return fault ? fault : actor_watch(actor, "config", on_config_life);
 }
