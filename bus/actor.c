@@ -194,8 +194,10 @@ static void pump(struct actor *self)
     struct actor *outer = current_actor;
 
     current_actor = self;
+    tap_port_turn(&self->tap);
     (void)call_run_ended(self);
     intake_drain(self);
+    tap_port_turn(&self->tap);
     depth_publish(self);
     handle_batch(self);
     (void)call_run_ended(self);
@@ -210,6 +212,7 @@ static void pump(struct actor *self)
             actor_wake(self);
         }
     }
+    tap_port_turn(&self->tap);
     depth_publish(self);
     current_actor = outer;
 }

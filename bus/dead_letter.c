@@ -29,6 +29,9 @@ static void dead_letter_tap(struct actor *self, const struct envelope *env, cons
     uint8_t header[ENVELOPE_HEADER_MAX];
     size_t len = envelope_encode(env, header);
 
+    if (!tap_port_admits(&self->tap)) {
+        return;
+    }
     tap_port_record(&self->tap, self->host, self->address, (struct span){ (const char *)header, len },
                     (struct span){ 0 }, NULL, reason);
     actor_wake(self);

@@ -146,7 +146,11 @@ static void tap_sent(struct actor *self, struct span header, zmq_msg_t *body, co
 {
     struct span bytes = { zmq_msg_data(body), zmq_msg_size(body) };
 
-    tap_port_record(&self->tap, self->host, self->address, header, bytes, body_row(self, env), NULL);
+    if (!tap_port_admits(&self->tap)) {
+        return;
+    }
+    tap_port_record(&self->tap, self->host, self->address, header, bytes,
+                    self->tap.with_bodies ? body_row(self, env) : NULL, NULL);
     actor_wake(self); /* the batch leaves at the end of this turn of the loop */
 }
 

@@ -136,8 +136,24 @@ static void batch_begin(struct tap_port *self, const char *host, const char *add
     self->is_open = true;
 }
 
-void tap_port_record(struct tap_port *self, const char *host, const char *address, struct span header, struct span body,
-                     const struct schema_msg *msg, const char *note)
+static void budget_fill(struct tap_port *self)
+{
+    int64_t passed_us;
+
+    self->turn_us = clock_wall_us();
+    passed_us = self->turn_us - self->budget_us;
+    if (passed_us < 0 || passed_us >= TAP_RECORDS_BURST * 1000 / TAP_RECORDS_PER_MS) {
+        self->budget = TAP_RECORDS_BURST; /* also when the clock was set back */
+        self->budget_us = self->turn_us;
+    } else if (passed_us >= 1000) {
+        uint64_t budget = self->budget + (uint64_t)passed_us * TAP_RECORDS_PER_MS / 1000;
+
+        self->budget = budget < TAP_RECORDS_BURST ? (uint32_t)budget : TAP_RECORDS_BURST;
+        self->budget_us = self->turn_us;
+    }
+}
+
+bool tap_port_admits(struct tap_port *self)
 {
     uint32_t generation = atomic_load_explicit(&tap_watched, memory_order_relaxed);
 
@@ -146,13 +162,27 @@ void tap_port_record(struct tap_port *self, const char *host, const char *addres
         sockets_open(self);
     }
     if (!self->sockets_n) {
-        return;
+        return false;
     }
+    if (!self->turn_us) {
+        budget_fill(self);
+    }
+    if (!self->budget) {
+        self->dropped++;
+        return false;
+    }
+    self->budget--;
+    return true;
+}
+
+void tap_port_record(struct tap_port *self, const char *host, const char *address, struct span header, struct span body,
+                     const struct schema_msg *msg, const char *note)
+{
     if (!self->is_open) {
         batch_begin(self, host, address);
     }
     pack_array_begin(&self->batch);
-    pack_i64(&self->batch, clock_wall_us());
+    pack_i64(&self->batch, self->turn_us);
     pack_bin(&self->batch, header);
     pack_u64(&self->batch, body.len);
     body_pack(self, body, msg);

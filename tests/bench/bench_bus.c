@@ -5,19 +5,29 @@
  *   bench_bus [calls]        default 2000000
  */
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "bus/actor.h"
 #include "bus/base/clock.h"
 #include "bus/host.h"
 #include "bus/tap.h"
+#include "bus/value.h"
 
 #define WINDOW 512U
 #define HEADER_BYTES 64U /* about what an envelope's header takes */
 #define BODY_BYTES 16U
 #define CASTS_PER_CALL 256U
+#define TAP_PAIRS 24U /* short turns, unwatched and watched by turns, so that both meet the same machine */
+#define TAP_PAIRS_WARM 4U
+#define TAP_TURN_CALLS 100000U /* long enough for attaching not to count */
 
 static uint64_t total = 2000000;
 
@@ -122,6 +132,61 @@ static void bare_run(void)
     (void)zmq_ctx_term(zctx);
 }
 
+/* --- a watcher of its own process, as `openclaw bus tap` is -------------------------------- */
+
+struct watched {
+    char endpoint[64];
+    pid_t pid;
+    _Atomic uint64_t *records; /* shared with it: how many it has had */
+    char dir[32];
+};
+
+static struct watched watched = { .dir = "/tmp/bench-tap-XXXXXX" };
+
+/* Reads every record as far as its end, which is the least that a watcher does. */
+static void watcher_run(void)
+{
+    void *pull = socket_of(zmq_ctx_new(), ZMQ_PULL, watched.endpoint);
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        zmq_msg_t batch;
+
+        check(zmq_msg_init(&batch));
+        check(zmq_msg_recv(&batch, pull, 0));
+        struct span bytes = { zmq_msg_data(&batch), zmq_msg_size(&batch) };
+        if (wire_check(bytes.ptr, bytes.len, PACK_DEPTH_MAX)) {
+            atomic_fetch_add(watched.records, value_count(bytes) - 1);
+        }
+        check(zmq_msg_close(&batch));
+    }
+}
+
+static void watcher_start(void)
+{
+    watched.records = mmap(NULL, sizeof(*watched.records), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!mkdtemp(watched.dir) || watched.records == MAP_FAILED) {
+        perror("bench_bus");
+        exit(1);
+    }
+    (void)snprintf(watched.endpoint, sizeof(watched.endpoint), "ipc://%s/tap", watched.dir);
+    watched.pid = fork();
+    if (watched.pid == 0) {
+        watcher_run();
+    }
+}
+
+static void watcher_stop(void)
+{
+    char path[64];
+
+    (void)kill(watched.pid, SIGKILL);
+    (void)waitpid(watched.pid, NULL, 0);
+    (void)snprintf(path, sizeof(path), "%s/tap", watched.dir);
+    (void)unlink(path);
+    (void)rmdir(watched.dir);
+}
+
 /* --- the bus --------------------------------------------------------------------------------- */
 
 struct msg_n {
@@ -173,6 +238,9 @@ struct asker {
     uint64_t total;
     uint64_t start_ns;
     uint64_t failed;
+    unsigned turn; /* of PHASE_TAPPED: even ones are not watched */
+    double ratios[TAP_PAIRS];
+    uint64_t plain_ns;
 };
 
 static void fill(struct asker *self, struct actor *actor);
@@ -186,18 +254,74 @@ static void on_answer(void *state, struct actor *actor, void *cookie, const stru
     fill(state, actor);
 }
 
+static int ratio_order(const void *a, const void *b)
+{
+    double left = *(const double *)a;
+    double right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void turn_begin(struct asker *self, struct actor *actor)
+{
+    self->total = TAP_TURN_CALLS;
+    self->sent = 0;
+    self->got = 0;
+    if (self->turn % 2) {
+        (void)tap_attach(watched.endpoint, false);
+    }
+    self->start_ns = clock_mono_ns();
+    fill(self, actor);
+}
+
+/* True when it was the last. */
+static bool turn_end(struct asker *self)
+{
+    uint64_t ns = clock_mono_ns() - self->start_ns;
+    unsigned pair = self->turn / 2;
+
+    if (self->turn++ % 2 == 0) {
+        self->plain_ns = ns;
+        return false;
+    }
+    (void)tap_detach(watched.endpoint);
+    if (pair >= TAP_PAIRS_WARM) {
+        self->ratios[pair - TAP_PAIRS_WARM] = (double)self->plain_ns / (double)ns;
+    } else {
+        atomic_store(watched.records, 0);
+    }
+    return pair + 1 == TAP_PAIRS;
+}
+
+static void tapped_figure(struct asker *self)
+{
+    unsigned n = TAP_PAIRS - TAP_PAIRS_WARM;
+    uint64_t sent = self->total * 2 * n;
+
+    qsort(self->ratios, n, sizeof(*self->ratios), ratio_order);
+    (void)printf("{\"figure\":\"bus_tapped\",\"pairs\":%u,\"ratio\":%.4f,\"ratio_low\":%.4f,\"ratio_high\":%.4f,"
+                 "\"seen\":%.3f}\n",
+                 n, self->ratios[n / 2], self->ratios[n / 4], self->ratios[n * 3 / 4],
+                 (double)atomic_load(watched.records) / (double)sent);
+    (void)fflush(stdout);
+}
+
 static void phase_end(struct asker *self, struct actor *actor)
 {
-    static const char *const names[] = { "bus_round_trip", "bus_round_trip_tapped", "bus_one_way", "bus_alone" };
+    static const char *const names[] = { "bus_round_trip", "", "bus_one_way", "bus_alone" };
 
     uint64_t messages = self->phase == PHASE_CASTS ? self->total * CASTS_PER_CALL : self->total;
 
-    figure(names[self->phase], messages, clock_mono_ns() - self->start_ns);
+    if (self->phase != PHASE_TAPPED) {
+        figure(names[self->phase], messages, clock_mono_ns() - self->start_ns);
+    } else if (!turn_end(self)) {
+        turn_begin(self, actor);
+        return;
+    } else {
+        tapped_figure(self);
+    }
     if (self->failed) {
         (void)fprintf(stderr, "%llu failed\n", (unsigned long long)self->failed);
-    }
-    if (self->phase == PHASE_TAPPED) {
-        (void)tap_detach("inproc://bench-tap");
     }
     if (self->phase == PHASE_ALONE) {
         host_stop();
@@ -240,7 +364,8 @@ static void phase_begin(struct asker *self, struct actor *actor, enum phase phas
         self->total = total / CASTS_PER_CALL;
     }
     if (phase == PHASE_TAPPED) {
-        (void)tap_attach("inproc://bench-tap", false);
+        turn_begin(self, actor);
+        return;
     }
     self->start_ns = clock_mono_ns();
     fill(self, actor);
@@ -276,6 +401,7 @@ int main(int argc, char **argv)
     struct topology_error error;
 
     total = argc > 1 ? strtoull(argv[1], NULL, 10) : total;
+    watcher_start();
     bare_run();
     if (topology_parse(SPAN_LIT("{ hosts: { main: { actors: ['server', 'asker'] } } }"), &topology, &error) != 0) {
         (void)fprintf(stderr, "%s\n", error.text);
@@ -286,5 +412,6 @@ int main(int argc, char **argv)
     };
     int r = host_run(&opts);
     topology_deinit(&topology);
+    watcher_stop();
     return r == 0 ? 0 : 1;
 }
