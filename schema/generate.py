@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns the data in schema/ into schema_gen.h, schema_gen.c and the reference pages.
+"""Turns the data in schema/ into schema_gen.h, schema_gen.c, config_gen.c and the reference pages.
 
 Usage: generate.py [--schema DIR] [--out DIR] [--docs FILE] [--messages FILE]
 
@@ -13,7 +13,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from generator import emit_docs, emit_header, emit_messages, emit_source, read  # noqa: E402
+from generator import config_shapes, emit_docs, emit_header, emit_messages, emit_source, read  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -33,13 +33,15 @@ def write_if_changed(path, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--schema", default=HERE, help="folder with errors.json, types/, methods/, events/, bus/")
-    parser.add_argument("--out", help="folder for schema_gen.h and schema_gen.c")
+    parser.add_argument("--schema", default=HERE, help="folder with errors.json, types/, methods/, events/, bus/, config/")
+    parser.add_argument("--out", help="folder for schema_gen.h, schema_gen.c and config_gen.c")
     parser.add_argument("--docs", help="file for the reference page of the protocol (Markdown)")
     parser.add_argument("--messages", help="file for the reference page of messages between actors (Markdown)")
     args = parser.parse_args()
 
     schema, complaints = read.schema_read(args.schema)
+    config = config_shapes.config_read(args.schema)
+    complaints += config.complaints
     if complaints:
         for line in complaints:
             print(f"schema: {line}", file=sys.stderr)
@@ -47,6 +49,7 @@ def main():
     if args.out:
         write_if_changed(os.path.join(args.out, "schema_gen.h"), emit_header.header_text(schema))
         write_if_changed(os.path.join(args.out, "schema_gen.c"), emit_source.source_text(schema))
+        write_if_changed(os.path.join(args.out, "config_gen.c"), config_shapes.config_text(config))
     if args.docs:
         with open(os.path.join(HERE, "generator", "intro.md"), encoding="utf-8") as intro:
             write_if_changed(args.docs, emit_docs.docs_text(schema, intro.read()))

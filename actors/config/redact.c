@@ -2,10 +2,9 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
-#include "bus/base/cleanup.h"
 #include "bus/value.h"
+#include "schema/base/config_shape.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -13,28 +12,6 @@ struct job {
     struct pack *out;
     bool is_changed;
 };
-
-static bool ends_with(struct span name, const char *end)
-{
-    size_t len = strlen(end);
-
-    return name.len >= len && strncasecmp(name.ptr + name.len - len, end, len) == 0;
-}
-
-static bool is_secret_name(struct span name)
-{
-    static const char *const ends[] = {
-        "token",      "password",      "secret",     "apikey", "api_key",     "api-key",        "privatekey",
-        "passphrase", "authorization", "credential", "cookie", "credentials", "serviceaccount",
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        if (ends_with(name, ends[i])) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* "scheme://user:password@host" */
 static bool is_url_with_password(struct span text)
@@ -85,7 +62,7 @@ static void copy(struct job *job, struct span value, bool is_secret, bool is_env
         while (value_next(&it, &key, &item)) {
             bool is_inner_env = is_env || span_is_text(key, "env");
             pack_key_span(job->out, key);
-            copy(job, item, is_env || is_secret_name(key), is_inner_env);
+            copy(job, item, is_env || config_shape_is_secret_name(key), is_inner_env);
         }
         pack_map_end(job->out);
         break;

@@ -10,7 +10,7 @@
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
-#include "schema/base/config_check.h"
+#include "schema/base/config_valid.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -137,11 +137,11 @@ static int finish(struct snapshot *self, const struct snapshot_opts *opts, struc
     struct gateway_overrides overrides = gateway_overrides_from(opts->lookup);
     CLEANUP(gateway_config_deinit) struct gateway_config gateway = { 0 };
     struct span doc = pack_span(&self->document.resolved);
-    int r = config_check(doc, error);
 
-    if (!r) {
-        r = gateway_config_resolve(doc, &overrides, opts->lookup, &gateway, error);
+    if (config_valid(&self->document, error, opts->issues)) {
+        return SNAPSHOT_E_REFUSED;
     }
+    int r = gateway_config_resolve(doc, &overrides, opts->lookup, &gateway, error);
     if (!r) {
         r = gateway_config_guard(&gateway, doc, &overrides, error);
     }

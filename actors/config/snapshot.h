@@ -24,6 +24,7 @@ struct snapshot_opts {
     const char *path; /* names the file in errors */
     const char *state_dir;
     struct config_lookup lookup;
+    struct pack *issues; /* an open array that gets what is wrong with the shape, or NULL */
 };
 
 enum {

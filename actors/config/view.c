@@ -5,6 +5,7 @@
 #include "actors/config/redact.h"
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
+#include "schema/base/config_shape.h"
 
 static void issue_pack(struct span where, const char *text, struct pack *out)
 {
@@ -12,6 +13,14 @@ static void issue_pack(struct span where, const char *text, struct pack *out)
     pack_kv_str(out, "path", where);
     pack_kv_text(out, "message", text);
     pack_map_end(out);
+}
+
+static void unserved_pack(void *arg, const struct config_section *section)
+{
+    char text[128];
+
+    (void)snprintf(text, sizeof(text), "kept, but not served by this gateway: %s", section->later);
+    issue_pack(span_from(section->name), text, arg);
 }
 
 static void warnings_pack(const struct snapshot *snapshot, struct pack *out)
@@ -24,10 +33,15 @@ static void warnings_pack(const struct snapshot *snapshot, struct pack *out)
     while (value_next(&it, &key, &item)) {
         issue_pack(value_str(item, SPAN_LIT("")), "the secret that this refers to is not available", out);
     }
+    config_shape_unserved(pack_span(&snapshot->document.source), unserved_pack, out);
+    if (value_bool(value_path(pack_span(&snapshot->document.resolved), "env.shellEnv.enabled"), false)) {
+        issue_pack(SPAN_LIT("env.shellEnv"), "kept, but this gateway takes no variables from a login shell", out);
+    }
     pack_array_end(out);
 }
 
-void view_pack(const struct snapshot *snapshot, const char *path, const char *issue, struct pack *out)
+void view_pack(const struct snapshot *snapshot, const char *path, const char *issue, struct span issues,
+               struct pack *out)
 {
     CLEANUP(pack_deinit) struct pack source;
     CLEANUP(pack_deinit) struct pack resolved;
@@ -59,11 +73,15 @@ void view_pack(const struct snapshot *snapshot, const char *path, const char *is
         pack_kv_text(out, "hash", snapshot->document.hash);
     }
     pack_key(out, "issues");
-    pack_array_begin(out);
-    if (*issue) {
-        issue_pack(SPAN_LIT(""), issue, out);
+    if (*issue && value_count(issues)) {
+        pack_raw(out, issues);
+    } else {
+        pack_array_begin(out);
+        if (*issue) {
+            issue_pack(SPAN_LIT(""), issue, out);
+        }
+        pack_array_end(out);
     }
-    pack_array_end(out);
     pack_key(out, "warnings");
     warnings_pack(snapshot, out);
     pack_key(out, "legacyIssues");

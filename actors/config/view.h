@@ -7,7 +7,9 @@
 #include "actors/config/snapshot.h"
 #include "bus/pack.h"
 
-/* `issue` is what is wrong with the file now on disk, which is then not the snapshot; empty when all is well. */
-void view_pack(const struct snapshot *snapshot, const char *path, const char *issue, struct pack *out);
+/* `issue` is what is wrong with the file now on disk, which is then not the snapshot; empty when all is well.
+ * `issues` is the same as an array of {path, message}, empty when nothing is known in detail. */
+void view_pack(const struct snapshot *snapshot, const char *path, const char *issue, struct span issues,
+               struct pack *out);
 
 #endif

@@ -13,8 +13,8 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
-#include "schema/base/config_check.h"
 #include "schema/base/config_document.h"
+#include "schema/base/config_valid.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -339,8 +339,8 @@ static int load(const char *path, const struct gateway_overrides *overrides, boo
         return r > 0 ? GATEWAY_CONFIG_E_REFUSED : r;
     }
     struct span doc = document.is_present ? pack_span(&document.resolved) : NOTHING;
-    if (is_guarded && config_check(doc, error)) {
-        r = GATEWAY_CONFIG_E_REFUSED;
+    if (is_guarded && config_valid(&document, error, NULL)) {
+        return GATEWAY_CONFIG_E_REFUSED;
     }
     if (!r) {
         r = gateway_config_resolve(doc, overrides, lookup, &self, error);

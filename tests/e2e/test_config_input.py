@@ -32,6 +32,9 @@ def say(gateway, changes, *words, environment=None):
     ({"logging": {"level": "loud"}}, "logging.level is \"loud\""),
     ({"gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": "yes"}}}}}, "chatCompletions.enabled"),
     ({"session": {"scope": ["global"]}}, "session.scope is a list"),
+    ({"gateway": {"prot": 1}}, 'openclaw.json:1:152: gateway: Unrecognized key: "prot"; the nearest known key is "port"'),
+    ({"agent": {}}, 'the nearest known key is "agents"'),
+    ({"agents": {"defaults": {"heartbeat": {"every": 5}}}}, "agents.defaults.heartbeat.every: Invalid input: expected"),
 ], ids=lambda value: json.dumps(value)[:50])
 def test_a_start_is_refused_with_path_and_nearest_value(alone, changes, says):
     done = say(alone, changes, "gateway", "run", "--port", "0")
@@ -180,3 +183,27 @@ def test_a_link_to_the_state_directory_is_as_good(tmp_path):
             assert "linked" in json.dumps(client.chat("linked")[1][-1])
     finally:
         running.close()
+
+
+def test_sections_that_nobody_serves_are_kept_and_named_once(alone):
+    alone.write_config({"channels": {"telegram": {"anything": [1]}}, "cron": {"enabled": True}})
+    alone.start()
+    with Client(alone.port, alone.token) as client:
+        got = client.call("config.get")
+        assert got["valid"] and got["parsed"]["channels"] == {"telegram": {"anything": [1]}}
+        assert {"channels", "cron"} <= {warning["path"] for warning in got["warnings"]}
+    until(lambda: any("config_not_served" in line and "channels,cron" in line for line in alone.logs()), 10, "the log line")
+
+
+def test_the_schema_tells_what_a_config_may_hold(alone):
+    alone.start()
+    with Client(alone.port, alone.token) as client:
+        whole = client.call("config.schema")
+        assert whole["schema"]["properties"]["gateway"]["properties"]["mode"]["enum"] == ["local", "remote"]
+        found = client.call("config.schema.lookup", {"path": "gateway.auth"})
+        assert found["schema"]["type"] == "object" and found["schema"]["additionalProperties"] is False
+        token = next(child for child in found["children"] if child["key"] == "token")
+        assert token["path"] == "gateway.auth.token" and token["hint"]["sensitive"] and token["hasChildren"]
+        with pytest.raises(CallError) as refused:
+            client.call("config.schema.lookup", {"path": "nope.nope"})
+        assert refused.value.error["message"] == "config schema path not found"

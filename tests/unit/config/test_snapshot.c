@@ -145,8 +145,9 @@ static void resolves_secrets_and_leaves_what_it_cannot(void **state)
     (void)state;
     assert_int_equal(
         build(&snapshot,
-              "{gateway:{mode:'local'},models:{providers:{a:{baseUrl:'http://a',apiKey:{source:'env',"
-              "provider:'default',id:'KEY'}},b:{baseUrl:'http://b',apiKey:{source:'file',provider:'f',id:'/x'}}}}}",
+              "{gateway:{mode:'local'},models:{providers:{a:{baseUrl:'http://a',models:[],apiKey:{source:'env',"
+              "provider:'default',id:'KEY'}},b:{baseUrl:'http://b',models:[],apiKey:{source:'file',provider:'f',id:'/"
+              "x'}}}}}",
               env_token, &error),
         0);
     struct span doc = pack_span(&snapshot.effective);
@@ -219,8 +220,8 @@ static void shows_a_config_without_its_secrets(void **state)
     (void)state;
     pack_init(&out, 0);
     assert_int_equal(
-        build(&snapshot, "{gateway:{mode:'local',auth:{token:'T-IN-FILE'}},a:'${KEY}'}", env_token, &error), 0);
-    view_pack(&snapshot, "/p/openclaw.json", "", &out);
+        build(&snapshot, "{gateway:{mode:'local',auth:{token:'T-IN-FILE'}},ui:{a:'${KEY}'}}", env_token, &error), 0);
+    view_pack(&snapshot, "/p/openclaw.json", "", (struct span){ 0 }, &out);
     assert_int_equal(pack_error(&out), 0);
     assert_int_equal(json_from_value(pack_span(&out), &text), 0);
     struct span shown = { text.data, text.len };
@@ -230,7 +231,7 @@ static void shows_a_config_without_its_secrets(void **state)
     assert_true(value_bool(value_get(pack_span(&out), "valid"), false));
     assert_true(span_is_text(value_str(value_get(pack_span(&out), "hash"), SPAN_LIT("")), snapshot.document.hash));
     pack_reset(&out);
-    view_pack(&snapshot, "/p/openclaw.json", "line 3 is wrong", &out);
+    view_pack(&snapshot, "/p/openclaw.json", "line 3 is wrong", (struct span){ 0 }, &out);
     assert_false(value_bool(value_get(pack_span(&out), "valid"), true));
     assert_json(value_get(pack_span(&out), "issues"), "[{\"path\":\"\",\"message\":\"line 3 is wrong\"}]");
     snapshot_deinit(&snapshot);

@@ -113,7 +113,7 @@ class GeneratorTest(unittest.TestCase):
             good = subprocess.run([sys.executable, program, "--schema", os.path.join(SOURCE, "schema"), "--out", out],
                                   capture_output=True, text=True, check=False)
             self.assertEqual((0, ""), (good.returncode, good.stderr))
-            self.assertEqual(["schema_gen.c", "schema_gen.h"], sorted(os.listdir(out)))
+            self.assertEqual(["config_gen.c", "schema_gen.c", "schema_gen.h"], sorted(os.listdir(out)))
             bad = subprocess.run([sys.executable, program, "--schema", folder, "--out", out],
                                  capture_output=True, text=True, check=False)
             self.assertEqual(1, bad.returncode)

@@ -1,0 +1,50 @@
+/*
+ * internal: the state of the config actor, shared by its files.
+ */
+#ifndef ACTORS_CONFIG_INTERNAL_H
+#define ACTORS_CONFIG_INTERNAL_H
+
+#include <limits.h>
+
+#include "actors/config/snapshot.h"
+#include "bus/actor.h"
+#include "bus/pack.h"
+#include "schema_gen.h"
+
+#define CONFIG_TIME_LEN 25 /* "2026-01-02T03:04:05.678Z" */
+
+struct config {
+    struct actor *actor;
+    char path[PATH_MAX];
+    char state_dir[PATH_MAX];
+    uint64_t version;
+    struct snapshot snapshot;
+    struct config_error issue; /* why the file now on disk is not the snapshot; empty: it is */
+    struct pack issues;        /* the same as a packed array of {path, message}; empty when there is none */
+    struct pack scratch;
+    char unserved[256]; /* sections that were last reported as not served */
+};
+
+/* --- load.c ------------------------------------------------------------------------------------- */
+
+/* Builds a snapshot of the files on disk. 0, SNAPSHOT_E_REFUSED (issue and issues say why), or a fault. */
+int config_load(struct config *self, struct snapshot *ret_snapshot);
+/* Puts `fresh` in force and tells everybody what differs. `fresh` is empty afterwards. */
+int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *cause);
+/* The file cannot be used: what is in force stays. */
+void config_refuse(struct config *self);
+/* The first snapshot of this life: of the file, else of the copy of the last good one. */
+int config_first_load(struct config *self);
+
+/* --- show.c ---------------------------------------------------------------------------------------- */
+
+/* ISO 8601 in UTC with milliseconds. */
+void config_time(int64_t wall_ms, char out[CONFIG_TIME_LEN]);
+
+int config_on_read(void *arg, struct actor_ctx *ctx, const void *msg);
+int config_on_get(void *arg, struct actor_ctx *ctx, const void *msg);
+int config_on_schema(void *arg, struct actor_ctx *ctx, const void *msg);
+int config_on_schema_lookup(void *arg, struct actor_ctx *ctx, const void *msg);
+int config_on_models(void *arg, struct actor_ctx *ctx, const void *msg);
+
+#endif

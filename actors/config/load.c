@@ -1,0 +1,146 @@
+#include "actors/config/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "actors/config/diff.h"
+#include "actors/config/last_good.h"
+#include "schema/base/config_shape.h"
+
+/* Builds a snapshot of one file and what it includes; an absent file is an empty config. */
+static int file_load(const struct config *self, const char *path, struct snapshot *ret_snapshot,
+                     struct config_error *error, struct pack *issues)
+{
+    struct snapshot_opts opts = {
+        .path = path, .state_dir = self->state_dir, .lookup = config_lookup_process(), .issues = issues
+    };
+    struct snapshot built;
+
+    snapshot_init(&built);
+    int r = snapshot_load(&built, &opts, error);
+    if (r) {
+        snapshot_deinit(&built);
+        return r;
+    }
+    *ret_snapshot = built;
+    return 0;
+}
+
+int config_load(struct config *self, struct snapshot *ret_snapshot)
+{
+    struct config_error error = { "" };
+
+    pack_reset(&self->issues);
+    pack_array_begin(&self->issues);
+    int r = file_load(self, self->path, ret_snapshot, &error, &self->issues);
+    pack_array_end(&self->issues);
+    self->issue = r > 0 ? error : (struct config_error){ "" };
+    return r;
+}
+
+/* The copy is a convenience for a bad day: without it (full disk) today goes on. */
+static void last_good_keep(struct config *self)
+{
+    struct span text = config_document_text(&self->snapshot.document);
+    int fault = self->snapshot.document.is_present ? last_good_write(self->path, text) : 0;
+    char status[160] = "";
+
+    if (fault) {
+        snprintf(status, sizeof(status), "no copy of the last good config: %s", fault_text(fault));
+    }
+    actor_status(self->actor, status);
+}
+
+static void on_unserved(void *arg, const struct config_section *section)
+{
+    char(*list)[256] = arg;
+    size_t len = strlen(*list);
+
+    (void)snprintf(*list + len, sizeof(*list) - len, "%s%s", len ? "," : "", section->name);
+}
+
+/* Once for each set of sections, not at every load. */
+static void unserved_tell(struct config *self)
+{
+    char list[256] = "";
+
+    config_shape_unserved(pack_span(&self->snapshot.document.source), on_unserved, &list);
+    if (strcmp(list, self->unserved) != 0) {
+        memcpy(self->unserved, list, sizeof(list));
+        if (list[0]) {
+            log_info("config_not_served", "sections=%s kept=true", list);
+        }
+    }
+}
+
+static void snapshot_put(struct config *self, struct snapshot *fresh)
+{
+    snapshot_deinit(&self->snapshot);
+    self->snapshot = *fresh;
+    snapshot_init(fresh);
+    self->version++;
+    unserved_tell(self);
+}
+
+static int changed_publish(struct config *self, struct span before, struct actor_ctx *cause)
+{
+    struct span after = pack_span(&self->snapshot.effective);
+
+    if (span_is(before, after)) {
+        return 0;
+    }
+    pack_reset(&self->scratch);
+    diff_pack(before, after, &self->scratch);
+    if (pack_error(&self->scratch)) {
+        return pack_error(&self->scratch);
+    }
+    struct msg_config_changed out = { .version = self->version, .paths = pack_span(&self->scratch) };
+    return actor_publish(self->actor, MSG_CONFIG_CHANGED, &out, cause);
+}
+
+int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *cause)
+{
+    struct snapshot before = self->snapshot;
+
+    snapshot_init(&self->snapshot);
+    snapshot_put(self, fresh);
+    self->issue.text[0] = '\0';
+    last_good_keep(self);
+    log_info("config_loaded", "version=%llu path=%s", (unsigned long long)self->version, self->path);
+    int r = changed_publish(self, pack_span(&before.effective), cause);
+    snapshot_deinit(&before);
+    return r;
+}
+
+void config_refuse(struct config *self)
+{
+    actor_status(self->actor, self->issue.text);
+    log_warning("config_refused", "version=%llu stays in force, reason=\"%s\"", (unsigned long long)self->version,
+                self->issue.text);
+}
+
+int config_first_load(struct config *self)
+{
+    struct snapshot fresh;
+    char spare[PATH_MAX];
+    struct config_error ignored;
+    int r = config_load(self, &fresh);
+
+    if (!r) {
+        snapshot_put(self, &fresh);
+        last_good_keep(self);
+        return 0;
+    }
+    if (r < 0) {
+        return r;
+    }
+    actor_status(self->actor, self->issue.text);
+    if (!last_good_path(self->path, spare) || file_load(self, spare, &fresh, &ignored, NULL) ||
+        !fresh.document.is_present) {
+        log_error("config_unusable", "reason=\"%s\"", self->issue.text); /* the only place that can say why */
+        return FAULT(-EINVAL);
+    }
+    snapshot_put(self, &fresh);
+    log_warning("config_last_good", "file=%s reason=\"%s\"", spare, self->issue.text);
+    return 0;
+}

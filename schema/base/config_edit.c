@@ -1,0 +1,317 @@
+#include "schema/base/config_edit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
+#include "bus/value.h"
+#include "schema/base/config_shape.h"
+#include "schema/base/json5_edit.h"
+
+#define STEPS_MAX 64
+#define NOTHING ((struct span){ 0 })
+
+struct job {
+    const struct config_document *document;
+    struct config_edit *edit;
+    struct config_error *error;
+    struct json5_step steps[STEPS_MAX];
+    size_t steps_n;
+};
+
+static void text_wipe(struct text_buf *text)
+{
+    if (text->data) {
+        mem_wipe(text->data, text->cap);
+    }
+    text_buf_deinit(text);
+}
+
+void config_edit_deinit(struct config_edit *self)
+{
+    text_wipe(&self->text);
+}
+
+static int refuse(struct job *job, const char *why)
+{
+    char place[256];
+
+    config_shape_place(job->steps, job->steps_n, true, place, sizeof(place));
+    (void)snprintf(job->error->text, sizeof(job->error->text), "%s %s", place[0] ? place : "the config", why);
+    return CONFIG_EDIT_E_REFUSED;
+}
+
+/* --- which file --------------------------------------------------------------------------------- */
+
+static bool steps_begin_with(const struct json5_step *steps, const struct json5_step *front, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool is_same = steps[i].key.ptr ? front[i].key.ptr && span_is(steps[i].key, front[i].key)
+                                        : !front[i].key.ptr && steps[i].index == front[i].index;
+        if (!is_same) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The innermost file that stands at or above the place; for a removal strictly above. */
+static int source_choose(struct job *job, bool is_removal, size_t *ret_source)
+{
+    const struct config_sources *sources = &job->document->sources;
+    size_t best = 0;
+
+    for (size_t i = 1; i < sources->n; i++) {
+        const struct config_source *source = sources->items[i];
+        size_t room = job->steps_n - (is_removal && job->steps_n > 0);
+
+        if (source->mount_n <= room && steps_begin_with(job->steps, source->mount, source->mount_n)) {
+            if (!source->is_alone || !source->mount_n) {
+                return refuse(job, "is put together with $include from several files, or with keys beside it: edit "
+                                   "the file that says it");
+            }
+            best = i;
+        } else if (!is_removal && source->mount_n > job->steps_n &&
+                   steps_begin_with(source->mount, job->steps, job->steps_n)) {
+            return refuse(job, "would lose the $include inside it: remove that first");
+        }
+    }
+    *ret_source = best;
+    return 0;
+}
+
+/* --- one change ------------------------------------------------------------------------------------- */
+
+static int text_open(struct job *job, size_t source)
+{
+    const struct text_buf *text = &job->document->sources.items[source]->text;
+
+    if (job->edit->is_changed) {
+        return job->edit->source == source
+                   ? 0
+                   : refuse(job, "is in another file than the rest of the change: change one file at a time");
+    }
+    job->edit->is_changed = true;
+    job->edit->source = source;
+    return text_buf_add(&job->edit->text, (struct span){ text->data, text->len });
+}
+
+/* `value` empty: remove what is there. */
+static int change(struct job *job, struct span value)
+{
+    CLEANUP(text_wipe) struct text_buf next = { 0 };
+    size_t source = 0;
+    int r = source_choose(job, !value.len, &source);
+
+    r = r ? r : text_open(job, source);
+    if (r) {
+        return r;
+    }
+    size_t skip = job->document->sources.items[source]->mount_n;
+    struct span text = { job->edit->text.data, job->edit->text.len };
+    r = value.len ? json5_set(text, job->steps + skip, job->steps_n - skip, value, &next)
+                  : json5_remove(text, job->steps + skip, job->steps_n - skip, &next);
+    if (r > 0) {
+        return refuse(job, "cannot be edited where it stands");
+    }
+    struct text_buf old = job->edit->text;
+    job->edit->text = next;
+    next = old;
+    return r;
+}
+
+static struct span member(struct span map, struct span wanted)
+{
+    struct value_iter it = value_iter(map);
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        if (span_is(key, wanted)) {
+            return item;
+        }
+    }
+    return NOTHING;
+}
+
+static int compare(struct job *job, struct span before, struct span after);
+
+static int step_compare(struct job *job, struct json5_step step, struct span before, struct span after)
+{
+    if (job->steps_n == STEPS_MAX) {
+        return refuse(job, "is nested too deep");
+    }
+    job->steps[job->steps_n++] = step;
+    int r = compare(job, before, after);
+    job->steps_n--;
+    return r;
+}
+
+static int maps_compare(struct job *job, struct span before, struct span after)
+{
+    struct value_iter it = value_iter(before);
+    struct span key;
+    struct span item;
+    int r = 0;
+
+    while (!r && value_next(&it, &key, &item)) {
+        r = step_compare(job, (struct json5_step){ .key = key }, item, member(after, key));
+    }
+    it = value_iter(after);
+    while (!r && value_next(&it, &key, &item)) {
+        if (!member(before, key).len) {
+            r = step_compare(job, (struct json5_step){ .key = key }, NOTHING, item);
+        }
+    }
+    return r;
+}
+
+static int lists_compare(struct job *job, struct span before, struct span after)
+{
+    struct value_iter old = value_iter(before);
+    struct value_iter fresh = value_iter(after);
+    struct span key;
+    struct span a;
+    struct span b;
+    int r = 0;
+
+    for (size_t i = 0; !r && value_next(&old, &key, &a) && value_next(&fresh, &key, &b); i++) {
+        r = step_compare(job, (struct json5_step){ .index = i }, a, b);
+    }
+    return r;
+}
+
+static int compare(struct job *job, struct span before, struct span after)
+{
+    enum value_kind old = value_kind_of(before);
+    enum value_kind fresh = value_kind_of(after);
+
+    if (span_is(before, after)) {
+        return 0;
+    }
+    if (old == VALUE_MAP && fresh == VALUE_MAP) {
+        return maps_compare(job, before, after);
+    }
+    if (old == VALUE_ARRAY && fresh == VALUE_ARRAY && value_count(before) == value_count(after)) {
+        return lists_compare(job, before, after);
+    }
+    return change(job, after);
+}
+
+int config_edit(const struct config_document *document, struct span wanted, struct config_edit *ret_edit,
+                struct config_error *error)
+{
+    struct job job = { .document = document, .edit = ret_edit, .error = error };
+    int r = compare(&job, pack_span(&document->source), wanted);
+
+    if (r) {
+        config_edit_deinit(ret_edit);
+        *ret_edit = (struct config_edit){ 0 };
+    }
+    return r;
+}
+
+/* --- redaction markers ---------------------------------------------------------------------------------- */
+
+struct restore {
+    struct pack *out;
+    struct config_error *error;
+    struct json5_step steps[STEPS_MAX];
+    size_t steps_n;
+};
+
+static int restore(struct restore *job, struct span wanted, struct span current);
+
+static int marker_refuse(struct restore *job)
+{
+    char place[256];
+
+    config_shape_place(job->steps, job->steps_n, true, place, sizeof(place));
+    (void)snprintf(
+        job->error->text, sizeof(job->error->text),
+        "%s holds the redaction marker, and no secret is there that it could stand for: give the value itself", place);
+    return CONFIG_RESTORE_E_REFUSED;
+}
+
+static int text_restore(struct restore *job, struct span wanted, struct span current)
+{
+    struct span text = value_str(wanted, SPAN_LIT(""));
+
+    if (!memmem(text.ptr, text.len, CONFIG_REDACTED, sizeof(CONFIG_REDACTED) - 1)) {
+        pack_raw(job->out, wanted);
+        return 0;
+    }
+    if (!span_is_text(text, CONFIG_REDACTED) || value_kind_of(current) != VALUE_STR || span_is(wanted, current)) {
+        return marker_refuse(job);
+    }
+    pack_raw(job->out, current);
+    return 0;
+}
+
+static int step_restore(struct restore *job, struct json5_step step, struct span wanted, struct span current)
+{
+    if (job->steps_n == STEPS_MAX) {
+        return marker_refuse(job);
+    }
+    job->steps[job->steps_n++] = step;
+    int r = restore(job, wanted, current);
+    job->steps_n--;
+    return r;
+}
+
+/* The element of `current` that is the same thing as `wanted`. */
+static struct span twin_find(struct span current, struct span wanted, size_t index, bool is_same_length)
+{
+    struct value_iter it = value_iter(current);
+    struct span id = value_get(wanted, "id");
+    struct span key;
+    struct span item;
+
+    for (size_t i = 0; value_next(&it, &key, &item); i++) {
+        if (id.len ? span_is(value_get(item, "id"), id) : is_same_length && i == index) {
+            return item;
+        }
+    }
+    return NOTHING;
+}
+
+static int restore(struct restore *job, struct span wanted, struct span current)
+{
+    struct value_iter it = value_iter(wanted);
+    struct span key;
+    struct span item;
+    int r = 0;
+
+    switch (value_kind_of(wanted)) {
+    case VALUE_STR:
+        return text_restore(job, wanted, current);
+    case VALUE_MAP:
+        pack_map_begin(job->out);
+        while (!r && value_next(&it, &key, &item)) {
+            pack_key_span(job->out, key);
+            r = step_restore(job, (struct json5_step){ .key = key }, item, member(current, key));
+        }
+        pack_map_end(job->out);
+        return r;
+    case VALUE_ARRAY:
+        pack_array_begin(job->out);
+        for (size_t i = 0; !r && value_next(&it, &key, &item); i++) {
+            struct span twin = twin_find(current, item, i, value_count(wanted) == value_count(current));
+            r = step_restore(job, (struct json5_step){ .index = i }, item, twin);
+        }
+        pack_array_end(job->out);
+        return r;
+    default:
+        pack_raw(job->out, wanted);
+        return 0;
+    }
+}
+
+int config_restore(struct span wanted, struct span current, struct pack *out, struct config_error *error)
+{
+    struct restore job = { .out = out, .error = error };
+    int r = restore(&job, wanted, current);
+
+    return r ? r : pack_error(out);
+}

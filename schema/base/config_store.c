@@ -1,0 +1,235 @@
+#include "schema/base/config_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+
+static void fd_close(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+}
+
+static void text_wipe(struct text_buf *text)
+{
+    if (text->data) {
+        mem_wipe(text->data, text->cap);
+    }
+    text_buf_deinit(text);
+}
+
+static int refuse(struct config_error *error, const char *path, const char *why)
+{
+    (void)snprintf(error->text, sizeof(error->text), "%.500s: %s", path, why);
+    return CONFIG_STORE_E_REFUSED;
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+static int bytes_write(int fd, struct span text)
+{
+    while (text.len) {
+        ssize_t n = write(fd, text.ptr, text.len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return FAULT(-errno);
+        }
+        text = (struct span){ text.ptr + n, text.len - (size_t)n };
+    }
+    return fsync(fd) ? FAULT(-errno) : 0;
+}
+
+/* The directory that holds `path`: a rename is lasting once it is synced. */
+static int directory_sync(const char *path)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+
+    (void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
+    CLEANUP(fd_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || fsync(fd) ? FAULT(-errno) : 0;
+}
+
+/* A new file beside `path` with the text, synced; its name goes to `temporary`. */
+static int temporary_write(const char *path, struct span text, char temporary[PATH_MAX])
+{
+    unsigned number = 0;
+
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number)) {
+        return FAULT(-EIO);
+    }
+    if (snprintf(temporary, PATH_MAX, "%s.%08x.tmp", path, number) >= PATH_MAX) {
+        return FAULT(-ENAMETOOLONG);
+    }
+    CLEANUP(fd_close) int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return FAULT(-errno);
+    }
+    int fault = bytes_write(fd, text);
+    if (fault) {
+        (void)unlink(temporary); /* ours alone */
+    }
+    return fault;
+}
+
+int config_store_put(const char *path, struct span text)
+{
+    char temporary[PATH_MAX];
+    int fault = temporary_write(path, text, temporary);
+
+    if (fault) {
+        return fault;
+    }
+    if (rename(temporary, path)) {
+        fault = FAULT(-errno);
+        (void)unlink(temporary); /* ours alone */
+        return fault;
+    }
+    return directory_sync(path);
+}
+
+/* --- not overwriting what somebody else wrote ------------------------------------------------------- */
+
+static bool holds(const char *path, struct span text)
+{
+    CLEANUP(text_wipe) struct text_buf now = { 0 };
+    struct config_error ignored;
+
+    return !config_file_read(path, &now, &ignored) && span_is((struct span){ now.data, now.len }, text);
+}
+
+/* The older copies move one on; the oldest goes. */
+static void backups_shift(const char *path)
+{
+    char from[PATH_MAX];
+    char to[PATH_MAX];
+
+    for (int i = CONFIG_STORE_BACKUPS - 1; i > 0; i--) {
+        int n = i == 1 ? snprintf(from, sizeof(from), "%s.bak", path)
+                       : snprintf(from, sizeof(from), "%s.bak.%d", path, i - 1);
+        if (n >= (int)sizeof(from) || snprintf(to, sizeof(to), "%s.bak.%d", path, i) >= (int)sizeof(to)) {
+            return;
+        }
+        (void)rename(from, to); /* there may be none yet */
+    }
+}
+
+static void backup_keep(const char *path, const char *old)
+{
+    char to[PATH_MAX];
+
+    backups_shift(path);
+    if (snprintf(to, sizeof(to), "%s.bak", path) >= (int)sizeof(to) || chmod(old, 0600) || rename(old, to)) {
+        (void)unlink(old); /* the new file is in place; a copy that cannot be kept must not litter */
+    }
+}
+
+/*
+ * The two files change places in one step, and what comes out is compared with what the
+ * change was made from: whoever wrote in between gets their file back. File systems that
+ * cannot do it get a comparison before the rename.
+ */
+static int exchange(const char *temporary, const char *path, struct span before)
+{
+    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_EXCHANGE)) {
+        if (errno != EINVAL && errno != ENOSYS) {
+            return FAULT(-errno);
+        }
+        if (!holds(path, before)) {
+            return CONFIG_STORE_E_CHANGED;
+        }
+        return rename(temporary, path) ? FAULT(-errno) : 0;
+    }
+    if (holds(temporary, before)) {
+        backup_keep(path, temporary);
+        return 0;
+    }
+    return renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_EXCHANGE) ? FAULT(-errno) : CONFIG_STORE_E_CHANGED;
+}
+
+/* link() fails when the name is taken: nobody's new file is overwritten. */
+static int publish(const char *temporary, const char *path)
+{
+    if (link(temporary, path)) {
+        return errno == EEXIST ? CONFIG_STORE_E_CHANGED : FAULT(-errno);
+    }
+    return 0;
+}
+
+static int place_check(const char *path, bool is_there, struct config_error *error)
+{
+    struct stat st;
+
+    if (lstat(path, &st)) {
+        return errno == ENOENT ? is_there ? CONFIG_STORE_E_CHANGED : 0 : refuse(error, path, strerror(errno));
+    }
+    if (S_ISLNK(st.st_mode)) {
+        return refuse(error, path, "is a symbolic link: name the file itself in OPENCLAW_CONFIG_PATH");
+    }
+    return S_ISREG(st.st_mode) ? 0 : refuse(error, path, "is no regular file");
+}
+
+int config_store_replace(const char *path, struct span before, struct span text, struct config_error *error)
+{
+    char temporary[PATH_MAX];
+    int r = place_check(path, before.ptr != NULL, error);
+
+    if (!r && before.ptr && !holds(path, before)) {
+        r = CONFIG_STORE_E_CHANGED;
+    }
+    if (r) {
+        return r;
+    }
+    r = temporary_write(path, text, temporary);
+    if (r) {
+        return refuse(error, path, fault_text(r));
+    }
+    r = before.ptr ? exchange(temporary, path, before) : publish(temporary, path);
+    (void)unlink(temporary); /* gone already unless something is wrong */
+    if (r < 0) {
+        return refuse(error, path, fault_text(r));
+    }
+    r = r ? r : directory_sync(path);
+    return r < 0 ? refuse(error, path, fault_text(r)) : r;
+}
+
+bool config_store_is_loss(struct span before, struct span text)
+{
+    return before.len >= CONFIG_STORE_SHRINK_MIN && text.len < before.len / 2;
+}
+
+bool config_store_reject(const char *path, struct span text, char ret_path[PATH_MAX])
+{
+    struct timespec oldest = { 0 };
+    int chosen = 0;
+
+    for (int i = 0; i < CONFIG_STORE_REJECTED; i++) {
+        struct stat st;
+        if (snprintf(ret_path, PATH_MAX, "%s.rejected.%d", path, i) >= PATH_MAX) {
+            return false;
+        }
+        if (lstat(ret_path, &st)) {
+            chosen = i;
+            break;
+        }
+        bool is_older = st.st_mtim.tv_sec < oldest.tv_sec ||
+                        (st.st_mtim.tv_sec == oldest.tv_sec && st.st_mtim.tv_nsec < oldest.tv_nsec);
+        if (i == 0 || is_older) {
+            oldest = st.st_mtim;
+            chosen = i;
+        }
+    }
+    (void)snprintf(ret_path, PATH_MAX, "%s.rejected.%d", path, chosen); /* fitted above */
+    return !config_store_put(ret_path, text);
+}
