@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "actors/agent/agent_state.h"
+#include "schema/base/db_problem.h"
 #include "schema_gen.h"
 
 /* --- routes and life ---------------------------------------------------------------------------------------------- */
@@ -74,11 +75,13 @@ static int store_start(struct agent *self)
     rc = store_open(&self->store, self->path);
     if (rc) {
         char text[sizeof(self->path) + 320];
+        int fault = rc < 0 ? rc : FAULT(rc == STORE_E_NEWER ? -EPROTONOSUPPORT : -EAGAIN);
 
         (void)snprintf(text, sizeof(text), "%s: %s", self->path, store_problem(&self->store));
-        log_error("agent_store_unusable", "%s", text);
+        log_error("agent_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", self->path, store_problem(&self->store),
+                  db_problem_fix(fault));
         actor_status(self->actor, text);
-        return rc < 0 ? rc : FAULT(rc == STORE_E_NEWER ? -EPROTONOSUPPORT : -EAGAIN);
+        return fault;
     }
     return FAULT_FOLD(store_sessions_count(&self->store, &self->sessions_n));
 }

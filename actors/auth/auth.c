@@ -1,11 +1,13 @@
 /*
- * auth: decides who may connect, as whom, and with which scopes.
+ * auth: decides who may connect, as whom, and with which scopes; keeps devices, their
+ * tokens and the requests to pair one.
  *
- * Accepts    auth_connect, auth_http, auth_edge_settings
+ * Accepts    auth_connect, auth_http, auth_edge_settings, device.pair.*, device.token.*
  * Answers    auth_decision, auth_edge_settings_value
- * Publishes  auth_generation, when decisions made so far are void;
- *            auth_edge_settings_changed
+ * Publishes  auth_generation and auth_revoked, when decisions made so far are void;
+ *            auth_edge_settings_changed; device.pair.requested, device.pair.resolved
  * Reads      gateway.* from config, at the start and whenever it changes
+ * Asks       tailscaled on this machine, where the config lets Tailscale speak for people
  * On restart devices and the generation are in the database; what is known about
  * addresses that guessed secrets is forgotten.
  */
@@ -18,17 +20,36 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "actors/auth/answer.h"
 #include "actors/auth/judge.h"
+#include "actors/auth/legacy.h"
+#include "actors/auth/manage.h"
 #include "actors/auth/scopes.h"
+#include "actors/auth/whois.h"
 #include "bus/actor.h"
+#include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
+#include "bus/base/mem.h"
+#include "bus/codec.h"
 #include "bus/pack.h"
+#include "schema/base/db_problem.h"
 #include "schema_gen.h"
 
-#define STARTUP_RETRY_MS 500
 #define SETTINGS_RETRY_MS 250
-#define DETAILS_MAX 65536
 #define BURST_MS 10000
+#define WAITERS_MAX 64
+#define LIST_MAX (64U << 20)
+#define CLOSE_REVOKED 4001
+
+/* A connection that waits for tailscaled's word. */
+struct waiter {
+    struct waiter *next;
+    struct auth *auth;
+    struct actor_token token;
+    struct whois *whois;
+    char *body; /* owned; holds secrets */
+    size_t body_len;
+};
 
 struct auth {
     struct actor *actor;
@@ -38,7 +59,10 @@ struct auth {
     bool has_timer;
     uint64_t refused_ms;   /* when a refusal was last logged; 0: never */
     uint32_t refused_held; /* refusals since then */
-    struct judge judge;    /* last, because it is large and mostly untouched */
+    struct waiter *waiters;
+    uint32_t waiters_n;
+    char tailscaled[PATH_MAX];
+    struct judge judge; /* last, because it is large and mostly untouched */
 };
 
 static struct judge_time now(void)
@@ -46,7 +70,10 @@ static struct judge_time now(void)
     return (struct judge_time){ .wall_ms = clock_wall_ms(), .mono_ms = clock_mono_ms() };
 }
 
-/* --- saying no --------------------------------------------------------------------------- */
+static struct answer_to in_hand(struct auth *self, struct actor_ctx *ctx)
+{
+    return (struct answer_to){ .actor = self->actor, .ctx = ctx };
+}
 
 /* What strangers can cause at will is logged once per burst, with a number. */
 static void refusal_note(struct auth *self, struct span remote, const char *why)
@@ -62,186 +89,355 @@ static void refusal_note(struct auth *self, struct span remote, const char *why)
     self->refused_held = 0;
 }
 
-static int starting_fail(struct actor_ctx *ctx)
-{
-    CLEANUP(pack_deinit) struct pack details;
+/* --- telling others ------------------------------------------------------------------ */
 
-    pack_init(&details, DETAILS_MAX);
-    pack_map_begin(&details);
-    pack_kv_text(&details, "reason", "startup-sidecars");
-    pack_kv_i64(&details, "_closeCode", 1013);
-    pack_kv_text(&details, "_closeReason", "gateway starting");
-    pack_kv_i64(&details, "_httpStatus", 503);
-    pack_map_end(&details);
-    return actor_fail_with(ctx, &(struct failure){
-                                    .code = FAIL_UNAVAILABLE,
-                                    .message = SPAN_LIT("gateway starting; retry shortly"),
-                                    .retryable = true,
-                                    .retry_after_ms = STARTUP_RETRY_MS,
-                                    .details = pack_span(&details),
-                                });
+static int resolved_publish(struct auth *self, const char *request_id, const char *device_id, const char *decision)
+{
+    return actor_publish(self->actor, EVENT_DEVICE_PAIR_RESOLVED,
+                         &(struct event_device_pair_resolved){
+                             .request_id = span_from(request_id),
+                             .device_id = span_from(device_id),
+                             .decision = span_from(decision),
+                             .ts = (uint64_t)clock_wall_ms(),
+                         },
+                         NULL);
 }
 
-static int connect_refuse(struct auth *self, struct actor_ctx *ctx, const struct judge_ask *ask,
-                          struct judge_verdict *verdict)
+static int requested_publish(struct auth *self, const struct pair_request *request)
 {
-    CLEANUP(pack_deinit) struct pack details;
-    char text[REFUSAL_TEXT_MAX];
-
-    pack_init(&details, DETAILS_MAX);
     pack_reset(&self->scratch);
-    scopes_pack_asked(ask->request->scopes, &self->scratch);
-    verdict->facts.requested_scopes = pack_span(&self->scratch);
-    refusal_pack(verdict->refusal, &verdict->facts, &details);
-    refusal_text(verdict->refusal, &verdict->facts, text);
-    refusal_note(self, ask->peer->remote, text);
-    return actor_fail_with(ctx, &(struct failure){
-                                    .code = refusal_code(verdict->refusal),
-                                    .message = span_from(text),
-                                    .retry_after_ms = verdict->refusal == REFUSAL_RATE ? verdict->wait_ms : 0,
-                                    .details = pack_span(&details),
-                                });
+    pack_map_begin(&self->scratch);
+    manage_request_pack(request, &self->scratch);
+    pack_map_end(&self->scratch);
+    return actor_publish_span(self->actor, EVENT_DEVICE_PAIR_REQUESTED, pack_span(&self->scratch), NULL);
 }
 
-static int http_refuse(struct actor_ctx *ctx, enum refusal refusal, uint32_t wait_ms)
+/* `role` NULL: in every role. */
+static int revoked_publish(struct auth *self, const char *device_id, const char *role)
 {
-    bool is_rate = refusal == REFUSAL_RATE;
-    bool is_origin = refusal == REFUSAL_ORIGIN || refusal == REFUSAL_ORIGIN_MISSING;
-    CLEANUP(pack_deinit) struct pack details;
-
-    pack_init(&details, DETAILS_MAX);
-    pack_map_begin(&details);
-    pack_kv_i64(&details, "_httpStatus", is_rate ? 429 : is_origin ? 403 : 401);
-    pack_map_end(&details);
-    return actor_fail_with(ctx, &(struct failure){
-                                    .code = FAIL_INVALID_REQUEST,
-                                    .message = is_rate     ? SPAN_LIT("Too many failed authentication attempts. Please "
-                                                                          "try again later.")
-                                               : is_origin ? SPAN_LIT("Forbidden")
-                                                           : SPAN_LIT("Unauthorized"),
-                                    .retry_after_ms = is_rate ? wait_ms : 0,
-                                    .details = pack_span(&details),
-                                });
+    return actor_publish(self->actor, MSG_AUTH_REVOKED,
+                         &(struct msg_auth_revoked){
+                             .has_device_id = true,
+                             .device_id = span_from(device_id),
+                             .has_role = role != NULL,
+                             .role = span_from(role),
+                             .code = CLOSE_REVOKED,
+                             .reason = SPAN_LIT("device removed"),
+                         },
+                         NULL);
 }
 
-/* --- handlers ------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------ */
 
-static int connect_admit(struct auth *self, struct actor_ctx *ctx, const struct judge_ask *ask,
-                         const struct judge_verdict *verdict)
+static int connect_tell(struct auth *self, const struct answer_to *to, const struct judge_ask *ask,
+                        struct judge_verdict *verdict)
 {
-    bool has_device = verdict->device_id[0] != '\0';
-    char principal[ACTOR_PRINCIPAL_MAX];
+    char text[REFUSAL_TEXT_MAX];
+    int r = 0;
 
     if (verdict->is_newly_approved) {
         log_info("device_approved", "device=%.32s role=%s remote=%.*s", verdict->device_id,
-                 connect_role_name(verdict->role), SPAN_FMT(ask->peer->remote));
+                 connect_role_name(verdict->role), SPAN_FMT(ask->peer->client));
+        r = resolved_publish(self, verdict->request.id, verdict->device_id, "approved");
     }
-    if (has_device) {
-        snprintf(principal, sizeof(principal), "device/%.32s", verdict->device_id);
-    } else {
-        snprintf(principal, sizeof(principal), "shared/%.*s", SPAN_FMT(ask->peer->remote));
+    if (verdict->is_newly_asked) {
+        r = requested_publish(self, &verdict->request);
     }
-    pack_reset(&self->scratch);
-    judge_scopes_pack(ask, verdict, &self->scratch);
-    return actor_reply(ctx, MSG_AUTH_DECISION,
-                       &(struct msg_auth_decision){
-                           .principal = span_from(principal),
-                           .role = span_from(connect_role_name(verdict->role)),
-                           .scopes = pack_span(&self->scratch),
-                           .generation = self->generation,
-                           .method = span_from(verdict->method),
-                           .is_local = verdict->is_local,
-                           .has_device_id = has_device,
-                           .device_id = span_from(verdict->device_id),
-                           .has_device_token = has_device,
-                           .device_token = span_from(verdict->device.token),
-                           .has_issued_at_ms = has_device,
-                           .issued_at_ms = verdict->device.issued_at_ms,
-                       });
+    if (r) {
+        return r;
+    }
+    if (verdict->refusal == REFUSAL_NONE) {
+        return answer_connect_admit(to, &self->judge, ask, verdict, self->generation);
+    }
+    refusal_text(verdict->refusal, &verdict->facts, text);
+    refusal_note(self, ask->peer->client, text);
+    return answer_connect_refuse(to, ask, verdict);
 }
 
-static int on_connect(void *arg, struct actor_ctx *ctx, const void *msg)
+static struct connect_peer peer_of(const struct auth *self, struct connect_peer peer)
 {
-    struct auth *self = arg;
-    const struct msg_auth_connect *in = msg;
+    peer.has_proxy_header = peer.has_proxy_header || proxy_is_hinted(peer.headers);
+    peer.client = proxy_client_address(&self->judge.settings.proxies, peer.remote, peer.headers,
+                                       self->judge.settings.is_real_ip_allowed);
+    return peer;
+}
+
+static int fail_text(const struct answer_to *to, int code, const char *text)
+{
+    return answer_fail(to, &(struct failure){ .code = code, .message = span_from(text) });
+}
+
+static int waiter_start(struct auth *self, struct actor_ctx *ctx, const struct proxy_tailscale *claim);
+
+/* `whois` NULL: tailscaled may have to be asked first, when there is a message in hand to put off. */
+static int connect_answer(struct auth *self, const struct answer_to *to, const struct msg_auth_connect *in,
+                          const struct judge_whois *whois)
+{
     struct connect_request request;
-    struct connect_peer peer = {
-        .remote = in->remote,
-        .origin = in->origin,
-        .host = in->host,
-        .is_loopback = in->is_loopback,
-        .has_proxy_header = in->has_proxy_header,
-    };
+    struct connect_peer peer = peer_of(self, (struct connect_peer){
+                                                 .remote = in->remote,
+                                                 .origin = in->origin,
+                                                 .host = in->host,
+                                                 .is_loopback = in->is_loopback,
+                                                 .has_proxy_header = in->has_proxy_header,
+                                                 .has_uid = in->has_peer_uid,
+                                                 .uid = in->peer_uid,
+                                                 .headers = in->headers,
+                                             });
     struct judge_ask ask = {
         .peer = &peer,
         .request = &request,
         .protocol = in->protocol,
         .nonce = in->nonce,
         .now = now(),
+        .whois = whois,
     };
+    struct proxy_tailscale claim;
     struct judge_verdict verdict;
 
-    if (!self->generation) {
-        return starting_fail(ctx);
-    }
     if (connect_parse(in->params, &request)) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "invalid connect params");
+        return fail_text(to, FAIL_INVALID_REQUEST, "invalid connect params");
+    }
+    if (!whois && to->ctx && judge_wants_whois(&self->judge, &ask, &claim) && self->waiters_n < WAITERS_MAX) {
+        return waiter_start(self, to->ctx, &claim);
     }
     int r = judge_connect(&self->judge, &ask, &verdict);
-    if (r) {
-        return r < 0 ? r : actor_fail(ctx, FAIL_STORAGE, "the device cannot be stored: disk full or failing");
-    }
-    return verdict.refusal == REFUSAL_NONE ? connect_admit(self, ctx, &ask, &verdict)
-                                           : connect_refuse(self, ctx, &ask, &verdict);
+    r = r == STORE_E_FULL ? fail_text(to, FAIL_STORAGE, "the device cannot be stored: disk full or failing")
+        : r               ? r
+                          : connect_tell(self, to, &ask, &verdict);
+    mem_wipe(verdict.tokens, sizeof(verdict.tokens));
+    return r;
 }
 
-/* The gateway's secret as bearer makes an operator with every scope; that is what it is for. */
+static int on_connect(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct auth *self = arg;
+    struct answer_to to = in_hand(self, ctx);
+
+    return self->generation ? connect_answer(self, &to, msg, NULL) : answer_starting(&to);
+}
+
+/* --- waiting for tailscaled ----------------------------------------------------------------- */
+
+static void waiter_destroy(struct waiter *waiter)
+{
+    struct auth *self = waiter->auth;
+
+    for (struct waiter **at = &self->waiters; *at; at = &(*at)->next) {
+        if (*at == waiter) {
+            *at = waiter->next;
+            self->waiters_n--;
+            break;
+        }
+    }
+    whois_cancel(&waiter->whois);
+    mem_wipe(waiter->body, waiter->body_len);
+    free(waiter->body);
+    free(waiter);
+}
+
+static void on_whois(void *arg, const char *login)
+{
+    struct waiter *waiter = arg;
+    struct auth *self = waiter->auth;
+    struct judge_whois whois = { .is_known = login[0] != '\0' };
+    struct answer_to to = { .actor = self->actor, .token = waiter->token };
+    struct msg_auth_connect in;
+
+    snprintf(whois.login, sizeof(whois.login), "%s", login);
+    waiter->whois = NULL; /* it ends by itself now */
+    int r = codec_decode(MSG_AUTH_CONNECT->type, (struct span){ waiter->body, waiter->body_len }, &in, NULL);
+    r = r ? FAULT_FOLD(r) : connect_answer(self, &to, &in, &whois);
+    waiter_destroy(waiter);
+    if (r < 0) {
+        actor_fault(self->actor, r);
+    }
+}
+
+static int waiter_start(struct auth *self, struct actor_ctx *ctx, const struct proxy_tailscale *claim)
+{
+    struct waiter *waiter = mem_new(sizeof(*waiter));
+    struct span body = actor_ctx_body(ctx);
+
+    waiter->auth = self;
+    waiter->body = mem_text(body.ptr, body.len);
+    waiter->body_len = body.len;
+    waiter->next = self->waiters;
+    self->waiters = waiter;
+    self->waiters_n++;
+    waiter->token = actor_defer(ctx, waiter);
+    waiter->whois = whois_start(actor_loop(self->actor), self->tailscaled, claim->address, on_whois, waiter);
+    return 0;
+}
+
+/* Nobody waits for the answer any more. */
+static void auth_on_cancel(void *state, struct actor *actor, void *cookie)
+{
+    (void)state;
+    (void)actor;
+    waiter_destroy(cookie);
+}
+
+/* --- HTTP ------------------------------------------------------------------------------------- */
+
 static int on_http(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct auth *self = arg;
     const struct msg_auth_http *in = msg;
-    struct connect_peer peer = {
-        .remote = in->remote,
-        .origin = in->origin,
-        .host = in->host,
-        .is_loopback = in->is_loopback,
-        .has_proxy_header = in->has_proxy_header,
-    };
-    char principal[ACTOR_PRINCIPAL_MAX];
-    uint32_t wait_ms = 0;
+    struct answer_to to = in_hand(self, ctx);
+    struct connect_peer peer = peer_of(self, (struct connect_peer){
+                                                 .remote = in->remote,
+                                                 .origin = in->origin,
+                                                 .host = in->host,
+                                                 .is_loopback = in->is_loopback,
+                                                 .has_proxy_header = in->has_proxy_header,
+                                                 .has_uid = in->has_peer_uid,
+                                                 .uid = in->peer_uid,
+                                                 .headers = in->headers,
+                                             });
+    struct judge_bearer_verdict verdict;
 
     if (!self->generation) {
-        return starting_fail(ctx);
+        return answer_starting(&to);
     }
-    enum refusal refusal = judge_bearer(&self->judge, &peer, in->bearer, now(), &wait_ms);
-    if (refusal != REFUSAL_NONE) {
-        refusal_note(self, in->remote, refusal == REFUSAL_RATE ? "http: too many attempts" : "http: unauthorized");
-        return http_refuse(ctx, refusal, wait_ms);
+    judge_bearer(&self->judge, &peer, in->bearer, now(), &verdict);
+    if (verdict.refusal == REFUSAL_NONE) {
+        return answer_http_admit(&to, &self->judge, &peer, &verdict, self->generation);
     }
-    snprintf(principal, sizeof(principal), "http/%.*s", SPAN_FMT(in->remote));
-    pack_reset(&self->scratch);
-    scopes_pack(SCOPES_ALL, &self->scratch);
-    return actor_reply(ctx, MSG_AUTH_DECISION,
-                       &(struct msg_auth_decision){
-                           .principal = span_from(principal),
-                           .role = SPAN_LIT("operator"),
-                           .scopes = pack_span(&self->scratch),
-                           .generation = self->generation,
-                           .method = span_from(settings_mode_name(self->judge.settings.mode)),
-                           .is_local = connect_is_local(&peer),
-                       });
+    refusal_note(self, peer.client, verdict.refusal == REFUSAL_RATE ? "http: too many attempts" : "http: unauthorized");
+    return answer_http_refuse(&to, &verdict);
 }
 
 static int on_edge_settings(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct auth *self = arg;
+    struct answer_to to = in_hand(self, ctx);
 
     (void)msg;
     if (!self->generation) {
-        return starting_fail(ctx);
+        return answer_starting(&to);
     }
     return actor_reply(ctx, MSG_AUTH_EDGE_SETTINGS_VALUE,
                        &(struct msg_auth_edge_settings_value){ .headers = pack_span(&self->judge.settings.headers) });
+}
+
+/* --- devices ------------------------------------------------------------------------------------ */
+
+static struct manage_caller caller_of(const struct type_client *client)
+{
+    bool is_by_token = span_is_text(client->auth_method, "device-token");
+
+    return (struct manage_caller){
+        .scopes = scopes_from_list(client->scopes),
+        .device_id = is_by_token ? client->device_id : (struct span){ 0 },
+    };
+}
+
+static struct manage_result result_into(struct auth *self)
+{
+    pack_reset(&self->scratch);
+    return (struct manage_result){ .out = &self->scratch };
+}
+
+/* Sends what `manage` packed, or says why there is nothing. The scratch may hold a token. */
+static int manage_answer(struct auth *self, struct actor_ctx *ctx, int r, const struct manage_result *result)
+{
+    if (r == MANAGE_E_REFUSED) {
+        log_warning("device_refused", "device=%.32s request=%s why=\"%s\"", result->device_id, result->request_id,
+                    result->text);
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", result->text);
+    }
+    if (r > 0) {
+        return actor_fail(ctx, FAIL_STORAGE, "nothing was changed: disk full or failing");
+    }
+    r = r ? r : actor_reply_span(ctx, pack_span(&self->scratch));
+    mem_wipe(self->scratch.data, self->scratch.len);
+    return r;
+}
+
+static int on_pair_list(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct auth *self = arg;
+    const struct msg_device_pair_list *in = msg;
+    struct manage_caller caller = caller_of(&in->client);
+    struct manage_result result = result_into(self);
+
+    return manage_answer(self, ctx, manage_list(self->judge.store, &caller, clock_wall_ms(), &result), &result);
+}
+
+static int on_pair_approve(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct auth *self = arg;
+    const struct msg_device_pair_approve *in = msg;
+    struct manage_caller caller = caller_of(&in->client);
+    struct manage_result result = result_into(self);
+    int r = manage_approve(self->judge.store, &caller, in->request_id, clock_wall_ms(), &result);
+
+    if (!r) {
+        log_info("device_approved", "device=%.32s role=%s by=%.*s", result.device_id, connect_role_name(result.role),
+                 SPAN_FMT(in->client.principal));
+        r = resolved_publish(self, result.request_id, result.device_id, "approved");
+    }
+    return manage_answer(self, ctx, r, &result);
+}
+
+static int on_pair_reject(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct auth *self = arg;
+    const struct msg_device_pair_reject *in = msg;
+    struct manage_caller caller = caller_of(&in->client);
+    struct manage_result result = result_into(self);
+    int r = manage_reject(self->judge.store, &caller, in->request_id, clock_wall_ms(), &result);
+
+    r = r ? r : resolved_publish(self, result.request_id, result.device_id, "rejected");
+    return manage_answer(self, ctx, r, &result);
+}
+
+/* The answer goes out first: it may be for one of the connections that end now. */
+static int revoke_answer(struct auth *self, struct actor_ctx *ctx, int r, const struct manage_result *result,
+                         const char *what, const char *role)
+{
+    int answered = manage_answer(self, ctx, r, result);
+
+    if (r || answered) {
+        return answered;
+    }
+    log_info("device_revoked", "device=%.32s what=%s role=%s", result->device_id, what, role ? role : "*");
+    return revoked_publish(self, result->device_id, role);
+}
+
+static int on_pair_remove(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct auth *self = arg;
+    const struct msg_device_pair_remove *in = msg;
+    struct manage_caller caller = caller_of(&in->client);
+    struct manage_result result = result_into(self);
+    int r = manage_remove(self->judge.store, &caller, in->device_id, &result);
+
+    return revoke_answer(self, ctx, r, &result, "pairing", NULL);
+}
+
+static int on_token_rotate(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct auth *self = arg;
+    const struct msg_device_token_rotate *in = msg;
+    struct manage_caller caller = caller_of(&in->client);
+    struct manage_result result = result_into(self);
+    struct span scopes = in->has_scopes ? in->scopes : (struct span){ 0 };
+    int r = manage_rotate(self->judge.store, &caller, in->device_id, in->role, scopes, clock_wall_ms(), &result);
+
+    return revoke_answer(self, ctx, r, &result, "older token", connect_role_name(result.role));
+}
+
+static int on_token_revoke(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct auth *self = arg;
+    const struct msg_device_token_revoke *in = msg;
+    struct manage_caller caller = caller_of(&in->client);
+    struct manage_result result = result_into(self);
+    int r = manage_revoke(self->judge.store, &caller, in->device_id, in->role, clock_wall_ms(), &result);
+
+    return revoke_answer(self, ctx, r, &result, "token", connect_role_name(result.role));
 }
 
 /* --- settings --------------------------------------------------------------------------------- */
@@ -253,30 +449,34 @@ static void on_retry(uv_timer_t *timer)
     settings_request(timer->data);
 }
 
-static int generation_update(struct auth *self)
+static int settings_publish(struct auth *self, uint64_t generation)
 {
-    uint64_t generation = 0;
     bool is_first = !self->generation;
-    struct span facts = settings_describe(&self->judge.settings, &self->scratch);
-    int r = facts.len ? store_generation(self->judge.store, facts, &generation) : FAULT(-ENOMEM);
-
-    if (r) {
-        return r > 0 ? FAULT(-EIO) : r;
-    }
     bool is_new = generation != self->generation;
+
     self->generation = generation;
     if (is_first) {
         actor_ready(self->actor);
     }
-    r = actor_publish(self->actor, MSG_AUTH_EDGE_SETTINGS_CHANGED,
-                      &(struct msg_auth_edge_settings_changed){ .headers = pack_span(&self->judge.settings.headers) },
-                      NULL);
-    if (r) {
-        return r;
+    int r = actor_publish(
+        self->actor, MSG_AUTH_EDGE_SETTINGS_CHANGED,
+        &(struct msg_auth_edge_settings_changed){ .headers = pack_span(&self->judge.settings.headers) }, NULL);
+    return r || !is_new || is_first ? r
+                                    : actor_publish(self->actor, MSG_AUTH_GENERATION,
+                                                    &(struct msg_auth_generation){ .generation = generation }, NULL);
+}
+
+static int generation_update(struct auth *self)
+{
+    uint64_t generation = 0;
+    struct span facts = settings_describe(&self->judge.settings, &self->scratch);
+    int r = facts.len ? store_generation(self->judge.store, facts, &generation) : FAULT(-ENOMEM);
+
+    if (self->scratch.data) {
+        mem_wipe(self->scratch.data, self->scratch.len);
     }
-    return is_new && !is_first ? actor_publish(self->actor, MSG_AUTH_GENERATION,
-                                               &(struct msg_auth_generation){ .generation = generation }, NULL)
-                               : 0;
+    r = r > 0 ? FAULT(-EIO) : r;
+    return r ? r : settings_publish(self, generation);
 }
 
 static void on_settings(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
@@ -294,7 +494,9 @@ static void on_settings(void *arg, struct actor *actor, void *cookie, const stru
         actor_status(actor, "gateway.auth cannot be understood");
         return;
     }
-    actor_status(actor, "");
+    actor_status(actor, self->judge.settings.bad_nets_n ? "an entry of gateway.trustedProxies or "
+                                                          "gateway.nodes.pairing.autoApproveCidrs is no address"
+                                                        : "");
     judge_rules_update(&self->judge);
     int fault = generation_update(self);
     if (fault) {
@@ -337,12 +539,10 @@ static int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
 
 /* --- life ---------------------------------------------------------------------------------------- */
 
-static int db_path(char path[PATH_MAX])
+static int db_path(const char *state, char path[PATH_MAX])
 {
-    const char *state = getenv("OPENCLAW_STATE_DIR"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
-
-    if (!state || snprintf(path, PATH_MAX, "%s/db", state) >= PATH_MAX) {
-        return FAULT(-EINVAL);
+    if (snprintf(path, PATH_MAX, "%s/db", state) >= PATH_MAX) {
+        return FAULT(-ENAMETOOLONG);
     }
     if (mkdir(path, 0700) && errno != EEXIST) {
         return FAULT(-errno);
@@ -350,19 +550,61 @@ static int db_path(char path[PATH_MAX])
     return snprintf(path, PATH_MAX, "%s/db/auth.sqlite", state) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
 }
 
+/* What the original left behind, once; and where it puts setup codes. */
+static int legacy_take(struct auth *self, const char *state)
+{
+    char folder[PATH_MAX];
+    struct legacy_counts counts;
+
+    if (snprintf(folder, sizeof(folder), "%s/devices", state) >= PATH_MAX ||
+        snprintf(self->judge.bootstrap_file, PATH_MAX, "%s/devices/bootstrap.json", state) >= PATH_MAX) {
+        return FAULT(-ENAMETOOLONG);
+    }
+    int r = legacy_import(self->judge.store, folder, clock_wall_ms(), &counts);
+    if (r) {
+        return r > 0 ? FAULT(-EIO) : r;
+    }
+    if (counts.files || counts.left) {
+        log_info("devices_imported", "devices=%u requests=%u left=%u", counts.devices, counts.requests, counts.left);
+    }
+    return 0;
+}
+
+/* Nobody is let in without it, so the log is the one place that can say why. */
+static int store_start(struct auth *self, const char *path)
+{
+    int fault = judge_init(&self->judge, path);
+    char text[PATH_MAX + 128];
+
+    if (fault) {
+        snprintf(text, sizeof(text), "%s: %s", path, db_problem_text(fault));
+        actor_status(self->actor, text);
+        log_error("auth_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", path, db_problem_text(fault),
+                  db_problem_fix(fault));
+    }
+    return fault;
+}
+
 static int auth_init(void *state, struct actor *actor, const char *arg)
 {
     struct auth *self = state;
+    const char *dir = getenv("OPENCLAW_STATE_DIR"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
+    const char *tailscaled = getenv("TS_SOCKET");   /* NOLINT(concurrency-mt-unsafe): the same */
     char path[PATH_MAX];
 
     (void)arg;
     self->actor = actor;
-    pack_init(&self->scratch, 1U << 20);
+    pack_init(&self->scratch, LIST_MAX);
     uv_timer_init(actor_loop(actor), &self->retry);
     self->retry.data = self;
     self->has_timer = true;
-    int fault = db_path(path);
-    fault = fault ? fault : judge_init(&self->judge, path);
+    tailscaled = tailscaled && *tailscaled ? tailscaled : WHOIS_SOCKET;
+    if (!dir || snprintf(self->tailscaled, sizeof(self->tailscaled), "%s", tailscaled) >= PATH_MAX) {
+        return FAULT(-EINVAL);
+    }
+    int fault = db_path(dir, path);
+    fault = fault ? fault : store_start(self, path);
+    fault = fault ? fault : legacy_take(self, dir);
     return fault ? fault : actor_watch(actor, "config", on_config_life);
 }
 
@@ -374,6 +616,9 @@ static void auth_deinit(void *state, struct actor *actor)
     if (self->has_timer) {
         uv_close((uv_handle_t *)&self->retry, NULL);
     }
+    while (self->waiters) {
+        waiter_destroy(self->waiters);
+    }
     judge_deinit(&self->judge);
     pack_deinit(&self->scratch);
 }
@@ -382,6 +627,12 @@ static const struct actor_route auth_routes[] = {
     { MSG_AUTH_CONNECT, on_connect, 0 },
     { MSG_AUTH_HTTP, on_http, 0 },
     { MSG_AUTH_EDGE_SETTINGS, on_edge_settings, 0 },
+    { MSG_DEVICE_PAIR_LIST, on_pair_list, 0 },
+    { MSG_DEVICE_PAIR_APPROVE, on_pair_approve, 0 },
+    { MSG_DEVICE_PAIR_REJECT, on_pair_reject, 0 },
+    { MSG_DEVICE_PAIR_REMOVE, on_pair_remove, 0 },
+    { MSG_DEVICE_TOKEN_ROTATE, on_token_rotate, 0 },
+    { MSG_DEVICE_TOKEN_REVOKE, on_token_revoke, 0 },
 };
 _Static_assert(ARRAY_LEN(auth_routes) == AUTH_ACCEPTS_N, "auth: routes, schema differ");
 
@@ -398,5 +649,6 @@ const struct actor_def auth_actor = {
     .topics_n = ARRAY_LEN(auth_topics),
     .init = auth_init,
     .deinit = auth_deinit,
+    .on_cancel = auth_on_cancel,
     .is_ready_late = true,
 };

@@ -179,7 +179,7 @@ static bool is_listed(struct span allowed, struct span origin)
 }
 
 enum refusal connect_origin_check(const struct connect_request *request, const struct connect_peer *peer,
-                                  struct span allowed)
+                                  const struct connect_origins *origins)
 {
     struct span authority = origin_authority(peer->origin);
 
@@ -189,12 +189,13 @@ enum refusal connect_origin_check(const struct connect_request *request, const s
     if (!authority.len) {
         return REFUSAL_ORIGIN_MISSING;
     }
-    if (is_listed(allowed, peer->origin)) {
+    if (is_listed(origins->allowed, peer->origin)) {
         return REFUSAL_NONE;
     }
     struct address page = address_of(host_of(authority));
     if (page.is_loopback && connect_is_local(peer)) {
         return REFUSAL_NONE;
     }
-    return page.is_ip && is_same_nocase(authority, peer->host) ? REFUSAL_NONE : REFUSAL_ORIGIN;
+    bool is_same = is_same_nocase(authority, peer->host);
+    return is_same && (page.is_ip || origins->is_host_header_fine) ? REFUSAL_NONE : REFUSAL_ORIGIN;
 }

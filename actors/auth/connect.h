@@ -46,7 +46,11 @@ struct connect_request {
 
 /* Where the connection comes from, as the socket and the upgrade request tell. */
 struct connect_peer {
-    struct span remote;
+    struct span remote;  /* of the socket */
+    struct span client;  /* the same, or what a trusted proxy tells; see proxy.h */
+    struct span headers; /* packed map */
+    bool has_uid;
+    uint32_t uid;       /* of the process at the other end of a Unix socket */
     struct span origin; /* empty: no Origin header */
     struct span host;   /* Host header */
     bool is_loopback;   /* of the socket */
@@ -73,13 +77,18 @@ bool connect_is_backend(const struct connect_request *request);
  */
 bool connect_is_local(const struct connect_peer *peer);
 
+struct connect_origins {
+    struct span allowed;      /* packed array */
+    bool is_host_header_fine; /* dangerous: any page that was served under the name it connects to */
+};
+
 /*
- * A page may connect when it is listed in `allowed` (packed array; "*" allows all), when
+ * A page may connect when it is listed ("*" allows all), when
  * it was served from an IP address that is also the Host (so no name can be rebound to
  * reach it), or when it is a page of this machine connecting over loopback. Clients that
  * live in a browser must send an Origin, others may.
  */
 enum refusal connect_origin_check(const struct connect_request *request, const struct connect_peer *peer,
-                                  struct span allowed);
+                                  const struct connect_origins *origins);
 
 #endif

@@ -1,34 +1,24 @@
 #include "actors/auth/judge.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
+#include <unistd.h>
 
 #include "actors/auth/device.h"
-#include "actors/auth/pairing.h"
+#include "actors/auth/proof.h"
 #include "actors/auth/scopes.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
-
-#define BROWSER_ATTEMPTS 10
-#define BROWSER_WINDOW_MS 60000
-#define BROWSER_LOCKOUT_MS 300000
+#include "bus/value.h"
 
 /* --- life ------------------------------------------------------------------------------ */
 
 int judge_init(struct judge *self, const char *db_path)
 {
-    struct limiter_rules browser = { BROWSER_ATTEMPTS, BROWSER_WINDOW_MS, BROWSER_LOCKOUT_MS };
-    uint64_t seeds[2];
-
     settings_init(&self->settings);
-    if (getrandom(seeds, sizeof(seeds), 0) != (ssize_t)sizeof(seeds)) {
-        return FAULT(-EIO);
-    }
-    limiter_init(&self->limiter, self->settings.rules, seeds[0]);
-    limiter_init(&self->browser_limiter, browser, seeds[1]);
-    int fault = secret_key_init(&self->key);
+    self->owner_uid = geteuid();
+    int fault = guards_init(&self->guards, self->settings.rules);
+    fault = fault ? fault : secret_key_init(&self->key);
     return fault ? fault : store_open(db_path, &self->store);
 }
 
@@ -41,243 +31,349 @@ void judge_deinit(struct judge *self)
 
 void judge_rules_update(struct judge *self)
 {
-    limiter_rules_set(&self->limiter, self->settings.rules);
+    guards_rules_set(&self->guards, self->settings.rules, self->settings.is_loopback_exempt);
 }
 
-/* --- limits on guessing -------------------------------------------------------------------- */
-
-struct guard {
-    struct limiter *limiter; /* NULL: exempt */
-    uint64_t now_ms;
-    char buf[LIMITER_KEY_MAX];
-    struct span name;
-};
-
-static void guard_init(struct guard *guard, struct judge *self, const struct connect_peer *peer, const char *scope,
-                       uint64_t now_ms)
+static struct connect_origins origins_of(const struct judge *self)
 {
-    bool is_on_socket = peer->is_loopback && !peer->has_proxy_header;
-
-    guard->limiter = NULL;
-    guard->now_ms = now_ms;
-    if (is_on_socket && peer->origin.len) {
-        guard->limiter = &self->browser_limiter;
-        guard->name = limiter_name(scope, peer->origin, guard->buf);
-    } else if (!is_on_socket || !self->settings.is_loopback_exempt) {
-        guard->limiter = &self->limiter;
-        guard->name = limiter_name(scope, peer->remote, guard->buf);
-    }
+    return (struct connect_origins){
+        .allowed = pack_span(&self->settings.origins),
+        .is_host_header_fine = self->settings.is_host_header_origin_fine,
+    };
 }
 
-static uint32_t guard_wait_ms(struct guard *guard)
+/* --- HTTP ------------------------------------------------------------------------------ */
+
+/* Whoever comes with an identity may declare less than everything. */
+static uint32_t declared_scopes(const struct connect_peer *peer, uint32_t scopes)
 {
-    return guard->limiter ? limiter_wait_ms(guard->limiter, guard->name, guard->now_ms) : 0;
+    struct span header = value_get(peer->headers, "x-openclaw-scopes");
+
+    return value_kind_of(header) == VALUE_STR
+               ? scopes_covered(scopes_from_header(value_str(header, (struct span){ 0 })), scopes)
+               : scopes;
 }
 
-static void guard_note(struct guard *guard, bool is_right)
-{
-    if (!guard->limiter) {
-        return;
-    }
-    if (is_right) {
-        limiter_succeeded(guard->limiter, guard->name, guard->now_ms);
-    } else {
-        limiter_failed(guard->limiter, guard->name, guard->now_ms);
-    }
-}
-
-/* --- shared secrets ---------------------------------------------------------------------------- */
-
-/* An empty secret was not offered, which is no guess and is not counted. */
-static enum refusal secret_judge(struct judge *self, const struct connect_peer *peer, struct span given,
-                                 uint64_t now_ms, uint32_t *ret_wait_ms)
-{
-    const struct settings *settings = &self->settings;
-    bool is_token = settings->mode == SETTINGS_TOKEN;
-    struct span expected = span_from(is_token ? settings->token : settings->password);
-    struct guard guard;
-
-    if (settings->mode == SETTINGS_NONE) {
-        return REFUSAL_NONE;
-    }
-    if (!expected.len) {
-        return is_token ? REFUSAL_TOKEN_UNCONFIGURED : REFUSAL_PASSWORD_UNCONFIGURED;
-    }
-    if (!given.len) {
-        return is_token ? REFUSAL_TOKEN_MISSING : REFUSAL_PASSWORD_MISSING;
-    }
-    guard_init(&guard, self, peer, "shared-secret", now_ms);
-    *ret_wait_ms = guard_wait_ms(&guard);
-    if (*ret_wait_ms) {
-        return REFUSAL_RATE;
-    }
-    bool is_right = secret_match(&self->key, given, expected);
-    guard_note(&guard, is_right);
-    if (is_right) {
-        return REFUSAL_NONE;
-    }
-    return is_token ? REFUSAL_TOKEN : REFUSAL_PASSWORD;
-}
-
-enum refusal judge_bearer(struct judge *self, const struct connect_peer *peer, struct span bearer,
-                          struct judge_time now, uint32_t *ret_wait_ms)
+/* No secret protects what is answered, so pages of other sites must not borrow it. */
+static enum refusal page_judge(const struct judge *self, const struct connect_peer *peer)
 {
     struct connect_request nobody = { 0 };
+    struct connect_origins origins = origins_of(self);
 
-    *ret_wait_ms = 0;
-    if (self->settings.mode == SETTINGS_NONE) {
-        /* Nothing but locality protects this mode, so pages of other sites must not borrow it. */
-        enum refusal refusal = connect_origin_check(&nobody, peer, pack_span(&self->settings.origins));
-        return refusal == REFUSAL_NONE && !connect_is_local(peer) ? REFUSAL_ORIGIN : refusal;
+    return connect_origin_check(&nobody, peer, &origins);
+}
+
+void judge_bearer(struct judge *self, const struct connect_peer *peer, struct span bearer, struct judge_time now,
+                  struct judge_bearer_verdict *ret_verdict)
+{
+    struct proof_ask ask = { .peer = peer, .token = bearer, .password = bearer, .now_ms = now.mono_ms };
+    struct proof proof;
+
+    proof_judge(self, &ask, &proof);
+    *ret_verdict = (struct judge_bearer_verdict){
+        .refusal = proof.refusal,
+        .wait_ms = proof.wait_ms,
+        .method = proof.method,
+        .scopes = SCOPES_ALL,
+        .is_local = connect_is_local(peer) || proof.kind == PAIRING_PROOF_OWNER,
+    };
+    memcpy(ret_verdict->user, proof.user, sizeof(ret_verdict->user));
+    bool is_without_secret = proof.kind == PAIRING_PROOF_NONE_NEEDED || proof.kind == PAIRING_PROOF_IDENTITY;
+    if (is_without_secret) {
+        ret_verdict->scopes = declared_scopes(peer, SCOPES_ALL);
+        ret_verdict->refusal = page_judge(self, peer);
     }
-    return secret_judge(self, peer, bearer, now.mono_ms, ret_wait_ms);
+    if (proof.kind == PAIRING_PROOF_NONE_NEEDED && !ret_verdict->is_local && ret_verdict->refusal == REFUSAL_NONE) {
+        ret_verdict->refusal = REFUSAL_ORIGIN;
+    }
 }
 
 /* --- without a device ----------------------------------------------------------------------------- */
 
-static enum refusal no_device_judge(const struct judge *self, const struct judge_ask *ask, enum connect_role role,
-                                    enum refusal shared)
+static enum refusal page_without_device(const struct judge *self, const struct judge_ask *ask,
+                                        const struct judge_verdict *verdict)
+{
+    bool is_secret = verdict->proof == PAIRING_PROOF_SECRET;
+    bool is_vouched = verdict->proof == PAIRING_PROOF_IDENTITY && self->settings.mode == SETTINGS_TRUSTED_PROXY;
+    bool is_excused = is_secret && (self->settings.is_device_auth_off ||
+                                    (self->settings.is_insecure_ui_fine && connect_is_local(ask->peer)));
+
+    return verdict->role == CONNECT_ROLE_OPERATOR && (is_vouched || is_excused) ? REFUSAL_NONE : REFUSAL_UI_DEVICE;
+}
+
+static enum refusal no_device_judge(const struct judge *self, const struct judge_ask *ask,
+                                    const struct judge_verdict *verdict, enum refusal shared)
 {
     const struct connect_request *request = ask->request;
     bool is_offered =
         request->token.len || request->password.len || request->device_token.len || request->bootstrap_token.len;
-    bool is_shared_ok = shared == REFUSAL_NONE;
+    bool is_known = verdict->proof == PAIRING_PROOF_SECRET || verdict->proof == PAIRING_PROOF_OWNER;
 
-    if (connect_is_ui(request)) {
-        return REFUSAL_UI_DEVICE;
+    if (connect_is_ui(request) && verdict->proof != PAIRING_PROOF_OWNER) {
+        return page_without_device(self, ask, verdict);
     }
-    if (is_shared_ok && role == CONNECT_ROLE_OPERATOR && self->settings.mode != SETTINGS_NONE) {
+    if (is_known && verdict->role == CONNECT_ROLE_OPERATOR) {
         return REFUSAL_NONE;
     }
-    return is_shared_ok || !is_offered ? REFUSAL_DEVICE_REQUIRED : shared;
+    bool is_about_proxy = shared != REFUSAL_NONE && self->settings.mode == SETTINGS_TRUSTED_PROXY;
+    return (shared == REFUSAL_NONE || !is_offered) && !is_about_proxy ? REFUSAL_DEVICE_REQUIRED : shared;
 }
 
-/* --- with a device ------------------------------------------------------------------------------------ */
+/* --- other proofs of a device ------------------------------------------------------------------------ */
 
 /* The second way in: the token that this device was given when it was paired. */
 static enum refusal device_token_judge(struct judge *self, const struct judge_ask *ask, enum refusal shared,
-                                       struct judge_verdict *verdict)
+                                       struct judge_verdict *verdict, enum devices_match match)
 {
-    const struct connect_request *request = ask->request;
-    bool is_explicit = request->device_token.len > 0;
-    struct span given = is_explicit ? request->device_token : request->token;
+    bool is_explicit = ask->request->device_token.len > 0;
     struct guard guard;
 
-    if (request->bootstrap_token.len && !given.len) {
-        return REFUSAL_BOOTSTRAP;
-    }
-    if (!given.len || shared == REFUSAL_RATE) {
+    if (shared == REFUSAL_RATE || (!is_explicit && match == DEVICES_MATCH_NONE)) {
         return shared;
     }
-    guard_init(&guard, self, ask->peer, "device-token", ask->now.mono_ms);
+    guard_init(&guard, &self->guards, ask->peer, devices_roles_usable(&verdict->record) ? verdict->device_id : NULL,
+               "device-token", ask->now.mono_ms);
     verdict->wait_ms = guard_wait_ms(&guard);
     if (verdict->wait_ms) {
         return REFUSAL_RATE;
     }
-    bool is_right = verdict->device.has_role && secret_match(&self->key, given, span_from(verdict->device.token));
-    if (is_right || is_explicit) {
-        guard_note(&guard, is_right); /* a wrong shared token was counted as such already */
+    guard_note(&guard, match != DEVICES_MATCH_NONE);
+    if (match == DEVICES_MATCH_NONE) {
+        return REFUSAL_DEVICE_TOKEN;
     }
-    if (is_right) {
-        verdict->method = "device-token";
-        return REFUSAL_NONE;
-    }
-    return is_explicit ? REFUSAL_DEVICE_TOKEN : shared;
+    verdict->method = "device-token";
+    verdict->proof = PAIRING_PROOF_DEVICE_TOKEN;
+    return REFUSAL_NONE;
 }
 
-/* Texts of an identity that are made here. */
-struct identity_texts {
-    char key[DEVICE_KEY_LEN];
-    char platform[DEVICE_META_MAX];
-    char family[DEVICE_META_MAX];
-};
+/* The third: a setup code, which from now on is this device's. */
+static int bootstrap_judge(struct judge *self, const struct judge_ask *ask, struct judge_verdict *verdict,
+                           struct bootstrap *bootstrap)
+{
+    const struct connect_request *request = ask->request;
+    struct guard guard;
+    bool is_found = false;
 
-static struct store_identity identity_of(const struct judge_ask *ask, const struct judge_verdict *verdict,
-                                         struct identity_texts *texts)
+    guard_init(&guard, &self->guards, ask->peer, NULL, "bootstrap-token", ask->now.mono_ms);
+    verdict->wait_ms = guard_wait_ms(&guard);
+    if (verdict->wait_ms) {
+        verdict->refusal = REFUSAL_RATE;
+        return 0;
+    }
+    int r = bootstrap_find(self->store, self->bootstrap_file, request->bootstrap_token, ask->now.wall_ms, &is_found,
+                           bootstrap);
+    if (r) {
+        return r;
+    }
+    uint32_t asked = scopes_from_list(request->scopes);
+    bool is_mine = !bootstrap->device_id[0] || strcmp(bootstrap->device_id, verdict->device_id) == 0;
+    bool is_fine =
+        is_found && is_mine && (bootstrap->roles & (1U << verdict->role)) && scopes_cover(bootstrap->scopes, asked);
+    guard_note(&guard, is_found && is_mine);
+    verdict->refusal = is_fine ? REFUSAL_NONE : REFUSAL_BOOTSTRAP;
+    if (!is_fine) {
+        return 0;
+    }
+    verdict->method = "bootstrap-token";
+    verdict->proof = PAIRING_PROOF_BOOTSTRAP;
+    return bootstrap->device_id[0] ? 0 : bootstrap_bind(self->store, bootstrap, verdict->device_id);
+}
+
+/* --- pairing ------------------------------------------------------------------------------------------ */
+
+static void text_copy(char *out, size_t out_len, struct span text)
+{
+    size_t len = text.len < out_len ? text.len : out_len - 1;
+
+    while (len && len < text.len && ((unsigned char)text.ptr[len] & 0xc0) == 0x80) {
+        len--; /* not inside a character */
+    }
+    if (len) {
+        memcpy(out, text.ptr, len);
+    }
+    out[len] = '\0';
+}
+
+static void identity_fill(const struct judge_ask *ask, const struct judge_verdict *verdict,
+                          struct device_identity *identity)
 {
     const struct connect_request *request = ask->request;
     unsigned char raw[32] = { 0 };
 
+    *identity = (struct device_identity){ .role = verdict->role };
     (void)device_key_decode(request->device.public_key, raw); /* it was, when the signature was checked */
-    device_key_encode(raw, texts->key);
-    device_meta_normalize(request->platform, texts->platform);
-    device_meta_normalize(request->device_family, texts->family);
-    return (struct store_identity){
-        .device_id = verdict->device_id,
-        .public_key = texts->key,
-        .role = connect_role_name(verdict->role),
-        .platform = texts->platform,
-        .device_family = texts->family,
-        .client_id = request->client_id,
-        .client_mode = request->client_mode,
-        .display_name = request->display_name,
-        .remote = ask->peer->remote,
-    };
+    device_key_encode(raw, identity->public_key);
+    memcpy(identity->id, verdict->device_id, sizeof(identity->id));
+    text_copy(identity->display_name, sizeof(identity->display_name), request->display_name);
+    text_copy(identity->platform, sizeof(identity->platform), request->platform);
+    text_copy(identity->device_family, sizeof(identity->device_family), request->device_family);
+    text_copy(identity->client_id, sizeof(identity->client_id), request->client_id);
+    text_copy(identity->client_mode, sizeof(identity->client_mode), request->client_mode);
+    if (!verdict->is_local) {
+        text_copy(identity->remote_ip, sizeof(identity->remote_ip), ask->peer->client);
+    }
 }
 
-static struct pairing_facts pairing_facts_of(const struct judge *self, const struct judge_ask *ask,
-                                             const struct judge_verdict *verdict, const struct store_identity *identity)
+/* What was never said before may be said now; what was said must stay. */
+static bool is_meta_kept(const char *before, const char *now)
 {
-    const struct store_device *device = &verdict->device;
+    char a[DEVICE_META_MAX];
+    char b[DEVICE_META_MAX];
+
+    device_meta_normalize(span_from(before), a);
+    device_meta_normalize(span_from(now), b);
+    return !a[0] || strcmp(a, b) == 0;
+}
+
+static struct pairing_facts facts_of(const struct judge *self, const struct judge_ask *ask,
+                                     const struct judge_verdict *verdict, const struct device_identity *identity)
+{
+    const struct device_record *record = &verdict->record;
+    const struct device_token *token = &record->tokens[verdict->role];
     bool is_operator = verdict->role == CONNECT_ROLE_OPERATOR;
-    bool is_by_token = !strcmp(verdict->method, "device-token");
+    bool is_spoofable = ask->peer->is_loopback && ask->peer->has_proxy_header;
 
     return (struct pairing_facts){
-        .proof = is_by_token                            ? PAIRING_PROOF_DEVICE_TOKEN
-                 : self->settings.mode == SETTINGS_NONE ? PAIRING_PROOF_NONE_NEEDED
-                                                        : PAIRING_PROOF_SECRET,
+        .proof = verdict->proof,
         .is_local = verdict->is_local,
         .has_origin = ask->peer->origin.len > 0,
         .is_ui = connect_is_ui(ask->request),
-        .is_paired = device->is_paired,
-        .has_role = device->has_role,
-        .is_meta_same =
-            !strcmp(device->platform, identity->platform) && !strcmp(device->device_family, identity->device_family),
-        .approved = device->scopes,
+        .is_node = !is_operator,
+        .is_node_net = !is_spoofable && proxy_nets_hold(&self->settings.node_nets, ask->peer->client),
+        .is_paired = verdict->is_paired,
+        .has_role = token->is_usable,
+        .is_meta_same = is_meta_kept(record->identity.platform, identity->platform) &&
+                        is_meta_kept(record->identity.device_family, identity->device_family),
+        .approved = token->scopes,
         .asked = is_operator ? scopes_expand(scopes_from_list(ask->request->scopes)) : 0,
     };
 }
 
-static const char *pairing_reason(enum refusal refusal)
+/* With a setup code the device is approved for all that it was issued for, else for what it asks. */
+static int approve(struct judge *self, const struct judge_ask *ask, struct judge_verdict *verdict,
+                   const struct device_identity *identity, const struct bootstrap *bootstrap)
 {
-    switch (refusal) {
-    case REFUSAL_ROLE_UPGRADE:
-        return "role-upgrade";
-    case REFUSAL_SCOPE_UPGRADE:
-        return "scope-upgrade";
-    case REFUSAL_METADATA_UPGRADE:
-        return "metadata-upgrade";
-    default:
-        return "not-paired";
+    struct scope_list scopes = { 0 };
+    uint32_t roles = 1U << verdict->role;
+
+    if (verdict->proof == PAIRING_PROOF_BOOTSTRAP) {
+        roles = bootstrap->roles;
+        scope_list_add_mask(&scopes, bootstrap->scopes);
+    } else if (verdict->role == CONNECT_ROLE_OPERATOR) {
+        scope_list_add(&scopes, ask->request->scopes);
     }
+    int r = devices_approve(self->store, identity, roles, &scopes, ask->now.wall_ms, &verdict->record);
+    r = r ? r : requests_drop_device(self->store, identity->id);
+    r = r ? r : secret_uuid_generate(verdict->request.id);
+    verdict->is_paired = !r;
+    verdict->is_newly_approved = !r;
+    return r;
 }
 
-static int pair(struct judge *self, const struct judge_ask *ask, struct judge_verdict *verdict)
+static int request_keep(struct judge *self, const struct judge_ask *ask, struct judge_verdict *verdict,
+                        const struct device_identity *identity, enum refusal reason)
 {
-    struct identity_texts texts;
-    struct store_identity identity = identity_of(ask, verdict, &texts);
-    struct pairing_facts facts = pairing_facts_of(self, ask, verdict, &identity);
-    struct pairing_verdict pairing = pairing_decide(&facts);
+    verdict->refusal = reason;
+    verdict->request = (struct pair_request){
+        .identity = *identity,
+        .roles = 1U << verdict->role,
+        .is_repair = verdict->is_paired,
+    };
+    if (verdict->role == CONNECT_ROLE_OPERATOR) {
+        scope_list_add(&verdict->request.scopes, ask->request->scopes);
+    }
+    verdict->facts.request_id = verdict->request.id;
+    verdict->facts.is_known = verdict->is_paired;
+    devices_roles_format(devices_roles_usable(&verdict->record), verdict->approved_roles);
+    verdict->facts.approved_roles = verdict->approved_roles;
+    verdict->facts.approved_scopes = scope_list_mask(&verdict->record.scopes);
+    return requests_put(self->store, &verdict->request, ask->now.wall_ms, &verdict->is_newly_asked);
+}
 
-    if (pairing.reason == REFUSAL_NONE) {
+static int token_tell(struct judge *self, struct judge_verdict *verdict, enum connect_role role)
+{
+    const struct device_token *token = &verdict->record.tokens[role];
+    struct judge_token *told = &verdict->tokens[role];
+    int r = devices_token_tell(self->store, &verdict->record, role, told->text);
+
+    told->is_there = !r;
+    told->scopes = token->scopes;
+    told->issued_at_ms = token->rotated_ms ? token->rotated_ms : token->created_ms;
+    return r;
+}
+
+/* The tokens that go with the connection; a setup code brings those of its other roles and is spent. */
+static int tokens_tell(struct judge *self, const struct judge_ask *ask, struct judge_verdict *verdict,
+                       const struct bootstrap *bootstrap)
+{
+    int r = token_tell(self, verdict, verdict->role);
+
+    if (verdict->proof != PAIRING_PROOF_BOOTSTRAP) {
+        return r;
+    }
+    for (unsigned i = 0; !r && i < DEVICES_ROLES; i++) {
+        if (i != (unsigned)verdict->role && (bootstrap->roles & (1U << i)) && verdict->record.tokens[i].is_usable) {
+            r = token_tell(self, verdict, (enum connect_role)i);
+        }
+    }
+    return r ? r : bootstrap_redeem(self->store, bootstrap, ask->now.wall_ms);
+}
+
+/* A page that a proxy vouches for comes and goes with the proxy's word: nothing is kept. */
+static bool is_vouched_page(const struct judge_ask *ask, const struct judge_verdict *verdict)
+{
+    return verdict->proof == PAIRING_PROOF_IDENTITY && connect_is_ui(ask->request) &&
+           verdict->role == CONNECT_ROLE_OPERATOR;
+}
+
+static int pair(struct judge *self, const struct judge_ask *ask, struct judge_verdict *verdict,
+                const struct bootstrap *bootstrap, enum devices_match match)
+{
+    struct device_identity identity;
+
+    if (is_vouched_page(ask, verdict)) {
+        verdict->is_paired = false;
         return 0;
     }
-    if (pairing.is_silent) {
-        verdict->is_newly_approved = true;
-        return store_device_approve(self->store, &identity, facts.asked | facts.approved, ask->now.wall_ms,
-                                    &verdict->device);
+    identity_fill(ask, verdict, &identity);
+    struct pairing_facts facts = facts_of(self, ask, verdict, &identity);
+    struct pairing_verdict pairing = pairing_decide(&facts);
+    if (pairing.reason != REFUSAL_NONE && !pairing.is_silent) {
+        return request_keep(self, ask, verdict, &identity, pairing.reason);
     }
-    verdict->refusal = pairing.reason;
-    verdict->facts.request_id = verdict->request_id;
-    verdict->facts.is_known = verdict->device.is_paired;
-    verdict->facts.approved_roles = verdict->device.roles;
-    verdict->facts.approved_scopes = verdict->device.scopes;
-    return store_pending_put(self->store, &identity, facts.asked, pairing_reason(pairing.reason), ask->now.wall_ms,
-                             verdict->request_id);
+    int r = pairing.is_silent ? approve(self, ask, verdict, &identity, bootstrap) : 0;
+    if (!r && match == DEVICES_MATCH_NEWEST && !pairing.is_silent) {
+        r = devices_token_settle(self->store, &verdict->record, verdict->role);
+    }
+    return r ? r : tokens_tell(self, ask, verdict, bootstrap);
 }
 
-static int device_judge(struct judge *self, const struct judge_ask *ask, enum refusal shared,
+/* --- with a device ------------------------------------------------------------------------------------ */
+
+static int device_judge(struct judge *self, const struct judge_ask *ask, enum refusal shared, enum devices_match match,
                         struct judge_verdict *verdict)
+{
+    struct bootstrap bootstrap = { 0 };
+    const struct connect_request *request = ask->request;
+    bool is_by_code = shared != REFUSAL_NONE && shared != REFUSAL_RATE && request->bootstrap_token.len &&
+                      !request->device_token.len && !request->token.len;
+    int r = store_begin(self->store);
+
+    if (r) {
+        return r;
+    }
+    if (is_by_code) {
+        r = bootstrap_judge(self, ask, verdict, &bootstrap);
+    } else if (shared != REFUSAL_NONE) {
+        verdict->refusal = device_token_judge(self, ask, shared, verdict, match);
+    }
+    if (!r && verdict->refusal == REFUSAL_NONE) {
+        r = pair(self, ask, verdict, &bootstrap, match);
+    }
+    return store_finish(self->store, r);
+}
+
+static int device_look(struct judge *self, const struct judge_ask *ask, struct judge_verdict *verdict)
 {
     int r = device_verify(ask->request, ask->nonce, ask->now.wall_ms);
 
@@ -286,14 +382,7 @@ static int device_judge(struct judge *self, const struct judge_ask *ask, enum re
         return r > 0 ? 0 : r;
     }
     snprintf(verdict->device_id, sizeof(verdict->device_id), "%.*s", SPAN_FMT(ask->request->device.id));
-    r = store_device_find(self->store, verdict->device_id, connect_role_name(verdict->role), &verdict->device);
-    if (r) {
-        return r;
-    }
-    if (shared != REFUSAL_NONE) {
-        verdict->refusal = device_token_judge(self, ask, shared, verdict);
-    }
-    return verdict->refusal == REFUSAL_NONE ? pair(self, ask, verdict) : 0;
+    return devices_find(self->store, verdict->device_id, &verdict->is_paired, &verdict->record);
 }
 
 /* --- the whole ------------------------------------------------------------------------------------------- */
@@ -312,7 +401,7 @@ static void verdict_init(struct judge_verdict *verdict, const struct judge *self
     const struct connect_request *request = ask->request;
 
     *verdict = (struct judge_verdict){
-        .is_local = connect_is_local(ask->peer),
+        .is_local = connect_is_local(ask->peer) || proof_is_owner(self, ask->peer),
         .method = settings_mode_name(self->settings.mode),
         .facts = {
             .audience = audience_of(request),
@@ -324,43 +413,103 @@ static void verdict_init(struct judge_verdict *verdict, const struct judge *self
     };
 }
 
-int judge_connect(struct judge *self, const struct judge_ask *ask, struct judge_verdict *ret_verdict)
+/* What can be said before anything is shown. */
+static void manners_judge(const struct judge *self, const struct judge_ask *ask, struct judge_verdict *verdict)
 {
     const struct connect_request *request = ask->request;
-    struct judge_verdict *verdict = ret_verdict;
-    struct span given = self->settings.mode == SETTINGS_PASSWORD ? request->password : request->token;
+    struct connect_origins origins = origins_of(self);
 
-    verdict_init(verdict, self, ask);
     if (request->protocol_max < (int64_t)ask->protocol || request->protocol_min > (int64_t)ask->protocol) {
         verdict->refusal = REFUSAL_PROTOCOL;
-        return 0;
+        return;
     }
     verdict->refusal = connect_role_of(request, &verdict->role);
     verdict->facts.requested_role = connect_role_name(verdict->role);
     if (verdict->refusal == REFUSAL_NONE) {
-        verdict->refusal = connect_origin_check(request, ask->peer, pack_span(&self->settings.origins));
+        verdict->refusal = connect_origin_check(request, ask->peer, &origins);
     }
-    if (verdict->refusal != REFUSAL_NONE) {
-        return 0;
+}
+
+bool judge_wants_whois(const struct judge *self, const struct judge_ask *ask, struct proxy_tailscale *ret_claim)
+{
+    const struct connect_request *request = ask->request;
+    bool is_secret_mode = self->settings.mode == SETTINGS_TOKEN || self->settings.mode == SETTINGS_PASSWORD;
+    bool is_silent = !(self->settings.mode == SETTINGS_TOKEN ? request->token : request->password).len;
+    struct connect_origins origins = origins_of(self);
+
+    return self->settings.is_tailscale_fine && is_secret_mode && is_silent && connect_is_ui(request) &&
+           request->device.is_present && connect_origin_check(request, ask->peer, &origins) == REFUSAL_NONE &&
+           proxy_tailscale_claim(ask->peer->is_loopback, ask->peer->headers, ret_claim) == REFUSAL_NONE;
+}
+
+static enum refusal shared_judge(struct judge *self, const struct judge_ask *ask, enum devices_match match,
+                                 struct judge_verdict *verdict)
+{
+    const struct connect_request *request = ask->request;
+    struct proof proof;
+    struct proof_ask proof_ask = {
+        .peer = ask->peer,
+        .token = request->token,
+        .password = request->password,
+        .device_id = devices_roles_usable(&verdict->record) ? verdict->device_id : NULL,
+        .is_device_token = match != DEVICES_MATCH_NONE,
+        .is_page = connect_is_ui(request) && verdict->role == CONNECT_ROLE_OPERATOR,
+        .whois = ask->whois,
+        .now_ms = ask->now.mono_ms,
+    };
+
+    proof_judge(self, &proof_ask, &proof);
+    verdict->wait_ms = proof.wait_ms;
+    verdict->proof = proof.kind;
+    verdict->method = proof.method;
+    memcpy(verdict->user, proof.user, sizeof(verdict->user));
+    memcpy(verdict->header, proof.header, sizeof(verdict->header));
+    verdict->facts.header = verdict->header[0] ? verdict->header : NULL;
+    return proof.refusal;
+}
+
+int judge_connect(struct judge *self, const struct judge_ask *ask, struct judge_verdict *ret_verdict)
+{
+    const struct connect_request *request = ask->request;
+    struct judge_verdict *verdict = ret_verdict;
+    enum devices_match match = DEVICES_MATCH_NONE;
+
+    verdict_init(verdict, self, ask);
+    manners_judge(self, ask, verdict);
+    int r = verdict->refusal == REFUSAL_NONE && request->device.is_present ? device_look(self, ask, verdict) : 0;
+    if (r || verdict->refusal != REFUSAL_NONE) {
+        return r;
     }
-    enum refusal shared = secret_judge(self, ask->peer, given, ask->now.mono_ms, &verdict->wait_ms);
+    if (request->device.is_present) {
+        struct span given = request->device_token.len ? request->device_token : request->token;
+        match = devices_token_match(&verdict->record.tokens[verdict->role], given);
+    }
+    enum refusal shared = shared_judge(self, ask, match, verdict);
     if (!request->device.is_present) {
-        verdict->refusal = no_device_judge(self, ask, verdict->role, shared);
+        verdict->refusal = no_device_judge(self, ask, verdict, shared);
         return 0;
     }
-    return device_judge(self, ask, shared, verdict);
+    return device_judge(self, ask, shared, match, verdict);
 }
 
 /*
- * Without a device only the gateway's own helper programs on this machine keep what they
- * ask for; everybody else is in, but may do nothing.
+ * With a device, what it is approved for. Without one, what is asked for by whom it could
+ * not be kept from anyway: the owner, holders of the secret on this machine, pages that the
+ * config excuses or a proxy vouches for. Everybody else is in, but may do nothing.
  */
 void judge_scopes_pack(const struct judge_ask *ask, const struct judge_verdict *verdict, struct pack *out)
 {
-    if (verdict->device_id[0]) {
-        scopes_pack(scopes_expand(verdict->device.scopes), out);
-    } else if (verdict->is_local && connect_is_backend(ask->request) && !ask->peer->origin.len) {
-        scopes_pack_asked(ask->request->scopes, out);
+    bool is_page = connect_is_ui(ask->request);
+    bool is_here = verdict->is_local && verdict->proof == PAIRING_PROOF_SECRET && !ask->peer->origin.len;
+    struct scope_list asked = { 0 };
+
+    if (verdict->is_paired) {
+        scopes_pack(scopes_expand(verdict->record.tokens[verdict->role].scopes), out);
+    } else if (verdict->proof == PAIRING_PROOF_IDENTITY) {
+        scopes_pack(declared_scopes(ask->peer, scopes_from_list(ask->request->scopes)), out);
+    } else if (verdict->proof == PAIRING_PROOF_OWNER || is_here || is_page) {
+        scope_list_add(&asked, ask->request->scopes);
+        scope_list_pack(&asked, out);
     } else {
         scopes_pack(0, out);
     }

@@ -66,7 +66,9 @@ static uint32_t global_wait_ms(const struct limiter *self, uint64_t now_ms)
 {
     uint64_t end = self->global_first_ms + GLOBAL_WINDOW_MS;
 
-    return self->global_failures >= LIMITER_GLOBAL_MAX && now_ms < end ? (uint32_t)(end - now_ms) : 0;
+    return self->rules.global_max && self->global_failures >= self->rules.global_max && now_ms < end
+               ? (uint32_t)(end - now_ms)
+               : 0;
 }
 
 uint32_t limiter_wait_ms(struct limiter *self, struct span name, uint64_t now_ms)
@@ -95,7 +97,9 @@ void limiter_failed(struct limiter *self, struct span name, uint64_t now_ms)
         entry = entry_claim(self, key, now_ms);
     }
     bool was_locked = entry->locked_until_ms != 0 && entry->locked_until_ms <= now_ms;
-    if (was_locked || now_ms - entry->first_ms >= self->rules.window_ms) {
+    bool is_over = self->rules.is_throttle ? now_ms - entry->last_ms >= self->rules.window_ms
+                                           : was_locked || now_ms - entry->first_ms >= self->rules.window_ms;
+    if (is_over) {
         entry->first_ms = now_ms;
         entry->failures = 0;
         entry->locked_until_ms = 0;

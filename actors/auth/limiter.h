@@ -21,6 +21,8 @@ struct limiter_rules {
     uint32_t attempts_max; /* 0 switches the limiter off */
     uint32_t window_ms;
     uint32_t lockout_ms;
+    uint32_t global_max; /* failures a minute of all names together; 0: no bound */
+    bool is_throttle;    /* after the first lock-out each failure is one, until a quiet window */
 };
 
 struct limiter_entry {

@@ -72,6 +72,36 @@ static const struct row {
                                "unauthorized: device token mismatch (rotate/reissue device token)" },
     [REFUSAL_RATE] = { SHAPE_SECRET, "AUTH_RATE_LIMITED", "rate_limited", "wait_then_retry",
                        "unauthorized: too many failed authentication attempts (retry later)" },
+    [REFUSAL_TAILSCALE_USER_MISSING] = { SHAPE_SECRET, "AUTH_TAILSCALE_IDENTITY_MISSING", "tailscale_user_missing",
+                                         "review_auth_configuration",
+                                         "unauthorized: tailscale identity missing (use Tailscale Serve auth or "
+                                         "gateway token/password)" },
+    [REFUSAL_TAILSCALE_PROXY_MISSING] = { SHAPE_SECRET, "AUTH_TAILSCALE_PROXY_MISSING", "tailscale_proxy_missing",
+                                          "review_auth_configuration",
+                                          "unauthorized: tailscale proxy headers missing (use Tailscale Serve or "
+                                          "gateway token/password)" },
+    [REFUSAL_TAILSCALE_WHOIS] = { SHAPE_SECRET, "AUTH_TAILSCALE_WHOIS_FAILED", "tailscale_whois_failed",
+                                  "review_auth_configuration",
+                                  "unauthorized: tailscale identity check failed (use Tailscale Serve auth or "
+                                  "gateway token/password)" },
+    [REFUSAL_TAILSCALE_USER] = { SHAPE_SECRET, "AUTH_TAILSCALE_IDENTITY_MISMATCH", "tailscale_user_mismatch",
+                                 "review_auth_configuration",
+                                 "unauthorized: tailscale identity mismatch (use Tailscale Serve auth or gateway "
+                                 "token/password)" },
+    [REFUSAL_PROXY_UNCONFIGURED] = { SHAPE_SECRET, "AUTH_UNAUTHORIZED", "trusted_proxy_config_missing",
+                                     "review_auth_configuration", "unauthorized" },
+    [REFUSAL_PROXY_NONE] = { SHAPE_SECRET, "AUTH_UNAUTHORIZED", "trusted_proxy_no_proxies_configured",
+                             "review_auth_configuration", "unauthorized" },
+    [REFUSAL_PROXY_SOURCE] = { SHAPE_SECRET, "AUTH_UNAUTHORIZED", "trusted_proxy_untrusted_source",
+                               "review_auth_configuration", "unauthorized" },
+    [REFUSAL_PROXY_LOOPBACK] = { SHAPE_SECRET, "AUTH_UNAUTHORIZED", "trusted_proxy_loopback_source",
+                                 "review_auth_configuration", "unauthorized" },
+    [REFUSAL_PROXY_HEADER] = { SHAPE_SECRET, "AUTH_UNAUTHORIZED", "trusted_proxy_missing_header_",
+                               "review_auth_configuration", "unauthorized" },
+    [REFUSAL_PROXY_USER_MISSING] = { SHAPE_SECRET, "AUTH_UNAUTHORIZED", "trusted_proxy_user_missing",
+                                     "review_auth_configuration", "unauthorized" },
+    [REFUSAL_PROXY_USER] = { SHAPE_SECRET, "AUTH_UNAUTHORIZED", "trusted_proxy_user_not_allowed",
+                             "review_auth_configuration", "unauthorized" },
     [REFUSAL_NOT_PAIRED] = { SHAPE_PAIRING, "PAIRING_REQUIRED", "not-paired",
                              "Approve this device from the pending pairing requests.",
                              "pairing required: device is not approved yet" },
@@ -85,6 +115,55 @@ static const struct row {
                                    "Review the refreshed device details, then approve the pending request.",
                                    "pairing required: device identity changed and must be re-approved" },
 };
+
+#define SECRET_COMMAND "openclaw config get gateway.auth"
+#define PAIRING_COMMAND "openclaw devices approve %s"
+
+/* What was looked at, and what to do: a command for the gateway's machine, or a setting. */
+static const struct advice {
+    const char *credential;
+    const char *remedy; /* "%s": the pairing request, or the header that is missing */
+} advices[] = {
+    [REFUSAL_NONE] = { NULL, NULL },
+    [REFUSAL_PROTOCOL] = { NULL, NULL },
+    [REFUSAL_ROLE] = { NULL, NULL },
+    [REFUSAL_ORIGIN] = { "Origin header", "list the page in gateway.controlUi.allowedOrigins" },
+    [REFUSAL_ORIGIN_MISSING] = { "Origin header", "list the page in gateway.controlUi.allowedOrigins" },
+    [REFUSAL_UI_DEVICE] = { "device identity", "open the page over HTTPS or on localhost" },
+    [REFUSAL_DEVICE_REQUIRED] = { "device identity", "connect with a signed device identity" },
+    [REFUSAL_DEVICE_ID] = { "device.id", "send the SHA-256 of device.publicKey" },
+    [REFUSAL_DEVICE_STALE] = { "device.signedAt", "set the clock of the device" },
+    [REFUSAL_DEVICE_NONCE_MISSING] = { "device.nonce", "sign the nonce of connect.challenge" },
+    [REFUSAL_DEVICE_NONCE] = { "device.nonce", "sign the nonce of connect.challenge of this connection" },
+    [REFUSAL_DEVICE_SIGNATURE] = { "device.signature", "sign what is sent, in the format v3 or v2" },
+    [REFUSAL_DEVICE_KEY] = { "device.publicKey", "send an Ed25519 key" },
+    [REFUSAL_TOKEN_MISSING] = { "gateway.auth.token", SECRET_COMMAND ".token" },
+    [REFUSAL_TOKEN] = { "gateway.auth.token", SECRET_COMMAND ".token" },
+    [REFUSAL_TOKEN_UNCONFIGURED] = { "gateway.auth.token", "openclaw config set gateway.auth.token <secret>" },
+    [REFUSAL_PASSWORD_MISSING] = { "gateway.auth.password", SECRET_COMMAND ".password" },
+    [REFUSAL_PASSWORD] = { "gateway.auth.password", SECRET_COMMAND ".password" },
+    [REFUSAL_PASSWORD_UNCONFIGURED] = { "gateway.auth.password", "openclaw config set gateway.auth.password <secret>" },
+    [REFUSAL_BOOTSTRAP] = { "setup code", "openclaw qr" },
+    [REFUSAL_DEVICE_TOKEN] = { "device token", "openclaw devices rotate --device %s --role operator" },
+    [REFUSAL_RATE] = { "attempts of this address", "wait, or connect from a device that is paired" },
+    [REFUSAL_TAILSCALE_USER_MISSING] = { "Tailscale-User-Login header", "tailscale serve status" },
+    [REFUSAL_TAILSCALE_PROXY_MISSING] = { "X-Forwarded-* headers", "tailscale serve status" },
+    [REFUSAL_TAILSCALE_WHOIS] = { "tailscaled", "tailscale status" },
+    [REFUSAL_TAILSCALE_USER] = { "Tailscale-User-Login header", "tailscale whois <address>" },
+    [REFUSAL_PROXY_UNCONFIGURED] = { "gateway.auth.trustedProxy", "set gateway.auth.trustedProxy.userHeader" },
+    [REFUSAL_PROXY_NONE] = { "gateway.trustedProxies", "list the proxy in gateway.trustedProxies" },
+    [REFUSAL_PROXY_SOURCE] = { "gateway.trustedProxies", "list the proxy in gateway.trustedProxies" },
+    [REFUSAL_PROXY_LOOPBACK] = { "gateway.auth.trustedProxy.allowLoopback",
+                                 "set gateway.auth.trustedProxy.allowLoopback, or use gateway.auth.password" },
+    [REFUSAL_PROXY_HEADER] = { "gateway.auth.trustedProxy.requiredHeaders", "make the proxy send %s" },
+    [REFUSAL_PROXY_USER_MISSING] = { "gateway.auth.trustedProxy.userHeader", "make the proxy send the user" },
+    [REFUSAL_PROXY_USER] = { "gateway.auth.trustedProxy.allowUsers", "list the user there" },
+    [REFUSAL_NOT_PAIRED] = { "pairing of the device", PAIRING_COMMAND },
+    [REFUSAL_ROLE_UPGRADE] = { "approved roles of the device", PAIRING_COMMAND },
+    [REFUSAL_SCOPE_UPGRADE] = { "approved scopes of the device", PAIRING_COMMAND },
+    [REFUSAL_METADATA_UPGRADE] = { "platform and family of the device", PAIRING_COMMAND },
+};
+_Static_assert(ARRAY_LEN(advices) == ARRAY_LEN(rows), "an advice for each refusal");
 
 static const char *token_hint(enum refusal_audience audience)
 {
@@ -176,13 +255,38 @@ static void pairing_pack(const struct row *row, const struct refusal_facts *fact
     }
 }
 
+static void advice_pack(enum refusal refusal, const struct refusal_facts *facts, struct pack *out)
+{
+    const struct advice *advice = &advices[refusal];
+    const char *slot = advice->remedy ? strstr(advice->remedy, "%s") : NULL;
+    struct span what = refusal == REFUSAL_DEVICE_TOKEN ? facts->device_id
+                       : facts->request_id             ? span_from(facts->request_id)
+                                                       : span_from(facts->header);
+    char text[REFUSAL_TEXT_MAX];
+
+    if (!advice->credential) {
+        return;
+    }
+    if (slot) {
+        snprintf(text, sizeof(text), "%.*s%.*s%s", (int)(slot - advice->remedy), advice->remedy, SPAN_FMT(what),
+                 slot + 2);
+    } else {
+        snprintf(text, sizeof(text), "%s", advice->remedy);
+    }
+    pack_kv_text(out, "credential", advice->credential);
+    pack_kv_text(out, "remedy", text);
+}
+
 static void secret_pack(enum refusal refusal, const struct refusal_facts *facts, struct pack *out)
 {
     const struct row *row = &rows[refusal];
     bool can_retry = refusal == REFUSAL_TOKEN && facts->can_retry_with_device_token;
 
+    char reason[REFUSAL_TEXT_MAX];
+
+    snprintf(reason, sizeof(reason), "%s%s", row->reason, facts->header ? facts->header : "");
     pack_kv_text(out, "code", row->code);
-    pack_kv_text(out, "authReason", row->reason);
+    pack_kv_text(out, "authReason", reason);
     pack_kv_bool(out, "canRetryWithDeviceToken", can_retry);
     pack_kv_text(out, "recommendedNextStep", can_retry ? "retry_with_device_token" : row->next);
 }
@@ -211,6 +315,7 @@ void refusal_pack(enum refusal refusal, const struct refusal_facts *facts, struc
         pairing_pack(row, facts, out);
         break;
     }
+    advice_pack(refusal, facts, out);
     close_pack(refusal, facts, out);
     pack_map_end(out);
 }

@@ -36,6 +36,17 @@ enum refusal {
     REFUSAL_BOOTSTRAP,
     REFUSAL_DEVICE_TOKEN,
     REFUSAL_RATE,
+    REFUSAL_TAILSCALE_USER_MISSING,
+    REFUSAL_TAILSCALE_PROXY_MISSING,
+    REFUSAL_TAILSCALE_WHOIS,
+    REFUSAL_TAILSCALE_USER,
+    REFUSAL_PROXY_UNCONFIGURED,
+    REFUSAL_PROXY_NONE,
+    REFUSAL_PROXY_SOURCE,
+    REFUSAL_PROXY_LOOPBACK,
+    REFUSAL_PROXY_HEADER,
+    REFUSAL_PROXY_USER_MISSING,
+    REFUSAL_PROXY_USER,
     REFUSAL_NOT_PAIRED,
     REFUSAL_ROLE_UPGRADE,
     REFUSAL_SCOPE_UPGRADE,
@@ -54,6 +65,7 @@ struct refusal_facts {
     enum refusal_audience audience;
     bool can_retry_with_device_token;
     int protocol;                 /* PROTOCOL */
+    const char *header;           /* PROXY_HEADER: which is missing */
     const char *request_id;       /* pairing */
     struct span device_id;        /* pairing */
     const char *requested_role;   /* pairing */

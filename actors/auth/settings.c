@@ -28,18 +28,21 @@ static const char *const mode_names[] = {
     [SETTINGS_TOKEN] = "token",
     [SETTINGS_PASSWORD] = "password",
     [SETTINGS_NONE] = "none",
+    [SETTINGS_TRUSTED_PROXY] = "trusted-proxy",
 };
 
 void settings_init(struct settings *self)
 {
     *self = (struct settings){ .rules = rules_default, .is_loopback_exempt = true };
-    pack_init(&self->origins, 1U << 20);
-    pack_init(&self->headers, 1U << 16);
+    pack_init(&self->origins, SETTINGS_PACK_MAX);
+    pack_init(&self->users, SETTINGS_PACK_MAX);
+    pack_init(&self->headers, SETTINGS_PACK_MAX);
 }
 
 void settings_deinit(struct settings *self)
 {
     pack_deinit(&self->origins);
+    pack_deinit(&self->users);
     pack_deinit(&self->headers);
     mem_wipe(self->token, sizeof(self->token));
     mem_wipe(self->password, sizeof(self->password));
@@ -76,35 +79,73 @@ static void text_copy(char out[SETTINGS_SECRET_MAX], struct span text)
     }
 }
 
-static void header_add(struct settings *self, struct span name)
+static void name_lower(struct span name, char out[PROXY_NAME_MAX])
 {
-    char lower[SETTINGS_HEADER_MAX];
+    size_t len = name.len < PROXY_NAME_MAX ? name.len : 0; /* no header has such a name */
 
-    if (!name.len || name.len >= sizeof(lower)) {
-        return;
+    for (size_t i = 0; i < len; i++) {
+        out[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] + 32 : name.ptr[i]);
     }
-    for (size_t i = 0; i < name.len; i++) {
-        lower[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] + 32 : name.ptr[i]);
-    }
-    pack_str(&self->headers, (struct span){ lower, name.len });
+    out[len] = '\0';
 }
 
-static void headers_collect(struct settings *self, struct span auth)
+static void list_copy(struct pack *out, struct span list)
 {
-    struct value_iter it = value_iter(value_path(auth, "trustedProxy.requiredHeaders"));
+    pack_reset(out);
+    if (value_kind_of(list) == VALUE_ARRAY) {
+        pack_raw(out, list);
+    }
+}
+
+static void proxy_read(struct settings *self, struct span gateway, struct span auth)
+{
+    struct span rules = value_get(auth, "trustedProxy");
+    struct value_iter it = value_iter(value_get(rules, "requiredHeaders"));
     struct span key;
     struct span item;
+    uint32_t bad = 0;
 
+    self->proxy = (struct proxy_rules){ .is_loopback_allowed = value_bool(value_get(rules, "allowLoopback"), false) };
+    name_lower(value_str(value_get(rules, "userHeader"), NOTHING), self->proxy.user_header);
+    while (!it.is_map && self->proxy.required_n < ARRAY_LEN(self->proxy.required) && value_next(&it, &key, &item)) {
+        name_lower(value_str(item, NOTHING), self->proxy.required[self->proxy.required_n++]);
+    }
+    list_copy(&self->users, value_get(rules, "allowUsers"));
+    self->proxy.users = pack_span(&self->users);
+    proxy_nets_read(value_get(gateway, "trustedProxies"), &self->proxies, &self->bad_nets_n);
+    proxy_nets_read(value_path(gateway, "nodes.pairing.autoApproveCidrs"), &self->node_nets, &bad);
+    self->bad_nets_n += bad;
+    self->is_real_ip_allowed = value_bool(value_get(gateway, "allowRealIpFallback"), false);
+}
+
+static void headers_collect(struct settings *self)
+{
     pack_reset(&self->headers);
     pack_array_begin(&self->headers);
     for (size_t i = 0; i < ARRAY_LEN(header_names); i++) {
         pack_text(&self->headers, header_names[i]);
     }
-    header_add(self, value_str(value_path(auth, "trustedProxy.userHeader"), NOTHING));
-    for (size_t n = 0; n < SETTINGS_HEADERS_MAX && !it.is_map && value_next(&it, &key, &item); n++) {
-        header_add(self, value_str(item, NOTHING));
+    if (self->proxy.user_header[0]) {
+        pack_text(&self->headers, self->proxy.user_header);
+    }
+    for (uint32_t i = 0; i < self->proxy.required_n; i++) {
+        if (self->proxy.required[i][0]) {
+            pack_text(&self->headers, self->proxy.required[i]);
+        }
     }
     pack_array_end(&self->headers);
+}
+
+static void pages_read(struct settings *self, struct span gateway, struct span auth)
+{
+    struct span ui = value_get(gateway, "controlUi");
+    bool is_served = span_is_text(value_str(value_path(gateway, "tailscale.mode"), NOTHING), "serve");
+
+    list_copy(&self->origins, value_get(ui, "allowedOrigins"));
+    self->is_host_header_origin_fine = value_bool(value_get(ui, "dangerouslyAllowHostHeaderOriginFallback"), false);
+    self->is_insecure_ui_fine = value_bool(value_get(ui, "allowInsecureAuth"), false);
+    self->is_device_auth_off = value_bool(value_get(ui, "dangerouslyDisableDeviceAuth"), false);
+    self->is_tailscale_fine = value_bool(value_get(auth, "allowTailscale"), is_served);
 }
 
 int settings_apply(struct settings *self, struct span gateway)
@@ -113,18 +154,15 @@ int settings_apply(struct settings *self, struct span gateway)
     struct span limit = value_get(auth, "rateLimit");
     struct span token = value_str(value_get(auth, "token"), NOTHING);
     struct span password = value_str(value_get(auth, "password"), NOTHING);
-    struct span origins = value_path(gateway, "controlUi.allowedOrigins");
     enum settings_mode mode;
 
     if (!mode_find(value_str(value_get(auth, "mode"), SPAN_LIT("token")), &mode) || token.len >= SETTINGS_SECRET_MAX ||
         password.len >= SETTINGS_SECRET_MAX) {
         return SETTINGS_E_REFUSED;
     }
-    pack_reset(&self->origins);
-    if (value_kind_of(origins) == VALUE_ARRAY) {
-        pack_raw(&self->origins, origins);
-    }
-    headers_collect(self, auth);
+    pages_read(self, gateway, auth);
+    proxy_read(self, gateway, auth);
+    headers_collect(self);
     self->mode = mode;
     text_copy(self->token, token);
     text_copy(self->password, password);
@@ -132,17 +170,40 @@ int settings_apply(struct settings *self, struct span gateway)
     self->rules.window_ms = number(limit, "windowMs", rules_default.window_ms);
     self->rules.lockout_ms = number(limit, "lockoutMs", rules_default.lockout_ms);
     self->is_loopback_exempt = value_bool(value_get(limit, "exemptLoopback"), true);
-    return pack_error(&self->origins) ? pack_error(&self->origins) : pack_error(&self->headers);
+    int fault = pack_error(&self->origins);
+    fault = fault ? fault : pack_error(&self->users);
+    return fault ? fault : pack_error(&self->headers);
+}
+
+static void proxy_describe(const struct settings *self, struct pack *out)
+{
+    pack_text(out, self->proxy.user_header);
+    for (uint32_t i = 0; i < self->proxy.required_n; i++) {
+        pack_text(out, self->proxy.required[i]);
+    }
+    pack_str(out, pack_span(&self->users));
+    pack_bin(out, (struct span){ (const char *)self->proxies.at, self->proxies.n * sizeof(self->proxies.at[0]) });
+    pack_bool(out, self->proxy.is_loopback_allowed);
 }
 
 struct span settings_describe(const struct settings *self, struct pack *out)
 {
+    bool has_password = self->mode == SETTINGS_PASSWORD || self->mode == SETTINGS_TRUSTED_PROXY;
+
     pack_reset(out);
     pack_array_begin(out);
     pack_text(out, mode_names[self->mode]);
     pack_text(out, self->mode == SETTINGS_TOKEN ? self->token : "");
-    pack_text(out, self->mode == SETTINGS_PASSWORD ? self->password : "");
+    pack_text(out, has_password ? self->password : "");
     pack_str(out, pack_span(&self->origins));
+    pack_bool(out, self->is_host_header_origin_fine);
+    pack_bool(out, self->is_insecure_ui_fine);
+    pack_bool(out, self->is_device_auth_off);
+    pack_bool(out, self->is_tailscale_fine);
+    pack_bool(out, self->is_real_ip_allowed);
+    if (self->mode == SETTINGS_TRUSTED_PROXY) {
+        proxy_describe(self, out);
+    }
     pack_array_end(out);
     return pack_error(out) ? NOTHING : pack_span(out);
 }

@@ -7,17 +7,18 @@
 #include <stdbool.h>
 
 #include "actors/auth/limiter.h"
+#include "actors/auth/proxy.h"
 #include "bus/base/span.h"
 #include "bus/pack.h"
 
 #define SETTINGS_SECRET_MAX 512
-#define SETTINGS_HEADERS_MAX 32 /* that a proxy must set */
-#define SETTINGS_HEADER_MAX 128 /* bytes of a name, with terminator */
+#define SETTINGS_PACK_MAX (1U << 20)
 
 enum settings_mode {
     SETTINGS_TOKEN,
     SETTINGS_PASSWORD,
     SETTINGS_NONE,
+    SETTINGS_TRUSTED_PROXY,
 };
 
 struct settings {
@@ -26,7 +27,17 @@ struct settings {
     char password[SETTINGS_SECRET_MAX];
     struct limiter_rules rules;
     bool is_loopback_exempt;
-    struct pack origins; /* gateway.controlUi.allowedOrigins, a packed array; empty when absent */
+    struct pack origins;             /* gateway.controlUi.allowedOrigins, a packed array; empty when absent */
+    bool is_host_header_origin_fine; /* gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback */
+    bool is_insecure_ui_fine;        /* gateway.controlUi.allowInsecureAuth */
+    bool is_device_auth_off;         /* gateway.controlUi.dangerouslyDisableDeviceAuth */
+    bool is_tailscale_fine;          /* gateway.auth.allowTailscale, or tailscale.mode "serve" */
+    bool is_real_ip_allowed;         /* gateway.allowRealIpFallback */
+    struct proxy_nets proxies;       /* gateway.trustedProxies */
+    struct proxy_nets node_nets;     /* gateway.nodes.pairing.autoApproveCidrs */
+    uint32_t bad_nets_n;             /* entries of both that are no addresses */
+    struct proxy_rules proxy;        /* gateway.auth.trustedProxy; its users point into `users` */
+    struct pack users;
     struct pack headers; /* names of the request headers that decisions depend on, a packed array */
 };
 
@@ -40,7 +51,8 @@ void settings_deinit(struct settings *self);
 /* From the packed `gateway` object. 0, an outcome, or -ENOMEM. */
 int settings_apply(struct settings *self, struct span gateway);
 const char *settings_mode_name(enum settings_mode mode);
-/* Everything that makes an older decision void when it changes; borrowed from `out`. */
+/* Everything that makes an older decision void when it changes; borrowed from `out`, which
+ * holds secrets: wipe it. */
 struct span settings_describe(const struct settings *self, struct pack *out);
 
 #endif

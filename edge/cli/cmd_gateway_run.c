@@ -375,6 +375,8 @@ static void token_tell(const struct start *self)
 
     if (self->config.auth == GATEWAY_AUTH_NONE) {
         cli_out("  auth     none: every local program may use it\n");
+    } else if (self->config.auth == GATEWAY_AUTH_TRUSTED_PROXY) {
+        cli_out("  auth     what the proxy in gateway.trustedProxies says\n");
     } else if ((self->is_config_new || self->is_token_made_up) && cli_out_is_tty()) {
         cli_out("  token    %s\n", self->config.token);
     } else if (getenv(self->config.auth == GATEWAY_AUTH_PASSWORD ? "OPENCLAW_GATEWAY_PASSWORD"

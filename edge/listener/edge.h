@@ -16,6 +16,7 @@
 #include "edge/listener/memo.h"
 #include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
+#include "edge/listener/write_rate.h"
 
 #define EDGE_SPARES_MAX 32U
 #define EDGE_SPARE_BYTES 16384U
@@ -47,6 +48,7 @@ struct edge {
     struct call *orphan_exchanges; /* of connections that are gone */
     struct call *orphan_requests;
     struct call *orphan_handshakes;
+    struct call *held_handshakes; /* until health is ready */
     struct call *orphan_subscriptions;
     size_t conns_n;
     size_t clients_n;     /* of them, WebSockets behind hello-ok */
@@ -64,10 +66,13 @@ struct edge {
     uv_timer_t sweep;
     uv_timer_t tick;
     uv_timer_t stop;
+    uv_timer_t patience; /* with config and auth, at the start */
     bool has_handles;
     bool is_stopping;
 
     struct ready ready;
+    bool has_started; /* everybody was ready once */
+    struct write_rate writes;
     uint64_t started_ms; /* of the loop's clock */
     uint64_t generation; /* decisions of an older one are void */
     uint64_t presence_version;

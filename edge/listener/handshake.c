@@ -24,6 +24,7 @@ struct handshake {
     char *origin; /* NULL when absent */
     char *host;
     bool is_proxied;
+    bool was_held;
     struct pack headers;      /* packed map: what auth wants to see of the upgrade request */
     struct pack params;       /* of connect */
     struct text_buf id;       /* raw JSON of the request's id */
@@ -88,6 +89,7 @@ void handshake_drop(struct conn *conn, struct ws *ws)
     if (!self) {
         return;
     }
+    call_unlink(&self->call);
     self->call.conn = NULL;
     if (self->call.id) {
         /* The answer to the cancelled call frees it. */
@@ -238,6 +240,18 @@ static void open_up(struct conn *conn, struct ws *ws)
     conn_deadline(conn, TIME_PING_MS);
 }
 
+/* While health starts, or starts again, the client waits a little rather than being sent away. */
+static void hold(struct handshake *self, struct conn *conn)
+{
+    if (self->was_held || ready_life(&self->edge->ready, "health") == ACTOR_LIFE_READY) {
+        refuse_for_now(conn);
+        return;
+    }
+    self->was_held = true;
+    call_link(&self->call, &self->edge->held_handshakes);
+    conn_deadline(conn, TIME_PATIENCE_MS);
+}
+
 static void on_health(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
 {
     struct handshake *self = cookie;
@@ -257,7 +271,7 @@ static void on_health(void *state, struct actor *actor, void *cookie, const stru
         return; /* closed meanwhile; it goes with the connection */
     }
     if (reply->failure) {
-        refuse_for_now(conn);
+        hold(self, conn);
         return;
     }
     if (codec_decode(MSG_AUTH_DECISION->type, (struct span){ self->decision.data, self->decision.len }, &decision,
@@ -287,6 +301,30 @@ static int health_ask(struct handshake *self)
     return actor_call(self->edge->actor, &call, &self->call.id);
 }
 
+void handshake_resume(struct edge *edge)
+{
+    struct call *call;
+
+    while ((call = call_pop(&edge->held_handshakes)) != NULL) {
+        struct handshake *self = CONTAINER_OF(call, struct handshake, call);
+
+        conn_deadline(self->call.conn, edge->handshake_ms);
+        if (health_ask(self)) {
+            conn_kill(self->call.conn);
+        }
+    }
+}
+
+bool handshake_give_up(struct conn *conn, struct ws *ws)
+{
+    if (!ws->handshake || !ws->handshake->call.at) {
+        return false;
+    }
+    call_unlink(&ws->handshake->call);
+    refuse_for_now(conn);
+    return true;
+}
+
 /* auth agreed: notes what it decided, tells health, and asks for the snapshot. */
 static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_decision *decision, struct span body)
 {
@@ -300,6 +338,11 @@ static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_
     ws->scopes = scope_set_of(decision->role, decision->scopes);
     ws->generation = decision->generation;
     (void)snprintf(ws->role, sizeof(ws->role), "%.*s", SPAN_FMT(decision->role)); /* max 32 */
+    if (decision->has_remote_ip) {
+        (void)snprintf(ws->remote_ip, sizeof(ws->remote_ip), "%.*s", SPAN_FMT(decision->remote_ip)); /* max 64 */
+    } else {
+        peer_text(self->call.conn->peer, ws->remote_ip);
+    }
     if (decision->has_device_id) {
         (void)snprintf(ws->device_id, sizeof(ws->device_id), "%.*s", SPAN_FMT(decision->device_id)); /* max 64 */
     }

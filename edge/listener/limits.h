@@ -43,6 +43,7 @@
 #define TIME_KEEP_ALIVE_MS 75000U /* idle between two requests */
 #define TIME_STALL_MS 60000U      /* bytes to write, and none taken */
 #define TIME_CLOSE_MS 2000U       /* for the peer to answer a close frame or to hang up */
+#define TIME_PATIENCE_MS 2000U    /* for an actor that is starting */
 #define TIME_PING_MS 25000U
 #define TIME_TICK_MS 30000U      /* hello-ok says so */
 #define TIME_CALL_SLACK_MS 5000U /* over the time a request asks for itself */

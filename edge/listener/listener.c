@@ -149,11 +149,14 @@ static void on_auth_settings(void *state, struct actor *actor, void *cookie, con
     const struct msg_auth_edge_settings_value *value = reply->msg;
 
     (void)cookie;
-    if (!reply->failure && headers_note(edge, value->headers)) {
+    if (reply->failure) {
+        return; /* it is asked again when it is ready */
+    }
+    if (headers_note(edge, value->headers)) {
         (void)actor_fault(actor, -ENOMEM);
         return;
     }
-    edge->is_auth_asked = true; /* after a failure nobody is let in, but the probes answer */
+    edge->is_auth_asked = true;
     serve(edge);
 }
 
@@ -196,6 +199,7 @@ static void on_life(void *state, struct actor *actor, struct span address, enum 
     }
     if (span_is(address, SPAN_LIT("health"))) {
         presence_repeat(edge);
+        handshake_resume(edge);
     } else if (span_is(address, SPAN_LIT("node"))) {
         node_link_repeat(edge);
     } else if ((span_is(address, SPAN_LIT("config")) && config_ask(edge)) ||
@@ -253,6 +257,16 @@ static void on_tick(uv_timer_t *timer)
     event_tick(timer->data);
 }
 
+/* Then nobody is let in, but the probes say why. */
+static void on_patience(uv_timer_t *timer)
+{
+    struct edge *edge = timer->data;
+
+    edge->is_configured = true;
+    edge->is_auth_asked = true;
+    serve(edge);
+}
+
 static void on_stop_timer(uv_timer_t *timer)
 {
     struct edge *edge = timer->data;
@@ -262,7 +276,7 @@ static void on_stop_timer(uv_timer_t *timer)
 
 static void handles_init(struct edge *edge)
 {
-    uv_timer_t *timers[] = { &edge->reap, &edge->sweep, &edge->tick, &edge->stop };
+    uv_timer_t *timers[] = { &edge->reap, &edge->sweep, &edge->tick, &edge->stop, &edge->patience };
 
     for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
         (void)uv_timer_init(actor_loop(edge->actor), timers[i]); /* cannot fail */
@@ -271,12 +285,13 @@ static void handles_init(struct edge *edge)
     (void)uv_idle_init(actor_loop(edge->actor), &edge->flush); /* cannot fail either */
     edge->flush.data = edge;
     (void)uv_timer_start(&edge->tick, on_tick, TIME_TICK_MS, TIME_TICK_MS); /* nor this: it has a callback */
+    (void)uv_timer_start(&edge->patience, on_patience, TIME_PATIENCE_MS, 0);
     edge->has_handles = true;
 }
 
 static void handles_close(struct edge *edge)
 {
-    uv_timer_t *timers[] = { &edge->reap, &edge->sweep, &edge->tick, &edge->stop };
+    uv_timer_t *timers[] = { &edge->reap, &edge->sweep, &edge->tick, &edge->stop, &edge->patience };
 
     if (!edge->has_handles) {
         return;
@@ -332,6 +347,7 @@ static void edge_deinit(void *state, struct actor *actor)
     rpc_free_orphans(edge);
     subscription_free_orphans(edge);
     peer_table_deinit(&edge->peers);
+    write_rate_deinit(&edge->writes);
     while (edge->spares_n > 0) {
         text_buf_deinit(&edge->spares[--edge->spares_n]);
     }

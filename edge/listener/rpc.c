@@ -12,6 +12,7 @@
 #include "schema_gen.h"
 
 #define ID_MAX 514U /* raw, with quotes */
+#define RETRY_START_MS 500U
 #define TRACEPARENT_LEN 55U
 #define TRACEPARENT_MAX 128U
 #define PHASES_WINDOW 65536U
@@ -369,6 +370,59 @@ static void unserved_route(const struct frame *frame)
     }
 }
 
+/* Once everybody was ready; who is gone later answers for itself. */
+static bool has_started(struct edge *edge)
+{
+    edge->has_started = edge->has_started || ready_is(&edge->ready);
+    return edge->has_started;
+}
+
+/* Refuses for now; `details` gets `key` beside the method. */
+static void refuse_later(const struct frame *frame, const char *text, const char *key, const char *value,
+                         uint32_t after_ms)
+{
+    struct pack *pack = &frame->conn->edge->pack;
+    struct failure failure = {
+        .code = FAIL_UNAVAILABLE, .message = span_from(text), .retryable = true, .retry_after_ms = after_ms
+    };
+
+    pack_reset(pack);
+    pack_map_begin(pack);
+    pack_kv_str(pack, "method", frame->method);
+    pack_kv_text(pack, key, value);
+    pack_map_end(pack);
+    failure.details = pack_span(pack);
+    refuse_with(frame->conn, frame->id, &failure);
+}
+
+static void start_refuse(const struct frame *frame)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "%.*s unavailable during gateway startup", SPAN_FMT(frame->method));
+    refuse_later(frame, text, "reason", "startup-sidecars", RETRY_START_MS);
+}
+
+/* One budget for each device at each address; false after a refusal. */
+static bool may_write(const struct frame *frame)
+{
+    const struct ws *ws = frame->ws;
+    struct edge *edge = frame->conn->edge;
+    char key[WRITE_RATE_KEY_MAX];
+    char text[256];
+    uint32_t wait_ms;
+
+    (void)snprintf(key, sizeof(key), "%s|%s", ws->device_id[0] ? ws->device_id : "unknown-device", ws->remote_ip);
+    wait_ms = write_rate_take(&edge->writes, key, edge_now(edge));
+    if (wait_ms == 0) {
+        return true;
+    }
+    (void)snprintf(text, sizeof(text), "rate limit exceeded for %.*s; retry after %us", SPAN_FMT(frame->method),
+                   (wait_ms + 999) / 1000);
+    refuse_later(frame, text, "limit", "3 per 60s", wait_ms);
+    return false;
+}
+
 static void frame_route(const struct frame *frame)
 {
     const struct schema_msg *msg = schema_find(&schema_registry, frame->method);
@@ -383,6 +437,13 @@ static void frame_route(const struct frame *frame)
         return;
     }
     if (!may_call(frame, method->scope)) {
+        return;
+    }
+    if ((method->flags & SCHEMA_METHOD_LATE) && !has_started(frame->conn->edge)) {
+        start_refuse(frame);
+        return;
+    }
+    if ((method->flags & SCHEMA_METHOD_RATE_LIMITED) && !may_write(frame)) {
         return;
     }
     if (frame->ws->requests_n >= LIMIT_IN_FLIGHT) {

@@ -228,7 +228,9 @@ static void on_deadline(struct conn *conn)
         return;
     case WS_CHALLENGED:
     case WS_GREETING:
-        ws_close(conn, WS_CODE_NORMAL, (struct span){ NULL, 0 });
+        if (!handshake_give_up(conn, ws)) {
+            ws_close(conn, WS_CODE_NORMAL, (struct span){ NULL, 0 });
+        }
         return;
     }
 }

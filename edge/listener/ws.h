@@ -33,6 +33,7 @@ struct ws {
     char principal[ACTOR_PRINCIPAL_MAX];
     char role[33];
     char device_id[65]; /* empty: none */
+    char remote_ip[65]; /* as auth sees it */
     unsigned protocol;  /* 0 before connect */
     struct scope_set scopes;
     uint64_t generation;

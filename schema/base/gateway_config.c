@@ -15,6 +15,7 @@
 #include "bus/value.h"
 #include "schema/base/config_document.h"
 #include "schema/base/config_valid.h"
+#include "schema/base/gateway_auth_guard.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -37,6 +38,8 @@ const char *gateway_auth_mode_name(enum gateway_auth_mode mode)
         return "none";
     case GATEWAY_AUTH_PASSWORD:
         return "password";
+    case GATEWAY_AUTH_TRUSTED_PROXY:
+        return "trusted-proxy";
     case GATEWAY_AUTH_TOKEN:
         break;
     }
@@ -191,8 +194,13 @@ static int auth_mode_resolve(struct span auth, const struct gateway_overrides *o
     struct span mode = overrides->auth ? span_from(overrides->auth) : value_str(value, NOTHING);
 
     if (!value.len && !overrides->auth) {
-        /* Unsaid, it follows from what is configured; a token is the rule. */
-        self->auth = self->password[0] && !self->token[0] ? GATEWAY_AUTH_PASSWORD : GATEWAY_AUTH_TOKEN;
+        /* Unsaid, it follows from what is configured, or from the one that is given for this run. */
+        bool is_both = self->password[0] && self->token[0];
+        bool is_by_override = (overrides->token != NULL) != (overrides->password != NULL);
+        bool is_password =
+            is_both && is_by_override ? overrides->password != NULL : self->password[0] && !self->token[0];
+        self->auth = is_password ? GATEWAY_AUTH_PASSWORD : GATEWAY_AUTH_TOKEN;
+        self->is_auth_ambiguous = is_both && !is_by_override;
     } else if (span_is_text(mode, "token")) {
         self->auth = GATEWAY_AUTH_TOKEN;
     } else if (span_is_text(mode, "password")) {
@@ -200,10 +208,9 @@ static int auth_mode_resolve(struct span auth, const struct gateway_overrides *o
     } else if (span_is_text(mode, "none")) {
         self->auth = GATEWAY_AUTH_NONE;
     } else if (span_is_text(mode, "trusted-proxy")) {
-        return refuse(error, "%s \"trusted-proxy\" is not supported by this version; use token or password",
-                      overrides->auth ? "auth mode" : "gateway.auth.mode");
+        self->auth = GATEWAY_AUTH_TRUSTED_PROXY;
     } else {
-        return refuse(error, "%s must be one of token, password, none",
+        return refuse(error, "%s must be one of token, password, trusted-proxy, none",
                       overrides->auth ? "the auth mode (--auth, OPENCLAW_GATEWAY_AUTH)" : "gateway.auth.mode");
     }
     return 0;
@@ -261,11 +268,6 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
     return r;
 }
 
-static const char *secret_of(const struct gateway_config *self)
-{
-    return self->auth == GATEWAY_AUTH_PASSWORD ? self->password : self->token;
-}
-
 static bool is_loopback(const char *host)
 {
     return !strncmp(host, "127.", 4) || !strcmp(host, "::1");
@@ -274,8 +276,6 @@ static bool is_loopback(const char *host)
 int gateway_config_guard(const struct gateway_config *self, struct span doc, const struct gateway_overrides *overrides,
                          struct config_error *error)
 {
-    struct span hook = value_str(value_path(doc, "hooks.token"), NOTHING);
-
     if (!self->is_mode_local && !overrides->is_unconfigured_allowed && !overrides->is_dev) {
         struct span mode = value_str(value_path(doc, "gateway.mode"), SPAN_LIT("unset"));
         return refuse(error,
@@ -289,17 +289,7 @@ int gateway_config_guard(const struct gateway_config *self, struct span doc, con
                       "password, or gateway.bind to loopback",
                       self->host[0] ? self->host : "tailnet");
     }
-    if (self->auth != GATEWAY_AUTH_NONE && !secret_of(self)[0]) {
-        const char *name = gateway_auth_mode_name(self->auth);
-        refuse(error, "gateway.auth.mode is %s but no %s is configured: set gateway.auth.%s or %s", name, name, name,
-               self->auth == GATEWAY_AUTH_PASSWORD ? "OPENCLAW_GATEWAY_PASSWORD" : "OPENCLAW_GATEWAY_TOKEN");
-        return GATEWAY_CONFIG_E_NO_SECRET;
-    }
-    if (hook.len && self->auth != GATEWAY_AUTH_NONE && span_is_text(hook, secret_of(self))) {
-        return refuse(error, "hooks.token must differ from the gateway's own secret: whoever holds a hook token "
-                             "would be an operator");
-    }
-    return 0;
+    return gateway_auth_guard(self, doc, error);
 }
 
 /* The address of this machine in 100.64.0.0/10, where Tailscale puts its nodes. */

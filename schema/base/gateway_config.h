@@ -31,6 +31,7 @@ enum gateway_auth_mode {
     GATEWAY_AUTH_NONE,
     GATEWAY_AUTH_TOKEN,
     GATEWAY_AUTH_PASSWORD,
+    GATEWAY_AUTH_TRUSTED_PROXY,
 };
 const char *gateway_auth_mode_name(enum gateway_auth_mode mode);
 
@@ -56,6 +57,7 @@ struct gateway_config {
     char host[64]; /* numeric address to bind; empty for TAILNET until it is looked up */
     uint16_t port;
     enum gateway_auth_mode auth;
+    bool is_auth_ambiguous;                   /* token and password, and nobody says which */
     char token[GATEWAY_CONFIG_SECRET_MAX];    /* empty: none */
     char password[GATEWAY_CONFIG_SECRET_MAX]; /* empty: none */
 };
@@ -73,7 +75,8 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
 
 /*
  * May a gateway start like this? Refuses a missing gateway.mode=local (unless allowed),
- * a bind beyond loopback without auth, and a hook token equal to the gateway's secret;
+ * a bind beyond loopback without auth, a hook token equal to the gateway's secret, and auth
+ * that could not hold (see gateway_auth_guard.h);
  * GATEWAY_CONFIG_E_NO_SECRET when there is nothing to compare a client's secret with (the
  * caller may then make one up and pass it as an override; ret_config is set).
  */

@@ -17,20 +17,22 @@ class CallError(Exception):
 
 
 class Client:
-    def __init__(self, port, token, scopes=None, **changes):
-        self.socket = WebSocket(port)
+    def __init__(self, port, token, scopes=None, headers=(), **changes):
+        self.socket = WebSocket(port, headers=headers)
         self.events = []
         self.answers = {}
         self.ids = itertools.count(1)
         self.challenge = self.wait_event("connect.challenge")
-        params = {
+        self.token, self.scopes, self.changes = token, ALL_SCOPES if scopes is None else scopes, changes
+        self.hello = self.call("connect", self.connect_params())
+
+    def connect_params(self):
+        return {
             "minProtocol": 3, "maxProtocol": 3,
             "client": {"id": "gateway-client", "version": "0.0.1", "platform": "linux", "mode": "backend"},
-            "role": "operator", "scopes": ALL_SCOPES if scopes is None else scopes, "caps": ["tool-events"],
-            "auth": {"token": token},
+            "role": "operator", "scopes": self.scopes, "caps": ["tool-events"],
+            "auth": {"token": self.token}, **self.changes,
         }
-        params.update(changes)
-        self.hello = self.call("connect", params)
 
     def __enter__(self):
         return self

@@ -3,7 +3,9 @@
 
 #include "actors/auth/connect.h"
 #include "actors/auth/device.h"
+#include "actors/auth/proxy.h"
 #include "actors/auth/scopes.h"
+#include "actors/auth/whois.h"
 #include "bus/json.h"
 #include "bus/value.h"
 #include "tests/fuzz/fuzz.h"
@@ -14,6 +16,10 @@ static void judge(struct span params)
     struct connect_peer peer = { .remote = SPAN_LIT("203.0.113.9") };
     enum connect_role role;
     struct pack scopes;
+    struct proxy_net net;
+    struct proxy_tailscale claim;
+    char login[PROXY_USER_MAX];
+    struct proxy_nets nets = { 0 };
 
     if (connect_parse(params, &request)) {
         return;
@@ -21,11 +27,18 @@ static void judge(struct span params)
     peer.origin = request.platform;
     peer.host = request.device_family;
     (void)connect_role_of(&request, &role);
-    (void)connect_origin_check(&request, &peer, request.scopes);
+    (void)connect_origin_check(&request, &peer, &(struct connect_origins){ .allowed = request.scopes });
     FUZZ_HOLD(!connect_is_local(&peer)); /* its socket is not loopback, whatever it says */
     /* The nonce is not one that a corpus could have signed. */
     FUZZ_HOLD(!request.device.is_present ||
               device_verify(&request, SPAN_LIT("a nonce of this run"), request.device.signed_at_ms) != REFUSAL_NONE);
+    FUZZ_HOLD(!proxy_net_parse(request.platform, &net) || net.bits <= 128);
+    (void)proxy_tailscale_claim(true, params, &claim);
+    (void)proxy_client_address(&nets, request.platform, params, true);
+    nets.n = 1;
+    (void)proxy_client_address(&nets, SPAN_LIT("::1"), params, true); /* ::/0: everybody is a proxy */
+    (void)whois_read(request.display_name, login);
+    (void)scopes_from_header(request.platform);
     pack_init(&scopes, 0);
     scopes_pack_asked(request.scopes, &scopes);
     FUZZ_HOLD(pack_error(&scopes) == 0);

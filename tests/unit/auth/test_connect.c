@@ -127,9 +127,24 @@ static void lets_pages_in_by_where_they_come_from(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct connect_request request = { .client_id = span_from(cases[i].client), .client_mode = SPAN_LIT("ui") };
         struct connect_peer from = peer(cases[i].is_loopback, cases[i].host, cases[i].origin);
-        assert_int_equal(connect_origin_check(&request, &from, pack_span(&allowed)), cases[i].expected);
+        struct connect_origins origins = { .allowed = pack_span(&allowed) };
+        assert_int_equal(connect_origin_check(&request, &from, &origins), cases[i].expected);
     }
     pack_deinit(&allowed);
+}
+
+static void believes_the_host_header_only_when_the_config_dares(void **state)
+{
+    struct connect_request request = { .client_id = SPAN_LIT("openclaw-control-ui"), .client_mode = SPAN_LIT("ui") };
+    struct connect_peer from = peer(false, "ui.example:1", "http://ui.example:1");
+    struct connect_origins origins = { 0 };
+
+    (void)state;
+    assert_int_equal(connect_origin_check(&request, &from, &origins), REFUSAL_ORIGIN);
+    origins.is_host_header_fine = true;
+    assert_int_equal(connect_origin_check(&request, &from, &origins), REFUSAL_NONE);
+    from.origin = SPAN_LIT("http://evil.example:1");
+    assert_int_equal(connect_origin_check(&request, &from, &origins), REFUSAL_ORIGIN);
 }
 
 int main(void)
@@ -139,6 +154,7 @@ int main(void)
         cmocka_unit_test(is_an_operator_unless_it_says_otherwise),
         cmocka_unit_test(takes_locality_from_the_socket_alone),
         cmocka_unit_test(lets_pages_in_by_where_they_come_from),
+        cmocka_unit_test(believes_the_host_header_only_when_the_config_dares),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,22 @@ static void pairs_silently_only_on_this_machine_with_the_secret(void **state)
     assert_true(pairing_decide(&facts).is_silent);
 }
 
+static void pairs_a_fresh_node_by_a_setup_code_or_a_network_of_the_config(void **state)
+{
+    struct pairing_facts facts = { .proof = PAIRING_PROOF_BOOTSTRAP, .is_node = true };
+
+    (void)state;
+    assert_true(pairing_decide(&facts).is_silent);
+    facts.asked = SCOPES_READ;
+    assert_false(pairing_decide(&facts).is_silent);
+    facts = (struct pairing_facts){ .proof = PAIRING_PROOF_SECRET, .is_node = true, .is_node_net = true };
+    assert_true(pairing_decide(&facts).is_silent);
+    facts.is_node = false;
+    assert_false(pairing_decide(&facts).is_silent);
+    facts.is_node = facts.is_paired = true;
+    assert_false(pairing_decide(&facts).is_silent);
+}
+
 static void names_what_a_known_device_is_missing(void **state)
 {
     struct pairing_facts facts = {
@@ -116,14 +132,16 @@ static void names_what_a_known_device_is_missing(void **state)
         .is_paired = true,
         .has_role = true,
         .is_meta_same = true,
-        .approved = 1U << 5, /* operator.write, which implies read */
-        .asked = 1U << 3,
+        .approved = SCOPES_WRITE, /* which implies read */
+        .asked = SCOPES_READ,
     };
 
     (void)state;
     assert_int_equal(pairing_decide(&facts).reason, REFUSAL_NONE);
     facts.asked = SCOPES_ALL;
     assert_int_equal(pairing_decide(&facts).reason, REFUSAL_SCOPE_UPGRADE);
+    facts.approved = SCOPES_ADMIN;
+    assert_int_equal(pairing_decide(&facts).reason, REFUSAL_NONE);
     facts.has_role = false;
     assert_int_equal(pairing_decide(&facts).reason, REFUSAL_ROLE_UPGRADE);
     facts.is_meta_same = false;
@@ -145,10 +163,12 @@ static void tells_each_kind_of_client_what_helps_it(void **state)
                               "gateway.auth.token)");
     assert_int_equal(refusal_code(REFUSAL_TOKEN), FAIL_INVALID_REQUEST);
     refusal_pack(REFUSAL_TOKEN, &facts, &out);
-    assert_json(pack_span(&out), "{\"code\":\"AUTH_TOKEN_MISMATCH\",\"authReason\":\"token_mismatch\","
-                                 "\"canRetryWithDeviceToken\":true,\"recommendedNextStep\":"
-                                 "\"retry_with_device_token\",\"_closeCode\":1008,\"_closeReason\":\"unauthorized: "
-                                 "gateway token mismatch (set gateway.remote.token to match gateway.auth.token)\"}");
+    assert_json(pack_span(&out),
+                "{\"code\":\"AUTH_TOKEN_MISMATCH\",\"authReason\":\"token_mismatch\","
+                "\"canRetryWithDeviceToken\":true,\"recommendedNextStep\":"
+                "\"retry_with_device_token\",\"credential\":\"gateway.auth.token\",\"remedy\":"
+                "\"openclaw config get gateway.auth.token\",\"_closeCode\":1008,\"_closeReason\":\"unauthorized: "
+                "gateway token mismatch (set gateway.remote.token to match gateway.auth.token)\"}");
     pack_deinit(&out);
 }
 
@@ -161,7 +181,7 @@ static void cuts_the_close_reason_to_what_a_frame_may_hold(void **state)
         .requested_scopes = SPAN_LIT("\x90"),
         .is_known = true,
         .approved_roles = "operator,node",
-        .approved_scopes = 1U << 3,
+        .approved_scopes = SCOPES_READ,
     };
     struct pack out;
 
@@ -199,7 +219,7 @@ static void voids_decisions_only_when_they_would_differ(void **state)
     json_pack("{auth:{mode:'token',token:'B'}}", &in);
     assert_int_equal(settings_apply(&settings, pack_span(&in)), 0);
     assert_false(span_is(pack_span(&before), settings_describe(&settings, &after)));
-    json_pack("{auth:{mode:'trusted-proxy'}}", &in);
+    json_pack("{auth:{mode:'kerberos'}}", &in);
     assert_int_equal(settings_apply(&settings, pack_span(&in)), SETTINGS_E_REFUSED);
     assert_string_equal(settings.token, "B");
     settings_deinit(&settings);
@@ -216,6 +236,7 @@ int main(void)
         cmocka_unit_test(compares_secrets_of_any_length),
         cmocka_unit_test(makes_tokens_of_43_different_looking_letters),
         cmocka_unit_test(pairs_silently_only_on_this_machine_with_the_secret),
+        cmocka_unit_test(pairs_a_fresh_node_by_a_setup_code_or_a_network_of_the_config),
         cmocka_unit_test(names_what_a_known_device_is_missing),
         cmocka_unit_test(tells_each_kind_of_client_what_helps_it),
         cmocka_unit_test(cuts_the_close_reason_to_what_a_frame_may_hold),

@@ -9,7 +9,9 @@
 #include "actors/auth/limiter.h"
 #include "bus/base/mem.h"
 
-static const struct limiter_rules rules = { .attempts_max = 3, .window_ms = 1000, .lockout_ms = 5000 };
+static const struct limiter_rules rules = {
+    .attempts_max = 3, .window_ms = 1000, .lockout_ms = 5000, .global_max = LIMITER_GLOBAL_MAX
+};
 
 static int setup(void **state)
 {

@@ -108,7 +108,6 @@ static void refuses_values_that_make_no_sense(void **state)
         "{gateway:{bind:7}}",
         "{gateway:{bind:'custom'}}",
         "{gateway:{bind:'custom',customBindHost:'example.com'}}",
-        "{gateway:{auth:{mode:'trusted-proxy'}}}",
         "{gateway:{auth:{mode:'open'}}}",
         "{gateway:{auth:{mode:true}}}",
         "{gateway:{tls:{enabled:true}}}",
@@ -177,9 +176,57 @@ static void keeps_hooks_from_being_operators(void **state)
     assert_int_equal(resolve("{gateway:{mode:'local',auth:{token:'T'}},hooks:{token:'H'}}", NULL, true).r, 0);
 }
 
+#define LOCAL "mode:'local'"
+
+static void refuses_ways_of_letting_in_that_cannot_hold(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *why;
+    } bad[] = {
+        { "{gateway:{" LOCAL ",auth:{token:'T',password:'P'}}}", "gateway.auth.mode" },
+        { "{gateway:{" LOCAL ",auth:{token:'change-me-now'}}}", "example" },
+        { "{gateway:{" LOCAL ",auth:{mode:'password',password:'change-me-to-a-strong-password'}}}", "example" },
+        { "{gateway:{" LOCAL ",auth:{token:'   '}}}", "blank" },
+        { "{gateway:{" LOCAL ",auth:{token:'undefined'}}}", "example" },
+        { "{gateway:{" LOCAL ",auth:{token:'T'}},hooks:{token:'T'}}", "hooks.token" },
+        { "{gateway:{" LOCAL ",auth:{mode:'trusted-proxy'}}}", "userHeader" },
+        { "{gateway:{" LOCAL ",auth:{mode:'trusted-proxy',trustedProxy:{userHeader:'x-user'}}}}", "trustedProxies" },
+        { "{gateway:{" LOCAL ",trustedProxies:['10.0.0.1'],auth:{mode:'trusted-proxy',token:'T',"
+          "trustedProxy:{userHeader:'x-user'}}}}",
+          "gateway token" },
+        { "{gateway:{" LOCAL ",tailscale:{mode:'funnel'},auth:{token:'T'}}}", "funnel" },
+    };
+    static const char *const fine[] = {
+        "{gateway:{" LOCAL ",auth:{mode:'password',token:'T',password:'P'}}}",
+        "{gateway:{" LOCAL ",trustedProxies:['10.0.0.1'],bind:'lan',auth:{mode:'trusted-proxy',password:'P',"
+        "trustedProxy:{userHeader:'x-user'}}}}",
+        "{gateway:{" LOCAL ",tailscale:{mode:'funnel'},auth:{password:'P'}}}",
+    };
+    static const char *const by_run[] = { "OPENCLAW_GATEWAY_PASSWORD=P", NULL };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct outcome out = resolve(bad[i].json, NULL, true);
+        if (out.r != GATEWAY_CONFIG_E_REFUSED || !strstr(out.error.text, bad[i].why)) {
+            fail_msg("%s: %d %s", bad[i].json, out.r, out.error.text);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+        struct outcome out = resolve(fine[i], NULL, true);
+        if (out.r) {
+            fail_msg("%s: %s", fine[i], out.error.text);
+        }
+    }
+    struct outcome given = resolve("{gateway:{" LOCAL ",auth:{token:'T'}}}", by_run, true);
+    assert_int_equal(given.r, 0);
+    assert_int_equal(given.config.auth, GATEWAY_AUTH_PASSWORD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_ways_of_letting_in_that_cannot_hold),
         cmocka_unit_test(has_defaults),
         cmocka_unit_test(lets_the_environment_win_over_the_file),
         cmocka_unit_test(follows_a_reference_to_a_secret),

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -13,6 +14,7 @@
 #include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
 #include "edge/listener/scope.h"
+#include "edge/listener/write_rate.h"
 #include "schema_gen.h"
 
 static const char *text_of(struct text_buf *out)
@@ -293,9 +295,47 @@ static void is_ready_when_everyone_needed_and_an_agent_are(void **state)
     text_buf_deinit(&out);
 }
 
+/* --- writes to the control plane ----------------------------------------------------------- */
+
+static void three_writes_a_minute_and_no_more(void **state)
+{
+    struct write_rate rate = { .rows = NULL };
+
+    (void)state;
+    for (unsigned i = 0; i < WRITE_RATE_MAX; i++) {
+        assert_int_equal(write_rate_take(&rate, "device|ip", 1000 + i), 0);
+    }
+    assert_int_equal(write_rate_take(&rate, "device|ip", 11000), 50000);
+    assert_int_equal(write_rate_take(&rate, "device|other", 11000), 0);
+    assert_int_equal(write_rate_take(&rate, "device|ip", 60999), 1);
+    assert_int_equal(write_rate_take(&rate, "device|ip", 61000), 0);
+    write_rate_deinit(&rate);
+}
+
+static void writers_beyond_the_table_take_the_place_of_the_oldest(void **state)
+{
+    struct write_rate rate = { .rows = NULL };
+    char key[32];
+
+    (void)state;
+    for (unsigned i = 0; i < WRITE_RATE_ROWS; i++) {
+        (void)snprintf(key, sizeof(key), "%u", i);
+        assert_int_equal(write_rate_take(&rate, key, 1000 + i), 0);
+    }
+    assert_int_equal(write_rate_take(&rate, "new", 20000), 0);
+    assert_int_equal(rate.rows_n, WRITE_RATE_ROWS);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(write_rate_take(&rate, "1", 20000), 0);
+    }
+    assert_int_not_equal(write_rate_take(&rate, "1", 20000), 0); /* that one was kept */
+    write_rate_deinit(&rate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(three_writes_a_minute_and_no_more),
+        cmocka_unit_test(writers_beyond_the_table_take_the_place_of_the_oldest),
         cmocka_unit_test(writes_a_whole_response),
         cmocka_unit_test(leaves_out_the_body_of_a_head_request_but_not_its_length),
         cmocka_unit_test(frames_a_streamed_response),

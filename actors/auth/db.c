@@ -1,0 +1,283 @@
+#include "actors/auth/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "actors/auth/secret.h"
+#include "bus/base/fault.h"
+
+#define FORMAT 2
+
+static const char schema_sql[] =
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE paired (id TEXT PRIMARY KEY, public_key TEXT NOT NULL, display_name TEXT NOT NULL,"
+    " platform TEXT NOT NULL, device_family TEXT NOT NULL, client_id TEXT NOT NULL, client_mode TEXT NOT NULL,"
+    " remote_ip TEXT NOT NULL, role TEXT NOT NULL, scopes TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    " approved_ms INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE token (device_id TEXT NOT NULL REFERENCES paired(id) ON DELETE CASCADE, role TEXT NOT NULL,"
+    " scopes TEXT NOT NULL, serial INTEGER NOT NULL, digest BLOB, older_digest BLOB, created_ms INTEGER NOT NULL,"
+    " rotated_ms INTEGER, revoked_ms INTEGER, PRIMARY KEY (device_id, role)) WITHOUT ROWID;"
+    "CREATE TABLE request (id TEXT PRIMARY KEY, device_id TEXT NOT NULL UNIQUE, public_key TEXT NOT NULL,"
+    " display_name TEXT NOT NULL, platform TEXT NOT NULL, device_family TEXT NOT NULL, client_id TEXT NOT NULL,"
+    " client_mode TEXT NOT NULL, remote_ip TEXT NOT NULL, role TEXT NOT NULL, roles TEXT NOT NULL,"
+    " scopes TEXT NOT NULL, is_repair INTEGER NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE bootstrap (digest BLOB PRIMARY KEY, roles TEXT NOT NULL, scopes TEXT NOT NULL,"
+    " issued_ms INTEGER NOT NULL, device_id TEXT, used_ms INTEGER) WITHOUT ROWID;";
+
+/* What the first format kept; tokens go through digest(), which store registers. */
+static const char from_1_sql[] =
+    "INSERT INTO paired SELECT d.id, d.public_key, d.display_name, d.platform, d.device_family, d.client_id,"
+    " d.client_mode, '', coalesce((SELECT max(role) FROM device_role WHERE device_id = d.id), 'operator'),"
+    " coalesce((SELECT scopes FROM device_role WHERE device_id = d.id AND role = 'operator'), ''), d.created_ms,"
+    " d.approved_ms FROM device d;"
+    "INSERT INTO token SELECT device_id, role, scopes, 0, digest(token), NULL, issued_ms, NULL, NULL FROM device_role;"
+    "DROP TABLE device_role; DROP TABLE device; DROP TABLE pending;";
+
+static int sqlite_fault(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_NOMEM:
+        return FAULT(-ENOMEM);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return FAULT(-EUCLEAN);
+    case SQLITE_BUSY:
+        return FAULT(-EBUSY);
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+        return FAULT(-EACCES);
+    default:
+        return FAULT(-EIO);
+    }
+}
+
+/* A disk that says no is the asker's bad news, not our fault. */
+static int sqlite_outcome(int rc)
+{
+    bool is_disk = (rc & 0xff) == SQLITE_FULL || (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_READONLY;
+
+    return is_disk ? DB_E_FULL : sqlite_fault(rc);
+}
+
+/* --- opening ------------------------------------------------------------------------------- */
+
+static int exec(struct db *self, const char *sql)
+{
+    int rc = sqlite3_exec(self->handle, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : sqlite_outcome(rc);
+}
+
+static int version_read(struct db *self, int *ret_version)
+{
+    sqlite3_stmt *stmt = NULL;
+    int version = -1;
+    int rc = sqlite3_prepare_v2(self->handle, "PRAGMA user_version", -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        version = sqlite3_column_int(stmt, 0);
+    }
+    sqlite3_finalize(stmt);
+    if (version < 0) {
+        return sqlite_fault(sqlite3_errcode(self->handle));
+    }
+    *ret_version = version;
+    return version > FORMAT ? FAULT(-EPROTONOSUPPORT) : 0;
+}
+
+static int format_bring(struct db *self)
+{
+    int version = 0;
+    int r = version_read(self, &version);
+
+    if (r || version == FORMAT) {
+        return r;
+    }
+    r = exec(self, "BEGIN IMMEDIATE");
+    r = r ? r : exec(self, schema_sql);
+    r = r || version != 1 ? r : exec(self, from_1_sql);
+    r = r ? r : exec(self, "PRAGMA user_version = 2");
+    return r ? r : exec(self, "COMMIT");
+}
+
+/* The file is nobody else's business from its first byte on. */
+static int file_claim(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        return FAULT(-errno);
+    }
+    int fault = fchmod(fd, 0600) ? FAULT(-errno) : 0;
+    close(fd);
+    return fault;
+}
+
+static void digest_function(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    unsigned char digest[SECRET_DIGEST];
+    const unsigned char *text = sqlite3_value_text(argv[0]);
+
+    (void)argc;
+    if (!text || secret_fingerprint(span_from((const char *)text), digest)) {
+        sqlite3_result_error_nomem(context);
+        return;
+    }
+    sqlite3_result_blob(context, digest, sizeof(digest), SQLITE_TRANSIENT);
+}
+
+int db_open(struct db *self, const char *path)
+{
+    int fault = file_claim(path);
+
+    if (fault) {
+        return fault;
+    }
+    int rc = sqlite3_open_v2(path, &self->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK) {
+        return sqlite_fault(rc);
+    }
+    sqlite3_extended_result_codes(self->handle, 1);
+    rc = sqlite3_create_function(self->handle, "digest", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, digest_function,
+                                 NULL, NULL);
+    if (rc != SQLITE_OK) {
+        return sqlite_fault(rc);
+    }
+    int r = exec(self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                       "PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON");
+    r = r ? r : format_bring(self);
+    return r > 0 ? FAULT(-EIO) : r;
+}
+
+void db_close(struct db *self)
+{
+    for (size_t i = 0; i < self->cached_n; i++) {
+        sqlite3_finalize(self->cached[i].stmt);
+    }
+    self->cached_n = 0;
+    sqlite3_close(self->handle);
+    self->handle = NULL;
+}
+
+/* --- transactions ------------------------------------------------------------------------------ */
+
+/* Deferred: nobody else writes, and one that only reads costs nothing and works on a full disk. */
+int db_begin(struct db *self)
+{
+    return exec(self, "BEGIN");
+}
+
+int db_finish(struct db *self, int r)
+{
+    if (!r) {
+        r = exec(self, "COMMIT");
+    }
+    if (r && !sqlite3_get_autocommit(self->handle)) {
+        (void)exec(self, "ROLLBACK"); /* nothing more can be done when this fails too */
+    }
+    return r;
+}
+
+/* --- statements ---------------------------------------------------------------------------------- */
+
+sqlite3_stmt *db_stmt(struct db *self, const char *sql)
+{
+    for (size_t i = 0; i < self->cached_n; i++) {
+        if (self->cached[i].sql == sql) {
+            sqlite3_reset(self->cached[i].stmt);
+            sqlite3_clear_bindings(self->cached[i].stmt);
+            return self->cached[i].stmt;
+        }
+    }
+    sqlite3_stmt *stmt = NULL;
+    if (self->cached_n == DB_STATEMENTS_MAX ||
+        sqlite3_prepare_v3(self->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL) != SQLITE_OK) {
+        return NULL;
+    }
+    self->cached[self->cached_n].sql = sql;
+    self->cached[self->cached_n++].stmt = stmt;
+    return stmt;
+}
+
+void db_bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+    sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+}
+
+void db_bind_span(sqlite3_stmt *stmt, int at, struct span text)
+{
+    sqlite3_bind_text(stmt, at, text.len ? text.ptr : "", (int)text.len, SQLITE_STATIC);
+}
+
+void db_bind_blob(sqlite3_stmt *stmt, int at, const void *bytes, size_t len)
+{
+    sqlite3_bind_blob(stmt, at, bytes, (int)len, SQLITE_STATIC);
+}
+
+void db_bind_time(sqlite3_stmt *stmt, int at, int64_t value)
+{
+    if (value) {
+        sqlite3_bind_int64(stmt, at, value);
+    } else {
+        sqlite3_bind_null(stmt, at);
+    }
+}
+
+int db_step(struct db *self, sqlite3_stmt *stmt, bool *ret_is_row)
+{
+    if (!stmt) {
+        return sqlite_fault(sqlite3_errcode(self->handle));
+    }
+    int rc = sqlite3_step(stmt);
+    *ret_is_row = rc == SQLITE_ROW;
+    if (rc == SQLITE_ROW) {
+        return 0;
+    }
+    db_done(stmt);
+    return rc == SQLITE_DONE ? 0 : sqlite_outcome(rc);
+}
+
+int db_run(struct db *self, sqlite3_stmt *stmt)
+{
+    bool is_row = false;
+    int r = db_step(self, stmt, &is_row);
+
+    if (is_row) {
+        db_done(stmt);
+    }
+    return r;
+}
+
+void db_done(sqlite3_stmt *stmt)
+{
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+}
+
+int db_changes(const struct db *self)
+{
+    return sqlite3_changes(self->handle);
+}
+
+void db_text(sqlite3_stmt *stmt, int at, char *out, size_t out_len)
+{
+    const unsigned char *text = sqlite3_column_text(stmt, at);
+
+    snprintf(out, out_len, "%s", text ? (const char *)text : "");
+}
+
+bool db_blob(sqlite3_stmt *stmt, int at, void *out, size_t len)
+{
+    const void *bytes = sqlite3_column_blob(stmt, at);
+
+    if (!bytes || (size_t)sqlite3_column_bytes(stmt, at) != len) {
+        return false;
+    }
+    memcpy(out, bytes, len);
+    return true;
+}

@@ -1,0 +1,34 @@
+/*
+ * legacy: what the original kept in the folder "devices" of the state directory. Read only.
+ */
+#ifndef ACTORS_AUTH_LEGACY_H
+#define ACTORS_AUTH_LEGACY_H
+
+#include <stdint.h>
+
+#include "actors/auth/store.h"
+#include "bus/pack.h"
+
+#define LEGACY_FILE_MAX (8U << 20)
+
+enum {
+    LEGACY_E_ABSENT = 1,   /* there is no such file */
+    LEGACY_E_UNUSABLE = 2, /* too large, not readable, or not JSON */
+};
+
+struct legacy_counts {
+    uint32_t files;
+    uint32_t devices;
+    uint32_t requests;
+    uint32_t left; /* entries that could not be understood */
+};
+
+/* A file as a packed value; on 0 the caller ends with legacy_done, which wipes it. 0, an outcome or a fault. */
+int legacy_read(const char *path, struct pack *ret_doc);
+void legacy_done(struct pack *doc);
+
+/* Takes paired.json and pending.json of `folder` over, once in the life of the database:
+ * when they are found for the first time. STORE_E_FULL as usual. */
+int legacy_import(struct store *store, const char *folder, int64_t now_ms, struct legacy_counts *ret_counts);
+
+#endif

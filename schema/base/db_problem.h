@@ -1,0 +1,11 @@
+/*
+ * db_problem: what an operator is told of a database that cannot be opened.
+ */
+#ifndef SCHEMA_BASE_DB_PROBLEM_H
+#define SCHEMA_BASE_DB_PROBLEM_H
+
+/* What is wrong, and what to do about it. `fault` is the negative errno of the opening. */
+const char *db_problem_text(int fault);
+const char *db_problem_fix(int fault);
+
+#endif

@@ -1,0 +1,124 @@
+#include "schema/base/gateway_auth_guard.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/value.h"
+
+#define NOTHING ((struct span){ 0 })
+
+static int refuse(struct config_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct config_error *error, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(error->text, sizeof(error->text), fmt, args);
+    va_end(args);
+    return GATEWAY_CONFIG_E_REFUSED;
+}
+
+/* Published in documentation and example files, so everybody knows them; and what programs write for nothing. */
+static bool is_worthless(const char *secret)
+{
+    static const char *const known[] = {
+        "change-me-to-a-long-random-token",
+        "change-me-now",
+        "change-me-to-a-strong-password",
+        "undefined",
+        "null",
+        "[object Object]",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (strcmp(secret, known[i]) == 0) {
+            return true;
+        }
+    }
+    return secret[0] && secret[strspn(secret, " \t\r\n")] == '\0';
+}
+
+static int secret_check(const struct gateway_config *self, struct config_error *error)
+{
+    const char *name = gateway_auth_mode_name(self->auth);
+    const char *secret = self->auth == GATEWAY_AUTH_PASSWORD ? self->password : self->token;
+
+    if (self->is_auth_ambiguous) {
+        return refuse(error, "both gateway.auth.token and gateway.auth.password are set: say which one counts with "
+                             "gateway.auth.mode \"token\" or \"password\"");
+    }
+    if (!secret[0]) {
+        refuse(error, "gateway.auth.mode is %s but no %s is configured: set gateway.auth.%s or %s", name, name, name,
+               self->auth == GATEWAY_AUTH_PASSWORD ? "OPENCLAW_GATEWAY_PASSWORD" : "OPENCLAW_GATEWAY_TOKEN");
+        return GATEWAY_CONFIG_E_NO_SECRET;
+    }
+    if (is_worthless(secret)) {
+        return refuse(error,
+                      "gateway.auth.%s is blank or an example that everybody knows: make a secret with "
+                      "\"openssl rand -hex 32\"",
+                      name);
+    }
+    return 0;
+}
+
+static int proxy_check(const struct gateway_config *self, struct span gateway, struct config_error *error)
+{
+    struct span header = value_str(value_path(gateway, "auth.trustedProxy.userHeader"), NOTHING);
+
+    if (self->token[0]) {
+        return refuse(error, "gateway.auth.mode is trusted-proxy and a gateway token is set as well: remove "
+                             "gateway.auth.token and OPENCLAW_GATEWAY_TOKEN, or set gateway.auth.mode to \"token\"");
+    }
+    if (!header.len) {
+        return refuse(error, "gateway.auth.mode is trusted-proxy, so gateway.auth.trustedProxy.userHeader must name "
+                             "the header that holds the user");
+    }
+    if (!value_count(value_get(gateway, "trustedProxies"))) {
+        return refuse(error, "gateway.auth.mode is trusted-proxy, so gateway.trustedProxies must list the addresses "
+                             "of the proxy");
+    }
+    if (is_worthless(self->password)) {
+        return refuse(error, "gateway.auth.password is blank or an example that everybody knows: make a secret with "
+                             "\"openssl rand -hex 32\"");
+    }
+    return 0;
+}
+
+static int mode_check(const struct gateway_config *self, struct span gateway, struct config_error *error)
+{
+    switch (self->auth) {
+    case GATEWAY_AUTH_NONE:
+        return 0;
+    case GATEWAY_AUTH_TRUSTED_PROXY:
+        return proxy_check(self, gateway, error);
+    case GATEWAY_AUTH_TOKEN:
+    case GATEWAY_AUTH_PASSWORD:
+        break;
+    }
+    return secret_check(self, error);
+}
+
+int gateway_auth_guard(const struct gateway_config *self, struct span doc, struct config_error *error)
+{
+    struct span gateway = value_get(doc, "gateway");
+    struct span hook = value_str(value_path(doc, "hooks.token"), NOTHING);
+    bool is_funnel = span_is_text(value_str(value_path(gateway, "tailscale.mode"), NOTHING), "funnel");
+    int r = mode_check(self, gateway, error);
+
+    if (r) {
+        return r;
+    }
+    if (is_funnel && self->auth != GATEWAY_AUTH_PASSWORD) {
+        return refuse(error, "gateway.tailscale.mode is funnel, which is public: set gateway.auth.mode to "
+                             "\"password\"");
+    }
+    if (hook.len && self->auth != GATEWAY_AUTH_NONE &&
+        (span_is_text(hook, self->token) || span_is_text(hook, self->password))) {
+        return refuse(error, "hooks.token must differ from the gateway's own secret: whoever holds a hook token "
+                             "would be an operator");
+    }
+    return 0;
+}

@@ -1,0 +1,85 @@
+"""A repeated key never does the work twice: while the first is at it, later, after a reconnect, after a restart."""
+
+import json
+import threading
+import time
+
+from client import Client
+from gateway import until
+from test_process import Control
+
+SESSION = "agent:main:once"
+
+
+def said(client, words):
+    """How often the person said it, as the history has it."""
+    history = client.call("chat.history", {"sessionKey": SESSION})
+    return sum(words in json.dumps(message) for message in history["messages"] if message["role"] == "user")
+
+
+def chat(client, words, key):
+    return client.call("chat.send", {"sessionKey": SESSION, "message": words, "idempotencyKey": key})
+
+
+def edge_restart(gateway):
+    with Control(gateway) as control:
+        life = next(a for a in control.ask(op="actors")["actors"] if a["address"] == "edge/0")["incarnation"]
+        control.ask(op="restart", address="edge/0")
+
+        def is_back():
+            now = next(a for a in control.ask(op="actors")["actors"] if a["address"] == "edge/0")
+            return now["incarnation"] > life and now["state"] == "ready"
+
+        until(is_back, 10, "the next life of the edge")
+
+
+def test_a_message_sent_again_is_the_same_message(gateway, client):
+    first = chat(client, "exactly once, please", "key-chat")
+    again = chat(client, "exactly once, please", "key-chat")
+    assert again["runId"] == first["runId"]
+    client.wait_event("chat", lambda p: p["runId"] == first["runId"] and p["state"] == "final")
+    with Client(gateway.port, gateway.token) as later:
+        assert chat(later, "exactly once, please", "key-chat") == {"runId": first["runId"], "status": "ok"}
+        assert said(later, "exactly once") == 1
+
+
+def test_it_is_still_the_same_after_a_restart_of_the_edge(gateway):
+    with Client(gateway.port, gateway.token) as client:
+        first = chat(client, "and only once", "key-restart")
+        edge_restart(gateway)
+    with Client(gateway.port, gateway.token) as client:
+        assert chat(client, "and only once", "key-restart")["runId"] == first["runId"]
+        assert said(client, "and only once") == 1
+
+
+def test_a_run_asked_for_twice_at_once_is_one_run_with_two_answers(gateway):
+    words = {"message": "a run of many words " * 40, "sessionKey": SESSION, "idempotencyKey": "key-agent"}
+    ends = []
+
+    def ask():
+        with Client(gateway.port, gateway.token) as client:
+            number = client.send("agent", words)
+            accepted = client.answer(number)
+            ends.append((accepted["runId"], client.answer(number)))
+
+    askers = [threading.Thread(target=ask) for _ in range(2)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(30)
+    assert len(ends) == 2 and ends[0][0] == ends[1][0], ends
+    assert ends[0][1]["status"] == ends[1][1]["status"] == "ok"
+    with Client(gateway.port, gateway.token) as client:
+        number = client.send("agent", words)
+        later = client.answer(number)
+        assert later["runId"] == ends[0][0]
+        assert said(client, "a run of many words") == 1
+
+
+def test_methods_that_need_a_key_say_so(client):
+    for method, params in (("chat.send", {"sessionKey": SESSION, "message": "x"}), ("agent", {"message": "x"})):
+        number = client.send(method, params)
+        while number not in client.answers:
+            client.read(time.monotonic() + 10)
+        error = client.answers[number].pop()["error"]
+        assert error["message"] == f"invalid {method} params: must have required property 'idempotencyKey'"
