@@ -189,6 +189,14 @@ static void handle_batch(struct actor *self)
     }
 }
 
+/* A batch that left whenever the actor is idle would wake libzmq and the watcher each time. */
+static void tap_rest(struct actor *self)
+{
+    if (self->tap.is_open) {
+        actor_timer_at(self, uv_now(self->loop) + TAP_GATHER_MS);
+    }
+}
+
 static void pump(struct actor *self)
 {
     struct actor *outer = current_actor;
@@ -204,7 +212,7 @@ static void pump(struct actor *self)
     if (self->mailbox.msgs || self->ended) {
         actor_wake(self);
     } else {
-        tap_port_flush(&self->tap);
+        tap_rest(self);
         uv_idle_stop(&self->work);
         /* What arrived while the batch was handled raised the descriptor; see intake_drain(). */
         intake_drain(self);
@@ -244,6 +252,7 @@ static void on_timer(uv_timer_t *timer)
     current_actor = self;
     self->timer_at_ms = UINT64_MAX;
     call_run_due(self);
+    tap_port_flush(&self->tap);
     uint64_t in_ms = wheel_next_ms(&self->wheel, uv_now(self->loop));
     if (in_ms != UINT64_MAX) {
         actor_timer_at(self, uv_now(self->loop) + in_ms);

@@ -25,6 +25,7 @@
 #define TAP_WATCHERS_MAX 8
 #define TAP_ENDPOINT_MAX 160
 #define TAP_RECORDS_PER_MS 100U /* of one actor, in the long run */
+#define TAP_GATHER_MS 2U        /* a batch may grow for so long, however often the actor has nothing to do */
 #define TAP_RECORDS_BURST 2048U /* at once after a while of less */
 
 enum {
