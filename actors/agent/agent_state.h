@@ -55,6 +55,7 @@ struct agent {
     struct asker *waits;
     uint64_t late_due_ms;    /* loop time when text held back may be shown; 0: none is */
     uint64_t unsaved_due_ms; /* loop time; 0: every end is stored */
+    char store_trouble[320]; /* why the database takes no writes; empty while it does */
 
     struct settings settings;
     uint64_t settings_due_ms; /* loop time of the next try; 0: none */
@@ -97,6 +98,10 @@ int batch_ack_accepted(struct agent *self, struct actor_token token, struct span
  * fault itself for a fault.
  */
 int batch_fail(struct agent *self, int rc);
+/* After a failure: whether the database takes writes again. 0, FAIL_STORAGE or a fault. */
+int batch_probe(struct agent *self);
+/* Has it looked at once more in a moment. */
+void batch_retry_later(struct agent *self);
 
 /* --- admit.c ----------------------------------------------------------------------------- */
 

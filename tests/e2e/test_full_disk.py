@@ -1,0 +1,61 @@
+"""A full disk: who asks is told, health and the log say it, nothing else stops, and it is over when there is room."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from client import CallError, Client
+from gateway import Gateway, until
+
+
+@pytest.fixture(name="small")
+def gateway_on_a_small_disk(tmp_path, topology):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("a file system cannot be mounted here")
+    (disk / "state").mkdir()
+    running = Gateway(topology, state_dir=str(disk / "state"))
+    running.output = str(tmp_path / "output.txt")
+    try:
+        yield running.start()
+    finally:
+        try:
+            running.close()
+        finally:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+
+
+def health(client):
+    return client.call("health", {"probe": True})
+
+
+def test_a_full_disk_is_told_and_outlived(small):
+    filler = os.path.join(os.path.dirname(small.state_dir), "filler")
+    with Client(small.port, small.token) as client:
+        client.chat("before")
+        fill(filler)
+        for i in range(3):
+            with pytest.raises(CallError) as refused:
+                client.chat(f"{i}" + "x" * 20000)
+            assert refused.value.code == "UNAVAILABLE" and "full" in str(refused.value)
+        sick = until(lambda: (lambda h: not h["ok"] and h)(health(client)), 10, "the bad news in health")
+        assert "agent-main.sqlite" in json.dumps(sick) and "full" in json.dumps(sick)
+        assert small.get("/healthz")[0] == 200
+        os.unlink(filler)
+        until(lambda: health(client)["ok"], 10, "health")
+        assert "after" in json.dumps(client.chat("after")[1][-1])
+    assert small.text().count("agent_store_failing") + sum(
+        "agent_store_failing" in line for line in small.logs() if line not in small.text()) <= 2
