@@ -5,8 +5,6 @@
 #
 # libzmq's archive also asks for the transports PGM and NORM, for GSSAPI, systemd and libbsd; deploy/cmake/absent.c stands
 # in for them.
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 find_library(ZMQ_ARCHIVE NAMES libzmq.a REQUIRED)
 find_library(CZMQ_ARCHIVE NAMES libczmq.a REQUIRED)
 find_library(SQLITE_ARCHIVE NAMES libsqlite3.a REQUIRED)
