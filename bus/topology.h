@@ -7,7 +7,8 @@
  *
  * A host, or a key of one, that stands there twice is refused.
  *
- * Actors without a wildcard start with their host, in the order written; a pattern
+ * Actors without a wildcard start with their host, side by side but for those that the
+ * ones after them wait for (actor_def.is_awaited), and stop in reverse order; a pattern
  * ending in "*" places addresses spawned later (longest match wins). With more than one
  * host the links between them use ipc.
  */
