@@ -49,7 +49,7 @@ void guard_init(struct guard *guard, struct guards *guards, const struct connect
         guard->name = limiter_name(scope, span_from(device_id), guard->buf);
     } else if (is_on_socket && peer->origin.len) {
         guard->limiter = &guards->origins;
-        guard->name = limiter_name("browser-origin", peer->origin, guard->buf);
+        guard->name = limiter_name(scope, peer->origin, guard->buf);
     } else if (is_on_socket && guards->is_loopback_exempt) {
         /* One success, by whomever, must not buy a guesser another ten tries. */
         guard->limiter = &guards->here;
