@@ -19,6 +19,10 @@ extern const struct cli_opt cli_commands_json[];
 /* Tables of the groups, one file each. */
 extern const struct cli_command cli_commands_gateway[];
 extern const struct cli_command cli_commands_bus[];
+extern const struct cli_command cli_commands_devices[];
+extern const struct cli_command cli_commands_nodes[];
+extern const struct cli_command cli_commands_approvals[];
+extern const struct cli_command cli_commands_system[];
 
 int cmd_gateway_run(struct cli *cli);
 int cmd_host_child(struct cli *cli);
@@ -31,5 +35,30 @@ int cmd_agent(struct cli *cli);
 int cmd_logs(struct cli *cli);
 int cmd_bus_tap(struct cli *cli);
 int cmd_bus_actors(struct cli *cli);
+int cmd_devices_list(struct cli *cli);
+int cmd_devices_approve(struct cli *cli);
+int cmd_devices_reject(struct cli *cli);
+int cmd_devices_remove(struct cli *cli);
+int cmd_devices_clear(struct cli *cli);
+int cmd_devices_rotate(struct cli *cli);
+int cmd_devices_revoke(struct cli *cli);
+int cmd_nodes_status(struct cli *cli);
+int cmd_nodes_list(struct cli *cli);
+int cmd_nodes_describe(struct cli *cli);
+int cmd_nodes_pending(struct cli *cli);
+int cmd_nodes_approve(struct cli *cli);
+int cmd_nodes_reject(struct cli *cli);
+int cmd_nodes_remove(struct cli *cli);
+int cmd_nodes_rename(struct cli *cli);
+int cmd_nodes_invoke(struct cli *cli);
+int cmd_approvals_get(struct cli *cli);
+int cmd_approvals_set(struct cli *cli);
+int cmd_approvals_allow(struct cli *cli);
+int cmd_approvals_disallow(struct cli *cli);
+int cmd_system_event(struct cli *cli);
+int cmd_system_heartbeat_last(struct cli *cli);
+int cmd_system_heartbeat_enable(struct cli *cli);
+int cmd_system_heartbeat_disable(struct cli *cli);
+int cmd_system_presence(struct cli *cli);
 
 #endif

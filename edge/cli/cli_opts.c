@@ -234,7 +234,7 @@ static int value_check(struct cli_line *line, struct cli_value *value)
 static int value_keep(struct cli_line *line, const struct cli_value *value)
 {
     for (size_t i = 0; i < line->values_n; i++) {
-        if (line->values[i].opt == value->opt) {
+        if (line->values[i].opt == value->opt && !value->opt->is_repeated) {
             line->values[i] = *value;
             return 0;
         }

@@ -4,7 +4,7 @@
  * Options may stand before, between or after the words of the command and its
  * arguments: `openclaw --dev gateway --port 1`, `openclaw gateway --json status`.
  * "--name value", "--name=value", "-n value", "-nvalue"; "--" ends the options. An
- * option given twice keeps the last value.
+ * option given twice keeps the last value, unless it may be repeated.
  */
 #ifndef EDGE_CLI_CLI_OPTS_H
 #define EDGE_CLI_CLI_OPTS_H
@@ -31,6 +31,7 @@ struct cli_opt {
     char letter;      /* short form, or 0 */
     uint8_t kind;     /* enum cli_opt_kind */
     bool required;
+    bool is_repeated;    /* may be given more than once: every value counts */
     const char *value;   /* how help names the value: "ms" */
     const char *summary; /* one sentence for help */
     const char *preset;  /* default, in the form a user would type it, or NULL */

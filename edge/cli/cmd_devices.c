@@ -1,0 +1,336 @@
+/*
+ * openclaw devices: who may connect with a key of its own, and who asks to.
+ */
+#include <stdio.h>
+
+#include "bus/value.h"
+#include "edge/cli/cli_ask.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_format.h"
+#include "edge/cli/cli_out.h"
+
+#define CELL 256U
+
+static struct span text_of(struct span map, const char *key)
+{
+    return value_str(value_get(map, key), (struct span){ 0 });
+}
+
+/* --- the list ------------------------------------------------------------------------------------- */
+
+/* The paired device of that id, or nothing. */
+static struct span paired_of(struct span list, struct span device_id)
+{
+    struct value_iter iter = value_iter(value_get(list, "paired"));
+    struct span key;
+    struct span row;
+
+    while (value_next(&iter, &key, &row)) {
+        if (span_is(text_of(row, "deviceId"), device_id)) {
+            return row;
+        }
+    }
+    return (struct span){ 0 };
+}
+
+static void pending_add(struct cli_table *table, struct span list, struct span row)
+{
+    char cells[6][CELL];
+    const char *texts[6] = { cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] };
+    struct span paired = paired_of(list, text_of(row, "deviceId"));
+
+    (void)cli_format_str(value_get(row, "requestId"), "-", cells[0], CELL);
+    (void)cli_format_str(value_get(row, "displayName"), "", cells[1], CELL);
+    if (!cells[1][0]) {
+        (void)snprintf(cells[1], CELL, "%.16s",
+                       text_of(row, "deviceId").len >= 16 ? text_of(row, "deviceId").ptr : "-");
+    }
+    (void)cli_format_str(value_get(row, "role"), "-", cells[2], CELL);
+    (void)cli_ask_join(value_get(row, "scopes"), cells[3], CELL);
+    (void)cli_ask_join(value_get(paired, "scopes"), cells[4], CELL);
+    (void)cli_ask_age(value_get(row, "ts"), cells[5], CELL);
+    cli_table_add(table, texts);
+}
+
+static void paired_add(struct cli_table *table, struct span row)
+{
+    char cells[5][CELL];
+    const char *texts[5] = { cells[0], cells[1], cells[2], cells[3], cells[4] };
+
+    (void)cli_format_str(value_get(row, "deviceId"), "-", cells[0], CELL);
+    (void)cli_format_str(value_get(row, "displayName"), text_of(row, "clientId").len ? "" : "-", cells[1], CELL);
+    if (!cells[1][0]) {
+        (void)cli_format_str(value_get(row, "clientId"), "-", cells[1], CELL);
+    }
+    (void)cli_ask_join(value_get(row, "roles"), cells[2], CELL);
+    (void)cli_ask_join(value_get(row, "scopes"), cells[3], CELL);
+    (void)cli_ask_age(value_get(row, "approvedAtMs"), cells[4], CELL);
+    cli_table_add(table, texts);
+}
+
+static void list_print(struct span list)
+{
+    struct cli_table pending = { .columns_n = 6 };
+    struct cli_table paired = { .columns_n = 5 };
+    struct value_iter iter = value_iter(value_get(list, "pending"));
+    struct span key;
+    struct span row;
+
+    cli_out("Pending: %u, paired: %u\n", value_count(value_get(list, "pending")),
+            value_count(value_get(list, "paired")));
+    cli_table_add(&pending, (const char *[]){ "REQUEST", "DEVICE", "ROLE", "REQUESTED", "APPROVED", "AGE" });
+    while (value_next(&iter, &key, &row)) {
+        pending_add(&pending, list, row);
+    }
+    cli_table_add(&paired, (const char *[]){ "DEVICE", "NAME", "ROLES", "SCOPES", "APPROVED" });
+    iter = value_iter(value_get(list, "paired"));
+    while (value_next(&iter, &key, &row)) {
+        paired_add(&paired, row);
+    }
+    if (pending.rows_n > 1) {
+        cli_out("\n");
+        cli_table_print(&pending, "");
+    }
+    if (paired.rows_n > 1) {
+        cli_out("\n");
+        cli_table_print(&paired, "");
+    }
+    cli_table_deinit(&pending);
+    cli_table_deinit(&paired);
+}
+
+int cmd_devices_list(struct cli *cli)
+{
+    struct cli_ask ask;
+    int r = cli_ask_open(cli, "devices:list", &ask);
+
+    if (r) {
+        return r;
+    }
+    r = cli_ask_plain(&ask, "device.pair.list");
+    if (!r && cli_flag(cli, "json")) {
+        r = cli_ask_show(&ask);
+    } else if (!r) {
+        list_print(cli_ask_answer(&ask));
+    }
+    cli_ask_close(&ask);
+    return r;
+}
+
+/* --- one of them ------------------------------------------------------------------------------------- */
+
+int cmd_devices_remove(struct cli *cli)
+{
+    return cli_ask_once(cli, "device.pair.remove", "deviceId", cli_arg(cli, 0), "Removed");
+}
+
+int cmd_devices_reject(struct cli *cli)
+{
+    return cli_ask_once(cli, "device.pair.reject", "requestId", cli_arg(cli, 0), "Rejected");
+}
+
+static struct span newest_of(struct span pending)
+{
+    struct value_iter iter = value_iter(pending);
+    struct span newest = { 0 };
+    struct span key;
+    struct span row;
+
+    while (value_next(&iter, &key, &row)) {
+        if (!newest.len || value_i64(value_get(row, "ts"), 0) > value_i64(value_get(newest, "ts"), 0)) {
+            newest = row;
+        }
+    }
+    return newest;
+}
+
+static int selected_print(const struct cli *cli, struct span list, struct span row)
+{
+    struct span paired = paired_of(list, text_of(row, "deviceId"));
+    struct span id = text_of(row, "requestId");
+    char text[CELL];
+    struct pack out;
+
+    if (cli_flag(cli, "json")) {
+        pack_init(&out, 0);
+        pack_map_begin(&out);
+        pack_kv_raw(&out, "selected", row);
+        (void)snprintf(text, sizeof(text), "openclaw devices approve %.*s", SPAN_FMT(id));
+        pack_kv_text(&out, "approveCommand", text);
+        pack_map_end(&out);
+        (void)cli_rpc_print_json(pack_span(&out)); /* the exit code is the same */
+        pack_deinit(&out);
+        return CLI_EXIT_FAILED;
+    }
+    cli_out("Newest request: %.*s\n", SPAN_FMT(id));
+    cli_out("  device     %.*s\n", SPAN_FMT(text_of(row, "deviceId")));
+    cli_out("  role       %.*s\n", SPAN_FMT(text_of(row, "role")));
+    cli_out("  requested  %s\n", cli_ask_join(value_get(row, "scopes"), text, sizeof(text)));
+    if (paired.len) {
+        cli_out("  approved   %s\n", cli_ask_join(value_get(paired, "scopes"), text, sizeof(text)));
+    }
+    cli_err("nothing was approved; when this is the right one, run: openclaw devices approve %.*s", SPAN_FMT(id));
+    return CLI_EXIT_FAILED;
+}
+
+static int newest_show(const struct cli *cli)
+{
+    struct cli_ask ask;
+    struct span row;
+    int r = cli_ask_open(cli, "devices:approve", &ask);
+
+    if (r) {
+        return r;
+    }
+    r = cli_ask_plain(&ask, "device.pair.list");
+    row = r ? (struct span){ 0 } : newest_of(value_get(cli_ask_answer(&ask), "pending"));
+    if (!r && !row.len) {
+        cli_err("no device asks to be paired");
+        r = CLI_EXIT_FAILED;
+    }
+    r = r ? r : selected_print(cli, cli_ask_answer(&ask), row);
+    cli_ask_close(&ask);
+    return r;
+}
+
+/* Which request is meant must be said: another one may have come since the operator looked. */
+int cmd_devices_approve(struct cli *cli)
+{
+    if (!cli_arg(cli, 0) || cli_flag(cli, "latest")) {
+        return newest_show(cli);
+    }
+    return cli_ask_once(cli, "device.pair.approve", "requestId", cli_arg(cli, 0), "Approved");
+}
+
+/* --- all of them --------------------------------------------------------------------------------------- */
+
+/* Calls `method` for each row; the ids that it went well for are added to `done`. */
+static int each_call(struct cli_ask *ask, const char *method, const char *key, struct span rows, struct pack *done)
+{
+    struct value_iter iter = value_iter(rows);
+    struct span name;
+    struct span row;
+    char id[CELL];
+    int r = 0;
+
+    pack_array_begin(done);
+    while (!r && value_next(&iter, &name, &row)) {
+        r = cli_ask_text(ask, method, key, cli_format_str(value_get(row, key), "", id, sizeof(id)));
+        if (!r) {
+            pack_text(done, id);
+        }
+    }
+    pack_array_end(done);
+    return r;
+}
+
+static int all_clear(struct cli_ask *ask, struct pack *list, struct pack *done)
+{
+    struct span pending = value_get(pack_span(list), "pending");
+    int r;
+
+    pack_map_begin(done);
+    pack_key(done, "removedDevices");
+    r = each_call(ask, "device.pair.remove", "deviceId", value_get(pack_span(list), "paired"), done);
+    pack_key(done, "rejectedPending");
+    if (r || !cli_flag(ask->cli, "pending")) {
+        pending = (struct span){ 0 };
+    }
+    r = r ? r : each_call(ask, "device.pair.reject", "requestId", pending, done);
+    pack_map_end(done);
+    return r;
+}
+
+static int done_print(const struct cli *cli, struct span done)
+{
+    if (cli_flag(cli, "json")) {
+        return cli_rpc_print_json(done);
+    }
+    cli_out("Removed %u devices\n", value_count(value_get(done, "removedDevices")));
+    if (cli_flag(cli, "pending")) {
+        cli_out("Rejected %u requests\n", value_count(value_get(done, "rejectedPending")));
+    }
+    return CLI_EXIT_OK;
+}
+
+int cmd_devices_clear(struct cli *cli)
+{
+    struct cli_ask ask;
+    struct pack list;
+    struct pack done;
+    int r;
+
+    if (!cli_flag(cli, "yes")) {
+        cli_err("this removes every paired device; say --yes when that is what you want");
+        return CLI_EXIT_FAILED;
+    }
+    r = cli_ask_open(cli, "devices:clear", &ask);
+    if (r) {
+        return r;
+    }
+    pack_init(&list, 0);
+    pack_init(&done, 0);
+    r = cli_ask_plain(&ask, "device.pair.list");
+    if (!r) {
+        pack_raw(&list, cli_ask_answer(&ask)); /* the next answers take its place */
+        r = all_clear(&ask, &list, &done);
+    }
+    r = r ? r : done_print(cli, pack_span(&done));
+    pack_deinit(&list);
+    pack_deinit(&done);
+    cli_ask_close(&ask);
+    return r;
+}
+
+/* --- tokens ------------------------------------------------------------------------------------------------ */
+
+static void scopes_pack(const struct cli *cli, struct pack *out)
+{
+    bool is_open = false;
+
+    for (size_t i = 0; i < cli->line.values_n; i++) {
+        const struct cli_value *value = &cli->line.values[i];
+
+        if (strcmp(value->opt->name, "scope") != 0) {
+            continue;
+        }
+        if (!is_open) {
+            pack_key(out, "scopes");
+            pack_array_begin(out);
+            is_open = true;
+        }
+        pack_text(out, value->text);
+    }
+    if (is_open) {
+        pack_array_end(out);
+    }
+}
+
+static int token_change(struct cli *cli, const char *method)
+{
+    struct cli_ask ask;
+    struct pack *params;
+    int r = cli_ask_open(cli, method, &ask);
+
+    if (r) {
+        return r;
+    }
+    params = cli_ask_params(&ask);
+    pack_kv_text(params, "deviceId", cli_text(cli, "device"));
+    pack_kv_text(params, "role", cli_text(cli, "role"));
+    scopes_pack(cli, params);
+    r = cli_ask_send(&ask, method);
+    r = r ? r : cli_ask_show(&ask);
+    cli_ask_close(&ask);
+    return r;
+}
+
+int cmd_devices_rotate(struct cli *cli)
+{
+    return token_change(cli, "device.token.rotate");
+}
+
+int cmd_devices_revoke(struct cli *cli)
+{
+    return token_change(cli, "device.token.revoke");
+}
