@@ -77,6 +77,7 @@ static void run_dir_choose(struct cli_paths *paths)
                        (unsigned long long)hash_fnv1a(paths->state_dir));
     }
     (void)stpcpy(stpcpy(paths->control_path, paths->run_dir), "/control.sock");
+    (void)stpcpy(stpcpy(paths->clients_path, paths->run_dir), "/clients.sock");
 }
 
 static int state_dir_choose(struct cli_paths *paths, const char *home, char *(*env)(const char *),

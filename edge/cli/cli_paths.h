@@ -23,6 +23,7 @@ struct cli_paths {
     char config_path[PATH_MAX]; /* absolute */
     char run_dir[PATH_MAX];     /* sockets of this gateway; short enough for sun_path */
     char control_path[PATH_MAX];
+    char clients_path[PATH_MAX]; /* where the owner's programs find the gateway without a secret */
 };
 
 struct cli_paths_error {

@@ -280,10 +280,23 @@ static int port_force(const struct start *self)
     return 0;
 }
 
+/* For the hosts, which inherit the sockets. */
+static int sockets_export(const struct start *self)
+{
+    char text[64];
+
+    gateway_listen_names(&self->listen, text, sizeof(text));
+    int r = setenv("OPENCLAW_LISTEN_FDS", text, 1);
+    (void)snprintf(text, sizeof(text), "%u", self->listen.port);
+    if (r || setenv("OPENCLAW_GATEWAY_PORT", text, 1)) {
+        return fault_explain("cannot set up the environment", -errno);
+    }
+    return 0;
+}
+
 static int port_take(struct start *self)
 {
     struct gateway_listen_error error = { "" };
-    char text[32];
     int r = port_force(self);
 
     if (r) {
@@ -292,12 +305,6 @@ static int port_take(struct start *self)
     if (gateway_listen_open(self->config.host, self->config.port, &self->listen, &error)) {
         cli_err("%s", error.text);
         return CLI_EXIT_CONFIG;
-    }
-    gateway_listen_names(&self->listen, text, sizeof(text));
-    r = setenv("OPENCLAW_LISTEN_FDS", text, 1);
-    (void)snprintf(text, sizeof(text), "%u", self->listen.port);
-    if (r || setenv("OPENCLAW_GATEWAY_PORT", text, 1)) {
-        return fault_explain("cannot set up the environment", -errno);
     }
     return 0;
 }
@@ -366,6 +373,18 @@ static int state_take(struct start *self)
     return run_dir_take(self);
 }
 
+/* The owner's own way in, which needs no secret: after the lock, since it replaces what stands there. */
+static int local_take(struct start *self)
+{
+    struct gateway_listen_error error = { "" };
+
+    if (gateway_listen_local(&self->listen, self->cli->paths.clients_path, &error)) {
+        cli_err("%s", error.text);
+        return CLI_EXIT_CONFIG;
+    }
+    return sockets_export(self);
+}
+
 /* --- running ------------------------------------------------------------------------------- */
 
 /* A token goes to a terminal when it was made just now, and nowhere else ever. */
@@ -395,6 +414,9 @@ static void on_ready(void *arg)
     for (size_t i = 0; i < self->listen.n; i++) {
         bool is_v6 = strchr(self->listen.hosts[i], ':') != NULL;
 
+        if (!self->listen.hosts[i][0]) {
+            continue;
+        }
         cli_out("  %-8s http://%s%s%s:%u\n", i ? "" : "url", is_v6 ? "[" : "", self->listen.hosts[i], is_v6 ? "]" : "",
                 self->listen.port);
     }
@@ -439,5 +461,6 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : descriptors_take(&self);
     r = r ? r : port_take(&self);
     r = r ? r : state_take(&self);
+    r = r ? r : local_take(&self);
     return r ? r : run(&self);
 }

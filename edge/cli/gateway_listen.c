@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
@@ -120,6 +122,35 @@ int gateway_listen_open(const char *host, uint16_t port, struct gateway_listen *
         return r;
     }
     *ret_self = self;
+    return 0;
+}
+
+int gateway_listen_local(struct gateway_listen *self, const char *path, struct gateway_listen_error *error)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = -1;
+    int r = 0;
+
+    if (self->n == GATEWAY_LISTEN_MAX || strlen(path) >= sizeof(address.sun_path)) {
+        r = -ENAMETOOLONG;
+    } else {
+        (void)strcpy(address.sun_path, path);
+        (void)unlink(path); /* of an earlier life; absent is fine */
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        r = fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) || chmod(path, 0600) ||
+                    listen(fd, LISTEN_BACKLOG)
+                ? -errno
+                : 0;
+    }
+    if (r) {
+        (void)snprintf(error->text, sizeof(error->text), "cannot listen on %s: %s", path, strerror(-r));
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return GATEWAY_LISTEN_E_REFUSED;
+    }
+    self->hosts[self->n][0] = '\0';
+    self->fds[self->n++] = fd;
     return 0;
 }
 
