@@ -192,6 +192,8 @@ static void auth_refused(struct exchange *self, const struct failure *failure)
         error = (struct openai_error){ .status = 429,
                                        .type = "rate_limited",
                                        .message = "Too many failed authentication attempts. Please try again later." };
+    } else if (status == 403) {
+        error = (struct openai_error){ .status = 403, .type = "forbidden", .message = "Forbidden" };
     } else if (status != 401) {
         error = (struct openai_error){ .status = 503, .type = "api_error" };
         (void)snprintf(error.message, sizeof(error.message), "%.*s", SPAN_FMT(failure->message));

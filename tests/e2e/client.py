@@ -18,13 +18,16 @@ class CallError(Exception):
 
 class Client:
     def __init__(self, port, token, scopes=None, headers=(), **changes):
-        self.socket = WebSocket(port, headers=headers)
+        self.socket = self.open_socket(port, headers)
         self.events = []
         self.answers = {}
         self.ids = itertools.count(1)
         self.challenge = self.wait_event("connect.challenge")
         self.token, self.scopes, self.changes = token, ALL_SCOPES if scopes is None else scopes, changes
         self.hello = self.call("connect", self.connect_params())
+
+    def open_socket(self, port, headers):
+        return WebSocket(port, headers=headers)
 
     def connect_params(self):
         return {

