@@ -1,7 +1,8 @@
 /*
  * config: owns the config file and the snapshot everybody else reads.
  *
- * Accepts    config_read, config_reload, config.get, config.schema, config.schema.lookup, models.list
+ * Accepts    config_read, config_reload, config.get, config.set, config.patch, config.apply, config.schema,
+ *            config.schema.lookup, models.list
  * Answers    config_value
  * Publishes  config_changed, when a new snapshot is in force
  * On restart the file is read again; when it is broken by then, the copy of the last good
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 
 #include "actors/config/internal.h"
+#include "actors/config/write.h"
 
 static int on_reload(void *arg, struct actor_ctx *ctx, const void *msg)
 {
@@ -30,11 +32,10 @@ static int on_reload(void *arg, struct actor_ctx *ctx, const void *msg)
 }
 
 static const struct actor_route config_routes[] = {
-    { MSG_CONFIG_READ, config_on_read, 0 },
-    { MSG_CONFIG_RELOAD, on_reload, 0 },
-    { MSG_CONFIG_GET, config_on_get, 0 },
-    { MSG_CONFIG_SCHEMA, config_on_schema, 0 },
-    { MSG_CONFIG_SCHEMA_LOOKUP, config_on_schema_lookup, 0 },
+    { MSG_CONFIG_READ, config_on_read, 0 },     { MSG_CONFIG_RELOAD, on_reload, 0 },
+    { MSG_CONFIG_GET, config_on_get, 0 },       { MSG_CONFIG_SET, config_on_set, 0 },
+    { MSG_CONFIG_PATCH, config_on_patch, 0 },   { MSG_CONFIG_APPLY, config_on_apply, 0 },
+    { MSG_CONFIG_SCHEMA, config_on_schema, 0 }, { MSG_CONFIG_SCHEMA_LOOKUP, config_on_schema_lookup, 0 },
     { MSG_MODELS_LIST, config_on_models, 0 },
 };
 _Static_assert(ARRAY_LEN(config_routes) == CONFIG_ACCEPTS_N, "config: routes, schema differ");

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "actors/config/snapshot.h"
+#include "actors/config/write_limit.h"
 #include "bus/actor.h"
 #include "bus/pack.h"
 #include "schema_gen.h"
@@ -22,6 +23,7 @@ struct config {
     struct config_error issue; /* why the file now on disk is not the snapshot; empty: it is */
     struct pack issues;        /* the same as a packed array of {path, message}; empty when there is none */
     struct pack scratch;
+    struct write_limit limit;
     char unserved[256]; /* sections that were last reported as not served */
 };
 

@@ -8,8 +8,9 @@
 
 #include "bus/base/span.h"
 #include "bus/pack.h"
+#include "schema/base/config_edit.h"
 
-#define REDACT_MARKER "__OPENCLAW_REDACTED__"
+#define REDACT_MARKER CONFIG_REDACTED
 
 /*
  * Appends a copy of `doc`. Replaced are strings under names that say token, password,

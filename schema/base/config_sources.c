@@ -162,6 +162,15 @@ static void roots_find(struct load *self, const char *config_path, struct config
 
 static int value_resolve(struct load *self, struct span value, struct pack *out);
 
+static int text_read(const struct config_sources *self, const char *path, struct text_buf *text,
+                     struct config_error *error)
+{
+    int r = self->overlay && !strcmp(self->overlay->path, path) ? text_buf_add(text, self->overlay->text)
+                                                                : config_file_read(path, text, error);
+
+    return r ? r : text_buf_reserve(text, 1); /* an empty file is not the same as none */
+}
+
 /* Parses what `source` holds and resolves it into `out`. */
 static int source_resolve(struct load *self, size_t index, struct pack *out)
 {
@@ -227,8 +236,7 @@ static int include_read(struct load *self, struct span name, bool is_alone, stru
     }
     source->is_alone = is_alone;
     size_t index = self->sources->n - 1;
-    r = config_file_read(real, &source->text, self->error);
-    r = r ? r : text_buf_reserve(&source->text, 1);
+    r = text_read(self->sources, real, &source->text, self->error);
     if (r) {
         return r > 0 ? CONFIG_SOURCES_E_REFUSED : r;
     }
@@ -386,13 +394,12 @@ int config_sources_load(const char *path, struct config_lookup lookup, struct co
                         struct config_error *error)
 {
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
-    int r = config_file_read(path, &text, error);
+    int r = text_read(self, path, &text, error);
 
     if (r) {
         return r == CONFIG_FILE_E_ABSENT ? CONFIG_SOURCES_E_ABSENT : r > 0 ? CONFIG_SOURCES_E_REFUSED : r;
     }
-    r = text_buf_reserve(&text, 1); /* an empty file is not the same as none */
-    return r ? r : config_sources_load_text(path, &text, lookup, self, doc, error);
+    return config_sources_load_text(path, &text, lookup, self, doc, error);
 }
 
 /* --- telling where ------------------------------------------------------------------------------------------- */

@@ -33,10 +33,17 @@ struct config_source {
     unsigned long outer; /* the source that names it; its own index for the config file */
 };
 
+/* A text that counts instead of what the file holds: a change on trial. */
+struct config_overlay {
+    const char *path; /* as the source has it */
+    struct span text;
+};
+
 struct config_sources {
     struct config_source **items; /* the config file first */
     size_t n;
     size_t bytes;
+    const struct config_overlay *overlay; /* borrowed for loading; NULL: the files alone */
 };
 void config_sources_deinit(struct config_sources *self);
 

@@ -1,0 +1,392 @@
+#include "actors/config/write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "actors/config/audit.h"
+#include "actors/config/internal.h"
+#include "actors/config/redact.h"
+#include "bus/base/clock.h"
+#include "bus/value.h"
+#include "schema/base/config_change.h"
+#include "schema/base/config_store.h"
+#include "schema/base/config_valid.h"
+
+#define CONTENT_LOSS_MIN 256U /* bytes, packed */
+#define NOTHING ((struct span){ 0 })
+
+struct request {
+    const char *method; /* "config.patch" */
+    const char *kind;   /* "config-patch" in the answer; NULL: it has none */
+    enum config_change_kind change;
+    struct span raw;
+    struct span base_hash;
+    struct span note;
+    const struct type_client *client;
+};
+
+struct write {
+    struct config *self;
+    struct actor_ctx *ctx;
+    const struct request *in;
+    struct config_edit edit;
+    struct snapshot fresh; /* what the change makes of the config */
+    struct config_overlay overlay;
+    char when[CONFIG_TIME_LEN];
+};
+
+static int refuse(struct write *write, const char *text)
+{
+    return actor_fail(write->ctx, FAIL_INVALID_REQUEST, "%s", text);
+}
+
+/* --- may it be tried ------------------------------------------------------------------------------- */
+
+static int limit_check(struct config *self, struct actor_ctx *ctx, const struct request *in)
+{
+    char who[256];
+    char text[160];
+    struct span device = in->client->device_id.len ? in->client->device_id : SPAN_LIT("unknown-device");
+    struct span ip = in->client->remote_ip.len ? in->client->remote_ip : SPAN_LIT("unknown-ip");
+    bool is_unknown = !in->client->device_id.len && !in->client->remote_ip.len;
+
+    (void)snprintf(who, sizeof(who), "%.*s|%.*s|%.*s", SPAN_FMT(device), SPAN_FMT(ip),
+                   is_unknown ? (int)in->client->conn_id.len : 0, in->client->conn_id.ptr);
+    uint32_t wait_ms = write_limit_take(&self->limit, span_from(who), clock_mono_ms());
+    if (!wait_ms) {
+        return 0;
+    }
+    pack_reset(&self->scratch);
+    pack_map_begin(&self->scratch);
+    pack_kv_text(&self->scratch, "method", in->method);
+    pack_kv_text(&self->scratch, "limit", "3 per 60s");
+    pack_map_end(&self->scratch);
+    int n =
+        snprintf(text, sizeof(text), "rate limit exceeded for %s; retry after %us", in->method, (wait_ms + 999) / 1000);
+    return actor_fail_with(ctx, &(struct failure){ .code = FAIL_RATE_LIMITED,
+                                                   .message = { text, (size_t)n },
+                                                   .retryable = true,
+                                                   .retry_after_ms = wait_ms,
+                                                   .details = pack_span(&self->scratch) });
+}
+
+/* A change is made from what the files hold now, so what was edited meanwhile comes first. */
+static int base_check(struct write *write)
+{
+    struct config *self = write->self;
+    struct snapshot now;
+    int r = config_load(self, &now);
+
+    if (r > 0) {
+        char text[FAILURE_MESSAGE_MAX];
+
+        config_refuse(self);
+        (void)snprintf(text, sizeof(text), "the config on disk cannot be used, so nothing is written over it: %.400s",
+                       self->issue.text);
+        return refuse(write, text);
+    }
+    if (r) {
+        return r;
+    }
+    bool is_edited = strcmp(now.document.hash, self->snapshot.document.hash) != 0;
+    r = is_edited ? config_apply(self, &now, write->ctx) : 0;
+    snapshot_deinit(&now);
+    if (r) {
+        return r;
+    }
+    if (self->snapshot.document.is_present && !write->in->base_hash.len) {
+        return refuse(write, "config base hash required; re-run config.get and retry");
+    }
+    if (self->snapshot.document.is_present && !span_is_text(write->in->base_hash, self->snapshot.document.hash)) {
+        return refuse(write, "config changed since last load; re-run config.get and retry");
+    }
+    return 0;
+}
+
+/* --- may it be written -------------------------------------------------------------------------------- */
+
+static struct span text_before(const struct write *write)
+{
+    const struct config_document *document = &write->self->snapshot.document;
+    const struct text_buf *text = document->sources.n ? &document->sources.items[write->edit.source]->text : NULL;
+
+    return document->is_present && text ? (struct span){ text->data, text->len } : NOTHING;
+}
+
+static const char *target(const struct write *write)
+{
+    const struct config_sources *sources = &write->self->snapshot.document.sources;
+
+    return write->edit.source ? sources->items[write->edit.source]->path : write->self->path;
+}
+
+static struct span text_after(const struct write *write)
+{
+    return (struct span){ write->edit.text.data, write->edit.text.len };
+}
+
+/* The text is kept beside the file, so that nobody's work is lost, and the place is told. */
+static int reject(struct write *write, const char *reason, struct span details)
+{
+    char kept[PATH_MAX] = "";
+    char text[FAILURE_MESSAGE_MAX];
+    bool is_kept = config_store_reject(target(write), text_after(write), kept);
+
+    audit_write(write->self, &(struct audit){ .method = write->in->method,
+                                              .path = target(write),
+                                              .client = write->in->client,
+                                              .before = text_before(write),
+                                              .after = text_after(write),
+                                              .result = "rejected",
+                                              .reason = reason });
+    log_warning("config_write_rejected", "method=%s kept=%s reason=\"%s\"", write->in->method, is_kept ? kept : "none",
+                reason);
+    (void)snprintf(text, sizeof(text), "%s", reason);
+    return actor_fail_with(
+        write->ctx, &(struct failure){ .code = FAIL_INVALID_REQUEST, .message = span_from(text), .details = details });
+}
+
+static int shape_reject(struct write *write, const struct config_error *error, struct pack *issues)
+{
+    CLEANUP(pack_deinit) struct pack details;
+    char text[FAILURE_MESSAGE_MAX];
+    char summary[400];
+
+    config_valid_summary(pack_span(issues), summary, sizeof(summary));
+    (void)snprintf(text, sizeof(text), "invalid config: %.400s", summary[0] ? summary : error->text);
+    pack_init(&details, 0);
+    pack_map_begin(&details);
+    pack_kv_raw(&details, "issues", pack_span(issues));
+    pack_map_end(&details);
+    return reject(write, text, pack_error(&details) ? NOTHING : pack_span(&details));
+}
+
+/* Builds what the change makes of the config, as a load of the written file would. */
+static int trial(struct write *write)
+{
+    CLEANUP(pack_deinit) struct pack issues;
+    struct config_error error = { "" };
+    struct snapshot_opts opts = { .path = write->self->path,
+                                  .state_dir = write->self->state_dir,
+                                  .lookup = config_lookup_process(),
+                                  .issues = &issues };
+
+    pack_init(&issues, 0);
+    pack_array_begin(&issues);
+    write->overlay = (struct config_overlay){ .path = target(write), .text = text_after(write) };
+    write->fresh.document.sources.overlay = &write->overlay;
+    int r = snapshot_load(&write->fresh, &opts, &error);
+    write->fresh.document.sources.overlay = NULL;
+    pack_array_end(&issues);
+    return r > 0 ? shape_reject(write, &error, &issues) : r;
+}
+
+static bool is_listed(struct span list, struct span wanted)
+{
+    struct value_iter it = value_iter(list);
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        if (span_is(item, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A reference that leads nowhere and was not there before is a mistake of this change. */
+static int secrets_check(struct write *write)
+{
+    struct value_iter it = value_iter(pack_span(&write->fresh.unresolved));
+    struct span key;
+    struct span place;
+    char text[FAILURE_MESSAGE_MAX];
+
+    while (value_next(&it, &key, &place)) {
+        if (!is_listed(pack_span(&write->self->snapshot.unresolved), place)) {
+            (void)snprintf(text, sizeof(text), "invalid config: %.*s: the secret that this refers to is not available",
+                           SPAN_FMT(value_str(place, SPAN_LIT("?"))));
+            return reject(write, text, NOTHING);
+        }
+    }
+    return 0;
+}
+
+static int loss_check(struct write *write)
+{
+    struct span before = value_path(pack_span(&write->self->snapshot.document.resolved), "gateway.mode");
+    struct span after = value_path(pack_span(&write->fresh.document.resolved), "gateway.mode");
+
+    if (before.len && !after.len) {
+        return reject(write, "this would drop gateway.mode, without which no gateway starts; nothing was written",
+                      NOTHING);
+    }
+    /* Comments stay when what they are about goes, so the text alone does not tell. */
+    struct span said = pack_span(&write->self->snapshot.document.source);
+    struct span says = pack_span(&write->fresh.document.source);
+    if (config_store_is_loss(text_before(write), text_after(write)) ||
+        (said.len >= CONTENT_LOSS_MIN && says.len < said.len / 2)) {
+        return reject(
+            write,
+            "this would drop more than half of the config, which looks like an accident; nothing was written. "
+            "To mean it, edit the file by hand",
+            NOTHING);
+    }
+    return 0;
+}
+
+static int store(struct write *write)
+{
+    struct config_error error = { "" };
+    int r = config_store_replace(target(write), text_before(write), text_after(write), &error);
+
+    if (r == CONFIG_STORE_E_CHANGED) {
+        return refuse(write, "config changed since last load; re-run config.get and retry");
+    }
+    if (r == CONFIG_STORE_E_REFUSED) {
+        return actor_fail(write->ctx, FAIL_STORAGE, "%s", error.text);
+    }
+    if (!r) {
+        audit_write(write->self, &(struct audit){ .method = write->in->method,
+                                                  .path = target(write),
+                                                  .client = write->in->client,
+                                                  .before = text_before(write),
+                                                  .after = text_after(write),
+                                                  .result = "rename",
+                                                  .reason = "" });
+        log_info("config_written", "method=%s path=%s bytes=%zu", write->in->method, target(write),
+                 write->edit.text.len);
+    }
+    return r;
+}
+
+/* --- answering ------------------------------------------------------------------------------------------- */
+
+/* Nothing is started again for a change, so no file waits to tell about it afterwards. */
+static void sentinel_pack(const struct write *write, struct pack *out)
+{
+    pack_key(out, "sentinel");
+    pack_map_begin(out);
+    pack_kv_text(out, "path", NULL);
+    pack_key(out, "payload");
+    pack_map_begin(out);
+    pack_kv_text(out, "kind", write->in->kind);
+    pack_kv_text(out, "status", "ok");
+    pack_kv_i64(out, "ts", clock_wall_ms());
+    pack_key(out, "message");
+    if (write->in->note.len) {
+        pack_str(out, write->in->note);
+    } else {
+        pack_nil(out);
+    }
+    pack_key(out, "stats");
+    pack_map_begin(out);
+    pack_kv_text(out, "mode", write->in->method);
+    pack_kv_text(out, "root", write->self->path);
+    pack_map_end(out);
+    pack_map_end(out);
+    pack_map_end(out);
+}
+
+static int answer(struct write *write)
+{
+    struct pack *out = &write->self->scratch;
+
+    pack_reset(out);
+    pack_map_begin(out);
+    pack_kv_bool(out, "ok", true);
+    pack_kv_text(out, "path", write->self->path);
+    pack_kv_text(out, "hash", write->self->snapshot.document.hash);
+    pack_key(out, "config");
+    redact_pack(pack_span(&write->self->snapshot.effective), out);
+    if (write->in->kind) {
+        sentinel_pack(write, out);
+    }
+    pack_map_end(out);
+    return pack_error(out) ? pack_error(out) : actor_reply_span(write->ctx, pack_span(out));
+}
+
+static int change_make(struct write *write)
+{
+    struct config_error error = { "" };
+    struct config_change change = {
+        .kind = write->in->change, .raw = write->in->raw, .version = OPENCLAW_VERSION, .when = write->when
+    };
+    int r = config_change(&write->self->snapshot.document, write->self->path, &change, config_lookup_process(),
+                          &write->edit, &error);
+
+    return r > 0 ? refuse(write, error.text) : r;
+}
+
+static int write_all(struct write *write)
+{
+    int r = base_check(write);
+
+    r = r ? r : change_make(write);
+    if (r || !write->edit.is_changed) {
+        return r ? r : answer(write);
+    }
+    r = trial(write);
+    r = r ? r : secrets_check(write);
+    r = r ? r : loss_check(write);
+    r = r ? r : store(write);
+    r = r ? r : config_apply(write->self, &write->fresh, write->ctx);
+    return r ? r : answer(write);
+}
+
+static int request_run(struct config *self, struct actor_ctx *ctx, const struct request *in)
+{
+    struct write write = { .self = self, .ctx = ctx, .in = in };
+    int r = in->kind ? limit_check(self, ctx, in) : 0;
+
+    if (r) {
+        return r;
+    }
+    config_time(clock_wall_ms(), write.when);
+    snapshot_init(&write.fresh);
+    r = write_all(&write);
+    snapshot_deinit(&write.fresh);
+    config_edit_deinit(&write.edit);
+    return r;
+}
+
+int config_on_set(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_config_set *in = msg;
+
+    return request_run(arg, ctx,
+                       &(struct request){ .method = "config.set",
+                                          .change = CONFIG_CHANGE_REPLACE,
+                                          .raw = in->raw,
+                                          .base_hash = in->base_hash,
+                                          .client = &in->client });
+}
+
+int config_on_patch(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_config_patch *in = msg;
+
+    return request_run(arg, ctx,
+                       &(struct request){ .method = "config.patch",
+                                          .kind = "config-patch",
+                                          .change = CONFIG_CHANGE_PATCH,
+                                          .raw = in->raw,
+                                          .base_hash = in->base_hash,
+                                          .note = in->note,
+                                          .client = &in->client });
+}
+
+int config_on_apply(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_config_apply *in = msg;
+
+    return request_run(arg, ctx,
+                       &(struct request){ .method = "config.apply",
+                                          .kind = "config-apply",
+                                          .change = CONFIG_CHANGE_REPLACE,
+                                          .raw = in->raw,
+                                          .base_hash = in->base_hash,
+                                          .note = in->note,
+                                          .client = &in->client });
+}

@@ -1,0 +1,13 @@
+/*
+ * write: config.set, config.patch, config.apply.
+ */
+#ifndef ACTORS_CONFIG_WRITE_H
+#define ACTORS_CONFIG_WRITE_H
+
+struct actor_ctx;
+
+int config_on_set(void *arg, struct actor_ctx *ctx, const void *msg);
+int config_on_patch(void *arg, struct actor_ctx *ctx, const void *msg);
+int config_on_apply(void *arg, struct actor_ctx *ctx, const void *msg);
+
+#endif

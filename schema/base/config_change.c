@@ -1,0 +1,147 @@
+#include "schema/base/config_change.h"
+
+#include <stdio.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
+#include "bus/value.h"
+#include "schema/base/config_merge.h"
+
+struct job {
+    const struct config_document *document;
+    const char *path;
+    const struct config_change *change;
+    struct config_lookup lookup;
+    struct config_error *error;
+};
+
+static void wipe(struct pack *pack)
+{
+    if (pack->data) {
+        mem_wipe(pack->data, pack->cap);
+    }
+    pack_deinit(pack);
+}
+
+static int folded(int r)
+{
+    return r > 0 ? CONFIG_CHANGE_E_REFUSED : r;
+}
+
+/* Appends `doc` with the note of who touched it last. */
+static void stamp(const struct job *job, struct span doc, struct pack *out)
+{
+    CLEANUP(pack_deinit) struct pack note;
+
+    pack_init(&note, 0);
+    pack_map_begin(&note);
+    pack_key(&note, "meta");
+    pack_map_begin(&note);
+    pack_kv_text(&note, "lastTouchedVersion", job->change->version);
+    pack_kv_text(&note, "lastTouchedAt", job->change->when);
+    pack_map_end(&note);
+    pack_map_end(&note);
+    config_merge(doc, pack_span(&note), out);
+}
+
+/* Edits `base` into `wanted`, and notes the change in it when the config file itself changes. */
+static int stamped_edit(const struct job *job, const struct config_document *base, struct span wanted,
+                        struct config_edit *ret_edit)
+{
+    CLEANUP(wipe) struct pack stamped;
+    CLEANUP(config_edit_deinit) struct config_edit plain = { 0 };
+    int r = config_edit(base, wanted, &plain, job->error);
+
+    pack_init(&stamped, 0);
+    if (r || (plain.is_changed && plain.source)) {
+        *ret_edit = plain;
+        plain = (struct config_edit){ 0 };
+        return folded(r);
+    }
+    if (!plain.is_changed && base == job->document) {
+        return 0;
+    }
+    stamp(job, wanted, &stamped);
+    return folded(pack_error(&stamped) ? pack_error(&stamped)
+                                       : config_edit(base, pack_span(&stamped), ret_edit, job->error));
+}
+
+/* The text is the author's own: it stays as written but for markers and the note. */
+static int text_take(const struct job *job, struct config_edit *ret_edit)
+{
+    CLEANUP(config_document_deinit) struct config_document base;
+    CLEANUP(wipe) struct pack wanted;
+    struct config_overlay overlay = { .path = job->path, .text = job->change->raw };
+
+    config_document_init(&base);
+    pack_init(&wanted, 0);
+    base.sources.overlay = &overlay;
+    int r = config_document_load(&base, job->path, job->lookup, job->error);
+    r = r ? r : config_restore(pack_span(&base.source), pack_span(&job->document->source), &wanted, job->error);
+    r = r ? folded(r) : stamped_edit(job, &base, pack_span(&wanted), ret_edit);
+    if (!r && ret_edit->source) {
+        (void)snprintf(job->error->text, sizeof(job->error->text),
+                       "raw: what the text includes cannot be changed with it: change that file by itself");
+        r = CONFIG_CHANGE_E_REFUSED;
+    }
+    return r;
+}
+
+static int raw_parse(const struct job *job, struct pack *out)
+{
+    int r = config_file_parse(job->change->raw, "raw", out, job->error);
+
+    if (!r && value_get(pack_span(out), "$include").len) {
+        (void)snprintf(job->error->text, sizeof(job->error->text), "raw: $include cannot be set this way");
+        r = CONFIG_CHANGE_E_REFUSED;
+    }
+    return folded(r);
+}
+
+/* Does any object in there include something? Then the text is one that somebody wrote. */
+static bool has_include(struct span value)
+{
+    struct value_iter it = value_iter(value);
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        if (span_is_text(key, "$include") || has_include(item)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int config_change(const struct config_document *document, const char *path, const struct config_change *change,
+                  struct config_lookup lookup, struct config_edit *ret_edit, struct config_error *error)
+{
+    struct job job = { .document = document, .path = path, .change = change, .lookup = lookup, .error = error };
+    CLEANUP(wipe) struct pack raw;
+    CLEANUP(wipe) struct pack merged;
+    CLEANUP(wipe) struct pack wanted;
+
+    pack_init(&raw, 0);
+    pack_init(&merged, 0);
+    pack_init(&wanted, 0);
+    bool is_whole = change->kind == CONFIG_CHANGE_REPLACE;
+    int r = is_whole && config_file_parse(change->raw, "raw", &raw, error) ? CONFIG_CHANGE_E_REFUSED : 0;
+    bool is_own =
+        is_whole && !r && (json5_has_comment(change->raw) || !document->is_present || has_include(pack_span(&raw)));
+    if (r || is_own) {
+        return r ? r : text_take(&job, ret_edit);
+    }
+    pack_reset(&raw);
+    r = raw_parse(&job, &raw);
+    if (r) {
+        return r;
+    }
+    if (is_whole) {
+        pack_raw(&merged, pack_span(&raw));
+    } else {
+        config_merge_patch(pack_span(&document->source), pack_span(&raw), &merged);
+    }
+    r = pack_error(&merged) ? pack_error(&merged)
+                            : config_restore(pack_span(&merged), pack_span(&document->source), &wanted, error);
+    return r ? folded(r) : stamped_edit(&job, document, pack_span(&wanted), ret_edit);
+}

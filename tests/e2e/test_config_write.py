@@ -1,0 +1,238 @@
+"""Writing the config over the protocol: what was asked for is on the disk, everything else stays, nothing is lost."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from client import CallError, Client
+from gateway import Gateway, until
+
+MARKER = "__OPENCLAW_REDACTED__"
+TEXT = """// my gateway
+{
+  gateway: {
+    mode: 'local', // for now
+    auth: { mode: 'token', token: '%s' },
+  },
+  /* who answers */
+  agents: { defaults: { model: { primary: 'builtin/echo' } } },
+  session: { $include: './session.json5' },
+  models: { providers: { mine: { baseUrl: 'http://127.0.0.1:9', apiKey: 'sk-mine', models: [
+    { id: 'one', name: 'One' }, // the first
+  ] } } },
+  env: { vars: { NAME: 'value' } },
+}
+"""
+
+
+@pytest.fixture(name="running", scope="module")
+def running_gateway():
+    made = Gateway()
+    made.start()
+    yield made
+    made.close()
+
+
+def put(gateway, name, text):
+    with open(os.path.join(gateway.state_dir, name), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def read(gateway, name="openclaw.json"):
+    with open(os.path.join(gateway.state_dir, name), encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.fixture(name="client")
+def connected(running):
+    """The config is as written above, and the gateway knows it."""
+    put(running, "session.json5", "{ mainKey: 'main' } // of its own\n")
+    put(running, "openclaw.json", TEXT % running.token)
+    with Client(running.port, running.token) as client:
+        know(client)
+        yield client
+
+
+def know(client):
+    """A write that is refused for its hash makes the gateway look at the file at once."""
+    with pytest.raises(CallError):
+        client.call("config.set", {"raw": "{}", "baseHash": "none"})
+
+
+def change(client, method, raw, **more):
+    """The change on top of what config.get says now."""
+    return client.call(method, {"raw": raw if isinstance(raw, str) else json.dumps(raw),
+                                "baseHash": client.call("config.get")["hash"], **more})
+
+
+def refusal(client, method, raw, **more):
+    with pytest.raises(CallError) as refused:
+        change(client, method, raw, **more)
+    assert refused.value.code == "INVALID_REQUEST", refused.value.error
+    return refused.value.error
+
+
+def test_a_patch_changes_one_value_and_keeps_every_other_byte(running, client):
+    done = change(client, "config.set", {**parsed(client), "logging": {"level": "debug"}})
+    assert done["ok"] and done["path"] == running.config_path and done["config"]["logging"]["level"] == "debug"
+    text = read(running)
+    assert text.startswith((TEXT % running.token).rstrip("}\n")), text
+    assert stat.S_IMODE(os.stat(running.config_path).st_mode) == 0o600
+    assert client.call("config.get")["parsed"]["logging"] == {"level": "debug"}
+    assert read(running, "openclaw.json.bak") == TEXT % running.token
+
+
+def parsed(client):
+    """What clients see: includes in place, secrets redacted."""
+    return client.call("config.get")["parsed"]
+
+
+def test_an_included_file_is_changed_where_it_is(running, client):
+    change(client, "config.set", {**parsed(client), "session": {"mainKey": "other"}})
+    assert read(running) == TEXT % running.token
+    assert read(running, "session.json5") == '{ mainKey: "other" } // of its own\n'
+
+
+def test_a_merge_patch_sets_adds_and_removes(running):
+    made = Gateway().start()
+    try:
+        with Client(made.port, made.token) as client:
+            done = change(client, "config.patch", "{ ui: { seamColor: '#112233' }, agents: { defaults: { workspace: '/w' } } }",
+                          note="because")
+            assert done["sentinel"]["payload"]["kind"] == "config-patch" and done["sentinel"]["payload"]["message"] == "because"
+            assert done["config"]["agents"]["defaults"]["workspace"] == "/w"
+            done = change(client, "config.patch", {"ui": None})
+            assert "ui" not in done["config"] and "ui" not in json.loads(read(made))
+            assert json.loads(read(made))["meta"]["lastTouchedVersion"]
+            before = read(made)
+            assert change(client, "config.patch", {"agents": {"defaults": {"workspace": "/w"}}})["ok"]
+            assert read(made) == before, "what changes nothing writes nothing"
+            with pytest.raises(CallError) as limited:
+                change(client, "config.patch", {"ui": {}})
+            error = limited.value.error
+            assert error["code"] == "UNAVAILABLE" and error["details"] == {"method": "config.patch", "limit": "3 per 60s"}
+            assert 0 < error["retryAfterMs"] <= 60000
+        until(lambda: os.path.exists(os.path.join(made.state_dir, "logs/config-audit.jsonl")), 5, "the audit log")
+        lines = [json.loads(line) for line in read(made, "logs/config-audit.jsonl").splitlines()]
+        assert [line["result"] for line in lines] == ["rename", "rename"]
+        assert lines[0]["nextHash"] == lines[1]["previousHash"]
+    finally:
+        made.close()
+
+
+def test_a_text_with_comments_is_kept_as_it_was_written(running, client):
+    own = (TEXT % MARKER).replace("'sk-mine'", f"'{MARKER}'").replace("'value'", f"'{MARKER}'") \
+        .replace("// for now", "// for ever")
+    change(client, "config.set", own)
+    text = read(running)
+    assert "// for ever" in text and "// my gateway" in text and MARKER not in text
+    assert running.token in text and "sk-mine" in text and "$include" in text
+
+
+def test_a_base_hash_is_needed_and_must_be_the_newest(running, client):
+    before = read(running)
+    for params, says in (({"raw": "{}"}, "config base hash required; re-run config.get and retry"),
+                         ({"raw": "{}", "baseHash": "deadbeef"},
+                          "config changed since last load; re-run config.get and retry")):
+        for method in ("config.set", ):
+            with pytest.raises(CallError) as refused:
+                client.call(method, params)
+            assert refused.value.error["message"] == says
+    assert read(running) == before
+
+
+def test_an_edit_on_disk_is_never_overwritten(running, client):  # oc#91148
+    known = client.call("config.get")["hash"]
+    put(running, "openclaw.json", read(running).replace("for now", "edited by hand"))
+    with pytest.raises(CallError) as refused:
+        client.call("config.set", {"raw": "{\"gateway\": {\"mode\": \"local\"}}", "baseHash": known})
+    assert "changed since last load" in refused.value.error["message"]
+    assert "edited by hand" in read(running)
+
+
+def test_a_file_that_is_broken_on_disk_is_not_written_over(running, client):  # oc#145114
+    put(running, "openclaw.json", "{ gateway: { mode: 'local' ")
+    error = refusal(client, "config.set", {"gateway": {"mode": "local"}})
+    assert "cannot be used" in error["message"] and "openclaw.json:1:" in error["message"]
+    assert read(running) == "{ gateway: { mode: 'local' "
+    assert client.call("config.get")["valid"] is False
+
+
+def test_what_does_not_fit_is_refused_and_kept_aside(running, client):
+    before = read(running)
+    error = refusal(client, "config.set", {**parsed(client), "gateway": {"mode": "bogus"}})
+    assert error["message"].startswith('invalid config: gateway.mode: Invalid input (allowed: "local", "remote")')
+    assert error["details"]["issues"][0] == {
+        "path": "gateway.mode", "message": 'Invalid input (allowed: "local", "remote")',
+        "allowedValues": ["local", "remote"], "allowedValuesHiddenCount": 0}
+    assert read(running) == before
+    assert any(name.startswith("openclaw.json.rejected.") for name in os.listdir(running.state_dir))
+
+
+def test_a_loss_is_refused(running, client):  # oc#134730: 43 bytes left
+    change(client, "config.set", {**parsed(client), "env": {"vars": {f"NAME_{i}": "value" for i in range(30)}}})
+    before = read(running)
+    error = refusal(client, "config.set", {"gateway": {"mode": "local", "auth": {"mode": "token", "token": MARKER}}})
+    assert "more than half" in error["message"] and read(running) == before
+    error = refusal(client, "config.set", {key: value for key, value in parsed(client).items() if key != "gateway"})
+    assert read(running) == before, error
+
+
+def test_a_redaction_marker_is_never_written(running, client):  # oc#11355
+    whole = parsed(client)
+    assert whole["gateway"]["auth"]["token"] == MARKER
+    change(client, "config.set", whole)
+    assert MARKER not in read(running) and running.token in read(running)
+    for raw in ({**whole, "logging": {"file": MARKER}}, {**whole, "ui": {"assistant": {"name": f"x{MARKER}"}}}):
+        assert "redaction marker" in refusal(client, "config.set", raw)["message"]
+    assert MARKER not in read(running)
+
+
+def test_markers_in_lists_follow_the_id(running, client):
+    models = [{"id": "two", "name": "Two", "headers": {"Authorization": "b"}},
+              {"id": "one", "name": "One", "headers": {"Authorization": "a"}}]
+    provider = {"baseUrl": "http://127.0.0.1:9", "apiKey": MARKER, "models": models}
+    change(client, "config.set", {**parsed(client), "models": {"providers": {"mine": provider}}})
+    shown = parsed(client)["models"]["providers"]["mine"]["models"]
+    assert [model["headers"]["Authorization"] for model in shown] == [MARKER, MARKER]
+    change(client, "config.set", {**parsed(client), "models": {"providers": {"mine": {**provider, "models": shown[::-1]}}}})
+    text = read(running)
+    assert text.index('"one"') < text.index('"a"') < text.index('"two"') < text.index('"b"') and "sk-mine" in text
+
+
+def test_keys_that_nobody_serves_are_kept(running, client):  # oc#12858
+    put(running, "openclaw.json", read(running).replace("// my gateway\n{", "{ channels: { matrix: { any: [1, null] } },"))
+    know(client)
+    change(client, "config.set", {**parsed(client), "logging": {"level": "info"}})
+    assert "channels: { matrix: { any: [1, null] } }" in read(running)
+
+
+def test_a_secret_that_leads_nowhere_is_refused_before_it_is_written(running, client):
+    before = read(running)
+    ref = {"source": "env", "provider": "default", "id": "NOBODY_SET_THIS"}
+    provider = {"baseUrl": "http://127.0.0.1:9", "apiKey": ref, "models": []}
+    error = refusal(client, "config.set", {**parsed(client), "models": {"providers": {"mine": provider}}})
+    assert "models.providers.mine.apiKey" in error["message"] and read(running) == before
+
+
+def test_a_change_that_is_no_json_is_refused_with_the_place(client):
+    assert "raw:1:6" in refusal(client, "config.set", "{nope")["message"]
+    assert "object" in refusal(client, "config.set", "[]")["message"]
+
+
+def test_a_link_in_place_of_the_file_is_not_followed():
+    made = Gateway()
+    real = os.path.join(made.state_dir, "real.json")
+    os.rename(made.config_path, real)
+    os.symlink("real.json", made.config_path)
+    made.start()
+    try:
+        with Client(made.port, made.token) as client:
+            with pytest.raises(CallError) as refused:
+                change(client, "config.set", {**parsed(client), "logging": {"level": "info"}})
+            assert "symbolic link" in refused.value.error["message"]
+        assert os.path.islink(made.config_path)
+    finally:
+        made.close()
