@@ -262,47 +262,57 @@ static struct span text_in(struct actor_ctx *ctx, const char *key, size_t limit)
     return text.len < limit ? text : (struct span){ "", 0 };
 }
 
+/* Who asks, and the one name that most words consist of. */
+struct asked {
+    char who[ACTOR_ADDRESS_MAX];
+    char name[ACTOR_ADDRESS_MAX];
+};
+
+/* False when the name is missing or longer than `limit`, with its terminator. */
+static bool asked_read(struct actor_ctx *ctx, const char *key, size_t limit, struct asked *ret_asked)
+{
+    struct span name = text_in(ctx, key, limit);
+
+    (void)snprintf(ret_asked->who, sizeof(ret_asked->who), "%.*s", SPAN_FMT(actor_ctx_from(ctx)));
+    (void)snprintf(ret_asked->name, sizeof(ret_asked->name), "%.*s", SPAN_FMT(name));
+    return name.len > 0;
+}
+
 static int on_resolve(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = node_of(actor_ctx_actor(ctx));
-    struct span address = text_in(ctx, "address", ACTOR_ADDRESS_MAX);
     struct directory_entry absent = { .life = ACTOR_LIFE_ABSENT };
-    char who[ACTOR_ADDRESS_MAX];
+    struct asked asked;
 
     (void)arg;
     (void)msg;
-    if (address.len == 0) {
+    if (!asked_read(ctx, "address", ACTOR_ADDRESS_MAX, &asked)) {
         return FAIL_INVALID_REQUEST;
     }
-    (void)snprintf(who, sizeof(who), "%.*s", SPAN_FMT(actor_ctx_from(ctx)));
-    (void)directory_interest_add(&self->directory, actor_ctx_from(ctx), address, false);
-    struct directory_entry *entry = directory_find(&self->directory, address);
+    (void)directory_interest_add(&self->directory, span_from(asked.who), span_from(asked.name), false);
+    struct directory_entry *entry = directory_find(&self->directory, span_from(asked.name));
     if (!entry) {
-        (void)snprintf(absent.address, sizeof(absent.address), "%.*s", SPAN_FMT(address));
+        (void)snprintf(absent.address, sizeof(absent.address), "%s", asked.name);
         entry = &absent;
     }
-    entry_tell(self, who, entry);
+    entry_tell(self, asked.who, entry);
     return 0;
 }
 
 static int on_watch(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = node_of(actor_ctx_actor(ctx));
-    struct span pattern = text_in(ctx, "pattern", ACTOR_ADDRESS_MAX);
-    char who[ACTOR_ADDRESS_MAX];
-    char text[ACTOR_ADDRESS_MAX];
+    struct asked asked;
 
     (void)arg;
     (void)msg;
-    if (pattern.len == 0) {
+    if (!asked_read(ctx, "pattern", ACTOR_ADDRESS_MAX, &asked)) {
         return FAIL_INVALID_REQUEST;
     }
-    (void)snprintf(who, sizeof(who), "%.*s", SPAN_FMT(actor_ctx_from(ctx)));
-    (void)snprintf(text, sizeof(text), "%.*s", SPAN_FMT(pattern));
-    (void)directory_interest_add(&self->directory, span_from(who), pattern, false);
+    (void)directory_interest_add(&self->directory, span_from(asked.who), span_from(asked.name), false);
     for (struct directory_entry *at = self->directory.entries; at; at = at->next) {
-        if (directory_matches(text, span_from(at->address))) {
-            entry_tell(self, who, at);
+        if (directory_matches(asked.name, span_from(at->address))) {
+            entry_tell(self, asked.who, at);
         }
     }
     return 0;
@@ -311,41 +321,34 @@ static int on_watch(void *arg, struct actor_ctx *ctx, const void *msg)
 static int on_topic(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = node_of(actor_ctx_actor(ctx));
-    struct span name = text_in(ctx, "name", ENVELOPE_NAME_MAX);
-    char who[ACTOR_ADDRESS_MAX];
-    char topic[ENVELOPE_NAME_MAX];
+    struct asked asked;
 
     (void)arg;
     (void)msg;
-    if (name.len == 0) {
+    if (!asked_read(ctx, "name", ENVELOPE_NAME_MAX, &asked)) {
         return FAIL_INVALID_REQUEST;
     }
-    (void)snprintf(who, sizeof(who), "%.*s", SPAN_FMT(actor_ctx_from(ctx)));
-    (void)snprintf(topic, sizeof(topic), "%.*s", SPAN_FMT(name));
-    (void)directory_interest_add(&self->directory, span_from(who), name, true);
-    subscribers_tell(self, who, topic);
+    (void)directory_interest_add(&self->directory, span_from(asked.who), span_from(asked.name), true);
+    subscribers_tell(self, asked.who, asked.name);
     return 0;
 }
 
 static int subscription(struct actor_ctx *ctx, bool is_on)
 {
     struct node *self = node_of(actor_ctx_actor(ctx));
-    struct span name = text_in(ctx, "name", ENVELOPE_NAME_MAX);
-    struct span from = actor_ctx_from(ctx);
-    char who[ACTOR_ADDRESS_MAX];
-    char topic[ENVELOPE_NAME_MAX];
     const char *host = self->opts.host ? self->opts.host : "";
+    struct asked asked;
 
-    if (name.len == 0) {
+    if (!asked_read(ctx, "name", ENVELOPE_NAME_MAX, &asked)) {
         return FAIL_INVALID_REQUEST;
     }
-    (void)snprintf(who, sizeof(who), "%.*s", SPAN_FMT(from));
-    (void)snprintf(topic, sizeof(topic), "%.*s", SPAN_FMT(name));
-    bool is_changed = is_on ? directory_topic_add(&self->directory, name, from, host)
-                            : directory_topic_remove(&self->directory, name, from);
+    struct span name = span_from(asked.name);
+    struct span who = span_from(asked.who);
+    bool is_changed = is_on ? directory_topic_add(&self->directory, name, who, host)
+                            : directory_topic_remove(&self->directory, name, who);
     if (is_changed) {
-        topic_sync(self, topic, who, host, is_on);
-        subscribers_spread(self, topic);
+        topic_sync(self, asked.name, asked.who, host, is_on);
+        subscribers_spread(self, asked.name);
     }
     return 0;
 }
