@@ -12,6 +12,7 @@
 #include "bus/pack.h"
 #include "edge/http/response.h"
 #include "edge/listener/conn.h"
+#include "edge/listener/large.h"
 #include "edge/listener/limits.h"
 #include "edge/listener/memo.h"
 #include "edge/listener/peer.h"
@@ -73,6 +74,7 @@ struct edge {
     struct ready ready;
     bool has_started; /* everybody was ready once */
     struct write_rate writes;
+    struct large large;
     uint64_t started_ms; /* of the loop's clock */
     uint64_t generation; /* decisions of an older one are void */
     uint64_t presence_version;

@@ -70,7 +70,12 @@ static bool is_affordable(const struct fanout *self, struct conn *conn)
     bool is_tight = budget_used(conn->edge) > LIMIT_QUEUED_ALL / 2;
 
     if (self->is_droppable) {
-        return pending <= (is_tight ? LIMIT_DROP_FROM_TIGHT : LIMIT_DROP_FROM);
+        bool is_fine = pending <= (is_tight ? LIMIT_DROP_FROM_TIGHT : LIMIT_DROP_FROM);
+
+        if (!is_fine) {
+            large_note(conn->edge, LARGE_DROPPED, pending);
+        }
+        return is_fine;
     }
     if (pending <= LIMIT_BUFFERED) {
         return true;

@@ -133,6 +133,7 @@ static void completions_route(struct conn *conn, const struct request *request, 
     } else if (!is_json_type(request)) {
         refuse_json(conn, 415, "invalid_request_error", "Content-Type must be application/json.");
     } else if (request->body == REQUEST_BODY_LENGTH && request->body_len > OPENAI_BODY_MAX) {
+        large_note(conn->edge, LARGE_BODY, request->body_len);
         refuse_json(conn, 413, "invalid_request_error", "Payload too large");
     } else {
         exchange_begin(conn, head, completion_start);
@@ -247,6 +248,7 @@ static bool body_add(struct conn *conn, struct span data)
     struct text_buf *body = &http->exchange->body;
 
     if (body->len + data.len > OPENAI_BODY_MAX) {
+        large_note(conn->edge, LARGE_BODY, body->len + data.len);
         body_refuse(conn, 413, "Payload too large");
         return false;
     }

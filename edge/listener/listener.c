@@ -238,6 +238,7 @@ static void on_sweep(uv_timer_t *timer)
     struct edge *edge = timer->data;
 
     conn_sweep(edge, edge_now(edge));
+    large_tell(edge);
     accept_resume(edge);
     stop_check(edge);
     if (edge->conns_n == 0) {

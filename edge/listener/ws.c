@@ -135,6 +135,7 @@ void ws_close(struct conn *conn, unsigned code, struct span reason)
 void ws_close_slow(struct conn *conn, const char *what)
 {
     log_info("edge_slow_consumer", "conn=%s pending=%zu next=%s", ws_of(conn)->conn_id, conn_pending(conn), what);
+    large_note(conn->edge, LARGE_CLOSED, conn_pending(conn));
     if (ws_of(conn)->phase != WS_CLOSED) {
         conn_cut(conn); /* what it did not read before, it will not miss; the reason it shall see */
     }
@@ -197,6 +198,9 @@ static size_t on_input(struct conn *conn, uint8_t *data, size_t len)
             continue;
         }
         if (r == WS_E_REFUSED) {
+            if (event.code == WS_CODE_TOO_BIG) {
+                large_note(conn->edge, ws->phase == WS_OPEN ? LARGE_FRAME : LARGE_PREAUTH, 0);
+            }
             ws_close(conn, event.code, (struct span){ NULL, 0 });
             conn_finish(conn); /* what follows cannot be read as frames */
             return len;

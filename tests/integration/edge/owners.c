@@ -162,7 +162,8 @@ const struct actor_def owner_config = {
 struct health {
     uint64_t joined;
     uint64_t left;
-    char ip[256]; /* of the last one that joined */
+    char ip[256];    /* of the last one that joined */
+    char large[256]; /* reasons of payload_large, with their counts */
 };
 
 static int on_join(void *state, struct actor_ctx *ctx, const void *msg)
@@ -215,6 +216,7 @@ static int on_health(void *state, struct actor_ctx *ctx, const void *msg)
     pack_kv_u64(&pack, "joined", self->joined);
     pack_kv_u64(&pack, "left", self->left);
     pack_kv_text(&pack, "ip", self->ip);
+    pack_kv_text(&pack, "large", self->large);
     (void)snprintf(text, sizeof(text), "%016llx%016llx", (unsigned long long)trace.hi, (unsigned long long)trace.lo);
     pack_kv_text(&pack, "trace", text);
     pack_map_end(&pack);
@@ -223,6 +225,19 @@ static int on_health(void *state, struct actor_ctx *ctx, const void *msg)
     return r;
 }
 
+static int on_large(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_payload_large *in = msg;
+    struct health *self = state;
+    size_t len = strlen(self->large);
+
+    (void)ctx;
+    (void)snprintf(self->large + len, sizeof(self->large) - len, "%.*s=%llu ", SPAN_FMT(in->reason),
+                   (unsigned long long)in->count);
+    return 0;
+}
+
+static const struct actor_route health_topics[] = { { MSG_PAYLOAD_LARGE, on_large, 0 } };
 static const struct actor_route health_routes[] = {
     { MSG_PRESENCE_JOIN, on_join, 0 },
     { MSG_PRESENCE_LEAVE, on_leave, 0 },
@@ -230,7 +245,12 @@ static const struct actor_route health_routes[] = {
     { MSG_HEALTH, on_health, 0 },
 };
 const struct actor_def owner_health = {
-    .name = "health", .state_size = sizeof(struct health), .routes = health_routes, .routes_n = ARRAY_LEN(health_routes)
+    .name = "health",
+    .state_size = sizeof(struct health),
+    .routes = health_routes,
+    .routes_n = ARRAY_LEN(health_routes),
+    .topics = health_topics,
+    .topics_n = ARRAY_LEN(health_topics),
 };
 
 /* --- router ------------------------------------------------------------------------------ */

@@ -5,6 +5,8 @@ import contextlib
 import json
 import socket
 
+import websockets
+
 from conftest import connected, masked, read_until, request, stalled_client
 
 MIB = 1 << 20
@@ -149,4 +151,28 @@ def test_the_newest_delta_is_what_a_client_that_was_behind_gets(rig, run):
                 assert (await client.chat("events=1 size=10"))["ok"]
                 seen = await asyncio.to_thread(read_until, sock, b'"seq":502}')
                 assert seen.count(b'"state":"delta"') == 1 and b'"seq":501}' in seen
+    run(body())
+
+
+def test_what_was_too_large_is_told_without_a_word_of_it(own_rig, run):
+    rig = own_rig()
+
+    async def body():
+        for size in (70000, 70000):
+            async with websockets.connect(rig.url) as ws:
+                await ws.recv()
+                await ws.send("x" * size)
+                await ws.wait_closed()
+                assert ws.close_code == 1009
+        async with connected(rig) as client:
+            await client.ws.send("x" * 26214401)
+            await client.ws.wait_closed()
+        with stalled_client(rig):
+            async with connected(rig) as client:
+                for _ in range(8):
+                    assert (await client.chat("events=1 size=1000000 delta"))["ok"]
+                told = ""
+                while not all(word in told for word in ("preauth_frame_limit", "ws_frame_limit=1", "ws_send_buffer_drop")):
+                    told = (await client.call("health"))["payload"]["large"]
+                assert "xxx" not in told
     run(body())

@@ -1,0 +1,113 @@
+"""Holes that gateways of this kind have had, each by the name under which it became known."""
+
+import http.client
+import json
+
+import pytest
+
+from client import ALL_SCOPES, CallError, Client
+from ws import Closed, Refused, WebSocket
+
+PAGE = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "webchat"}
+
+
+def first_answer(socket, **params):
+    assert json.loads(socket.receive())["event"] == "connect.challenge"
+    whole = {"minProtocol": 3, "maxProtocol": 3, "role": "operator", "scopes": ALL_SCOPES,
+             "client": {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"}, **params}
+    socket.send(json.dumps({"type": "req", "id": "1", "method": "connect", "params": whole}))
+    answer = json.loads(socket.receive())
+    with pytest.raises(Closed) as closed:
+        socket.receive()
+    return answer["error"], closed.value
+
+
+def http_status(gateway, path, headers=None, method="GET"):
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
+    connection.request(method, path, headers=headers or {})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_cve_2026_25253_a_page_of_another_site_cannot_speak_even_with_the_token(gateway):
+    for origin in ("https://evil.example", "null", f"http://evil.example:{gateway.port}", "file://"):
+        socket = WebSocket(gateway.port, headers=[f"Origin: {origin}"])
+        error, closed = first_answer(socket, client=PAGE, auth={"token": gateway.token})
+        assert error["details"]["code"] == "CONTROL_UI_ORIGIN_NOT_ALLOWED", origin
+        assert closed.code == 1008 and closed.reason.startswith("origin not allowed")
+
+
+def test_cve_2026_25253_a_page_that_calls_itself_something_else_is_still_a_page(gateway):
+    socket = WebSocket(gateway.port, headers=["Origin: https://evil.example"])
+    error, closed = first_answer(socket, auth={"token": gateway.token})
+    assert error["message"].startswith("origin not allowed") and closed.code == 1008
+
+
+def test_cve_2026_25593_nothing_is_served_before_connect(gateway):
+    for method in ("config.apply", "config.get", "health", "agent", "no.such.method"):
+        socket = WebSocket(gateway.port)
+        socket.receive()
+        socket.send(json.dumps({"type": "req", "id": "1", "method": method, "params": {}}))
+        error = json.loads(socket.receive())["error"]
+        assert error["message"] == "invalid handshake: first request must be connect"
+        with pytest.raises(Closed) as closed:
+            socket.receive()
+        assert closed.value.code == 1008
+
+
+def test_cve_2026_25593_what_nobody_described_needs_the_administrator(gateway):
+    with Client(gateway.port, gateway.token, scopes=["operator.read"]) as client:
+        for method in ("config.apply", "exec.run", "plugin.secret"):
+            with pytest.raises(CallError) as refused:
+                client.call(method)
+            assert refused.value.error["message"] == "missing scope: operator.admin"
+
+
+def test_ghsa_943q_mwmv_hhvh_no_side_door_over_http(gateway):
+    for path in ("/tools/invoke", "/api/tools/invoke", "/rpc", "/hooks/agent"):
+        status, _ = http_status(gateway, path, {"Authorization": "Bearer wrong"}, "POST")
+        assert status in (401, 404, 405), path
+
+
+def test_oc_50636_the_host_header_makes_nobody_local(gateway):
+    for host in ("localhost", "127.0.0.1", f"127.0.0.1:{gateway.port}", "[::1]"):
+        headers = {"Host": host, "X-Forwarded-For": "203.0.113.5"}
+        status, body = http_status(gateway, "/readyz", headers)
+        assert status == 200 and "failing" not in json.loads(body), "details are for local askers"
+        socket = WebSocket(gateway.port, headers=["X-Forwarded-For: 203.0.113.5", "X-Forwarded-Host: localhost"])
+        error, _ = first_answer(socket, auth={"token": "wrong"})
+        assert error["details"]["code"] in ("AUTH_TOKEN_MISMATCH", "AUTH_UNTRUSTED_PROXY"), error
+
+
+def test_oc_9435_a_token_in_the_query_opens_nothing(gateway):
+    for query in (f"?token={gateway.token}", f"?auth={gateway.token}&token={gateway.token}"):
+        try:
+            error, closed = first_answer(WebSocket(gateway.port, path="/" + query))
+            assert error["details"]["code"] in ("DEVICE_IDENTITY_REQUIRED", "AUTH_TOKEN_MISSING")
+            assert closed.code == 1008
+        except Refused as refused:
+            assert refused.status in (400, 401)
+        assert http_status(gateway, "/v1/models" + query)[0] in (400, 401)
+
+
+def test_oc_146419_the_reason_arrives_though_the_client_goes_on_talking(gateway):
+    socket = WebSocket(gateway.port)
+    socket.receive()
+    params = {"minProtocol": 3, "maxProtocol": 3, "auth": {"token": "wrong"},
+              "client": {"id": "cli", "version": "1", "platform": "linux", "mode": "cli"}}
+    socket.send(json.dumps({"type": "req", "id": "1", "method": "connect", "params": params}))
+    for _ in range(64):
+        socket.send("y" * 60000)
+    assert json.loads(socket.receive())["error"]["details"]["code"]
+    with pytest.raises(Closed) as closed:
+        socket.receive()
+    assert closed.value.code == 1008 and closed.value.reason
+
+
+def test_a_first_frame_beyond_64_kib_is_not_kept(gateway):
+    socket = WebSocket(gateway.port)
+    socket.receive()
+    socket.send("z" * 65537)
+    with pytest.raises(Closed) as closed:
+        socket.receive()
+    assert closed.value.code == 1009
