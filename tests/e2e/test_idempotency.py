@@ -59,8 +59,9 @@ def test_a_run_asked_for_twice_at_once_is_one_run_with_two_answers(gateway):
     def ask():
         with Client(gateway.port, gateway.token) as client:
             number = client.send("agent", words)
-            accepted = client.answer(number)
-            ends.append((accepted["runId"], client.answer(number)))
+            first = client.answer(number)
+            # Whoever comes when the run is over already gets its end at once.
+            ends.append((first["runId"], client.answer(number) if first["status"] == "accepted" else first))
 
     askers = [threading.Thread(target=ask) for _ in range(2)]
     for asker in askers:
