@@ -557,7 +557,8 @@ static int legacy_take(struct auth *self, const char *state)
     struct legacy_counts counts;
 
     if (snprintf(folder, sizeof(folder), "%s/devices", state) >= PATH_MAX ||
-        snprintf(self->judge.bootstrap_file, PATH_MAX, "%s/devices/bootstrap.json", state) >= PATH_MAX) {
+        snprintf(self->judge.bootstrap_file, PATH_MAX, "%s/devices/bootstrap.json", state) >= PATH_MAX ||
+        snprintf(self->judge.bootstrap_db, PATH_MAX, "%s/state/openclaw.sqlite", state) >= PATH_MAX) {
         return FAULT(-ENAMETOOLONG);
     }
     int r = legacy_import(self->judge.store, folder, clock_wall_ms(), &counts);

@@ -68,7 +68,7 @@ static int put(struct store *self, const struct bootstrap *bootstrap, int64_t no
     return db_run(&self->db, stmt);
 }
 
-/* --- the original's file ------------------------------------------------------------- */
+/* --- where the original puts them ------------------------------------------------------------- */
 
 static uint32_t roles_of(struct span list)
 {
@@ -97,8 +97,7 @@ static void entry_read(struct span entry, struct bootstrap *bootstrap)
     }
 }
 
-static int file_look(struct store *self, const char *file, struct span token, int64_t now_ms,
-                     struct bootstrap *bootstrap, bool *ret_is_found)
+static int file_look(const char *file, struct span token, struct bootstrap *bootstrap, bool *ret_is_found)
 {
     struct pack doc;
     struct span key;
@@ -118,13 +117,38 @@ static int file_look(struct store *self, const char *file, struct span token, in
         }
     }
     legacy_done(&doc);
+    return r;
+}
+
+static int database_look(const char *database, struct span token, struct bootstrap *bootstrap, bool *ret_is_found)
+{
+    struct pack entry;
+    int r = legacy_code_read(database, token, &entry);
+
+    if (r) {
+        return r < 0 ? r : 0;
+    }
+    entry_read(pack_span(&entry), bootstrap);
+    legacy_done(&entry);
+    *ret_is_found = true;
+    return 0;
+}
+
+static int places_look(struct store *self, const struct bootstrap_places *places, struct span token, int64_t now_ms,
+                       struct bootstrap *bootstrap, bool *ret_is_found)
+{
+    int r = file_look(places->file, token, bootstrap, ret_is_found);
+
+    if (!r && !*ret_is_found) {
+        r = database_look(places->database, token, bootstrap, ret_is_found);
+    }
     return r || !*ret_is_found ? r : put(self, bootstrap, now_ms);
 }
 
 /* --- its life ------------------------------------------------------------------------ */
 
-int bootstrap_find(struct store *self, const char *file, struct span token, int64_t now_ms, bool *ret_is_found,
-                   struct bootstrap *ret_bootstrap)
+int bootstrap_find(struct store *self, const struct bootstrap_places *places, struct span token, int64_t now_ms,
+                   bool *ret_is_found, struct bootstrap *ret_bootstrap)
 {
     struct bootstrap bootstrap = { 0 };
     bool is_found = false;
@@ -132,7 +156,7 @@ int bootstrap_find(struct store *self, const char *file, struct span token, int6
 
     r = r ? r : row_read(self, &bootstrap, &is_found);
     if (!r && !is_found) {
-        r = file_look(self, file, token, now_ms, &bootstrap, &is_found);
+        r = places_look(self, places, token, now_ms, &bootstrap, &is_found);
     }
     *ret_is_found = !r && is_found && !bootstrap.used_ms && bootstrap.issued_ms <= now_ms + DEVICE_SKEW_MS &&
                     bootstrap.issued_ms > now_ms - BOOTSTRAP_TTL_MS;

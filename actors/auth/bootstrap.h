@@ -2,8 +2,9 @@
  * bootstrap: tokens inside setup codes. One pairs one device, within ten minutes, with the
  * roles and scopes it was issued for, and never again. Only digests are kept.
  *
- * The original's `openclaw qr` issues tokens by writing them into devices/bootstrap.json;
- * that file is read when a token is shown which is not known yet.
+ * The original's `openclaw qr` issues tokens by writing them into devices/bootstrap.json, and
+ * in its later generation into state/openclaw.sqlite; both are looked at when a token is shown
+ * which is not known yet.
  */
 #ifndef ACTORS_AUTH_BOOTSTRAP_H
 #define ACTORS_AUTH_BOOTSTRAP_H
@@ -25,9 +26,15 @@ struct bootstrap {
 /* The scopes that a setup code can bring. */
 uint32_t bootstrap_scopes_allowed(void);
 
-/* The token, when it is alive: neither expired nor redeemed. Reads `file` (may be absent) for one it does not know. */
-int bootstrap_find(struct store *self, const char *file, struct span token, int64_t now_ms, bool *ret_is_found,
-                   struct bootstrap *ret_bootstrap);
+/* Where else tokens may stand; either may be absent. */
+struct bootstrap_places {
+    const char *file;
+    const char *database;
+};
+
+/* The token, when it is alive: neither expired nor redeemed. */
+int bootstrap_find(struct store *self, const struct bootstrap_places *places, struct span token, int64_t now_ms,
+                   bool *ret_is_found, struct bootstrap *ret_bootstrap);
 /* From now on it serves this device alone. */
 int bootstrap_bind(struct store *self, struct bootstrap *bootstrap, const char *device_id);
 /* It has done its work; it is remembered until it would have expired anyway. */

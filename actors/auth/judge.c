@@ -151,6 +151,7 @@ static int bootstrap_judge(struct judge *self, const struct judge_ask *ask, stru
                            struct bootstrap *bootstrap)
 {
     const struct connect_request *request = ask->request;
+    struct bootstrap_places places = { self->bootstrap_file, self->bootstrap_db };
     struct guard guard;
     bool is_found = false;
 
@@ -160,8 +161,7 @@ static int bootstrap_judge(struct judge *self, const struct judge_ask *ask, stru
         verdict->refusal = REFUSAL_RATE;
         return 0;
     }
-    int r = bootstrap_find(self->store, self->bootstrap_file, request->bootstrap_token, ask->now.wall_ms, &is_found,
-                           bootstrap);
+    int r = bootstrap_find(self->store, &places, request->bootstrap_token, ask->now.wall_ms, &is_found, bootstrap);
     if (r) {
         return r;
     }

@@ -24,7 +24,8 @@ struct judge {
     struct secret_key key;
     struct settings settings;
     uint32_t owner_uid;            /* of this process */
-    char bootstrap_file[PATH_MAX]; /* the original's; empty: none */
+    char bootstrap_file[PATH_MAX]; /* of the original; empty: none */
+    char bootstrap_db[PATH_MAX];   /* of its later generation */
     struct guards guards;          /* last, because it is large and mostly untouched */
 };
 

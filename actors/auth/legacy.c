@@ -74,6 +74,59 @@ void legacy_done(struct pack *doc)
     pack_deinit(doc);
 }
 
+/* --- the later database ----------------------------------------------------------------- */
+
+static void statement_end(sqlite3_stmt **stmt)
+{
+    sqlite3_finalize(*stmt);
+}
+
+static void database_end(sqlite3 **db)
+{
+    sqlite3_close(*db);
+}
+
+static int profile_pack(sqlite3_stmt *stmt, struct pack *out)
+{
+    struct json_opts opts = { .depth_max = 8 };
+    struct json_error error;
+    const char *profile = (const char *)sqlite3_column_text(stmt, 0);
+    const char *device = (const char *)sqlite3_column_text(stmt, 2);
+
+    pack_map_begin(out);
+    pack_kv_i64(out, "issuedAtMs", sqlite3_column_int64(stmt, 1));
+    if (device) {
+        pack_kv_text(out, "deviceId", device);
+    }
+    pack_key(out, "profile");
+    int r = json_to_pack(span_from(profile ? profile : "{}"), &opts, out, &error);
+    pack_map_end(out);
+    return r ? r : pack_error(out);
+}
+
+int legacy_code_read(const char *path, struct span token, struct pack *ret_entry)
+{
+    CLEANUP(database_end) sqlite3 *db = NULL;
+    CLEANUP(statement_end) sqlite3_stmt *stmt = NULL;
+    static const char sql[] =
+        "SELECT profile_json, issued_at_ms, device_id FROM device_bootstrap_tokens WHERE token = ?1";
+
+    if (access(path, R_OK) || sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) {
+        return LEGACY_E_ABSENT;
+    }
+    db_bind_span(stmt, 1, token);
+    if (sqlite3_step(stmt) != SQLITE_ROW) {
+        return LEGACY_E_ABSENT;
+    }
+    pack_init(ret_entry, LEGACY_FILE_MAX);
+    int r = profile_pack(stmt, ret_entry);
+    if (r) {
+        legacy_done(ret_entry);
+    }
+    return r > 0 ? LEGACY_E_UNUSABLE : r;
+}
+
 /* --- entries ------------------------------------------------------------------------ */
 
 static void text_take(struct span entry, const char *key, char *out, size_t out_len)

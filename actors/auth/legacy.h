@@ -1,5 +1,6 @@
 /*
- * legacy: what the original kept in the folder "devices" of the state directory. Read only.
+ * legacy: what the original kept in the folder "devices" of the state directory, and its
+ * later generation in a database. Read only.
  */
 #ifndef ACTORS_AUTH_LEGACY_H
 #define ACTORS_AUTH_LEGACY_H
@@ -26,6 +27,13 @@ struct legacy_counts {
 /* A file as a packed value; on 0 the caller ends with legacy_done, which wipes it. 0, an outcome or a fault. */
 int legacy_read(const char *path, struct pack *ret_doc);
 void legacy_done(struct pack *doc);
+
+/*
+ * The later generation of the original keeps setup codes in a database of its own. The
+ * entry of `token` there, shaped as in bootstrap.json; ends with legacy_done. LEGACY_E_ABSENT
+ * also for a database that cannot be read.
+ */
+int legacy_code_read(const char *path, struct span token, struct pack *ret_entry);
 
 /* Takes paired.json and pending.json of `folder` over, once in the life of the database:
  * when they are found for the first time. STORE_E_FULL as usual. */

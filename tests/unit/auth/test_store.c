@@ -306,6 +306,8 @@ static void bounds_the_requests_that_wait(void **state)
     assert_int_equal(n, REQUESTS_MAX);
 }
 
+static const struct bootstrap_places nowhere = { "", "" };
+
 /* --- setup codes ------------------------------------------------------------------------ */
 
 static void spends_a_setup_code_once(void **state)
@@ -316,16 +318,17 @@ static void spends_a_setup_code_once(void **state)
     bool is_found = false;
 
     assert_int_equal(bootstrap_issue(rig->store, NODE | OPERATOR, SCOPES_ALL, 1000, token), 0);
-    assert_int_equal(bootstrap_find(rig->store, "", span_from(token), 2000, &is_found, &found), 0);
+    assert_int_equal(bootstrap_find(rig->store, &nowhere, span_from(token), 2000, &is_found, &found), 0);
     assert_true(is_found);
     assert_int_equal(found.scopes, bootstrap_scopes_allowed());
     assert_int_equal(bootstrap_bind(rig->store, &found, "aa"), 0);
-    assert_int_equal(bootstrap_find(rig->store, "", span_from(token), 2000, &is_found, &found), 0);
+    assert_int_equal(bootstrap_find(rig->store, &nowhere, span_from(token), 2000, &is_found, &found), 0);
     assert_string_equal(found.device_id, "aa");
-    assert_int_equal(bootstrap_find(rig->store, "", span_from(token), 1000 + BOOTSTRAP_TTL_MS, &is_found, &found), 0);
+    assert_int_equal(bootstrap_find(rig->store, &nowhere, span_from(token), 1000 + BOOTSTRAP_TTL_MS, &is_found, &found),
+                     0);
     assert_false(is_found);
     assert_int_equal(bootstrap_redeem(rig->store, &found, 3000), 0);
-    assert_int_equal(bootstrap_find(rig->store, "", span_from(token), 3000, &is_found, &found), 0);
+    assert_int_equal(bootstrap_find(rig->store, &nowhere, span_from(token), 3000, &is_found, &found), 0);
     assert_false(is_found);
 }
 
