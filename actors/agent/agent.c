@@ -3,7 +3,7 @@
  *
  * Accepts    chat.send chat.history chat.abort agent agent.wait sessions.describe
  *            sessions.preview (from router, with the whole session key), agent_run
- *            agent_sessions agent_run_find agent_status
+ *            agent_sessions agent_run_find agent_status agent_note
  * Publishes  agent chat session.message sessions.changed
  * Asks       config (config_read models.providers and agents)
  * Stores     <state>/db/agent-<id>.sqlite
@@ -36,6 +36,7 @@ static const struct actor_route agent_routes[] = {
     { .msg = MSG_AGENT_SESSIONS, .on = on_agent_sessions },
     { .msg = MSG_AGENT_RUN_FIND, .on = on_agent_run_find },
     { .msg = MSG_AGENT_STATUS, .on = on_agent_status },
+    { .msg = MSG_AGENT_NOTE, .on = on_agent_note },
 };
 enum { METHODS_N = 7 }; /* of the protocol; they are the router's in schema/ */
 _Static_assert(ARRAY_LEN(agent_routes) == AGENT_ACCEPTS_N + METHODS_N, "agent: routes, schema differ");
@@ -129,6 +130,7 @@ static void agent_deinit(void *state, struct actor *actor)
     waits_close(self);
     batch_close(self);
     book_deinit(&self->book);
+    notes_deinit(&self->notes);
     if (self->is_engine_open) {
         provider_engine_deinit(&self->engine);
     }

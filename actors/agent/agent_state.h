@@ -2,7 +2,7 @@
  * agent_state: the state of one agent and what its parts do with it. For this folder
  * alone.
  *
- *   ask.c    chat.send, chat.abort, agent; completion.c agent_run; read.c what only reads
+ *   ask.c    chat.send, chat.abort, agent, agent_note; completion.c agent_run; read.c what only reads
  *   admit.c  a message comes in: row of the run and of the message, once per key
  *   turn.c   a run starts, gets text, ends, is aborted, is taken up again after a crash
  *   batch.c  one commit for all that happened in one turn of the loop, then the answers
@@ -14,6 +14,7 @@
 #define ACTORS_AGENT_AGENT_STATE_H
 
 #include "actors/agent/events.h"
+#include "actors/agent/notes.h"
 #include "actors/agent/provider.h"
 #include "actors/agent/session.h"
 #include "actors/agent/settings.h"
@@ -41,6 +42,7 @@ struct agent {
     struct store store;
     struct provider_engine engine;
     struct book book;
+    struct notes notes;
     struct pack scratch;
 
     uv_check_t check; /* ends a turn of the loop in which something happened */
@@ -136,6 +138,7 @@ int on_sessions_describe(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_agent_sessions(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_agent_run_find(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_agent_status(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg);
 
 /* What a handler returns for an outcome of the store, and for one of admit. */
 int handler_fail_storage(struct agent *self, struct actor_ctx *ctx, int rc);

@@ -5,6 +5,7 @@
 #include "actors/agent/message.h"
 #include "actors/agent/replies.h"
 #include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
 #include "bus/value.h"
 #include "schema_gen.h"
 
@@ -187,4 +188,13 @@ int on_agent(void *arg, struct actor_ctx *ctx, const void *msg)
     asker = run_asker_add(run, ASKER_AGENT);
     asker->token = actor_defer(ctx, asker);
     return batch_ack_accepted(self, asker->token, span_from(run->row.id), run->row.created_ms);
+}
+
+int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct agent *self = arg;
+    const struct msg_agent_note *in = msg;
+
+    notes_add(&self->notes, in->session_key, in->text, in->is_trusted, clock_wall_ms());
+    return actor_reply(ctx, MSG_AGENT_NOTED, &(struct msg_agent_noted){ .session_key = in->session_key });
 }

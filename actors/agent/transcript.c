@@ -298,8 +298,19 @@ static int context_on_message(void *arg, const struct store_message *message)
     return message_pack(message->body, &self->pile.scratch) ? pile_add(&self->pile, message->run_n, message->seq) : 0;
 }
 
+/* Right before the question. They are nobody's instructions: a user says them, not the system. */
+static void notes_pile(struct context *self, struct span notes)
+{
+    pack_reset(&self->pile.scratch);
+    pack_map_begin(&self->pile.scratch);
+    pack_kv_text(&self->pile.scratch, "role", "user");
+    pack_kv_str(&self->pile.scratch, "content", notes);
+    pack_map_end(&self->pile.scratch);
+    (void)pile_add(&self->pile, self->run_n, self->question_seq - 1); /* full or not: they are few */
+}
+
 int transcript_context_pack(struct store *store, const struct store_run *run, uint32_t seq_max,
-                            const char *const system_prompts[2], struct pack *out)
+                            const char *const system_prompts[2], struct span notes, struct pack *out)
 {
     CLEANUP(context_deinit)
     struct context context = {
@@ -311,6 +322,9 @@ int transcript_context_pack(struct store *store, const struct store_run *run, ui
 
     pack_init(&context.pile.scratch, 0);
     rc = store_messages_read(store, run->session_n, run->message_seq, question_on_message, &context);
+    if (!rc && notes.len) {
+        notes_pile(&context, notes);
+    }
     if (!rc) {
         rc = store_messages_read(store, run->session_n, seq_max, context_on_message, &context);
     }

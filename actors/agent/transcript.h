@@ -35,12 +35,12 @@ int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq
                             struct pack *out);
 /*
  * Packs the conversation as a provider takes it, an array of {role, content}: the
- * `system_prompts` that are not NULL, what was said before the run, and the run's own
- * question last. What waits behind the run is not part of it, nor is an answer that
+ * `system_prompts` that are not NULL, what was said before the run, `notes` when there are
+ * any, and the run's own question last. What waits behind the run is not part of it, nor is an answer that
  * failed before its first word.
  */
 int transcript_context_pack(struct store *store, const struct store_run *run, uint32_t seq_max,
-                            const char *const system_prompts[2], struct pack *out);
+                            const char *const system_prompts[2], struct span notes, struct pack *out);
 
 /* The first `chars_max` characters. */
 struct span transcript_text_cut(struct span text, size_t chars_max);

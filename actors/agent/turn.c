@@ -223,6 +223,7 @@ static int provider_ask(struct agent *self, struct run *run, const struct provid
 {
     const char *const prompts[2] = { self->settings.system_prompt, run->system_prompt };
     CLEANUP(pack_deinit) struct pack messages;
+    CLEANUP(text_buf_deinit) struct text_buf notes = { 0 };
     struct provider_request request = { .model = run->model,
                                         .stop = { run->stop.data, run->stop.len },
                                         .max_tokens = run->max_tokens,
@@ -237,7 +238,10 @@ static int provider_ask(struct agent *self, struct run *run, const struct provid
     if (run->question.len) {
         rc = question_pack(self, run, &messages);
     } else {
-        rc = transcript_context_pack(&self->store, &run->row, run->session->row.messages_n, prompts, &messages);
+        rc = notes_take(&self->notes, span_from(run->session->row.key), &notes);
+        rc = rc ? rc
+                : transcript_context_pack(&self->store, &run->row, run->session->row.messages_n, prompts,
+                                          (struct span){ notes.data, notes.len }, &messages);
     }
     if (!rc) {
         rc = pack_error(&messages);

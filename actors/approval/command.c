@@ -1,7 +1,7 @@
 #include "actors/approval/command.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
+#include <sodium.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,18 +190,10 @@ static int pair_compare(const void *a, const void *b)
     return order ? order : (left->len > right->len) - (left->len < right->len);
 }
 
-static void digest_hex(const unsigned char *digest, unsigned len, char *out)
-{
-    for (unsigned i = 0; i < len; i++) {
-        (void)snprintf(out + 2 * (size_t)i, 3, "%02x", digest[i]);
-    }
-}
-
 static int lines_hash(struct span *keys, size_t n, struct span env, char hash[COMMAND_HASH_LEN])
 {
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
+    unsigned char digest[crypto_hash_sha256_BYTES];
     char name[512];
     int r = 0;
 
@@ -210,10 +202,12 @@ static int lines_hash(struct span *keys, size_t n, struct span env, char hash[CO
         r = json_from_text(keys[i], &text);
         r = r ? r : json_from_text(value_str(value_get(env, name), (struct span){ 0 }), &text);
     }
-    if (r || EVP_Digest(text.data, text.len, digest, &len, EVP_sha256(), NULL) != 1) {
+    if (r || crypto_hash_sha256(digest, (const unsigned char *)text.data, text.len)) {
         return FAULT(-ENOMEM);
     }
-    digest_hex(digest, len, hash);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        (void)snprintf(hash + 2 * i, 3, "%02x", digest[i]);
+    }
     return 0;
 }
 

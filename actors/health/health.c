@@ -3,7 +3,8 @@
  *
  * Accepts    presence_join presence_leave, topics sessions.changed channel_changed
  *            router_agents_changed
- * Answers    health status system-presence last-heartbeat channels.status
+ * Answers    health status system-presence last-heartbeat channels.status wake
+ *            system-event set-heartbeats
  *            health_snapshot clients_read approvers_read
  * Publishes  health presence clients_changed
  * Facts come by event: lives of actors, changes that others announce. What an event only
@@ -65,7 +66,7 @@ static void on_tell(uv_timer_t *timer)
 
 /* At once when it was quiet, else together with what follows: a rush of handshakes must
  * not become a rush of lists to everyone. */
-static int presence_tell(struct health *self, struct actor *actor)
+int health_presence_tell(struct health *self, struct actor *actor)
 {
     uint64_t now = uv_now(actor_loop(actor));
 
@@ -112,7 +113,7 @@ static int clients_follow(struct health *self, struct actor *actor, uint64_t ver
                           NULL);
     }
     if (!r && self->presence.version != version_before) {
-        r = presence_tell(self, actor);
+        r = health_presence_tell(self, actor);
     }
     return r;
 }
@@ -504,6 +505,9 @@ static const struct actor_route health_routes[] = {
     { MSG_HEALTH_SNAPSHOT, on_snapshot, 0 },
     { MSG_CLIENTS_READ, on_clients_read, 0 },
     { MSG_APPROVERS_READ, on_approvers_read, 0 },
+    { MSG_WAKE, on_wake, 0 },
+    { MSG_SYSTEM_EVENT, on_system_event, 0 },
+    { MSG_SET_HEARTBEATS, on_set_heartbeats, 0 },
     { MSG_PRESENCE_JOIN, on_join, 0 },
     { MSG_PRESENCE_LEAVE, on_leave, 0 },
 };

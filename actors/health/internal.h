@@ -65,6 +65,7 @@ struct health {
     uv_timer_t patience; /* of those who wait for a round */
     uv_timer_t tell;     /* gathers presence events that come together */
     uint64_t told_at;
+    bool is_heartbeat_off; /* an operator turned them off */
 
     unsigned open_n;        /* questions of the round under way */
     uint32_t probe_next_ms; /* a probe is wanted as soon as it is over */
@@ -90,6 +91,14 @@ int health_wait(struct health *self, struct actor_ctx *ctx, enum health_want wan
 /* When the actor stops: nobody will answer any more. */
 void health_questions_destroy(struct health *self);
 bool health_is_stale(const struct health *self);
+
+/* --- tell.c: what others tell us; health.c: who is told of it ------------------------------- */
+
+int on_wake(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_system_event(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_set_heartbeats(void *arg, struct actor_ctx *ctx, const void *msg);
+/* The presence list changed: its event goes out, soon. 0 or a fault. */
+int health_presence_tell(struct health *self, struct actor *actor);
 
 /* --- snapshot.c: the answers --------------------------------------------------------------- */
 

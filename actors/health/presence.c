@@ -8,7 +8,10 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
+#include "bus/base/utf8.h"
 #include "bus/value.h"
+
+#define NOTE_TEXT_MAX 1024U
 
 /* --- entries --------------------------------------------------------------------------- */
 
@@ -245,6 +248,82 @@ static struct presence_entry *entry_find(struct presence *self, const char *key)
     entry_link_newest(self, entry);
     self->gone_n++; /* until the connection is counted */
     return entry;
+}
+
+/* --- what programs report -------------------------------------------------------------------- */
+
+static void note_text(struct pack *out, const char *key, struct span said, struct span before, bool *is_changed)
+{
+    struct span was = value_str(value_get(before, key), (struct span){ 0 });
+
+    if (said.len && !span_is(said, was)) {
+        *is_changed = true;
+    }
+    text_pack(out, key, said.len ? said : was);
+}
+
+static void note_list(struct pack *out, const char *key, struct span said, struct span before)
+{
+    struct span list = said.len ? said : value_get(before, key);
+
+    if (list.len) {
+        union_pack(out, key, (struct span){ 0 }, list);
+    }
+}
+
+static int note_describe(struct presence_entry *entry, const struct presence_note *note, bool *is_changed)
+{
+    struct span before = { entry->packed, entry->packed_len };
+    CLEANUP(pack_deinit) struct pack out;
+    bool is_reason_changed = false; /* why it says so is no news by itself */
+
+    pack_init(&out, 65536);
+    pack_map_begin(&out);
+    note_text(&out, "host", note->host, before, is_changed);
+    note_text(&out, "ip", note->ip, before, is_changed);
+    note_text(&out, "version", note->version, before, is_changed);
+    note_text(&out, "platform", note->platform, before, is_changed);
+    note_text(&out, "deviceFamily", note->device_family, before, is_changed);
+    note_text(&out, "modelIdentifier", note->model_identifier, before, is_changed);
+    if (note->has_last_input) {
+        pack_kv_f64(&out, "lastInputSeconds", note->last_input_s);
+    }
+    note_text(&out, "mode", note->mode, before, is_changed);
+    note_text(&out, "deviceId", note->device_id, before, is_changed);
+    note_list(&out, "roles", note->roles, before);
+    note_list(&out, "scopes", note->scopes, before);
+    note_list(&out, "tags", note->tags, before);
+    note_text(&out, "instanceId", note->instance_id, before, is_changed);
+    note_text(&out, "reason", note->reason, before, &is_reason_changed);
+    pack_kv_i64(&out, "ts", entry->ts);
+    pack_kv_str(&out, "text", utf8_cut(note->text, NOTE_TEXT_MAX));
+    pack_map_end(&out);
+    return entry_keep(entry, &out);
+}
+
+int presence_note(struct presence *self, const struct presence_note *note, int64_t now_ms, bool *ret_is_changed)
+{
+    struct presence_who who = { .device_id = note->device_id,
+                                .instance_id = note->instance_id,
+                                .conn_id = note->host.len ? note->host
+                                           : note->ip.len ? note->ip
+                                                          : note->text };
+    struct presence_entry *entry;
+    char key[160];
+    int r;
+
+    *ret_is_changed = false;
+    key_of(&who, key);
+    entry = entry_find(self, key);
+    if (!entry) {
+        return FAULT(-ENOMEM);
+    }
+    touch(self, entry, now_ms);
+    r = note_describe(entry, note, ret_is_changed);
+    self->version++;
+    self->is_listed = false;
+    entries_trim(self, now_ms);
+    return r;
 }
 
 /* --- connections -------------------------------------------------------------------------- */

@@ -96,6 +96,28 @@ int presence_join(struct presence *self, struct span edge, const struct presence
 int presence_leave(struct presence *self, struct span conn_id, int64_t now_ms);
 /* Everyone who came through `edge`; how many they were. */
 size_t presence_leave_edge(struct presence *self, struct span edge, int64_t now_ms);
+/* What a program says of itself or of another; texts may be empty, lists of str too. */
+struct presence_note {
+    struct span text;
+    struct span device_id;
+    struct span instance_id;
+    struct span host;
+    struct span ip;
+    struct span version;
+    struct span platform;
+    struct span device_family;
+    struct span model_identifier;
+    struct span mode;
+    struct span reason;
+    bool has_last_input;
+    double last_input_s;
+    struct span roles;
+    struct span scopes;
+    struct span tags;
+};
+/* Lists it, or brings its entry up to date; what is not said stays. `ret_is_changed`: more
+ * than its time. 0, PRESENCE_E_FULL or a fault. */
+int presence_note(struct presence *self, const struct presence_note *note, int64_t now_ms, bool *ret_is_changed);
 /* Operators that may approve, without the connection of that id. */
 uint32_t presence_approvers(const struct presence *self, struct span except_conn_id);
 /* The packed list, newest first with the gateway at the head; valid until the next call. */

@@ -650,10 +650,14 @@ int on_node_invoke_result(void *arg, struct actor_ctx *ctx, const void *msg)
 void on_node_cancel(void *state, struct actor *actor, void *cookie)
 {
     struct waiter *waiter = cookie;
-    struct waiter **at = &waiter->invoke->waiters;
+    struct waiter **at;
 
     (void)state;
     (void)actor;
+    if (!waiter) {
+        return; /* of event.c, where nothing is kept for the asker */
+    }
+    at = &waiter->invoke->waiters;
     while (*at != waiter) {
         at = &(*at)->next;
     }

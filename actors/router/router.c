@@ -122,6 +122,23 @@ static int on_chat_history(void *arg, struct actor_ctx *ctx, const void *msg)
     return forward(ctx, &key, is_unchanged, MSG_CHAT_HISTORY, &out);
 }
 
+static int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct msg_agent_note out = *(const struct msg_agent_note *)msg;
+    struct session_key key = { .len = 0 };
+    bool is_unchanged;
+    int r =
+        router_resolve(arg, ctx, out.has_session_key ? out.session_key : SPAN_LIT("main"), (struct span){ 0 }, &key);
+
+    if (r) {
+        return r;
+    }
+    is_unchanged = out.has_session_key && is_same(out.session_key, &key);
+    out.has_session_key = true;
+    out.session_key = (struct span){ key.text, key.len };
+    return forward(ctx, &key, is_unchanged, MSG_AGENT_NOTE, &out);
+}
+
 static int on_sessions_describe(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct msg_sessions_describe out = *(const struct msg_sessions_describe *)msg;
@@ -390,6 +407,7 @@ static const struct actor_route router_routes[] = {
     { MSG_AGENT, on_agent, 0 },
     { MSG_AGENT_WAIT, router_on_agent_wait, 0 },
     { MSG_AGENT_RUN, on_agent_run, 0 },
+    { MSG_AGENT_NOTE, on_agent_note, 0 },
     { MSG_AGENT_IDENTITY_GET, on_identity_get, 0 },
     { MSG_AGENTS_LIST, on_agents_list, 0 },
     { MSG_SESSIONS_LIST, router_on_sessions_list, 0 },

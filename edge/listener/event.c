@@ -43,8 +43,18 @@ static bool is_target(const struct fanout *self, const struct ws *ws)
     return false;
 }
 
+/* A node that shows a chat sees what happens in that session, and only there. */
+static bool is_followed(const struct fanout *self, const struct ws *ws)
+{
+    return ws->scopes.is_node && (self->topic == EVENT_CHAT || self->topic == EVENT_AGENT) && !self->is_tool &&
+           subscription_has(ws, self->key);
+}
+
 static bool is_addressed(const struct fanout *self, const struct ws *ws)
 {
+    if (is_followed(self, ws)) {
+        return true;
+    }
     if (!scope_sees(&ws->scopes, self->event)) {
         return false;
     }
@@ -168,7 +178,8 @@ static bool is_shared(const struct fanout *self, const struct conn *conn, size_t
 static void deliver(struct fanout *self, struct conn *conn, struct ws *ws)
 {
     char text[TAIL_MAX];
-    bool is_counted = (self->event->flags & SCHEMA_EVENT_SEQ) != 0 && !self->is_tool && !self->targets.len;
+    bool is_counted =
+        (self->event->flags & SCHEMA_EVENT_SEQ) != 0 && !self->is_tool && !self->targets.len && !is_followed(self, ws);
     uint64_t seq = is_counted ? ++ws->seq : 0; /* counted also when dropped: the gap shows */
     struct span tail = { text, tail_write(self, seq, text) };
     unsigned which = ws->protocol == HELLO_PROTOCOL_MAX ? 1 : 0;

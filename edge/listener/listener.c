@@ -2,7 +2,7 @@
  * edge: the outside protocol. Owns the sockets, the connections, their sequence numbers and
  * subscriptions; nothing else writes to a client.
  *
- * Accepts    nothing; topics: every event of the schema, auth_generation, auth_revoked,
+ * Accepts    edge_follow; topics: every event of the schema, auth_generation, auth_revoked,
  *            auth_edge_settings_changed, config_changed
  * Asks       auth (auth_connect, auth_http, auth_edge_settings), health (health_snapshot, presence_join and
  *            _leave), router (agent_run, router_agents, router_resolve), config
@@ -387,9 +387,15 @@ static void edge_on_stop(void *state, struct actor *actor)
     (void)uv_timer_start(&edge->stop, on_stop_timer, TIME_STOP_MS, 0);
 }
 
+static const struct actor_route edge_routes[] = {
+    { MSG_EDGE_FOLLOW, node_link_on_follow, 0 },
+};
+
 const struct actor_def edge_actor = {
     .name = "edge",
     .state_size = sizeof(struct edge),
+    .routes = edge_routes,
+    .routes_n = ARRAY_LEN(edge_routes),
     .topics = edge_topics,
     .topics_n = ARRAY_LEN(edge_topics),
     .init = edge_init,

@@ -3,6 +3,7 @@
 #include "bus/base/clock.h"
 #include "bus/codec.h"
 #include "edge/listener/edge.h"
+#include "edge/listener/subscription.h"
 #include "edge/listener/ws.h"
 #include "schema_gen.h"
 
@@ -91,4 +92,21 @@ void node_link_repeat(struct edge *edge)
             return; /* the bus is broken, and says so itself */
         }
     }
+}
+
+/* A connection that is gone meanwhile follows nothing any more. */
+int node_link_on_follow(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_edge_follow *in = msg;
+    struct edge *edge = state;
+
+    (void)ctx;
+    for (struct conn *conn = edge->conns; conn; conn = conn->next) {
+        struct ws *ws = ws_client_of(conn);
+
+        if (ws && ws->scopes.is_node && span_is_text(in->conn_id, ws->conn_id)) {
+            subscription_follow(ws, in->session_key, in->is_following);
+        }
+    }
+    return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "edge/listener/conn.h"
 
+struct actor_ctx;
 struct msg_auth_decision;
 struct msg_connect;
 
@@ -13,6 +14,8 @@ struct msg_connect;
  * for other roles. 0 or a fault. */
 int node_link_join(struct conn *conn, const struct msg_connect *params, const struct msg_auth_decision *decision);
 void node_link_leave(struct conn *conn);
+/* Handles edge_follow. */
+int node_link_on_follow(void *state, struct actor_ctx *ctx, const void *msg);
 /* To a `node` that has started again. */
 void node_link_repeat(struct edge *edge);
 

@@ -96,6 +96,15 @@ static void key_remove(struct ws *ws, struct span key)
     }
 }
 
+void subscription_follow(struct ws *ws, struct span key, bool is_following)
+{
+    if (is_following) {
+        (void)key_add(ws, key); /* the others stay as they are */
+    } else {
+        key_remove(ws, key);
+    }
+}
+
 static void resolved(struct resolve *self, struct conn *conn, const struct actor_answer *reply)
 {
     const struct msg_router_resolved *found = reply->msg;

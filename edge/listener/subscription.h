@@ -14,4 +14,7 @@ bool subscription_has(const struct ws *ws, struct span key);
 void subscription_drop(struct conn *conn, struct ws *ws);
 void subscription_free_orphans(struct edge *edge);
 
+/* A node follows a session, or no longer. One that follows too many follows no more. */
+void subscription_follow(struct ws *ws, struct span key, bool is_following);
+
 #endif
