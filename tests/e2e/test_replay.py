@@ -1,0 +1,149 @@
+"""What OpenClaw Gateway 2026.5.7 answered, held against what ours answers: recorded exchanges, played again.
+
+A trace is played when the schema says that everything it asks for is served; of a trace that asks for more, the rest is
+played when tests/data/traces/replay.json names it. That file also holds the differences that are meant, each with its
+reason, and the names of all traces that are played: the list can only grow.
+"""
+
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from client import Client
+from gateway import ROOT, Gateway, until
+from replay import Replay, load, methods_of
+
+sys.path.insert(0, os.path.join(ROOT, "schema"))
+
+from generator import read  # noqa: E402
+
+FOLDER = os.path.join(ROOT, "tests/data/traces")
+SCHEMA, COMPLAINTS = read.schema_read(os.path.join(ROOT, "schema"))
+SERVED = {one.name for one in SCHEMA.messages if one.method and not one.later}
+EVENTS = {one.name for one in SCHEMA.messages if one.event and not one.later}
+TRACES = {name[:-6]: load(os.path.join(FOLDER, name)) for name in sorted(os.listdir(FOLDER)) if name.endswith(".jsonl")}
+
+with open(os.path.join(FOLDER, "replay.json"), encoding="utf-8") as stream:
+    PLAN = json.load(stream)
+
+
+def is_played(name):
+    if name in PLAN["never"]:
+        return False
+    known = {one.name for one in SCHEMA.messages if one.method}
+    return name in PLAN["in part"] or not (methods_of(TRACES[name]) & known) - SERVED
+
+
+PLAYED = [name for name in TRACES if is_played(name)]
+
+
+def test_no_trace_is_lost():
+    assert not COMPLAINTS
+    assert not set(PLAN["played"]) - set(PLAYED), "these were played once, and are no more"
+    assert not set(PLAYED) - set(PLAN["played"]), "these are played now: name them in replay.json"
+
+
+class Provider:
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests/support/mock_provider.py")],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = json.loads(self.process.stdout.readline())["port"]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def provider():
+    running = Provider()
+    yield running
+    running.close()
+
+
+def merged(one, other):
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return other
+    return {key: merged(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
+            for key in [*one, *(key for key in other if key not in one)]}
+
+
+def config_of(name, provider):
+    """The config of the recorded gateway, but for what its addresses were."""
+    config = merged(PLAN["config"], PLAN["config of"].get(name, {}))
+    config["models"]["providers"]["mock"]["baseUrl"] = f"http://127.0.0.1:{provider.port}/v1"
+    if any("X-Forwarded-For" in str(row.get("headers", "")) for row in TRACES[name]):
+        config["gateway"]["trustedProxies"] = ["127.0.0.1"]
+    return config
+
+
+def seed(gateway, name):
+    """The recorded gateway had been talked to before."""
+    auth = PLAN["config of"].get(name, {}).get("gateway", {}).get("auth", {})
+    if auth.get("mode", "token") == "token":
+        with Client(gateway.port, "TOKEN-DUMMY-0001") as client:
+            client.chat("hello there", "agent:main:main")
+            until(lambda: client.call("health")["sessions"]["count"], what="the session in health")
+
+
+SEEN = set()  # rows of PLAN["differences"] that some difference has needed
+RUN = set()
+
+
+def is_meant(name, at, what):
+    rows = {i for i, row in enumerate(PLAN["differences"])
+            if fnmatch.fnmatchcase(at.replace("[", "("), row["at"].replace("[", "("))
+            and fnmatch.fnmatchcase(name, row.get("trace", "*")) and row.get("what", "") in what}
+    SEEN.update(rows)
+    return bool(rows)
+
+
+@pytest.fixture(scope="module")
+def shared_gateway(topology, provider):
+    """One for all handshakes with the same config: they leave nothing behind that another could meet."""
+    running = {}
+
+    def get(name):
+        config = config_of(name, provider)
+        key = json.dumps(config)
+        if key not in running:
+            running[key] = Gateway(topology, config=config)
+            running[key].start()
+            seed(running[key], name)
+        return running[key]
+
+    yield get
+    for each in running.values():
+        each.close()
+
+
+@pytest.fixture
+def replay_gateway(shared_gateway, fresh_gateway, provider):
+    def get(name):
+        if name.startswith("hs-") and "rate-limited" not in name:
+            return shared_gateway(name)
+        gateway = fresh_gateway(config=config_of(name, provider)).start()
+        seed(gateway, name)
+        return gateway
+    return get
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_the_answers_are_those_that_were_recorded(name, replay_gateway):
+    gateway = replay_gateway(name)
+    stop = gateway.stop if name in PLAN["stopped"] else None
+    differences = Replay(gateway.port, SERVED, EVENTS, stop).run(TRACES[name])
+    unmeant = sorted({f"{at}: {what}" for at, what in differences if not is_meant(name, at, what)})
+    RUN.add(name)
+    assert not unmeant, "\n".join(unmeant)
+
+
+def test_every_difference_that_is_meant_still_is_one():
+    if RUN != set(PLAYED):
+        pytest.skip("not all traces were played")
+    stale = [row for i, row in enumerate(PLAN["differences"]) if i not in SEEN and not row.get("sometimes")]
+    assert not stale, stale
