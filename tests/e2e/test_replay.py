@@ -76,7 +76,7 @@ def config_of(name, provider):
     """The config of the recorded gateway, but for what its addresses were."""
     config = merged(PLAN["config"], PLAN["config of"].get(name, {}))
     config["models"]["providers"]["mock"]["baseUrl"] = f"http://127.0.0.1:{provider.port}/v1"
-    if any("X-Forwarded-For" in str(row.get("headers", "")) for row in TRACES[name]):
+    if any("x-forwarded-for" in str(row.get("headers", "")).lower() for row in TRACES[name]):
         config["gateway"]["trustedProxies"] = ["127.0.0.1"]
     return config
 
