@@ -4,7 +4,8 @@
  * Accepts    config_read, config_reload, config.get, config.set, config.patch, config.apply, config.schema,
  *            config.schema.lookup, models.list
  * Answers    config_value
- * Publishes  config_changed, when a new snapshot is in force
+ * Publishes  config_changed, when a new snapshot is in force; config_refused, when the file on disk cannot be used
+ * The files are watched; what an edit means is decided by the rules of schema/config/reload.json.
  * On restart the file is read again; when it is broken by then, the copy of the last good
  * one is in force and the status says so.
  */
@@ -15,24 +16,11 @@
 #include <stdlib.h>
 
 #include "actors/config/internal.h"
+#include "actors/config/reload.h"
 #include "actors/config/write.h"
 
-static int on_reload(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct config *self = arg;
-    struct snapshot fresh;
-
-    (void)msg;
-    int r = config_load(self, &fresh);
-    if (r > 0) {
-        config_refuse(self);
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", self->issue.text);
-    }
-    return r ? r : config_apply(self, &fresh, ctx);
-}
-
 static const struct actor_route config_routes[] = {
-    { MSG_CONFIG_READ, config_on_read, 0 },     { MSG_CONFIG_RELOAD, on_reload, 0 },
+    { MSG_CONFIG_READ, config_on_read, 0 },     { MSG_CONFIG_RELOAD, config_on_reload, 0 },
     { MSG_CONFIG_GET, config_on_get, 0 },       { MSG_CONFIG_SET, config_on_set, 0 },
     { MSG_CONFIG_PATCH, config_on_patch, 0 },   { MSG_CONFIG_APPLY, config_on_apply, 0 },
     { MSG_CONFIG_SCHEMA, config_on_schema, 0 }, { MSG_CONFIG_SCHEMA_LOOKUP, config_on_schema_lookup, 0 },
@@ -63,7 +51,12 @@ static int config_init(void *state, struct actor *actor, const char *arg)
     pack_init(&self->issues, 0);
     int fault = env_copy("OPENCLAW_STATE_DIR", self->state_dir);
     fault = fault ? fault : env_copy("OPENCLAW_CONFIG_PATH", self->path);
-    return fault ? fault : config_first_load(self);
+    fault = fault ? fault : reload_open(self);
+    fault = fault ? fault : config_first_load(self);
+    if (!fault) {
+        reload_follow(self);
+    }
+    return fault;
 }
 
 static void config_deinit(void *state, struct actor *actor)
@@ -71,6 +64,7 @@ static void config_deinit(void *state, struct actor *actor)
     struct config *self = state;
 
     (void)actor;
+    reload_close(self);
     snapshot_deinit(&self->snapshot);
     pack_deinit(&self->scratch);
     pack_deinit(&self->issues);

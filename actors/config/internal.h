@@ -7,11 +7,12 @@
 #include <limits.h>
 
 #include "actors/config/snapshot.h"
-#include "actors/config/write_limit.h"
+#include "actors/config/watch.h"
 #include "bus/actor.h"
 #include "bus/pack.h"
 #include "schema_gen.h"
 
+#define CONFIG_EDGES_MAX 8
 #define CONFIG_TIME_LEN 25 /* "2026-01-02T03:04:05.678Z" */
 
 struct config {
@@ -23,8 +24,16 @@ struct config {
     struct config_error issue; /* why the file now on disk is not the snapshot; empty: it is */
     struct pack issues;        /* the same as a packed array of {path, message}; empty when there is none */
     struct pack scratch;
-    struct write_limit limit;
-    char unserved[256]; /* sections that were last reported as not served */
+    char unserved[256];                                         /* sections that were last reported as not served */
+    char was_refused[sizeof(((struct config_error *)0)->text)]; /* the refusal that was last told */
+    char due[256];                                              /* what waits for a new start of the gateway */
+    bool is_unproved;                                           /* no edge has served with this snapshot yet */
+    struct watch watch;
+    unsigned missing_n; /* looks in a row that found no file */
+    uv_timer_t restart; /* of the edges, a moment later */
+    bool has_restart;
+    char edges[CONFIG_EDGES_MAX][ACTOR_ADDRESS_MAX];
+    size_t edges_n;
 };
 
 /* --- load.c ------------------------------------------------------------------------------------- */
@@ -35,6 +44,8 @@ int config_load(struct config *self, struct snapshot *ret_snapshot);
 int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *cause);
 /* The file cannot be used: what is in force stays. */
 void config_refuse(struct config *self);
+/* A gateway serves with the snapshot in force: it is good enough to come back to. */
+void config_prove(struct config *self);
 /* The first snapshot of this life: of the file, else of the copy of the last good one. */
 int config_first_load(struct config *self);
 

@@ -5,6 +5,7 @@
 
 #include "actors/config/diff.h"
 #include "actors/config/last_good.h"
+#include "actors/config/reload.h"
 #include "schema/base/config_shape.h"
 
 /* Builds a snapshot of one file and what it includes; an absent file is an empty config. */
@@ -43,12 +44,20 @@ static void last_good_keep(struct config *self)
 {
     struct span text = config_document_text(&self->snapshot.document);
     int fault = self->snapshot.document.is_present ? last_good_write(self->path, text) : 0;
-    char status[160] = "";
+    char status[160];
 
     if (fault) {
         snprintf(status, sizeof(status), "no copy of the last good config: %s", fault_text(fault));
     }
-    actor_status(self->actor, status);
+    actor_status(self->actor, fault ? status : self->due);
+}
+
+void config_prove(struct config *self)
+{
+    if (self->is_unproved) {
+        self->is_unproved = false;
+        last_good_keep(self);
+    }
 }
 
 static void on_unserved(void *arg, const struct config_section *section)
@@ -98,6 +107,17 @@ static int changed_publish(struct config *self, struct span before, struct actor
     return actor_publish(self->actor, MSG_CONFIG_CHANGED, &out, cause);
 }
 
+/* The rules speak of what is written; what flags and environment say does not change with it. */
+static int plan_carry_out(struct config *self, struct span before)
+{
+    pack_reset(&self->scratch);
+    diff_pack(before, pack_span(&self->snapshot.document.resolved), &self->scratch);
+    if (!pack_error(&self->scratch)) {
+        reload_carry_out(self, pack_span(&self->scratch));
+    }
+    return pack_error(&self->scratch);
+}
+
 int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *cause)
 {
     struct snapshot before = self->snapshot;
@@ -105,10 +125,13 @@ int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *
     snapshot_init(&self->snapshot);
     snapshot_put(self, fresh);
     self->issue.text[0] = '\0';
+    self->is_unproved = false;
     last_good_keep(self);
     log_info("config_loaded", "version=%llu path=%s", (unsigned long long)self->version, self->path);
     int r = changed_publish(self, pack_span(&before.effective), cause);
+    r = r ? r : plan_carry_out(self, pack_span(&before.document.resolved));
     snapshot_deinit(&before);
+    reload_follow(self);
     return r;
 }
 
@@ -128,7 +151,7 @@ int config_first_load(struct config *self)
 
     if (!r) {
         snapshot_put(self, &fresh);
-        last_good_keep(self);
+        self->is_unproved = true;
         return 0;
     }
     if (r < 0) {

@@ -42,34 +42,6 @@ static int refuse(struct write *write, const char *text)
 
 /* --- may it be tried ------------------------------------------------------------------------------- */
 
-static int limit_check(struct config *self, struct actor_ctx *ctx, const struct request *in)
-{
-    char who[256];
-    char text[160];
-    struct span device = in->client->device_id.len ? in->client->device_id : SPAN_LIT("unknown-device");
-    struct span ip = in->client->remote_ip.len ? in->client->remote_ip : SPAN_LIT("unknown-ip");
-    bool is_unknown = !in->client->device_id.len && !in->client->remote_ip.len;
-
-    (void)snprintf(who, sizeof(who), "%.*s|%.*s|%.*s", SPAN_FMT(device), SPAN_FMT(ip),
-                   is_unknown ? (int)in->client->conn_id.len : 0, in->client->conn_id.ptr);
-    uint32_t wait_ms = write_limit_take(&self->limit, span_from(who), clock_mono_ms());
-    if (!wait_ms) {
-        return 0;
-    }
-    pack_reset(&self->scratch);
-    pack_map_begin(&self->scratch);
-    pack_kv_text(&self->scratch, "method", in->method);
-    pack_kv_text(&self->scratch, "limit", "3 per 60s");
-    pack_map_end(&self->scratch);
-    int n =
-        snprintf(text, sizeof(text), "rate limit exceeded for %s; retry after %us", in->method, (wait_ms + 999) / 1000);
-    return actor_fail_with(ctx, &(struct failure){ .code = FAIL_RATE_LIMITED,
-                                                   .message = { text, (size_t)n },
-                                                   .retryable = true,
-                                                   .retry_after_ms = wait_ms,
-                                                   .details = pack_span(&self->scratch) });
-}
-
 /* A change is made from what the files hold now, so what was edited meanwhile comes first. */
 static int base_check(struct write *write)
 {
@@ -338,14 +310,10 @@ static int write_all(struct write *write)
 static int request_run(struct config *self, struct actor_ctx *ctx, const struct request *in)
 {
     struct write write = { .self = self, .ctx = ctx, .in = in };
-    int r = in->kind ? limit_check(self, ctx, in) : 0;
 
-    if (r) {
-        return r;
-    }
     config_time(clock_wall_ms(), write.when);
     snapshot_init(&write.fresh);
-    r = write_all(&write);
+    int r = write_all(&write);
     snapshot_deinit(&write.fresh);
     config_edit_deinit(&write.edit);
     return r;

@@ -43,6 +43,7 @@ def test_a_start_is_refused_with_path_and_nearest_value(alone, changes, says):
 
 def test_a_host_that_starts_again_keeps_the_last_good_config(alone):
     alone.start()
+    until(lambda: os.path.exists(alone.config_path + ".last-good"), 10, "the proof that the config is good")
     alone.write_config({"logging": {"level": "loud"}})
     before = alone.children()
     os.kill(before[0], signal.SIGKILL)

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "actors/config/write_limit.h"
 #include "bus/value.h"
 #include "schema/base/config_edit.h"
 #include "schema/base/config_merge.h"
@@ -114,24 +113,6 @@ static void knows_a_loss(void **state)
     assert_false(config_store_is_loss((struct span){ text, 100 }, (struct span){ text, 2 }));
 }
 
-static void limits_each_client_by_itself(void **state)
-{
-    struct write_limit limit = { 0 };
-
-    (void)state;
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(write_limit_take(&limit, SPAN_LIT("a"), 1000), 0);
-    }
-    assert_int_equal(write_limit_take(&limit, SPAN_LIT("a"), 31000), 30000);
-    assert_int_equal(write_limit_take(&limit, SPAN_LIT("b"), 31000), 0);
-    assert_int_equal(write_limit_take(&limit, SPAN_LIT("a"), 61000), 0);
-    for (int i = 0; i < 1000; i++) {
-        char who[16];
-        snprintf(who, sizeof(who), "c%d", i);
-        assert_int_equal(write_limit_take(&limit, span_from(who), 70000), 0);
-    }
-}
-
 static void patches_as_the_standard_says(void **state)
 {
     static const char *const cases[][3] = {
@@ -210,7 +191,6 @@ int main(void)
         cmocka_unit_test(refuses_links_and_directories),
         cmocka_unit_test(keeps_at_most_eight_refused_texts),
         cmocka_unit_test(knows_a_loss),
-        cmocka_unit_test(limits_each_client_by_itself),
         cmocka_unit_test(patches_as_the_standard_says),
         cmocka_unit_test(restores_markers_where_a_text_was_and_nowhere_else),
     };

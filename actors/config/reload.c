@@ -1,0 +1,221 @@
+#include "actors/config/reload.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "actors/config/internal.h"
+#include "actors/config/plan.h"
+#include "bus/value.h"
+
+#define MISSING_RETRIES 2U
+#define MISSING_RETRY_MS 150U
+#define DEBOUNCE_DEFAULT_MS 300
+#define DEBOUNCE_MAX_MS 60000
+#define RESTART_DELAY_MS 150U /* so that the answer to whoever changed the config goes out first */
+
+static struct span setting(const struct config *self, const char *path)
+{
+    return value_path(pack_span(&self->snapshot.effective), path);
+}
+
+static enum reload_mode mode_of(const struct config *self)
+{
+    return plan_mode(value_str(setting(self, "gateway.reload.mode"), SPAN_LIT("")));
+}
+
+/* --- carrying out ----------------------------------------------------------------------------------- */
+
+static void on_restart_due(uv_timer_t *timer)
+{
+    struct config *self = timer->data;
+
+    for (size_t i = 0; i < self->edges_n; i++) {
+        int r = actor_restart(self->actor, self->edges[i]);
+        if (r) {
+            (void)actor_fault(self->actor, r);
+        }
+    }
+}
+
+void reload_carry_out(struct config *self, struct span paths)
+{
+    struct reload_plan plan;
+
+    plan_make(paths, mode_of(self), &plan);
+    log_info("config_reload", "version=%llu paths=%u none=%u hot=%u restart=%u edge_restart=%s%s%s",
+             (unsigned long long)self->version, plan.paths_n, plan.none_n, plan.hot_n, plan.restart_n,
+             plan.is_edge_due ? "true" : "false", plan.why[0] ? " because_of=" : "", plan.why);
+    if (plan.is_edge_held) {
+        log_warning("config_restart_held", "paths=%s reason=\"gateway.reload.mode is hot\"", plan.why);
+    }
+    if (plan.is_start_due) {
+        (void)snprintf(self->due, sizeof(self->due), "%.200s: takes effect when the gateway is started again",
+                       plan.why);
+        log_warning("config_start_due", "paths=%s reason=\"the listening socket belongs to the supervisor\"", plan.why);
+        actor_status(self->actor, self->due);
+    }
+    if (plan.is_edge_due) {
+        (void)uv_timer_start(&self->restart, on_restart_due, RESTART_DELAY_MS, 0);
+    }
+}
+
+/* --- looking at the files ------------------------------------------------------------------------------ */
+
+/* The file is there again as it was: nothing is wrong with it any more. */
+static void settle(struct config *self)
+{
+    if (self->was_refused[0]) {
+        self->was_refused[0] = '\0';
+        log_info("config_recovered", "version=%llu", (unsigned long long)self->version);
+    }
+    actor_status(self->actor, self->due);
+}
+
+static int refusal_tell(struct config *self, struct actor_ctx *cause)
+{
+    bool is_news = strcmp(self->was_refused, self->issue.text) != 0;
+
+    (void)snprintf(self->was_refused, sizeof(self->was_refused), "%s", self->issue.text);
+    if (!is_news) {
+        return 0;
+    }
+    config_refuse(self);
+    return actor_publish(
+        self->actor, MSG_CONFIG_REFUSED,
+        &(struct msg_config_refused){ .version = self->version, .reason = span_from(self->issue.text) }, cause);
+}
+
+static bool is_missing(const struct config *self)
+{
+    struct stat st;
+
+    return self->snapshot.document.is_present && stat(self->path, &st) != 0;
+}
+
+/* Nobody means an empty config by removing the file. */
+static int missing_refuse(struct config *self)
+{
+    pack_reset(&self->issues);
+    (void)snprintf(self->issue.text, sizeof(self->issue.text), "%.600s: the file is gone", self->path);
+    return SNAPSHOT_E_REFUSED;
+}
+
+/* 0: what is on disk is in force now; SNAPSHOT_E_REFUSED; or a fault. */
+static int take(struct config *self, struct actor_ctx *cause)
+{
+    struct snapshot fresh;
+    int r = is_missing(self) ? missing_refuse(self) : config_load(self, &fresh);
+
+    if (r > 0) {
+        int fault = refusal_tell(self, cause);
+        return fault ? fault : r;
+    }
+    if (r) {
+        return r;
+    }
+    if (!strcmp(fresh.document.hash, self->snapshot.document.hash)) {
+        snapshot_deinit(&fresh);
+        settle(self);
+        return 0;
+    }
+    self->was_refused[0] = '\0';
+    return config_apply(self, &fresh, cause);
+}
+
+static void on_change(void *arg)
+{
+    struct config *self = arg;
+
+    if (mode_of(self) == RELOAD_OFF) {
+        return;
+    }
+    if (is_missing(self) && self->missing_n++ < MISSING_RETRIES) {
+        watch_again(&self->watch, MISSING_RETRY_MS); /* an editor between two renames */
+        return;
+    }
+    self->missing_n = 0;
+    int r = take(self, NULL);
+    if (r < 0) {
+        (void)actor_fault(self->actor, r);
+        return;
+    }
+    reload_follow(self);
+}
+
+int config_on_reload(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct config *self = arg;
+
+    (void)msg;
+    int r = take(self, ctx);
+    if (r < 0) {
+        return r;
+    }
+    reload_follow(self);
+    return r ? actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", self->issue.text) : 0;
+}
+
+void reload_follow(struct config *self)
+{
+    const struct config_sources *sources = &self->snapshot.document.sources;
+    int64_t debounce_ms = value_i64(setting(self, "gateway.reload.debounceMs"), DEBOUNCE_DEFAULT_MS);
+
+    debounce_ms = debounce_ms < 0 ? DEBOUNCE_DEFAULT_MS : debounce_ms;
+    self->watch.debounce_ms = (uint64_t)(debounce_ms < DEBOUNCE_MAX_MS ? debounce_ms : DEBOUNCE_MAX_MS);
+    watch_begin(&self->watch);
+    watch_add(&self->watch, self->path);
+    for (size_t i = 1; i < sources->n; i++) {
+        watch_add(&self->watch, sources->items[i]->path);
+    }
+    watch_end(&self->watch);
+}
+
+/* --- life -------------------------------------------------------------------------------------------------- */
+
+/* The edges are whom clients meet: when one serves, the config has proved itself. */
+static void on_edge_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
+{
+    struct config *self = arg;
+    size_t i = 0;
+
+    (void)actor;
+    while (i < self->edges_n && !span_is_text(address, self->edges[i])) {
+        i++;
+    }
+    if (i == self->edges_n && i < CONFIG_EDGES_MAX && address.len < sizeof(self->edges[0])) {
+        (void)snprintf(self->edges[i], sizeof(self->edges[i]), "%.*s", SPAN_FMT(address));
+        self->edges_n++;
+    }
+    if (life == ACTOR_LIFE_READY) {
+        config_prove(self);
+    }
+}
+
+int reload_open(struct config *self)
+{
+    int r = uv_timer_init(actor_loop(self->actor), &self->restart);
+
+    if (r) {
+        return FAULT(r);
+    }
+    self->restart.data = self;
+    self->has_restart = true;
+    self->watch.debounce_ms = DEBOUNCE_DEFAULT_MS;
+    r = watch_open(&self->watch, actor_loop(self->actor), on_change, self);
+    if (r) {
+        return r;
+    }
+    watch_begin(&self->watch);
+    watch_add(&self->watch, self->path);
+    watch_end(&self->watch);
+    return actor_watch(self->actor, "edge/*", on_edge_life);
+}
+
+void reload_close(struct config *self)
+{
+    watch_close(&self->watch);
+    if (self->has_restart) {
+        uv_close((uv_handle_t *)&self->restart, NULL);
+    }
+}
