@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -68,7 +69,7 @@ class Client:
     """A client behind hello-ok."""
 
     def __init__(self, ws, hello):
-        self.ws, self.hello, self.last, self.events = ws, hello, 0, []
+        self.ws, self.hello, self.last, self.events, self.ticks = ws, hello, 0, [], 0
 
     async def send(self, method, params=None, **frame):
         self.last += 1
@@ -77,7 +78,14 @@ class Client:
         return str(self.last)
 
     async def receive(self):
-        return json.loads(await asyncio.wait_for(self.ws.recv(), 10))
+        """The next frame. Ticks come when they come; they are left out, also of the numbers that follow."""
+        while True:
+            frame = json.loads(await asyncio.wait_for(self.ws.recv(), 60))
+            if frame.get("event") != "tick":
+                if "seq" in frame:
+                    frame["seq"] -= self.ticks
+                return frame
+            self.ticks += 1
 
     async def answer(self, ident):
         while True:
@@ -107,7 +115,7 @@ async def connected(rig, extra_headers=None, **changes):
         challenge = json.loads(await ws.recv())
         assert challenge["event"] == "connect.challenge" and "seq" not in challenge
         await ws.send(json.dumps({"type": "req", "id": "c", "method": "connect", "params": connect_params(**changes)}))
-        hello = json.loads(await asyncio.wait_for(ws.recv(), 10))
+        hello = json.loads(await asyncio.wait_for(ws.recv(), 60))
         assert hello["ok"], hello
         yield Client(ws, hello["payload"])
 
@@ -128,7 +136,7 @@ def stalled_client(rig):
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect(("127.0.0.1", rig.port))
-    sock.settimeout(10)
+    sock.settimeout(60)
     sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                  b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
     seen = b""
@@ -140,8 +148,9 @@ def stalled_client(rig):
     return sock
 
 
-def read_until(sock, *words):
+def read_until(sock, word, times=1):
+    """All that comes up to the n-th `word` and the end of its frame's number."""
     seen = b""
-    while not all(word in seen for word in words):
+    while seen.count(word) < times or not re.search(rb'"seq":\d+}', seen[seen.rindex(word):]):
         seen += sock.recv(1 << 16)
     return seen
