@@ -499,7 +499,7 @@ static void peer_uid_note(struct conn *self, int fd)
 {
     struct ucred cred;
     socklen_t len = sizeof(cred);
-    struct sockaddr address;
+    struct sockaddr address = { 0 };
     socklen_t address_len = sizeof(address);
 
     if (!getsockname(fd, &address, &address_len) && address.sa_family == AF_UNIX &&

@@ -1,5 +1,6 @@
 #include "edge/listener/outq.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -279,14 +280,18 @@ void outq_consume(struct outq *self, size_t len)
     while (len > 0) {
         struct outq_piece *piece = self->first;
         size_t own = (piece ? (size_t)(piece->at - self->base) : self->own.len) - self->sent;
-        size_t part = own ? own : piece_len(piece) - self->piece_sent;
+        size_t part;
 
-        part = part < len ? part : len;
-        len -= part;
         if (own) {
+            part = own < len ? own : len;
             self->sent += part;
+            len -= part;
             continue;
         }
+        assert(piece); /* more than was offered cannot be gone */
+        part = piece_len(piece) - self->piece_sent;
+        part = part < len ? part : len;
+        len -= part;
         self->piece_sent += part;
         self->pieces_bytes -= part;
         if (self->piece_sent == piece_len(piece)) {

@@ -42,5 +42,16 @@ def test_the_handshake_is_the_same(fresh_gateway, exchange):
     assert not unexplained(exchange["name"], found)
 
 
+CONVERSATIONS = exchanges("conversations")
+
+
+@pytest.mark.parametrize("exchange", CONVERSATIONS, ids=[one["name"] for one in CONVERSATIONS])
+def test_the_conversation_is_the_same(fresh_gateway, exchange):
+    """The model behind it is another, so that what went well is compared by its fields and their kinds."""
+    skip_what_differs_as_a_whole(exchange["name"])
+    found = Replay(started(fresh_gateway, exchange["name"]), is_loose=True).run(exchange["steps"])
+    assert not unexplained(exchange["name"], found)
+
+
 def test_every_difference_says_why():
     assert all(set(one) == {"exchange", "field", "why"} and one["why"] for one in differences())
