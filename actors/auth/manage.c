@@ -40,8 +40,10 @@ static void id_copy(char *out, size_t out_len, struct span id)
 
 static void text_pack(struct pack *out, const char *key, const char *text)
 {
-    if (text[0]) {
-        pack_kv_text(out, key, text);
+    struct span value = span_from(text);
+
+    if (value.len) {
+        pack_kv_str(out, key, value);
     }
 }
 
@@ -190,7 +192,7 @@ static int approval_check(struct store *store, const struct manage_caller *calle
                           struct manage_result *result)
 {
     uint32_t given = scopes_expand(scope_list_mask(&request->scopes));
-    struct device_record record;
+    struct device_record record = { 0 };
     bool is_found = false;
 
     if (!(request->roles & (1U << CONNECT_ROLE_OPERATOR))) {
@@ -208,8 +210,8 @@ static int approval_check(struct store *store, const struct manage_caller *calle
 int manage_approve(struct store *store, const struct manage_caller *caller, struct span request_id, int64_t now_ms,
                    struct manage_result *result)
 {
-    struct pair_request request;
-    struct device_record record;
+    struct pair_request request = { 0 };
+    struct device_record record = { 0 };
     int r = request_look(store, caller, request_id, now_ms, "device pairing approval denied", result, &request);
 
     r = r ? r : approval_check(store, caller, &request, result);
@@ -235,7 +237,7 @@ int manage_approve(struct store *store, const struct manage_caller *caller, stru
 int manage_reject(struct store *store, const struct manage_caller *caller, struct span request_id, int64_t now_ms,
                   struct manage_result *result)
 {
-    struct pair_request request;
+    struct pair_request request = { 0 };
     int r = request_look(store, caller, request_id, now_ms, "device pairing rejection denied", result, &request);
 
     r = r ? r : requests_drop(store, request.id);
@@ -262,7 +264,7 @@ static int device_look(struct store *store, struct span id, struct manage_result
 int manage_remove(struct store *store, const struct manage_caller *caller, struct span device_id,
                   struct manage_result *result)
 {
-    struct device_record record;
+    struct device_record record = { 0 };
     bool is_found = false;
 
     if (is_foreign(caller, device_id)) {
@@ -343,7 +345,7 @@ int manage_rotate(struct store *store, const struct manage_caller *caller, struc
                   struct span scopes, int64_t now_ms, struct manage_result *result)
 {
     const char *denied = "device token rotation denied";
-    struct device_record record;
+    struct device_record record = { 0 };
     int r = token_look(store, caller, device_id, role, denied, result, &record);
 
     if (r) {
@@ -365,7 +367,7 @@ int manage_rotate(struct store *store, const struct manage_caller *caller, struc
 int manage_revoke(struct store *store, const struct manage_caller *caller, struct span device_id, struct span role,
                   int64_t now_ms, struct manage_result *result)
 {
-    struct device_record record;
+    struct device_record record = { 0 };
     int r = token_look(store, caller, device_id, role, "device token revocation denied", result, &record);
 
     if (r) {
