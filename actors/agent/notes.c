@@ -24,7 +24,7 @@ static void note_free(struct note *note)
 
 static void note_drop(struct notes *self, struct note **at)
 {
-    struct note *note = *at;
+    struct note *note = *at; /* there is one */
 
     *at = note->next;
     self->notes_n--;
@@ -59,9 +59,9 @@ void notes_add(struct notes *self, struct span key, struct span text, bool is_tr
     if (newest && span_is(text, (struct span){ newest->text, newest->len })) {
         return;
     }
-    if (n >= NOTES_PER_SESSION) {
+    if (oldest && n >= NOTES_PER_SESSION) {
         note_drop(self, oldest);
-    } else if (self->notes_n >= NOTES_MAX) {
+    } else if (self->first && self->notes_n >= NOTES_MAX) {
         note_drop(self, &self->first);
     }
     note = mem_new(sizeof(*note));

@@ -95,10 +95,10 @@ static int seen_prune(struct node *self)
 {
     const struct shelf_item *oldest = shelf_first(self->shelf, KIND_SEEN);
 
-    if (shelf_count(self->shelf, KIND_SEEN) < NODE_SEEN_MAX) {
+    if (!oldest || shelf_count(self->shelf, KIND_SEEN) < NODE_SEEN_MAX) {
         return 0;
     }
-    for (const struct shelf_item *at = oldest; at; at = at->next) {
+    for (const struct shelf_item *at = oldest->next; at; at = at->next) {
         oldest = at->at_ms < oldest->at_ms ? at : oldest;
     }
     return shelf_drop(self->shelf, KIND_SEEN, span_from(oldest->id));

@@ -81,10 +81,8 @@ static void id_make(char id[ID_LEN])
     (void)snprintf(id, ID_LEN, "%.8s-%.4s-4%.3s-8%.3s-%.12s", hex, hex + 8, hex + 13, hex + 17, hex + 20);
 }
 
-static struct span text_of(struct span map, const char *key)
+static struct span trimmed(struct span text)
 {
-    struct span text = value_str(value_get(map, key), nothing);
-
     while (text.len && text.ptr[0] == ' ') {
         text.ptr++;
         text.len--;
@@ -93,6 +91,11 @@ static struct span text_of(struct span map, const char *key)
         text.len--;
     }
     return text;
+}
+
+static struct span text_of(struct span map, const char *key)
+{
+    return trimmed(value_str(value_get(map, key), nothing));
 }
 
 static void put_some(struct pack *out, const char *key, struct span text)
@@ -134,7 +137,8 @@ static void policy_put(struct span map, struct pack *out)
 static void entry_put(struct span entry, struct pack *out)
 {
     struct value_iter iter = value_iter(entry);
-    struct span pattern = value_kind_of(entry) == VALUE_STR ? value_str(entry, nothing) : text_of(entry, "pattern");
+    struct span pattern =
+        value_kind_of(entry) == VALUE_STR ? trimmed(value_str(entry, nothing)) : text_of(entry, "pattern");
     struct span key;
     struct span item;
     char id[ID_LEN];
