@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "actors/config/redact.h"
+#include "schema/base/config_redact.h"
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
 #include "schema/base/config_shape.h"
@@ -50,9 +50,9 @@ void view_pack(const struct snapshot *snapshot, const char *path, const char *is
     pack_init(&source, 0);
     pack_init(&resolved, 0);
     pack_init(&effective, 0);
-    bool has_secrets = redact_pack(pack_span(&snapshot->document.source), &source);
-    redact_pack(pack_span(&snapshot->document.resolved), &resolved);
-    redact_pack(pack_span(&snapshot->effective), &effective);
+    bool has_secrets = config_redact(pack_span(&snapshot->document.source), &source);
+    config_redact(pack_span(&snapshot->document.resolved), &resolved);
+    config_redact(pack_span(&snapshot->effective), &effective);
 
     pack_map_begin(out);
     pack_kv_text(out, "path", path);

@@ -5,7 +5,7 @@
 
 #include "actors/config/audit.h"
 #include "actors/config/internal.h"
-#include "actors/config/redact.h"
+#include "schema/base/config_redact.h"
 #include "bus/base/clock.h"
 #include "bus/value.h"
 #include "schema/base/config_change.h"
@@ -271,7 +271,7 @@ static int answer(struct write *write)
     pack_kv_text(out, "path", write->self->path);
     pack_kv_text(out, "hash", write->self->snapshot.document.hash);
     pack_key(out, "config");
-    redact_pack(pack_span(&write->self->snapshot.effective), out);
+    config_redact(pack_span(&write->self->snapshot.effective), out);
     if (write->in->kind) {
         sentinel_pack(write, out);
     }

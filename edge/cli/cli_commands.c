@@ -206,6 +206,7 @@ static const struct cli_command root_commands[] = {
     { .name = "system",
       .summary = "Tell the agent something, look at heartbeats and at who is here.",
       .commands = cli_commands_system },
+    { .name = "config", .summary = "Read, check and change the config file.", .commands = cli_commands_config },
     { .name = "bus", .summary = "Watch the bus inside a running gateway.", .commands = cli_commands_bus },
     { .name = "host-child",
       .summary = "One host of a gateway; started by the gateway itself.",

@@ -5,7 +5,7 @@
 #include "actors/config/diff.h"
 #include "schema/base/config_merge.h"
 #include "actors/config/models.h"
-#include "actors/config/redact.h"
+#include "schema/base/config_redact.h"
 #include "actors/config/snapshot.h"
 #include "actors/config/view.h"
 #include "bus/value.h"
@@ -103,7 +103,7 @@ static void hides_secrets_and_nothing_else(void **state)
         "u:'https://bob:pw@h/x',v:'https://h/a@b:c',ref:{token:'${NAME}'},"
         "s:{password:{source:'env',provider:'default',id:'X'}},tokens:[1],botToken:['a']}",
         &in);
-    assert_true(redact_pack(pack_span(&in), &out));
+    assert_true(config_redact(pack_span(&in), &out));
     assert_json(pack_span(&out),
                 "{\"gateway\":{\"auth\":{\"mode\":\"token\",\"token\":\"__OPENCLAW_REDACTED__\"}},\"m\":{\"apiKey\":"
                 "\"__OPENCLAW_REDACTED__\",\"maxTokens\":5,\"auth\":\"api-key\"},\"env\":{\"A\":"
@@ -113,7 +113,7 @@ static void hides_secrets_and_nothing_else(void **state)
                 "[\"__OPENCLAW_REDACTED__\"]}");
     json_pack("{gateway:{port:1}}", &in);
     pack_reset(&out);
-    assert_false(redact_pack(pack_span(&in), &out));
+    assert_false(config_redact(pack_span(&in), &out));
     pack_deinit(&in);
     pack_deinit(&out);
 }

@@ -1,8 +1,8 @@
 /*
- * redact: a document as clients may see it: secrets replaced by a marker. Pure.
+ * config_redact: a document as clients may see it: secrets replaced by a marker. Pure.
  */
-#ifndef ACTORS_CONFIG_REDACT_H
-#define ACTORS_CONFIG_REDACT_H
+#ifndef SCHEMA_BASE_CONFIG_REDACT_H
+#define SCHEMA_BASE_CONFIG_REDACT_H
 
 #include <stdbool.h>
 
@@ -18,6 +18,6 @@
  * A text that is only a `${NAME}` stays: it names a secret and is none. Returns whether
  * anything was replaced.
  */
-bool redact_pack(struct span doc, struct pack *out);
+bool config_redact(struct span doc, struct pack *out);
 
 #endif

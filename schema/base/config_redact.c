@@ -1,4 +1,4 @@
-#include "actors/config/redact.h"
+#include "schema/base/config_redact.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -82,7 +82,7 @@ static void copy(struct job *job, struct span value, bool is_secret, bool is_env
     }
 }
 
-bool redact_pack(struct span doc, struct pack *out)
+bool config_redact(struct span doc, struct pack *out)
 {
     struct job job = { .out = out };
 

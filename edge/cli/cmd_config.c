@@ -1,0 +1,121 @@
+/*
+ * openclaw config get|file|validate|schema: the config of this machine, read from its files.
+ */
+#include <stdio.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/json.h"
+#include "bus/value.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/cli_rpc.h"
+#include "edge/cli/config_path.h"
+#include "schema/base/config_document.h"
+#include "schema/base/config_redact.h"
+#include "schema/base/config_shape.h"
+#include "schema/base/config_valid.h"
+
+int cmd_config_file(struct cli *cli)
+{
+    cli_out("%s\n", cli->paths.config_path);
+    return CLI_EXIT_OK;
+}
+
+static int value_print(const struct cli *cli, struct span value)
+{
+    if (value_kind_of(value) == VALUE_STR && !cli_flag(cli, "json")) {
+        cli_out_safe(value_str(value, (struct span){ 0 }), true);
+        cli_out("\n");
+        return CLI_EXIT_OK;
+    }
+    return cli_rpc_print_json(value);
+}
+
+int cmd_config_get(struct cli *cli)
+{
+    CLEANUP(config_document_deinit) struct config_document document;
+    CLEANUP(pack_deinit) struct pack shown;
+    struct config_error error = { "" };
+    struct config_path path;
+
+    config_document_init(&document);
+    pack_init(&shown, 0);
+    if (config_path_parse(cli_arg(cli, 0), &path)) {
+        cli_err("\"%s\" is no path: write it as gateway.port, agents.list[0].id or models.providers[\"a.b\"]",
+                cli_arg(cli, 0));
+        return CLI_EXIT_USAGE;
+    }
+    int r = config_document_load(&document, cli->paths.config_path, config_lookup_process(), &error);
+    if (r && (r < 0 || pack_error(&document.source) || !document.source.len)) {
+        cli_err("%s", r < 0 ? fault_text(r) : error.text);
+        return CLI_EXIT_CONFIG;
+    }
+    (void)config_redact(pack_span(&document.source), &shown); /* a variable that is not set is no matter here */
+    struct span value = config_path_find(&path, pack_span(&shown));
+    if (!value.len) {
+        cli_err("the config has nothing at %s", cli_arg(cli, 0));
+        cli_err_more("config: %s", cli->paths.config_path);
+        return CLI_EXIT_FAILED;
+    }
+    return value_print(cli, value);
+}
+
+static int verdict_print(const struct cli *cli, const struct config_error *error, struct span issues)
+{
+    CLEANUP(pack_deinit) struct pack out;
+
+    if (!cli_flag(cli, "json")) {
+        if (error->text[0]) {
+            cli_err("%s", error->text);
+            return CLI_EXIT_FAILED;
+        }
+        cli_out("valid: %s\n", cli->paths.config_path);
+        return CLI_EXIT_OK;
+    }
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    pack_kv_bool(&out, "valid", !error->text[0]);
+    pack_kv_text(&out, "path", cli->paths.config_path);
+    if (error->text[0]) {
+        pack_kv_text(&out, "error", error->text);
+        pack_kv_raw(&out, "issues", issues);
+    }
+    pack_map_end(&out);
+    int r = cli_rpc_print_json_line(pack_span(&out));
+    return r ? r : error->text[0] ? CLI_EXIT_FAILED : CLI_EXIT_OK;
+}
+
+int cmd_config_validate(struct cli *cli)
+{
+    CLEANUP(config_document_deinit) struct config_document document;
+    CLEANUP(pack_deinit) struct pack issues;
+    struct config_error error = { "" };
+
+    config_document_init(&document);
+    pack_init(&issues, 0);
+    pack_array_begin(&issues);
+    int r = config_document_load(&document, cli->paths.config_path, config_lookup_process(), &error);
+    if (!r && !document.is_present) {
+        (void)snprintf(error.text, sizeof(error.text), "%.500s: no such file", cli->paths.config_path);
+    } else if (!r) {
+        (void)config_valid(&document, &error, &issues); /* the error says it */
+    }
+    pack_array_end(&issues);
+    if (r < 0) {
+        cli_err("%s", fault_text(r));
+        return CLI_EXIT_SOFTWARE;
+    }
+    return verdict_print(cli, &error, pack_span(&issues));
+}
+
+int cmd_config_schema(struct cli *cli)
+{
+    CLEANUP(pack_deinit) struct pack out;
+
+    (void)cli;
+    pack_init(&out, 0);
+    config_shape_root_pack(&out);
+    return cli_rpc_print_json(pack_span(&out));
+}
