@@ -245,6 +245,8 @@ const char *actor_life_name(enum actor_life life);
  * matches by prefix). One watch per pattern. */
 typedef void (*actor_on_life)(void *self, struct actor *actor, struct span address, enum actor_life life);
 int actor_watch(struct actor *self, const char *pattern, actor_on_life on);
+/* Inside such a call: what that actor said of itself last, or what it ended with. May be empty. */
+struct span actor_life_status(const struct actor *self);
 
 /* Asks the supervisor to run (or stop) an actor of definition `def` at `address`, on the
  * host that the topology gives it. Idempotent; a changed `arg` restarts it. */

@@ -279,8 +279,9 @@ struct actor {
     uint32_t dead_unlogged;
     int fault;
     bool is_init;
-    bool is_stopping; /* the loop is to end */
-    bool is_restarting; /* told to stop, to be started again */
+    bool is_stopping;        /* the loop is to end */
+    struct span life_status; /* of the one whose life is being told */
+    bool is_restarting;      /* told to stop, to be started again */
     bool is_ready;
 };
 
@@ -329,6 +330,6 @@ void node_talk_resolve(struct actor *self, struct link *link);
 /* True when the mail was a word of the node. */
 bool node_talk_on_word(struct actor *self, struct mail *mail);
 /* Tells the watches that match. */
-void node_talk_on_life(struct actor *self, struct span address, enum actor_life life);
+void node_talk_on_life(struct actor *self, struct span address, enum actor_life life, struct span status);
 
 #endif

@@ -10,7 +10,7 @@
 #include "bus/actor.h"
 
 #define DIRECTORY_ENDPOINT_MAX 160
-#define DIRECTORY_STATUS_MAX 128
+#define DIRECTORY_STATUS_MAX 384 /* a path and what is wrong with it */
 #define DIRECTORY_HOST_MAX 32
 
 struct directory_entry {

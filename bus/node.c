@@ -87,7 +87,7 @@ static void entry_tell(struct node *self, const char *who, const struct director
 
     if (strcmp(who, self->address) == 0) {
         /* Our own watch hears it at once: what we do next may depend on it. */
-        node_talk_on_life(&self->actor, span_from(entry->address), entry->life);
+        node_talk_on_life(&self->actor, span_from(entry->address), entry->life, span_from(entry->status));
         return;
     }
     pack_init(&pack, 4096);
@@ -537,8 +537,8 @@ static void synced_entry(struct node *self, struct span map)
     struct directory_entry *entry = directory_get(&self->directory, address);
     (void)snprintf(entry->host, sizeof(entry->host), "%.*s", SPAN_FMT(host));
     (void)snprintf(entry->endpoint, sizeof(entry->endpoint), "%.*s", SPAN_FMT(endpoint));
-    (void)snprintf(entry->status, sizeof(entry->status), "%.*s", (int)(status.len < 127 ? status.len : 127),
-                   status.ptr);
+    (void)snprintf(entry->status, sizeof(entry->status), "%.*s",
+                   (int)(status.len < DIRECTORY_STATUS_MAX ? status.len : DIRECTORY_STATUS_MAX - 1), status.ptr);
     entry->local[0] = '\0';
     entry->is_up = endpoint.len > 0;
     entry->life = (enum actor_life)value_i64(value_get(map, "life"), ACTOR_LIFE_ABSENT);

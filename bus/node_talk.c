@@ -138,7 +138,7 @@ static void entry_apply(struct actor *self, struct span body)
                    (uint32_t)value_i64(value_get(body, "incarnation"), 0), life,
                    (uint32_t)value_i64(value_get(body, "retryAfterMs"), 0));
     }
-    node_talk_on_life(self, address, life);
+    node_talk_on_life(self, address, life, value_str(value_get(body, "status"), (struct span){ "", 0 }));
 }
 
 static bool pattern_matches(const char *pattern, struct span address)
@@ -151,13 +151,20 @@ static bool pattern_matches(const char *pattern, struct span address)
     return span_is(address, (struct span){ pattern, len });
 }
 
-void node_talk_on_life(struct actor *self, struct span address, enum actor_life life)
+void node_talk_on_life(struct actor *self, struct span address, enum actor_life life, struct span status)
 {
+    self->life_status = status;
     for (struct watch *watch = self->watches; watch; watch = watch->next) {
         if (pattern_matches(watch->pattern, address)) {
             watch->on(self->state, self, address, life);
         }
     }
+    self->life_status = (struct span){ "", 0 };
+}
+
+struct span actor_life_status(const struct actor *self)
+{
+    return self->life_status;
 }
 
 /* What the node says; true when the mail was such a word. */

@@ -144,23 +144,27 @@ static void on_backoff_over(uv_timer_t *timer)
 /* An unasked end: the policy decides. */
 void slot_recover(struct slot *slot)
 {
+    const char *fault = slot->last_fault ? fault_text(slot->last_fault) : "ended unasked";
     uint32_t delay_ms = 0;
 
+    if (!slot->status[0]) {
+        (void)snprintf(slot->status, sizeof(slot->status), "%s", fault);
+    }
     if (supervisor_on_exit(&slot->policy, &supervisor_policy_default, clock_mono_ms(), &delay_ms) ==
         SUPERVISOR_GAVE_UP) {
         slot->life = ACTOR_LIFE_GAVE_UP;
         slot->retry_after_ms = 0;
         slot_tell(slot);
-        log_error("actor_gave_up", "actor=%s restarts=%u fault=\"%s\"", slot->address, slot->policy.restarts,
-                  fault_text(slot->last_fault));
+        log_error("actor_gave_up", "actor=%s restarts=%u fault=\"%s\" why=\"%s\"", slot->address, slot->policy.restarts,
+                  fault, slot->status);
         host_start_next(slot->host); /* those it had taken along go on without it */
         return;
     }
     slot->life = ACTOR_LIFE_BACKOFF;
     slot->retry_after_ms = delay_ms + 50;
     slot_tell(slot);
-    log_warning("actor_restart", "actor=%s delay_ms=%u fault=\"%s\"", slot->address, delay_ms,
-                slot->last_fault ? fault_text(slot->last_fault) : "ended unasked");
+    log_warning("actor_restart", "actor=%s delay_ms=%u fault=\"%s\" why=\"%s\"", slot->address, delay_ms, fault,
+                slot->status);
     (void)uv_timer_start(&slot->timer, on_backoff_over, delay_ms, 0); /* fails only without a callback */
     if (slot->host->is_rest_for_one) {
         host_rest_begin(slot);

@@ -78,7 +78,8 @@ static int store_start(struct agent *self)
         char text[sizeof(self->path) + 320];
         int fault = rc < 0 ? rc : FAULT(rc == STORE_E_NEWER ? -EPROTONOSUPPORT : -EAGAIN);
 
-        (void)snprintf(text, sizeof(text), "%s: %s", self->path, store_problem(&self->store));
+        (void)snprintf(text, sizeof(text), "%s: %s; %s", self->path, store_problem(&self->store),
+                       db_problem_fix(fault));
         log_error("agent_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", self->path, store_problem(&self->store),
                   db_problem_fix(fault));
         actor_status(self->actor, text);

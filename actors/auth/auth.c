@@ -575,10 +575,10 @@ static int legacy_take(struct auth *self, const char *state)
 static int store_start(struct auth *self, const char *path)
 {
     int fault = judge_init(&self->judge, path);
-    char text[PATH_MAX + 128];
+    char text[PATH_MAX + 320];
 
     if (fault) {
-        snprintf(text, sizeof(text), "%s: %s", path, db_problem_text(fault));
+        snprintf(text, sizeof(text), "%s: %s; %s", path, db_problem_text(fault), db_problem_fix(fault));
         actor_status(self->actor, text);
         log_error("auth_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", path, db_problem_text(fault),
                   db_problem_fix(fault));

@@ -13,7 +13,7 @@
 
 const char *facts_life_name(enum facts_life life)
 {
-    static const char *const names[] = { "absent", "starting", "ready", "backoff", "gave-up", "stopped" };
+    static const char *const names[] = { "absent", "starting", "ready", "backoff", "gave_up", "stopped" };
 
     return (size_t)life < sizeof(names) / sizeof(names[0]) ? names[life] : "unknown";
 }
@@ -45,6 +45,16 @@ void facts_deinit(struct facts *self)
     *self = (struct facts){ 0 };
 }
 
+static void text_copy(char *to, size_t size, struct span text)
+{
+    size_t len = text.len < size ? text.len : size - 1;
+
+    if (len) {
+        memcpy(to, text.ptr, len);
+    }
+    to[len] = '\0';
+}
+
 /* --- lives ------------------------------------------------------------------------------ */
 
 static struct facts_actor *actor_find(const struct facts *self, struct span address)
@@ -70,9 +80,20 @@ static struct facts_actor *actor_make(struct facts *self, struct span address)
     return row;
 }
 
-bool facts_life_set(struct facts *self, struct span address, enum facts_life life, int64_t now_ms)
+/* The words of a life that has ended stay while the next one only starts. */
+static bool why_set(struct facts_actor *row, enum facts_life life, struct span why)
+{
+    if ((life == FACTS_LIFE_STARTING && !why.len) || span_is_text(why, row->why)) {
+        return false;
+    }
+    text_copy(row->why, sizeof(row->why), why);
+    return true;
+}
+
+bool facts_life_set(struct facts *self, struct span address, enum facts_life life, struct span why, int64_t now_ms)
 {
     struct facts_actor *row = actor_find(self, address);
+    bool is_new_why;
 
     if (life == FACTS_LIFE_ABSENT || life == FACTS_LIFE_STOPPED) {
         if (row) {
@@ -81,8 +102,12 @@ bool facts_life_set(struct facts *self, struct span address, enum facts_life lif
         return row != NULL;
     }
     row = row ? row : actor_make(self, address);
-    if (!row || row->life == life) {
+    if (!row) {
         return false;
+    }
+    is_new_why = why_set(row, life, why);
+    if (row->life == life) {
+        return is_new_why;
     }
     row->restarts_n += life == FACTS_LIFE_BACKOFF || life == FACTS_LIFE_GAVE_UP;
     row->life = life;
@@ -125,16 +150,6 @@ struct span facts_answer_span(const struct facts_answer *self)
 }
 
 /* --- agents -------------------------------------------------------------------------------- */
-
-static void text_copy(char *to, size_t size, struct span text)
-{
-    size_t len = text.len < size ? text.len : size - 1;
-
-    if (len) {
-        memcpy(to, text.ptr, len);
-    }
-    to[len] = '\0';
-}
 
 static struct span text_of(struct span map, const char *key)
 {
@@ -291,6 +306,14 @@ static void judge_channel(const struct facts_channel *channel, struct facts_verd
     }
 }
 
+/* These are asked how they are, and say the same there, and more. */
+static bool answers_for_itself(const struct facts_actor *row)
+{
+    struct span address = span_from(row->address);
+
+    return span_starts(address, "agent/") || span_starts(address, "channel/");
+}
+
 void facts_judge(const struct facts *self, struct facts_verdict *ret_verdict)
 {
     struct facts_verdict *verdict = ret_verdict;
@@ -311,7 +334,9 @@ void facts_judge(const struct facts *self, struct facts_verdict *ret_verdict)
 
         if (row->life != FACTS_LIFE_READY) {
             verdict->is_ok = verdict->is_ok && !is_needed(self, span_from(row->address));
-            say(verdict, "%s is %s", row->address, facts_life_name(row->life));
+            say(verdict, "%s is %s%s%s", row->address, facts_life_name(row->life), row->why[0] ? ": " : "", row->why);
+        } else if (row->why[0] && !answers_for_itself(row)) {
+            say(verdict, "%s: %s", row->address, row->why);
         }
     }
     for (size_t i = 0; i < self->agents_n; i++) {

@@ -13,6 +13,7 @@
 #define FACTS_AGENTS_MAX 256
 #define FACTS_CHANNELS_MAX 256
 #define FACTS_ADDRESS_MAX 128
+#define FACTS_WHY_MAX 384
 
 /* The lives of bus/actor.h, in its order; facts stay free of the bus. */
 enum facts_life {
@@ -28,8 +29,9 @@ const char *facts_life_name(enum facts_life life);
 struct facts_actor {
     char address[FACTS_ADDRESS_MAX];
     enum facts_life life;
-    int64_t since_ms;    /* wall time of the last change */
-    uint32_t restarts_n; /* crashes seen */
+    int64_t since_ms;        /* wall time of the last change */
+    uint32_t restarts_n;     /* crashes seen */
+    char why[FACTS_WHY_MAX]; /* what it said of itself, or ended with; empty is well */
 };
 
 /* An answer of another actor, kept until the next one; or why there is none. */
@@ -75,8 +77,9 @@ struct facts_verdict {
 void facts_init(struct facts *self);
 void facts_deinit(struct facts *self);
 
-/* The life of `address` is `life` now. True when that changed something. */
-bool facts_life_set(struct facts *self, struct span address, enum facts_life life, int64_t now_ms);
+/* The life of `address` is `life` now, and `why` what it says of itself. What ended a life
+ * is kept until the next one is ready. True when that changed something. */
+bool facts_life_set(struct facts *self, struct span address, enum facts_life life, struct span why, int64_t now_ms);
 
 /* As far as we were told. */
 bool facts_is_ready(const struct facts *self, const char *address);
@@ -97,7 +100,7 @@ struct span facts_answer_span(const struct facts_answer *self);
 /*
  * Not ok: config, auth, router, any edge or the default agent is not ready, or which one
  * is the default is not known yet. Worth a word
- * only: everything else that is not ready, an agent that cannot write, a channel that is
+ * only: everything else that is not ready or says something of itself, an agent that cannot write, a channel that is
  * not up, messages whose fate is unknown.
  */
 void facts_judge(const struct facts *self, struct facts_verdict *ret_verdict);

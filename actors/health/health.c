@@ -22,6 +22,7 @@
 #include "schema_gen.h"
 
 #define MINUTE_MS 60000   /* the protocol's period of health events while someone listens */
+#define SETTLE_MS 2000    /* at a start; then we are ready however the others are */
 #define TELL_LEAST_MS 200 /* between two presence events */
 #define PROBE_DEFAULT_MS 10000U
 #define PROBE_MAX_MS 30000U
@@ -377,7 +378,7 @@ static void on_life(void *arg, struct actor *actor, struct span address, enum ac
     struct health *self = arg;
     int r = 0;
 
-    if (!facts_life_set(&self->facts, address, (enum facts_life)life, clock_wall_ms())) {
+    if (!facts_life_set(&self->facts, address, (enum facts_life)life, actor_life_status(actor), clock_wall_ms())) {
         return;
     }
     if (span_starts(address, "edge/")) {
@@ -389,6 +390,7 @@ static void on_life(void *arg, struct actor *actor, struct span address, enum ac
     } else if (span_is_text(address, "router") && life == ACTOR_LIFE_READY) {
         self->wants_roster = true;
     }
+    health_settle(self, actor);
     self->packed_at = 0; /* whoever asks next gets the news, also before the round */
     if (!r && !self->facts.has_roster && facts_is_ready(&self->facts, "router")) {
         r = health_ask(self, actor, 0); /* the gateway is not ready before we know */
@@ -427,9 +429,18 @@ static int timers_start(struct health *self, uv_loop_t *loop)
     r = r ? r : uv_timer_init(loop, &self->soon);
     r = r ? r : uv_timer_init(loop, &self->tell);
     r = r ? r : uv_timer_init(loop, &self->patience);
-    self->minute.data = self->soon.data = self->tell.data = self->patience.data = self;
+    r = r ? r : uv_timer_init(loop, &self->settle);
+    self->minute.data = self->soon.data = self->tell.data = self->patience.data = self->settle.data = self;
     self->has_timers = !r; /* uv_timer_init cannot fail half-way: it only initialises memory */
     return r ? FAULT(r) : 0;
+}
+
+static void on_settle(uv_timer_t *timer)
+{
+    struct health *self = timer->data;
+
+    self->is_settled = true;
+    actor_ready(actor_current());
 }
 
 static int bodies_start(struct health *self)
@@ -469,6 +480,7 @@ static int health_init(void *state, struct actor *actor, const char *arg)
     self->use = sysinfo_use();
     self->wants_roster = true;
     r = actor_watch(actor, "*", on_life);
+    r = r ? r : uv_timer_start(&self->settle, on_settle, SETTLE_MS, 0);
     return r ? r : health_pack(self, actor, false);
 }
 
@@ -482,6 +494,7 @@ static void health_deinit(void *state, struct actor *actor)
         uv_close((uv_handle_t *)&self->soon, NULL);
         uv_close((uv_handle_t *)&self->tell, NULL);
         uv_close((uv_handle_t *)&self->patience, NULL);
+        uv_close((uv_handle_t *)&self->settle, NULL);
     }
     if (self->has_bodies) {
         body_deinit(&self->health);
@@ -527,4 +540,5 @@ const struct actor_def health_actor = {
     .topics_n = ARRAY_LEN(health_topics),
     .init = health_init,
     .deinit = health_deinit,
+    .is_ready_late = true,
 };

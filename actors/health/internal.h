@@ -63,6 +63,7 @@ struct health {
     uv_timer_t soon;   /* gathers changes that come together */
     uint64_t soon_due;
     uv_timer_t patience; /* of those who wait for a round */
+    uv_timer_t settle;   /* for how long a start may wait for the others */
     uv_timer_t tell;     /* gathers presence events that come together */
     uint64_t told_at;
     bool is_heartbeat_off; /* an operator turned them off */
@@ -72,7 +73,8 @@ struct health {
     bool wants_roster;
     bool wants_sessions;
     bool wants_channels;
-    bool is_again; /* something changed while the round was on */
+    bool is_again;   /* something changed while the round was on */
+    bool is_settled; /* ready */
     bool has_presence;
     bool has_bodies;
     bool has_timers;
@@ -107,6 +109,8 @@ int health_presence_tell(struct health *self, struct actor *actor);
 int health_pack(struct health *self, struct actor *actor, bool is_due);
 /* The same, when the packed one is older than a second. */
 int health_freshen(struct health *self, struct actor *actor);
+/* At a start: ready as soon as all is well. */
+void health_settle(struct health *self, struct actor *actor);
 /* What report.h needs, now. */
 struct report_input health_input(struct health *self);
 

@@ -323,6 +323,9 @@ static void actors_pack(const struct facts *facts, struct pack *out)
         pack_map_begin(out);
         pack_kv_text(out, "address", facts->actors[i].address);
         pack_kv_text(out, "state", facts_life_name(facts->actors[i].life));
+        if (facts->actors[i].why[0]) {
+            pack_kv_text(out, "reason", facts->actors[i].why);
+        }
         pack_kv_i64(out, "since", facts->actors[i].since_ms);
         pack_kv_u64(out, "restarts", facts->actors[i].restarts_n);
         pack_map_end(out);

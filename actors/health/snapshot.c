@@ -82,6 +82,23 @@ static int publish(struct health *self, struct actor *actor, const struct report
     return r;
 }
 
+/* Whoever waits for a gateway that is ready may rely on our saying so. */
+static void settle(struct health *self, struct actor *actor)
+{
+    if (self->verdict.is_ok && !self->is_settled) {
+        self->is_settled = true;
+        actor_ready(actor);
+    }
+}
+
+void health_settle(struct health *self, struct actor *actor)
+{
+    if (!self->is_settled) {
+        facts_judge(&self->facts, &self->verdict);
+        settle(self, actor);
+    }
+}
+
 int health_pack(struct health *self, struct actor *actor, bool is_due)
 {
     struct report_input in;
@@ -90,6 +107,7 @@ int health_pack(struct health *self, struct actor *actor, bool is_due)
     int r;
 
     facts_judge(&self->facts, &self->verdict);
+    settle(self, actor);
     digest = report_digest(&self->facts, &self->verdict);
     is_due = is_due || digest != self->digest;
     self->digest = digest;

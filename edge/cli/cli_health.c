@@ -119,17 +119,22 @@ static void actors_print(struct span health, bool is_full)
 
     while (value_next(&it, &key, &actor)) {
         struct span state = value_str(value_get(actor, "state"), NOTHING);
+        struct span reason = value_str(value_get(actor, "reason"), NOTHING);
         int64_t restarts = value_i64(value_get(actor, "restarts"), 0);
 
-        if (is_full || restarts > 0 || !span_is_text(state, READY)) {
+        if (is_full || restarts > 0 || reason.len || !span_is_text(state, READY)) {
             cli_health_label("Actor");
             str_print(value_get(actor, "address"), "?");
             cli_out(" ");
             cli_out_safe(state, false);
-            cli_out("%s", restarts ? "" : "\n");
             if (restarts) {
-                cli_out(", restarted %" PRId64 " %s\n", restarts, restarts == 1 ? "time" : "times");
+                cli_out(", restarted %" PRId64 " %s", restarts, restarts == 1 ? "time" : "times");
             }
+            if (reason.len) {
+                cli_out(": ");
+                cli_out_safe(reason, false);
+            }
+            cli_out("\n");
         }
     }
 }

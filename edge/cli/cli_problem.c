@@ -82,6 +82,9 @@ void cli_problem_text(const struct cli_problem *self, const struct cli_target *t
     case CLI_PROBLEM_REFUSED:
         (void)snprintf(out, out_size, "the gateway at %s refused the connection: %s", target->address, self->message);
         return;
+    case CLI_PROBLEM_DOWN:
+        (void)snprintf(out, out_size, "the gateway at %s cannot serve: %s", target->address, self->message);
+        return;
     case CLI_PROBLEM_CLOSED:
         closed_text(self, out, out_size);
         return;
@@ -123,6 +126,9 @@ const char *cli_problem_advice(const struct cli_problem *self, const struct cli_
     if (self->kind == CLI_PROBLEM_UNREACHABLE) {
         return unreachable_advice(self, target, buf, buf_size);
     }
+    if (self->kind == CLI_PROBLEM_DOWN) {
+        return "mend that, then start the gateway again; `openclaw logs` has more";
+    }
     if (self->kind == CLI_PROBLEM_REFUSED && self->request_id[0]) {
         (void)snprintf(buf, buf_size, "approve the pairing request %s on the gateway, then try again",
                        self->request_id);
@@ -148,6 +154,7 @@ int cli_problem_exit_code(const struct cli_problem *self)
         return CLI_EXIT_OK;
     case CLI_PROBLEM_UNREACHABLE:
     case CLI_PROBLEM_CLOSED:
+    case CLI_PROBLEM_DOWN:
         return CLI_EXIT_UNAVAILABLE;
     case CLI_PROBLEM_REFUSED:
         return self->retryable || strcmp(self->detail, "AUTH_RATE_LIMITED") == 0 ? CLI_EXIT_TRY_LATER

@@ -22,6 +22,7 @@ enum cli_problem_kind {
     CLI_PROBLEM_PROTOCOL,    /* what came is not the protocol */
     CLI_PROBLEM_INTERRUPTED, /* Ctrl-C, or told to end */
     CLI_PROBLEM_FAULT,       /* we broke */
+    CLI_PROBLEM_DOWN,        /* a part of the gateway that everybody needs has crashed; message says which */
 };
 
 struct cli_problem {

@@ -13,6 +13,7 @@
 #include "bus/base/mem.h"
 #include "bus/json.h"
 #include "bus/value.h"
+#include "edge/cli/cli_down.h"
 #include "edge/cli/cli_handshake.h"
 #include "edge/cli/cli_uuid.h"
 #include "edge/cli/ws_client.h"
@@ -310,6 +311,19 @@ static int attempt(struct cli_session *self, uint64_t left_ms, struct cli_proble
     return step_finish(self, "connect", self->opts.timeout_ms, problem);
 }
 
+/* Waiting for what has crashed leads nowhere; its supervisor knows what happened. */
+static bool is_down(struct cli_session *self, struct cli_problem *problem)
+{
+    char text[CLI_DOWN_TEXT_MAX];
+
+    if (!cli_down_find(self->opts.cli, self->opts.target, NULL, text, sizeof(text))) {
+        return false;
+    }
+    problem->kind = CLI_PROBLEM_DOWN;
+    (void)snprintf(problem->message, sizeof(problem->message), "%s", text);
+    return true;
+}
+
 /* A gateway that is still starting says so and how long to wait; that is not worth an error yet. */
 static int attempts(struct cli_session *self, struct cli_problem *problem)
 {
@@ -320,7 +334,7 @@ static int attempts(struct cli_session *self, struct cli_problem *problem)
         uint64_t pause;
         int r = attempt(self, now < deadline ? deadline - now : 1, problem);
 
-        if (r == 0 || problem->kind != CLI_PROBLEM_REFUSED || !problem->retryable) {
+        if (r == 0 || problem->kind != CLI_PROBLEM_REFUSED || !problem->retryable || is_down(self, problem)) {
             return r;
         }
         pause = problem->retry_after_ms < RETRY_LEAST_MS ? RETRY_LEAST_MS : problem->retry_after_ms;

@@ -71,7 +71,6 @@ static void row_add(struct cli_table *table, struct span row)
 {
     char cells[CLI_TABLE_COLUMNS_MAX][CELL_MAX];
     const char *texts[CLI_TABLE_COLUMNS_MAX];
-    struct span status = value_str(value_get(row, "status"), (struct span){ "", 0 });
 
     text_short(row, "address", cells[0]);
     text_short(row, "host", cells[1]);
@@ -81,11 +80,6 @@ static void row_add(struct cli_table *table, struct span row)
         (void)snprintf(cells[2], CELL_MAX, "-");
     }
     text_short(row, "state", cells[3]);
-    if (status.len) {
-        size_t len = strlen(cells[3]);
-
-        (void)snprintf(cells[3] + len, CELL_MAX - len, " (%.*s)", (int)(status.len < 60 ? status.len : 60), status.ptr);
-    }
     number_short(value_i64(value_get(row, "restarts"), 0), cells[4]);
     pair_short(row, "mailboxMsgs", "mailboxMsgsMax", cells[5]);
     pair_short(row, "msgsIn", "msgsOut", cells[6]);
@@ -94,6 +88,25 @@ static void row_add(struct cli_table *table, struct span row)
         texts[i] = cells[i];
     }
     cli_table_add(table, texts);
+}
+
+/* Below the table, as a path alone is wider than a column should be. */
+static void reasons_print(struct span result)
+{
+    struct value_iter rows = value_iter(value_get(result, "actors"));
+    struct span key;
+    struct span row;
+
+    while (value_next(&rows, &key, &row)) {
+        struct span status = value_str(value_get(row, "status"), (struct span){ "", 0 });
+
+        if (status.len) {
+            cli_out_safe(value_str(value_get(row, "address"), SPAN_LIT("?")), false);
+            cli_out(": ");
+            cli_out_safe(status, false);
+            cli_out("\n");
+        }
+    }
 }
 
 static void table_print(struct span result)
@@ -111,6 +124,7 @@ static void table_print(struct span result)
         row_add(&table, row);
     }
     cli_table_print(&table, "");
+    reasons_print(result);
     while (value_next(&hosts, &key, &row)) {
         struct span error = value_str(value_get(row, "error"), (struct span){ "", 0 });
 

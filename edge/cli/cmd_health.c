@@ -1,8 +1,10 @@
 /*
  * openclaw health, openclaw gateway health: the snapshot that all surfaces share.
  */
+#include "bus/base/cleanup.h"
 #include "bus/value.h"
 #include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_down.h"
 #include "edge/cli/cli_health.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
@@ -27,6 +29,30 @@ static int result_print(const struct cli *cli, const struct cli_rpc *rpc, struct
     return CLI_EXIT_OK;
 }
 
+/* Nobody can be let in, but the supervising process knows which actor is missing, and why. */
+static void down_print_json(const struct cli *cli)
+{
+    CLEANUP(pack_deinit) struct pack actors;
+    CLEANUP(pack_deinit) struct pack health;
+    char why[CLI_DOWN_TEXT_MAX];
+    struct cli_target target;
+
+    pack_init(&actors, 0);
+    pack_init(&health, 0);
+    if (cli_target_resolve(cli, CLI_TARGET_TOLERANT, &target)) {
+        return;
+    }
+    if (cli_down_find(cli, &target, &actors, why, sizeof(why))) {
+        pack_map_begin(&health);
+        pack_kv_bool(&health, "ok", false);
+        pack_kv_text(&health, "degraded", why);
+        pack_kv_raw(&health, "actors", pack_span(&actors));
+        pack_map_end(&health);
+        (void)cli_rpc_print_json(pack_span(&health));
+    }
+    cli_target_deinit(&target);
+}
+
 int cmd_health(struct cli *cli)
 {
     struct cli_rpc_opts opts = { .display_name = "gateway:health", .timeout_ms = cli_number(cli, "timeout") };
@@ -35,6 +61,9 @@ int cmd_health(struct cli *cli)
     struct pack health;
     int r = cli_rpc_open(cli, &opts, &rpc);
 
+    if (r == CLI_EXIT_UNAVAILABLE && cli_flag(cli, "json")) {
+        down_print_json(cli);
+    }
     if (r) {
         return r;
     }

@@ -191,7 +191,7 @@ static bool is_file_wanted(const struct logs *self, const struct cli_problem *pr
 {
     return !self->rpc.target.is_elsewhere &&
            (problem->kind == CLI_PROBLEM_UNREACHABLE || problem->kind == CLI_PROBLEM_CLOSED ||
-            problem->kind == CLI_PROBLEM_TIMEOUT);
+            problem->kind == CLI_PROBLEM_DOWN || problem->kind == CLI_PROBLEM_TIMEOUT);
 }
 
 /* A gateway that is down is when its log matters most, and on its own machine the file can be read. */

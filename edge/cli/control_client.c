@@ -15,15 +15,15 @@
 
 #define ANSWER_MAX (32U * 1024U * 1024U)
 
-int control_client_open(const char *path, struct control_client *self)
+/* 0 or an errno. */
+static int socket_connect(const char *path, struct control_client *self)
 {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     size_t len = strlen(path);
 
     *self = (struct control_client)CONTROL_CLIENT_INIT;
     if (len >= sizeof(to.sun_path)) {
-        cli_err("the path of the control socket is too long: %s", path);
-        return CLI_EXIT_USAGE;
+        return ENAMETOOLONG;
     }
     memcpy(to.sun_path, path, len);
     self->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -31,11 +31,33 @@ int control_client_open(const char *path, struct control_client *self)
         int error = errno;
 
         control_client_close(self);
+        return error;
+    }
+    return 0;
+}
+
+int control_client_open(const char *path, struct control_client *self)
+{
+    int error = socket_connect(path, self);
+
+    if (error == ENAMETOOLONG) {
+        cli_err("the path of the control socket is too long: %s", path);
+        return CLI_EXIT_USAGE;
+    }
+    if (error) {
         cli_err("no gateway runs on this state directory (%s: %s)", path, strerror(error));
         cli_err_more("start one with `openclaw gateway`, or name another with --profile or OPENCLAW_STATE_DIR");
         return error == EACCES || error == EPERM ? CLI_EXIT_REFUSED : CLI_EXIT_UNAVAILABLE;
     }
     return CLI_EXIT_OK;
+}
+
+int control_client_open_quiet(const char *path, struct control_client *self)
+{
+    int error = socket_connect(path, self);
+
+    self->is_quiet = true;
+    return error ? CLI_EXIT_UNAVAILABLE : CLI_EXIT_OK;
 }
 
 void control_client_close(struct control_client *self)
@@ -47,9 +69,11 @@ void control_client_close(struct control_client *self)
     text_buf_deinit(&self->in);
 }
 
-static int gone_explain(const char *why)
+static int gone_explain(const struct control_client *self, const char *why)
 {
-    cli_err("the gateway did not answer on its control socket: %s", why);
+    if (!self->is_quiet) {
+        cli_err("the gateway did not answer on its control socket: %s", why);
+    }
     return CLI_EXIT_UNAVAILABLE;
 }
 
@@ -66,7 +90,7 @@ static int line_send(struct control_client *self, struct span request)
         ssize_t n = send(self->fd, text.data + sent, text.len - sent, MSG_NOSIGNAL);
 
         if (n < 0 && errno != EINTR) {
-            return gone_explain(strerror(errno));
+            return gone_explain(self, strerror(errno));
         }
         sent += n > 0 ? (size_t)n : 0;
     }
@@ -86,25 +110,27 @@ static int line_receive(struct control_client *self, int timeout_ms, size_t *ret
         ssize_t n;
 
         if (now_ms >= end_ms || poll(&wait, 1, (int)(end_ms - now_ms)) == 0) {
-            cli_err("the gateway did not answer on its control socket within %d ms", timeout_ms);
+            if (!self->is_quiet) {
+                cli_err("the gateway did not answer on its control socket within %d ms", timeout_ms);
+            }
             return CLI_EXIT_TRY_LATER;
         }
         n = recv(self->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
         if (n == 0) {
-            return gone_explain("it closed the connection");
+            return gone_explain(self, "it closed the connection");
         }
         if (n < 0 && errno != EINTR && errno != EAGAIN) {
-            return gone_explain(strerror(errno));
+            return gone_explain(self, strerror(errno));
         }
         if (n > 0 && (self->in.len > ANSWER_MAX || text_buf_add(&self->in, (struct span){ chunk, (size_t)n }))) {
-            return gone_explain("the answer is too large");
+            return gone_explain(self, "the answer is too large");
         }
     }
     *ret_len = (size_t)(end - self->in.data);
     return CLI_EXIT_OK;
 }
 
-static int answer_read(struct span line, struct pack *ret_result)
+static int answer_read(const struct control_client *self, struct span line, struct pack *ret_result)
 {
     CLEANUP(pack_deinit) struct pack answer;
     struct json_error error = { 0 };
@@ -112,12 +138,14 @@ static int answer_read(struct span line, struct pack *ret_result)
 
     pack_init(&answer, 0);
     if (json_to_pack(line, &(struct json_opts){ .depth_max = 32 }, &answer, &error)) {
-        return gone_explain("what came is not JSON");
+        return gone_explain(self, "what came is not JSON");
     }
     if (!value_bool(value_get(pack_span(&answer), "ok"), false)) {
         struct span message = value_str(value_path(pack_span(&answer), "error.message"), SPAN_LIT("no reason given"));
 
-        cli_err("the gateway refused: %.*s", SPAN_FMT(message));
+        if (!self->is_quiet) {
+            cli_err("the gateway refused: %.*s", SPAN_FMT(message));
+        }
         return CLI_EXIT_FAILED;
     }
     result = value_get(pack_span(&answer), "result");
@@ -131,7 +159,7 @@ int control_client_ask(struct control_client *self, struct span request, int tim
     int r = line_send(self, request);
 
     r = r ? r : line_receive(self, timeout_ms, &len);
-    r = r ? r : answer_read((struct span){ self->in.data, len }, ret_result);
+    r = r ? r : answer_read(self, (struct span){ self->in.data, len }, ret_result);
     if (r == CLI_EXIT_OK) {
         memmove(self->in.data, self->in.data + len + 1, self->in.len - len - 1);
         self->in.len -= len + 1;

@@ -6,12 +6,15 @@
 #ifndef EDGE_CLI_CONTROL_CLIENT_H
 #define EDGE_CLI_CONTROL_CLIENT_H
 
+#include <stdbool.h>
+
 #include "bus/json.h"
 #include "bus/pack.h"
 
 struct control_client {
     int fd; /* -1: not connected */
     struct text_buf in;
+    bool is_quiet; /* explains nothing */
 };
 
 /* Zeroed memory is not enough: fd 0 is someone's. */
@@ -25,6 +28,8 @@ struct control_client {
  * `request` is one packed map with "op"; the result is appended to `ret_result`.
  */
 int control_client_open(const char *path, struct control_client *self);
+/* The same without a word: for a look at what may not be there. */
+int control_client_open_quiet(const char *path, struct control_client *self);
 int control_client_ask(struct control_client *self, struct span request, int timeout_ms, struct pack *ret_result);
 
 void control_client_close(struct control_client *self);

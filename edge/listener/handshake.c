@@ -139,8 +139,11 @@ static void refuse_text(struct conn *conn, const char *text)
 static void refuse_for_now(struct conn *conn)
 {
     struct pack *pack = &conn->edge->pack;
+    enum actor_life life = ready_life(&conn->edge->ready, "auth");
+    bool is_down = life == ACTOR_LIFE_BACKOFF || life == ACTOR_LIFE_GAVE_UP;
     struct failure failure = { .code = FAIL_UNAVAILABLE,
-                               .message = SPAN_LIT("gateway starting; retry shortly"),
+                               .message = is_down ? SPAN_LIT("auth is down; the log of the gateway says why")
+                                                  : SPAN_LIT("gateway starting; retry shortly"),
                                .retryable = true,
                                .retry_after_ms = 500 };
 
@@ -149,7 +152,7 @@ static void refuse_for_now(struct conn *conn)
     pack_kv_text(pack, "reason", "startup-sidecars");
     pack_map_end(pack);
     failure.details = pack_span(pack);
-    refuse(conn, &failure, WS_CODE_LATER, SPAN_LIT("gateway starting"));
+    refuse(conn, &failure, WS_CODE_LATER, is_down ? SPAN_LIT("auth is down") : SPAN_LIT("gateway starting"));
 }
 
 static void refuse_as_auth(struct conn *conn, const struct failure *failure)

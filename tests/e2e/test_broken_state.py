@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import time
 
 import pytest
 
@@ -63,3 +64,45 @@ def test_without_the_database_of_auth_nobody_gets_in_and_the_log_says_why(fresh_
     path = started_with(running, "auth", spoil)
     told(running, "auth_store_unusable", path, words)
     assert running.process.poll() is None
+
+
+def health_of(running):
+    begun = time.monotonic()
+    done = running.cli("health", "--json", "--timeout", "10000")
+    assert time.monotonic() - begun < 5, "health is to answer at once"
+    return done.returncode, json.loads(done.stdout) if done.stdout else {}
+
+
+def actor_of(health, address):
+    return next(each for each in health["actors"] if each["address"] == address)
+
+
+def test_health_says_at_once_what_is_wrong_with_auth_until_it_has_given_up(fresh_gateway):
+    running = fresh_gateway()
+    path = started_with(running, "auth", garbage)
+    told(running, "auth_store_unusable", path, "damaged")
+    code, health = until(lambda: (lambda answer: answer[1] and answer)(health_of(running)), 10, "an answer of health")
+    assert code == 69 and health["ok"] is False
+    assert path in health["degraded"] and "damaged" in health["degraded"]
+
+    def gave_up():
+        return actor_of(health_of(running)[1], "auth")["state"] == "gave_up"
+    until(gave_up, 60, "the end of all attempts")
+    plain = running.cli("health", timeout=5)
+    assert plain.returncode == 69 and path in plain.stderr and "openclaw logs" in plain.stderr
+    assert "damaged" in running.cli("logs").stdout
+
+
+def test_health_says_what_is_wrong_with_an_agent(fresh_gateway):
+    running = fresh_gateway(config=AGENTS)
+    path = started_with(running, "agent-two", garbage)
+    told(running, "agent_store_unusable", path, "not a database")
+    until(lambda: running.get("/healthz")[0] == 200, 10, "the edge")
+
+    def reason():
+        code, health = health_of(running)
+        rows = [each for each in health.get("actors", []) if each["address"] == "agent/two"]
+        return code == 0 and rows and rows[0].get("reason") and (rows[0], health["degraded"])
+    row, degraded = until(reason, 20, "the reason")
+    assert path in row["reason"] and path in degraded and "not a database" in degraded
+    assert path in running.cli("health").stdout

@@ -13,6 +13,7 @@
 
 #define NOW 5000
 #define NOTHING ((struct span){ 0 })
+#define WELL SPAN_LIT("")
 
 static struct pack packed(const char *json5)
 {
@@ -49,11 +50,11 @@ static int start(void **state)
     *state = self;
     facts_init(self);
     for (size_t i = 0; i < sizeof(ready) / sizeof(ready[0]); i++) {
-        facts_life_set(self, span_from(ready[i]), FACTS_LIFE_READY, NOW);
+        facts_life_set(self, span_from(ready[i]), FACTS_LIFE_READY, WELL, NOW);
     }
     roster(self, "{default_id:'main',main_key:'main',main_session_key:'agent:main:main',scope:'per-sender',"
                  "agents:[{id:'main',is_default:true},{id:'work',is_default:false,name:'Worker'}]}");
-    facts_life_set(self, SPAN_LIT("agent/work"), FACTS_LIFE_READY, NOW);
+    facts_life_set(self, SPAN_LIT("agent/work"), FACTS_LIFE_READY, WELL, NOW);
     return 0;
 }
 
@@ -90,12 +91,12 @@ static void each_needed_actor_is_missed(void **state)
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
         for (enum facts_life life = FACTS_LIFE_STARTING; life <= FACTS_LIFE_GAVE_UP; life++) {
             if (life != FACTS_LIFE_READY) {
-                facts_life_set(self, span_from(needed[i]), life, NOW);
+                facts_life_set(self, span_from(needed[i]), life, WELL, NOW);
                 assert_false(judged(self, needed[i]));
                 assert_false(judged(self, facts_life_name(life)));
             }
         }
-        facts_life_set(self, span_from(needed[i]), FACTS_LIFE_READY, NOW);
+        facts_life_set(self, span_from(needed[i]), FACTS_LIFE_READY, WELL, NOW);
         assert_true(judged(self, NULL));
     }
 }
@@ -104,7 +105,7 @@ static void what_was_never_there_is_missed_too(void **state)
 {
     struct facts *self = *state;
 
-    facts_life_set(self, SPAN_LIT("router"), FACTS_LIFE_STOPPED, NOW);
+    facts_life_set(self, SPAN_LIT("router"), FACTS_LIFE_STOPPED, WELL, NOW);
     assert_false(judged(self, "router is absent"));
 }
 
@@ -112,10 +113,35 @@ static void others_that_are_down_are_named_and_that_is_all(void **state)
 {
     struct facts *self = *state;
 
-    facts_life_set(self, SPAN_LIT("log"), FACTS_LIFE_BACKOFF, NOW);
+    facts_life_set(self, SPAN_LIT("log"), FACTS_LIFE_BACKOFF, WELL, NOW);
     assert_true(judged(self, "log is backoff"));
-    facts_life_set(self, SPAN_LIT("agent/work"), FACTS_LIFE_GAVE_UP, NOW);
-    assert_true(judged(self, "agent/work is gave-up"));
+    facts_life_set(self, SPAN_LIT("agent/work"), FACTS_LIFE_GAVE_UP, WELL, NOW);
+    assert_true(judged(self, "agent/work is gave_up"));
+}
+
+static void the_reason_is_told_until_it_is_over(void **state)
+{
+    struct facts *self = *state;
+    struct span auth = SPAN_LIT("auth");
+
+    assert_true(facts_life_set(self, auth, FACTS_LIFE_BACKOFF, SPAN_LIT("auth.sqlite: damaged"), NOW));
+    assert_false(judged(self, "auth is backoff: auth.sqlite: damaged"));
+    assert_true(facts_life_set(self, auth, FACTS_LIFE_STARTING, WELL, NOW));
+    assert_false(judged(self, "auth is starting: auth.sqlite: damaged"));
+    assert_true(facts_life_set(self, auth, FACTS_LIFE_READY, WELL, NOW));
+    assert_true(judged(self, NULL));
+}
+
+static void what_a_running_actor_says_of_itself_is_told(void **state)
+{
+    struct facts *self = *state;
+    struct span log = SPAN_LIT("log");
+
+    assert_true(facts_life_set(self, log, FACTS_LIFE_READY, SPAN_LIT("cannot write"), NOW));
+    assert_false(facts_life_set(self, log, FACTS_LIFE_READY, SPAN_LIT("cannot write"), NOW));
+    assert_true(judged(self, "log: cannot write"));
+    assert_true(facts_life_set(self, log, FACTS_LIFE_READY, WELL, NOW));
+    assert_true(judged(self, NULL));
 }
 
 static void nothing_is_ok_before_the_agents_are_known(void **state)
@@ -124,10 +150,10 @@ static void nothing_is_ok_before_the_agents_are_known(void **state)
 
     (void)state;
     facts_init(&self);
-    facts_life_set(&self, SPAN_LIT("config"), FACTS_LIFE_READY, NOW);
-    facts_life_set(&self, SPAN_LIT("auth"), FACTS_LIFE_READY, NOW);
-    facts_life_set(&self, SPAN_LIT("router"), FACTS_LIFE_READY, NOW);
-    facts_life_set(&self, SPAN_LIT("agent/main"), FACTS_LIFE_READY, NOW);
+    facts_life_set(&self, SPAN_LIT("config"), FACTS_LIFE_READY, WELL, NOW);
+    facts_life_set(&self, SPAN_LIT("auth"), FACTS_LIFE_READY, WELL, NOW);
+    facts_life_set(&self, SPAN_LIT("router"), FACTS_LIFE_READY, WELL, NOW);
+    facts_life_set(&self, SPAN_LIT("agent/main"), FACTS_LIFE_READY, WELL, NOW);
     assert_false(judged(&self, "not known yet"));
     facts_deinit(&self);
 }
@@ -137,14 +163,14 @@ static void crashes_are_counted_and_orderly_ends_are_not(void **state)
     struct facts *self = *state;
     struct span log = SPAN_LIT("log");
 
-    assert_false(facts_life_set(self, log, FACTS_LIFE_READY, NOW)); /* nothing new */
-    assert_true(facts_life_set(self, log, FACTS_LIFE_BACKOFF, NOW));
-    assert_true(facts_life_set(self, log, FACTS_LIFE_STARTING, NOW));
-    assert_true(facts_life_set(self, log, FACTS_LIFE_READY, NOW + 9));
+    assert_false(facts_life_set(self, log, FACTS_LIFE_READY, WELL, NOW)); /* nothing new */
+    assert_true(facts_life_set(self, log, FACTS_LIFE_BACKOFF, WELL, NOW));
+    assert_true(facts_life_set(self, log, FACTS_LIFE_STARTING, WELL, NOW));
+    assert_true(facts_life_set(self, log, FACTS_LIFE_READY, WELL, NOW + 9));
     assert_int_equal(self->actors[4].restarts_n, 1);
     assert_int_equal(self->actors[4].since_ms, NOW + 9);
-    assert_true(facts_life_set(self, log, FACTS_LIFE_STOPPED, NOW));
-    assert_false(facts_life_set(self, log, FACTS_LIFE_ABSENT, NOW));
+    assert_true(facts_life_set(self, log, FACTS_LIFE_STOPPED, WELL, NOW));
+    assert_false(facts_life_set(self, log, FACTS_LIFE_ABSENT, WELL, NOW));
     assert_true(judged(self, NULL));
 }
 
@@ -154,11 +180,11 @@ static void addresses_beyond_the_limits_are_left_out(void **state)
     char address[FACTS_ADDRESS_MAX + 10];
 
     memset(address, 'x', sizeof(address));
-    assert_false(facts_life_set(self, (struct span){ address, sizeof(address) }, FACTS_LIFE_READY, NOW));
+    assert_false(facts_life_set(self, (struct span){ address, sizeof(address) }, FACTS_LIFE_READY, WELL, NOW));
     assert_null(facts_channel(self, (struct span){ address, sizeof(address) }));
     for (int i = 0; i < FACTS_ACTORS_MAX + 10; i++) {
         snprintf(address, sizeof(address), "channel/x/%d", i);
-        facts_life_set(self, span_from(address), FACTS_LIFE_READY, NOW);
+        facts_life_set(self, span_from(address), FACTS_LIFE_READY, WELL, NOW);
         (void)facts_channel(self, span_from(address));
     }
     assert_int_equal(self->actors_n, FACTS_ACTORS_MAX);
@@ -216,7 +242,7 @@ static void a_list_of_complaints_has_a_limit(void **state)
 
     for (int i = 0; i < 200; i++) {
         snprintf(address, sizeof(address), "channel/some-network/account-%d", i);
-        facts_life_set(self, span_from(address), FACTS_LIFE_BACKOFF, NOW);
+        facts_life_set(self, span_from(address), FACTS_LIFE_BACKOFF, WELL, NOW);
     }
     facts_judge(self, &verdict);
     assert_true(strlen(verdict.why) < sizeof(verdict.why));
@@ -233,7 +259,7 @@ static void the_digest_follows_what_a_watcher_must_hear_of(void **state)
     digest = report_digest(self, &verdict);
     answer(&self->agents[0].sessions, "{total:1,rows:[{key:'k',updatedAt:1}],path:'/p'}");
     assert_int_equal(report_digest(self, &verdict), digest);
-    facts_life_set(self, SPAN_LIT("log"), FACTS_LIFE_BACKOFF, NOW);
+    facts_life_set(self, SPAN_LIT("log"), FACTS_LIFE_BACKOFF, WELL, NOW);
     facts_judge(self, &verdict);
     assert_int_not_equal(report_digest(self, &verdict), digest);
 }
@@ -293,6 +319,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_is_well_when_all_are_ready, start, stop),
         cmocka_unit_test_setup_teardown(each_needed_actor_is_missed, start, stop),
         cmocka_unit_test_setup_teardown(what_was_never_there_is_missed_too, start, stop),
+        cmocka_unit_test_setup_teardown(the_reason_is_told_until_it_is_over, start, stop),
+        cmocka_unit_test_setup_teardown(what_a_running_actor_says_of_itself_is_told, start, stop),
         cmocka_unit_test_setup_teardown(others_that_are_down_are_named_and_that_is_all, start, stop),
         cmocka_unit_test(nothing_is_ok_before_the_agents_are_known),
         cmocka_unit_test_setup_teardown(crashes_are_counted_and_orderly_ends_are_not, start, stop),
