@@ -155,9 +155,16 @@ static void dir_open(struct watch *self, const char *path)
 
 /* --- which files -------------------------------------------------------------------------------------------- */
 
+static void files_drop(struct watch *self)
+{
+    while (self->files_n) {
+        free(self->files[--self->files_n]);
+    }
+}
+
 void watch_begin(struct watch *self)
 {
-    self->files_n = 0;
+    files_drop(self);
     for (size_t i = 0; i < self->dirs_n; i++) {
         self->dirs[i]->is_wanted = false;
     }
@@ -183,7 +190,7 @@ static void dir_want(struct watch *self, const char *file)
 static void file_add(struct watch *self, const char *path)
 {
     if (self->files_n < WATCH_FILES_MAX) {
-        (void)snprintf(self->files[self->files_n++], PATH_MAX, "%s", path);
+        self->files[self->files_n++] = mem_text(path, strlen(path));
         dir_want(self, path);
     }
 }
@@ -241,6 +248,7 @@ void watch_close(struct watch *self)
         return;
     }
     self->is_open = false;
+    files_drop(self);
     uv_close((uv_handle_t *)&self->burst, NULL);
     uv_close((uv_handle_t *)&self->look, NULL);
     while (self->dirs_n) {

@@ -27,9 +27,9 @@ struct watch {
     bool is_open;
     uint64_t debounce_ms;
     uint64_t burst_start_ms;
-    uint64_t signature; /* of all files as last seen */
-    uint64_t names;     /* of the list of files */
-    char files[WATCH_FILES_MAX][PATH_MAX];
+    uint64_t signature;           /* of all files as last seen */
+    uint64_t names;               /* of the list of files */
+    char *files[WATCH_FILES_MAX]; /* owned */
     size_t files_n;
     struct watch_dir *dirs[WATCH_DIRS_MAX]; /* each lives until its handle has closed */
     size_t dirs_n;

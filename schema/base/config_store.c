@@ -1,5 +1,6 @@
 #include "schema/base/config_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -180,6 +181,33 @@ static int place_check(const char *path, bool is_there, struct config_error *err
     return S_ISREG(st.st_mode) ? 0 : refuse(error, path, "is no regular file");
 }
 
+/* "<name>.0123abcd.tmp": left by a writer that was killed. There is one writer, so it is nobody's. */
+static bool is_left_over(const char *name, const char *base)
+{
+    size_t len = strlen(base);
+
+    return !strncmp(name, base, len) && name[len] == '.' && strspn(name + len + 1, "0123456789abcdef") == 8 &&
+           !strcmp(name + len + 9, ".tmp");
+}
+
+static void left_over_sweep(const char *path)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const struct dirent *entry;
+
+    (void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
+    DIR *all = opendir(dir);
+    while (all && (entry = readdir(all))) { /* NOLINT(concurrency-mt-unsafe): a stream of our own */
+        if (is_left_over(entry->d_name, slash ? slash + 1 : path)) {
+            (void)unlinkat(dirfd(all), entry->d_name, 0); /* else it stays a little longer */
+        }
+    }
+    if (all) {
+        (void)closedir(all);
+    }
+}
+
 int config_store_replace(const char *path, struct span before, struct span text, struct config_error *error)
 {
     char temporary[PATH_MAX];
@@ -191,6 +219,7 @@ int config_store_replace(const char *path, struct span before, struct span text,
     if (r) {
         return r;
     }
+    left_over_sweep(path);
     r = temporary_write(path, text, temporary);
     if (r) {
         return refuse(error, path, fault_text(r));

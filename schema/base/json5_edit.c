@@ -41,11 +41,11 @@ static struct span part(struct span text, size_t from, size_t to)
     return (struct span){ text.ptr + from, to - from };
 }
 
-/* The value as JSON; lines after the first are moved in by `indent`. */
-static int value_add(struct span value, size_t indent, struct text_buf *out)
+/* The value as JSON, on one line or indented; lines after the first are moved in by `indent`. */
+static int value_add(struct span value, size_t indent, bool is_pretty, struct text_buf *out)
 {
     CLEANUP(text_buf_deinit) struct text_buf plain = { 0 };
-    bool is_long = value_count(value) > 0;
+    bool is_long = is_pretty && value_count(value) > 0;
     int r = is_long ? json_from_value_pretty(value, &plain) : json_from_value(value, &plain);
     size_t from = 0;
 
@@ -193,7 +193,7 @@ static int new_item_add(const struct json5_step *step, struct span value, const 
 {
     int r = step->key.ptr ? key_add(step->key, manner, out) : 0;
 
-    return r ? r : value_add(value, manner->indent, out);
+    return r ? r : value_add(value, manner->indent, manner->is_multiline, out);
 }
 
 static int into_empty(struct span text, size_t end, const struct json5_step *step, struct span value,
@@ -260,7 +260,7 @@ int json5_set(struct span text, const struct json5_step *steps, size_t steps_n, 
     out->len = 0;
     if (found == steps_n) {
         int r = text_buf_add(out, part(text, 0, item.value_at));
-        r = r ? r : value_add(value, line_indent(text, item.key_at), out);
+        r = r ? r : value_add(value, line_indent(text, item.key_at), true, out);
         return r ? r : text_buf_add(out, part(text, item.value_end, text.len));
     }
     CLEANUP(pack_deinit) struct pack whole;

@@ -94,7 +94,7 @@ static void makes_the_objects_that_lead_to_a_value(void **state)
     assert_set("{}", deep, 2, "true", "{\n  \"a\": {\n    \"b c\": true\n  }\n}");
     assert_set("{ /* why */ }\n", none, 1, "1", "{ /* why */\n  \"a\": 1\n}\n");
     assert_set("{\n}\n", none, 1, "1", "{\n  \"a\": 1\n}\n");
-    assert_set("{x: {\n}}", deep, 2, "1", "{x: {\n}, a: {\n    \"b c\": 1\n  }}");
+    assert_set("{x: {\n}}", deep, 2, "1", "{x: {\n}, a: {\"b c\":1}}");
 }
 
 static void removes_a_member_with_its_comma(void **state)
