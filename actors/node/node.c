@@ -1,7 +1,8 @@
 /*
  * node: the machines that lend the gateway their commands, and what operators allow them.
  *
- * Accepts    node_join node_leave, node.* and exec.approvals.node.*
+ * Accepts    node_join node_leave, node.* and exec.approvals.node.*; topics:
+ *            config_changed auth_revoked
  * Publishes  node.pair.requested node.pair.resolved node.invoke.request
  * Asks       config (gateway.nodes), approval (what may run on a node)
  * On restart pairings, requests, work and when a node was last seen are in the database;
@@ -106,6 +107,15 @@ static void on_edge_life(void *arg, struct actor *actor, struct span address, en
     }
 }
 
+/* Of one role it is a token that died, of all it is the device. */
+static int on_revoked(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_auth_revoked *in = msg;
+
+    (void)ctx;
+    return in->has_device_id && !in->has_role ? pairing_forget(arg, in->device_id) : 0;
+}
+
 /* --- life cycle ---------------------------------------------------------------------------------------- */
 
 static int node_init(void *state, struct actor *actor, const char *arg)
@@ -174,6 +184,7 @@ _Static_assert(ARRAY_LEN(node_routes) == NODE_ACCEPTS_N, "node: routes, schema d
 
 static const struct actor_route node_topics[] = {
     { MSG_CONFIG_CHANGED, on_config_changed, ACTOR_RAW },
+    { MSG_AUTH_REVOKED, on_revoked, 0 },
 };
 
 const struct actor_def nodes_actor = {

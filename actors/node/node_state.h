@@ -101,6 +101,8 @@ int on_node_pair_verify(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_node_rename(void *arg, struct actor_ctx *ctx, const void *msg);
 /* A node that connected with commands nobody has approved. 0, a FAIL_* or a fault. */
 int pairing_ask_for(struct node *self, const struct session *session, struct span commands);
+/* The device is not trusted any more: nothing that was approved for it counts. 0 or a fault. */
+int pairing_forget(struct node *self, struct span node_id);
 /* The request of a node that waits for an operator, or NULL. */
 const struct shelf_item *pairing_request_of(struct node *self, struct span node_id);
 

@@ -413,6 +413,25 @@ int on_node_pair_remove(void *arg, struct actor_ctx *ctx, const void *msg)
     return r ? r : actor_reply_span(ctx, pack_span(&self->pack));
 }
 
+/* A disk that fails leaves records that say too much; the device cannot connect in any case. */
+int pairing_forget(struct node *self, struct span node_id)
+{
+    const struct shelf_item *request;
+    bool was_paired = shelf_find(self->shelf, KIND_PAIRED, node_id) != NULL;
+    int r = shelf_drop(self->shelf, KIND_PAIRED, node_id);
+
+    while (r == 0 && (request = pairing_request_of(self, node_id)) != NULL) {
+        r = shelf_drop(self->shelf, KIND_REQUEST, span_from(request->id));
+    }
+    r = r ? r : shelf_drop(self->shelf, KIND_SEEN, node_id);
+    if (r < 0) {
+        return r;
+    }
+    sessions_review(self, node_id);
+    pending_forget(self, node_id);
+    return was_paired ? resolved_publish(self, (struct span){ "", 0 }, node_id, "removed", NULL) : 0;
+}
+
 int on_node_pair_verify(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = arg;

@@ -387,11 +387,11 @@ static int change_make(struct approvals *self, const struct change *change)
     struct span agent = value_get(value_get(file, "agents"), change->agent);
     int r;
 
+    pack_init(&content, 0);
     if (is_listed(agent, change->pattern) == change->is_adding) {
         cli_out(change->is_adding ? "Already on the list\n" : "Not on the list\n");
         return CLI_EXIT_OK;
     }
-    pack_init(&content, 0);
     changed_pack(file, change, &content);
     r = shown_write(self, pack_span(&content));
     return r ? r : shown_print(self);

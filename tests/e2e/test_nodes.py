@@ -218,6 +218,17 @@ def test_pairings_and_work_outlive_a_restart(fresh_gateway):
             assert "location.request" in [item["type"] for item in again.call("node.pending.drain")["items"]]
 
 
+def test_removing_a_device_takes_its_approval_along(gateway, client):
+    leaver = NodeClient(gateway.port, gateway.token)
+    approve(client, leaver)
+    client.call("device.pair.remove", {"deviceId": leaver.node_id})
+    assert client.wait_event("node.pair.resolved", lambda p: p["nodeId"] == leaver.node_id and
+                             p["decision"] == "removed")
+    until(lambda: leaver.node_id not in json.dumps(client.call("node.list")), 5, "the node is forgotten")
+    with NodeClient(gateway.port, gateway.token, device=leaver.device) as again:
+        assert row_of(client, again)["commands"] == []
+
+
 def test_the_configured_lists_decide_what_a_node_may_offer(fresh_gateway):
     config = {"gateway": {"mode": "local", "auth": {"mode": "token", "token": "token-of-the-tests"},
                           "nodes": {"allowCommands": ["camera.snap"], "denyCommands": ["system.run"]}}}
