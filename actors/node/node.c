@@ -16,6 +16,9 @@
 #include "actors/node/node_state.h"
 #include "bus/value.h"
 
+#define CONFIG_MS 400U /* config answers from memory; one that does not is asked again */
+#define CONFIG_RETRY_MS 250
+
 /* --- small services --------------------------------------------------------------------------- */
 
 int shelf_failure(int r)
@@ -37,6 +40,8 @@ struct span map_text(struct span map, const char *key)
 
 /* --- configuration ------------------------------------------------------------------------------- */
 
+static void on_retry(uv_timer_t *timer);
+
 /* What was in force stays in force while config cannot be asked. */
 static void on_config(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
 {
@@ -46,7 +51,8 @@ static void on_config(void *arg, struct actor *actor, void *cookie, const struct
 
     (void)cookie;
     if (answer->failure) {
-        return; /* asked again when config comes back */
+        (void)uv_timer_start(&self->retry, on_retry, CONFIG_RETRY_MS, 0); /* has a callback */
+        return;
     }
     if (text_buf_add(&fresh, in->value)) {
         (void)actor_fault(actor, FAULT(-ENOMEM));
@@ -66,6 +72,7 @@ static int config_ask(struct node *self)
                       &(struct actor_call){ .to = "config",
                                             .msg = MSG_CONFIG_READ,
                                             .in = &(struct msg_config_read){ .path = SPAN_LIT("gateway.nodes") },
+                                            .deadline_ms = CONFIG_MS,
                                             .on_answer = on_config },
                       NULL);
 }
@@ -77,6 +84,11 @@ static void config_ask_or_fault(struct node *self)
     if (r) {
         (void)actor_fault(self->actor, r);
     }
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    config_ask_or_fault(timer->data);
 }
 
 static int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -133,8 +145,9 @@ static int node_init(void *state, struct actor *actor, const char *arg)
     pack_init(&self->pack, NODE_BODY_MAX);
     pack_init(&self->scratch, NODE_BODY_MAX);
     (void)uv_timer_init(actor_loop(actor), &self->timer); /* cannot fail */
-    self->timer.data = self;
-    self->has_timer = true;
+    (void)uv_timer_init(actor_loop(actor), &self->retry);
+    self->timer.data = self->retry.data = self;
+    self->has_timers = true;
     r = shelf_path("node", path, sizeof(path));
     r = r ? r : shelf_open(path, limits, &self->shelf);
     r = r ? r : actor_watch(actor, "config", on_config_life);
@@ -146,8 +159,9 @@ static void node_deinit(void *state, struct actor *actor)
     struct node *self = state;
 
     (void)actor;
-    if (self->has_timer) {
+    if (self->has_timers) {
         uv_close((uv_handle_t *)&self->timer, NULL);
+        uv_close((uv_handle_t *)&self->retry, NULL);
     }
     invokes_free(self);
     sessions_free(self);

@@ -60,7 +60,8 @@ struct node {
     size_t outcomes_n;
     size_t outcome_bytes;
     uv_timer_t timer; /* of the invoke that times out next */
-    bool has_timer;
+    uv_timer_t retry; /* of the question for the config */
+    bool has_timers;
     struct pack pack;     /* an answer under construction */
     struct pack scratch;  /* part of one */
     struct text_buf text; /* JSON under construction */
