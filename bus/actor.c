@@ -329,7 +329,7 @@ static void parts_init(struct actor *self)
     tap_port_init(&self->tap);
     self->timer_at_ms = UINT64_MAX;
     self->ended_tail = &self->ended;
-    self->events_tail = &self->events;
+    outbox_init(&self->outbox);
     random_seed(self);
 }
 
@@ -409,6 +409,16 @@ static void own_loop_close(struct actor *self)
     }
 }
 
+static void watches_free(struct actor *self)
+{
+    while (self->watches) {
+        struct watch *watch = self->watches;
+
+        self->watches = watch->next;
+        free(watch);
+    }
+}
+
 void actor_close(struct actor *self)
 {
     struct actor *outer = current_actor;
@@ -419,8 +429,9 @@ void actor_close(struct actor *self)
         self->def->deinit(self->state, self);
     }
     if (self->pull_raw) {
+        watches_free(self); /* its state is gone */
         serve_fail_all(self);
-        intake_refuse_all(self);
+        flush_all(self);
     }
     node_talk_exit(self);
     tap_port_flush(&self->tap);
@@ -437,12 +448,7 @@ void actor_close(struct actor *self)
     mailbox_deinit(&self->mailbox);
     tap_port_deinit(&self->tap);
     pack_deinit(&self->scratch);
-    while (self->watches) {
-        struct watch *watch = self->watches;
-
-        self->watches = watch->next;
-        free(watch);
-    }
+    watches_free(self);
     route_table_deinit(&self->routes);
     route_table_deinit(&self->topics);
     free(self->in_buf);

@@ -12,6 +12,7 @@
 #include "bus/envelope.h"
 #include "bus/frame.h"
 #include "bus/mailbox.h"
+#include "bus/outbox.h"
 #include "bus/pack.h"
 #include "bus/park.h"
 #include "bus/route.h"
@@ -25,8 +26,6 @@
 #define LINK_PARKED_BYTES ((size_t)8 * 1024 * 1024)
 #define ACTOR_BATCH 64 /* mails handled before other handles of the loop get a turn */
 #define ACTOR_BODY_MAX ((size_t)64 * 1024 * 1024)
-#define TOPIC_PARKED_MSGS 4096
-#define TOPIC_PARKED_BYTES ((size_t)8 * 1024 * 1024)
 
 /* Counters of one actor's life so far; written by its thread, read by its host. */
 struct actor_stats {
@@ -80,6 +79,8 @@ struct link *link_find(struct actor *self, struct span address);
 /* Sends; takes the body always. What cannot be delivered is dealt with (call failed,
  * dead letter). Returns 0 or a fault of our own. */
 int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body);
+/* Sends what waited in the outbox; takes the content of both frames. */
+void link_send_held(struct actor *self, struct link *link, zmq_msg_t *header, zmq_msg_t *body);
 /* The same for a publication: without credit it waits. What finds no room, and what is
  * droppable, becomes a gap of which the subscriber hears when its turn comes. */
 int link_publish(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body, bool is_droppable);
@@ -92,6 +93,8 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
                 uint32_t retry_after_ms);
 /* Counts one handled mail; gives credit back in halves of a window. */
 void link_account(struct actor *self, struct link *link, uint32_t incarnation, size_t bytes);
+/* At the end: what still waits for this peer. Events become gaps, of which it is told. */
+void link_abandon(struct actor *self, struct link *link);
 void link_close_all(struct actor *self);
 
 /* --- calls we made --------------------------------------------------------------------- */
@@ -115,6 +118,8 @@ struct call_slot {
 
 /* Ends a call by a failure, told later from the loop. Unknown ids are ignored. */
 void call_fail_later(struct actor *self, uint64_t id, int code, uint32_t retry_after_ms, const char *text);
+/* Is somebody still waiting for its end? */
+bool call_is_open(struct actor *self, uint64_t id);
 void call_on_envelope(struct actor *self, struct mail *mail);
 void call_on_link_down(struct actor *self, struct link *link);
 /* Ends calls that an earlier life of the peer had taken. */
@@ -165,19 +170,6 @@ struct topic_pub {
     bool is_known;
     struct link **subscribers;
     size_t subscribers_n;
-    uint64_t lost; /* found no room while nobody was known; told when someone is */
-    uint64_t dropped;
-};
-
-/* An event whose subscribers the node has not named yet, or that waits behind such a
- * one: all topics share one queue, so that a subscriber hears them in the order they
- * were published in. */
-struct topic_event {
-    struct topic_event *next;
-    struct topic_pub *pub;
-    struct trace_id trace;
-    bool is_droppable;
-    zmq_msg_t body;
 };
 
 /* Some events did not come: a publisher says so in a word of its own. */
@@ -186,6 +178,8 @@ void topic_on_gap(struct actor *self, const struct mail *mail);
  * always admitted and still pays for the whole. False when memory is short. */
 bool topic_mail_to_gap(struct actor *self, struct mail *mail);
 void topic_on_subscribers(struct actor *self, struct span body);
+/* At the end: nothing waits for the node's word any more. */
+void topic_abandon(struct actor *self);
 void topic_free_all(struct actor *self);
 /* False also while the node has not answered yet. */
 bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic);
@@ -249,10 +243,7 @@ struct actor {
     struct route_table routes;
     struct route_table topics;
     struct topic_pub *pubs;
-    struct topic_event *events; /* parked, oldest first */
-    struct topic_event **events_tail;
-    uint32_t events_n;
-    size_t events_bytes;
+    struct outbox outbox; /* events whose subscribers are not known yet, and what was sent behind them */
     struct watch *watches;
     struct wheel wheel;
     struct call_slot **call_chunks;
@@ -314,8 +305,10 @@ void dead_letter_report(struct actor *self, const struct envelope *env, size_t b
 
 /* Moves everything that has arrived into the mailbox. */
 void intake_drain(struct actor *self);
-/* At the end: calls still in the mailbox, or on their way into it, get an answer. */
-void intake_refuse_all(struct actor *self);
+
+/* At the end: calls still in the mailbox, or on their way into it, get an answer, and what
+ * waits leaves or is accounted for. */
+void flush_all(struct actor *self);
 
 void dispatch_mail(struct actor *self, struct mail *mail);
 
@@ -329,6 +322,8 @@ void node_talk_exit(struct actor *self);
 void node_talk_resolve(struct actor *self, struct link *link);
 /* True when the mail was a word of the node. */
 bool node_talk_on_word(struct actor *self, struct mail *mail);
+/* The same for an actor that has ended but for what it still has to send. */
+void node_talk_on_last_words(struct actor *self, struct mail *mail);
 /* Tells the watches that match. */
 void node_talk_on_life(struct actor *self, struct span address, enum actor_life life, struct span status);
 

@@ -65,6 +65,13 @@ static struct call_slot *slot_find(struct actor *self, uint64_t id)
     return slot->id == id ? slot : NULL;
 }
 
+bool call_is_open(struct actor *self, uint64_t id)
+{
+    struct call_slot *slot = slot_find(self, id);
+
+    return slot && !slot->ended_code;
+}
+
 static void target_add(struct call_slot *slot, struct link *target)
 {
     slot->target = target;

@@ -81,23 +81,3 @@ void intake_drain(struct actor *self)
         atomic_fetch_add_explicit(&self->opts.stats->bytes_in, bytes, memory_order_relaxed);
     }
 }
-
-/* Calls still in the mailbox, or on their way into it, get an answer. */
-void intake_refuse_all(struct actor *self)
-{
-    struct failure failure = { .code = FAIL_UNAVAILABLE,
-                               .message = SPAN_LIT("the receiver stopped before it handled this"),
-                               .retryable = true,
-                               .retry_after_ms = 250 };
-
-    if (!self->pull_raw) {
-        return;
-    }
-    intake_drain(self);
-    for (struct mail *mail = mailbox_pop(&self->mailbox); mail; mail = mailbox_pop(&self->mailbox)) {
-        if (mail->env.kind == ENVELOPE_CALL) {
-            (void)serve_fail(self, mail, &failure); /* memory: the asker's deadline ends it */
-        }
-        mailbox_recycle(&self->mailbox, &mail);
-    }
-}

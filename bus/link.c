@@ -225,27 +225,31 @@ static void transmit(struct actor *self, struct link *link, zmq_msg_t *header, z
     frame_close(body);
 }
 
-/* Takes the body. The envelope is complete. */
-static int message_send(struct actor *self, struct link *link, const struct envelope *env, zmq_msg_t *body)
+/* The header of a complete envelope, seen by whoever watches. Takes the body when it fails. */
+static int header_make(struct actor *self, const struct envelope *env, zmq_msg_t *body, zmq_msg_t *ret_header)
 {
     uint8_t bytes[ENVELOPE_HEADER_MAX];
-    size_t len = envelope_encode(env, bytes);
-    zmq_msg_t header;
+    struct span head = { (const char *)bytes, envelope_encode(env, bytes) };
 
     if (tap_is_watched()) {
-        tap_sent(self, (struct span){ (const char *)bytes, len }, body, env);
+        tap_sent(self, head, body, env);
     }
-    int r = frame_copy((struct span){ (const char *)bytes, len }, &header);
+    int r = frame_copy(head, ret_header);
     if (r < 0) {
         frame_close(body);
-        return r;
     }
-    if (is_to_wait(link, env->kind)) {
-        park_push(&link->park, env->kind, &header, body);
+    return r;
+}
+
+/* Takes both frames. */
+static void transmit_or_park(struct actor *self, struct link *link, enum envelope_kind kind, zmq_msg_t *header,
+                             zmq_msg_t *body)
+{
+    if (is_to_wait(link, kind)) {
+        park_push(&link->park, kind, header, body);
     } else {
-        transmit(self, link, &header, body);
+        transmit(self, link, header, body);
     }
-    return 0;
 }
 
 static void envelope_complete(struct actor *self, const struct link *link, struct envelope *env)
@@ -255,11 +259,24 @@ static void envelope_complete(struct actor *self, const struct link *link, struc
     env->incarnation = self->opts.incarnation;
 }
 
+/* Everything behind an event that has not left yet waits with it, as its receiver may be
+ * one who hears that event. The node's own word is what it waits for; credit has no order. */
+static bool is_to_hold(const struct actor *self, const struct link *link, enum envelope_kind kind)
+{
+    return self->outbox.head && !link->is_fixed && kind != ENVELOPE_CREDIT && kind != ENVELOPE_PUBLISH;
+}
+
 int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body)
 {
+    bool is_held = is_to_hold(self, link, env->kind);
+    zmq_msg_t header;
+
     resolve(self, link);
     envelope_complete(self, link, env);
     const char *why = obstacle(link, env->kind);
+    if (!why && is_held && is_credited(env->kind) && outbox_is_full(&self->outbox)) {
+        why = "the sender's events wait for their subscribers' names, and too much behind them";
+    }
     if (why) {
         size_t body_bytes = zmq_msg_size(body);
 
@@ -267,7 +284,32 @@ int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_m
         undeliverable(self, link, env, body_bytes, why);
         return 0;
     }
-    return message_send(self, link, env, body);
+    int r = header_make(self, env, body, &header);
+    if (r < 0) {
+        return r;
+    }
+    if (is_held) {
+        outbox_msg_push(&self->outbox, link, is_credited(env->kind), &header, body);
+    } else {
+        transmit_or_park(self, link, env->kind, &header, body);
+    }
+    return 0;
+}
+
+void link_send_held(struct actor *self, struct link *link, zmq_msg_t *header, zmq_msg_t *body)
+{
+    struct envelope env;
+
+    if (!envelope_decode((struct span){ zmq_msg_data(header), zmq_msg_size(header) }, &env) ||
+        (env.kind == ENVELOPE_CALL && env.via.len == 0 && !call_is_open(self, env.corr))) {
+        return; /* cancelled, or its receiver's life is over: whoever asked knows */
+    }
+    const char *why = obstacle(link, env.kind);
+    if (why) {
+        undeliverable(self, link, &env, zmq_msg_size(body), why);
+    } else {
+        transmit_or_park(self, link, env.kind, header, body);
+    }
 }
 
 /* --- events for a subscriber that is slow ------------------------------------------------- */
@@ -324,14 +366,13 @@ static int gap_send(struct actor *self, struct link *link, const struct park_gap
     return 0;
 }
 
-static void item_refuse(struct actor *self, const struct link *link, struct park_item *item)
+static void item_refuse(struct actor *self, const struct link *link, struct park_item *item, const char *why)
 {
     struct envelope env;
 
     if (!item->gap &&
         envelope_decode((struct span){ zmq_msg_data(&item->header), zmq_msg_size(&item->header) }, &env)) {
-        undeliverable(self, link, &env, zmq_msg_size(&item->body),
-                      obstacle(link, ENVELOPE_REPLY) ?: "receiver is down");
+        undeliverable(self, link, &env, zmq_msg_size(&item->body), why);
     }
 }
 
@@ -346,7 +387,7 @@ static void parked_release(struct actor *self, struct link *link)
         }
         CLEANUP(park_item_destroy) struct park_item *item = park_pop(&link->park);
         if (link->state == LINK_DOWN) {
-            item_refuse(self, link, item);
+            item_refuse(self, link, item, obstacle(link, ENVELOPE_REPLY) ?: "receiver is down");
         } else if (!item->gap) {
             transmit(self, link, &item->header, &item->body);
         } else if (gap_send(self, link, item->gap) < 0) {
@@ -364,6 +405,56 @@ void link_gap(struct actor *self, struct link *link, struct span topic, uint64_t
         park_gap_add(&link->park, topic, lost, dropped);
         parked_release(self, link);
     }
+}
+
+/* Credit is not waited for any more: a word for each topic is little. */
+static void gaps_send(struct actor *self, struct link *link, struct park *gaps)
+{
+    for (struct park_item *item = park_pop(gaps); item; item = park_pop(gaps)) {
+        (void)gap_send(self, link, item->gap); /* its only fault is memory */
+        park_item_destroy(&item);
+    }
+}
+
+static void event_abandon(struct actor *self, struct park *gaps, struct park_item *item)
+{
+    struct span body = { zmq_msg_data(&item->body), zmq_msg_size(&item->body) };
+    struct envelope env;
+
+    if (!envelope_decode((struct span){ zmq_msg_data(&item->header), zmq_msg_size(&item->header) }, &env)) {
+        return;
+    }
+    const struct schema_msg *topic = schema_find_topic(self->opts.registry, env.name);
+    bool is_droppable = topic && schema_is_droppable(topic, body);
+    park_gap_add(gaps, env.name, !is_droppable, is_droppable);
+    if (!is_droppable) {
+        dead_letter_report(self, &env, body.len, "the publisher ended before the subscriber had room for it", true);
+    }
+}
+
+void link_abandon(struct actor *self, struct link *link)
+{
+    struct park gaps;
+
+    park_init(&gaps);
+    while (link->park.head) {
+        CLEANUP(park_item_destroy) struct park_item *item = park_pop(&link->park);
+
+        if (item->gap) {
+            park_gap_add(&gaps, (struct span){ item->gap->topic, item->gap->len }, item->gap->lost, item->gap->dropped);
+        } else if (item->kind == ENVELOPE_PUBLISH) {
+            event_abandon(self, &gaps, item);
+        } else if (link->state != LINK_UP) {
+            item_refuse(self, link, item, "the sender ended before its receiver was known");
+        } else {
+            gaps_send(self, link, &gaps);
+            transmit(self, link, &item->header, &item->body);
+        }
+    }
+    if (link->state == LINK_UP) {
+        gaps_send(self, link, &gaps);
+    }
+    park_deinit(&gaps); /* who was never found cannot be told */
 }
 
 void link_on_credit(struct actor *self, struct mail *mail)

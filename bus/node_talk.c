@@ -167,30 +167,57 @@ struct span actor_life_status(const struct actor *self)
     return self->life_status;
 }
 
+static bool is_node_word(const struct actor *self, const struct mail *mail)
+{
+    return span_starts(mail->env.name, "bus.") && span_is_text(mail->env.from, self->node_address);
+}
+
+/* Who is where, and who hears what. */
+static bool on_directory_word(struct actor *self, const struct mail *mail)
+{
+    struct span body = body_span(&mail->body);
+
+    if (span_is_text(mail->env.name, wire_entry.name)) {
+        entry_apply(self, body);
+    } else if (span_is_text(mail->env.name, wire_subscribers.name)) {
+        topic_on_subscribers(self, body);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void node_talk_on_last_words(struct actor *self, struct mail *mail)
+{
+    struct span body = body_span(&mail->body);
+
+    if (is_node_word(self, mail) && wire_check(body.ptr, body.len, PACK_DEPTH_MAX)) {
+        (void)on_directory_word(self, mail); /* another word, such as to stop, says nothing new */
+    }
+}
+
 /* What the node says; true when the mail was such a word. */
 bool node_talk_on_word(struct actor *self, struct mail *mail)
 {
     struct span body = body_span(&mail->body);
 
-    if (!span_starts(mail->env.name, "bus.") || !span_is_text(mail->env.from, self->node_address)) {
+    if (!is_node_word(self, mail)) {
         return false;
     }
     if (!wire_check(body.ptr, body.len, PACK_DEPTH_MAX)) {
         return true;
     }
-    if (span_is_text(mail->env.name, wire_entry.name)) {
-        entry_apply(self, body);
-    } else if (span_is_text(mail->env.name, wire_subscribers.name)) {
-        topic_on_subscribers(self, body);
-    } else if (span_is_text(mail->env.name, wire_stop.name)) {
-        self->is_restarting = value_bool(value_get(body, "restart"), false);
-        if (self->def->on_stop) {
-            self->def->on_stop(self->state, self);
-        } else {
-            actor_stop(self);
-        }
-    } else {
+    if (on_directory_word(self, mail)) {
+        return true;
+    }
+    if (!span_is_text(mail->env.name, wire_stop.name)) {
         return false;
+    }
+    self->is_restarting = value_bool(value_get(body, "restart"), false);
+    if (self->def->on_stop) {
+        self->def->on_stop(self->state, self);
+    } else {
+        actor_stop(self);
     }
     return true;
 }

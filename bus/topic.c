@@ -68,37 +68,6 @@ static struct envelope envelope_of(struct actor *self, const struct topic_pub *p
                               .trace = trace };
 }
 
-/* Takes the frame. */
-static void event_park(struct actor *self, struct topic_pub *pub, struct trace_id trace, bool is_droppable,
-                       zmq_msg_t *frame)
-{
-    struct topic_event *event = mem_new(sizeof(*event));
-
-    event->pub = pub;
-    event->trace = trace;
-    event->is_droppable = is_droppable;
-    (void)zmq_msg_init(&event->body);
-    (void)zmq_msg_move(&event->body, frame);
-    *self->events_tail = event;
-    self->events_tail = &event->next;
-    self->events_n++;
-    self->events_bytes += zmq_msg_size(&event->body);
-}
-
-static void event_drop(struct actor *self)
-{
-    struct topic_event *event = self->events;
-
-    self->events = event->next;
-    if (!self->events) {
-        self->events_tail = &self->events;
-    }
-    self->events_n--;
-    self->events_bytes -= zmq_msg_size(&event->body);
-    frame_close(&event->body);
-    free(event);
-}
-
 static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq_msg_t *frame,
                          const struct actor_ctx *cause)
 {
@@ -108,13 +77,12 @@ static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq
     bool is_droppable = schema_is_droppable(topic, (struct span){ zmq_msg_data(frame), zmq_msg_size(frame) });
     int r = 0;
 
-    if (pub->is_known && !self->events) {
+    if (pub->is_known && !self->outbox.head) {
         r = body_send(self, pub, &env, frame, is_droppable);
-    } else if (self->events_n < TOPIC_PARKED_MSGS && self->events_bytes < TOPIC_PARKED_BYTES) {
-        event_park(self, pub, trace, is_droppable, frame);
+    } else if (!outbox_is_full(&self->outbox)) {
+        outbox_event_push(&self->outbox, pub, trace, is_droppable, frame);
     } else {
-        pub->lost += !is_droppable;
-        pub->dropped += is_droppable;
+        outbox_gap_add(&self->outbox, pub, is_droppable);
         if (!is_droppable) {
             dead_letter_report(self, &env, zmq_msg_size(frame), "subscribers are not known yet and too much waits",
                                true);
@@ -141,31 +109,45 @@ int actor_publish_span(struct actor *self, const struct schema_msg *topic, struc
     return r < 0 ? r : frame_publish(self, topic, &frame, cause);
 }
 
-static void gaps_tell(struct actor *self)
+static void item_send(struct actor *self, struct outbox_item *item)
 {
-    for (struct topic_pub *pub = self->pubs; pub; pub = pub->next) {
-        for (size_t i = 0; (pub->lost || pub->dropped) && i < pub->subscribers_n; i++) {
-            link_gap(self, pub->subscribers[i], (struct span){ pub->name, pub->len }, pub->lost, pub->dropped);
+    struct topic_pub *pub = item->pub;
+
+    if (item->link) {
+        link_send_held(self, item->link, &item->header, &item->body);
+    } else if (item->is_gap) {
+        for (size_t i = 0; i < pub->subscribers_n; i++) {
+            link_gap(self, pub->subscribers[i], (struct span){ pub->name, pub->len }, item->lost, item->dropped);
         }
-        if (pub->is_known) {
-            pub->lost = 0;
-            pub->dropped = 0;
-        }
+    } else {
+        struct envelope env = envelope_of(self, pub, item->trace);
+
+        (void)body_send(self, pub, &env, &item->body, item->is_droppable); /* its only fault is memory */
     }
 }
 
-/* The oldest go first; one whose subscribers are not known yet holds up the rest. */
-static void events_release(struct actor *self)
+/* The oldest go first; an event whose subscribers are not known yet holds up the rest. */
+static void outbox_release(struct actor *self)
 {
-    while (self->events && self->events->pub->is_known) {
-        struct envelope env = envelope_of(self, self->events->pub, self->events->trace);
+    while (self->outbox.head && (self->outbox.head->link || self->outbox.head->pub->is_known)) {
+        CLEANUP(outbox_item_destroy) struct outbox_item *item = outbox_pop(&self->outbox);
 
-        /* Its only fault is memory. */
-        (void)body_send(self, self->events->pub, &env, &self->events->body, self->events->is_droppable);
-        event_drop(self);
+        item_send(self, item);
     }
-    if (!self->events) {
-        gaps_tell(self);
+}
+
+void topic_abandon(struct actor *self)
+{
+    for (struct outbox_item *item = outbox_pop(&self->outbox); item; item = outbox_pop(&self->outbox)) {
+        if (item->link || item->pub->is_known) {
+            item_send(self, item);
+        } else if (!item->is_gap && !item->is_droppable) {
+            struct envelope env = envelope_of(self, item->pub, item->trace);
+
+            dead_letter_report(self, &env, zmq_msg_size(&item->body),
+                               "the publisher ended before its subscribers were known", true);
+        }
+        outbox_item_destroy(&item);
     }
 }
 
@@ -190,7 +172,7 @@ void topic_on_subscribers(struct actor *self, struct span body)
         }
     }
     pub->is_known = true;
-    events_release(self);
+    outbox_release(self);
 }
 
 bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic)
@@ -200,9 +182,7 @@ bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic)
 
 void topic_free_all(struct actor *self)
 {
-    while (self->events) {
-        event_drop(self);
-    }
+    outbox_deinit(&self->outbox);
     while (self->pubs) {
         struct topic_pub *pub = self->pubs;
 

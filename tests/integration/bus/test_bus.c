@@ -27,6 +27,7 @@ struct driver {
     unsigned step;
     uv_timer_t timer;
     void (*on_timer)(struct actor *actor);
+    void (*on_known)(struct actor *actor); /* the publisher knows that we are subscribed */
 };
 
 static struct driver *driver_of(struct actor *actor)
@@ -422,18 +423,28 @@ static void topic_check(struct driver *self)
 
 #define EVENTS_FIRST 299 /* steps */
 #define EVENTS_TOO_FAST 300
+#define EVENTS_FRESH 301
+#define EVENTS_STOP 302 /* the publisher is told to stop while they wait for credit */
 #define EVENT_BYTES 60000U
 
 static void announce(struct actor *driver);
+static void on_event_of_stopping(struct actor *driver, const struct msg_ping *event);
 
 static int on_event(void *state, struct actor_ctx *ctx, const void *msg)
 {
     struct driver *self = state;
     const struct msg_ping *in = msg;
 
+    if (span_is_text(actor_ctx_from(ctx), "echo/spawned")) {
+        self->count += in->has_text || self->step == EVENTS_FRESH;
+        if (self->step == EVENTS_STOP) {
+            on_event_of_stopping(actor_ctx_actor(ctx), in);
+        }
+        return 0;
+    }
     if (!in->has_text) { /* of those that ask whether the publisher knows us */
         if (self->step == EVENTS_FIRST && in->n == 1) {
-            announce(actor_ctx_actor(ctx));
+            (self->on_known ? self->on_known : announce)(actor_ctx_actor(ctx));
         }
         return 0;
     }
@@ -465,7 +476,7 @@ static void on_gap(void *state, struct actor *actor, const struct actor_gap *gap
     struct driver *self = state;
 
     (void)actor;
-    check(span_is_text(gap->from, "echo"), "who it missed events of");
+    check(span_is_text(gap->from, self->step == EVENTS_STOP ? "echo/spawned" : "echo"), "who it missed events of");
     check(gap->topic == &rig_event ? !gap->dropped : !gap->lost, "which of them it might miss");
     self->lost += gap->lost;
     self->dropped += gap->dropped;
@@ -531,6 +542,119 @@ static void a_burst_beyond_the_credit_loses_droppable_events_alone(struct actor 
 static void a_subscriber_hears_of_what_it_missed(struct actor *driver)
 {
     announce_when_known(driver, 1000);
+}
+
+#define FRESH 6U
+
+static void fresh_ask(struct actor *driver);
+
+static void on_fresh(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct driver *self = state;
+
+    (void)cookie;
+    if (answer->failure) { /* it does not run yet */
+        again_soon(actor, fresh_ask);
+    } else if (self->count == FRESH) {
+        well();
+    } else {
+        rig_verdict(false, "the answer came behind %llu of %u events", (unsigned long long)self->count, FRESH);
+    }
+}
+
+static void fresh_ask(struct actor *driver)
+{
+    ask(driver, "echo/spawned", &rig_announce, FRESH, 0, on_fresh);
+}
+
+#define STOP_EVENTS 250U /* 15 MB: more than the 8 MiB of credit, less than may wait besides */
+#define STOP_LOOKS 1000U
+
+static void stop_ask(struct actor *driver);
+
+static void on_stopping(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    (void)state;
+    (void)cookie;
+    if (answer->failure) { /* it does not run yet */
+        again_soon(actor, stop_ask);
+    }
+}
+
+/* The first events of all, so that it knows its subscriber. */
+static void stop_ask(struct actor *driver)
+{
+    ask(driver, "echo/spawned", &rig_announce, 2, 0, on_stopping);
+}
+
+static void stop_announce(struct actor *driver)
+{
+    static char text[EVENT_BYTES];
+    struct msg_ping in = { .n = STOP_EVENTS, .has_text = true, .text = { text, sizeof(text) } };
+    struct actor_call call = { .to = "echo/spawned", .msg = &rig_announce, .in = &in, .on_answer = on_ignored };
+
+    memset(text, 'x', sizeof(text));
+    check(actor_call(driver, &call, NULL) == 0, "actor_call");
+}
+
+static void stop_look(struct actor *driver)
+{
+    struct driver *self = driver_of(driver);
+    bool is_long = self->expected > 500;
+
+    if (self->count + self->lost + self->dropped == STOP_EVENTS) {
+        check(self->dropped > 0, "droppable ones were left out at once");
+        check((self->lost > 0) == is_long, "others only if the stop cannot wait for them");
+        well();
+    } else if (++self->last == STOP_LOOKS) {
+        rig_verdict(false, "%llu came, %llu and %llu are known to be missing, of %u", (unsigned long long)self->count,
+                    (unsigned long long)self->lost, (unsigned long long)self->dropped, STOP_EVENTS);
+    } else {
+        again_soon(driver, stop_look);
+    }
+}
+
+static void on_event_of_stopping(struct actor *driver, const struct msg_ping *event)
+{
+    uint64_t end_ns = clock_mono_ns() + driver_of(driver)->expected * 1000000;
+
+    if (!event->has_text && event->n == 1) {
+        stop_announce(driver);
+    } else if (event->has_text && event->n == 0) { /* it is told to stop, and finds us busy */
+        check(actor_despawn(driver, "echo/spawned") == 0, "actor_despawn");
+        while (clock_mono_ns() < end_ns) { /* a handler that computes; the point of the scenario */
+        }
+        stop_look(driver);
+    }
+}
+
+static void fresh_begin(struct actor *driver)
+{
+    struct driver *self = driver_of(driver);
+
+    self->step = self->expected ? EVENTS_STOP : EVENTS_FRESH;
+    check(actor_spawn(driver, "echo/spawned", "echo", "") == 0, "actor_spawn");
+    (self->expected ? stop_ask : fresh_ask)(driver);
+}
+
+/* The directory knows the subscriber. Who publishes for the first time has still to ask it. */
+static void an_answer_never_overtakes_the_first_events(struct actor *driver)
+{
+    driver_of(driver)->on_known = fresh_begin;
+    announce_when_known(driver, 0);
+}
+
+/* Its wait for a subscriber's credit is half a second at most. */
+static void a_stop_waits_for_what_is_still_to_be_said(struct actor *driver)
+{
+    driver_of(driver)->on_known = fresh_begin;
+    announce_when_known(driver, 100);
+}
+
+static void a_stop_tells_what_it_cannot_wait_for(struct actor *driver)
+{
+    driver_of(driver)->on_known = fresh_begin;
+    announce_when_known(driver, 1500);
 }
 
 #define NEWS 3000U
@@ -830,6 +954,9 @@ static const struct {
     SCENARIO(a_forwarded_call_ends_with_its_target),
     SCENARIO(casts_arrive_in_order),
     SCENARIO(a_topic_reaches_every_subscriber),
+    SCENARIO(an_answer_never_overtakes_the_first_events),
+    SCENARIO(a_stop_waits_for_what_is_still_to_be_said),
+    SCENARIO(a_stop_tells_what_it_cannot_wait_for),
     SCENARIO(a_burst_beyond_the_credit_loses_droppable_events_alone),
     SCENARIO(a_subscriber_hears_of_what_it_missed),
     SCENARIO(a_full_mailbox_knows_what_it_refused),
