@@ -61,6 +61,8 @@ packages_install() {
         if grep -q -E 'Temporary failure|Could not (resolve|connect)|Unable to (locate|fetch)|Network is unreachable' "$log"; then
             printf '\nThe packages could not be downloaded. Is there a network connection, and does\n' >&2
             printf '/etc/apt/sources.list name a Debian 12 mirror that can be reached from here?\n' >&2
+            printf 'Where there is one, or from a medium, install these and try again; nothing else needs a network:\n' >&2
+            printf '    apt-get install -y --no-install-recommends %s\n' "$missing" >&2
         fi
         printf 'Everything apt said is in %s\n' "$log" >&2
         return 1

@@ -104,7 +104,7 @@ def test_the_dev_profile_is_found_where_it_listens(alone, given):
                                text=True, timeout=20, check=False)
         process.terminate()
         assert process.wait(15) == 0
-    assert "uptimeMs" in found.stdout, found.stderr
+    assert found.returncode == 0 and json.loads(found.stdout)["ok"], found.stdout + found.stderr
 
 
 def test_a_config_may_be_spread_over_files(alone):
