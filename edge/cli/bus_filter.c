@@ -131,7 +131,7 @@ static int field_read(struct parser *self, uint8_t *ret_field)
     }
     return refuse(self, at,
                   "unknown field \"%.*s\"; there are to, from, kind, name, method, topic, trace, session, bytes, "
-                  "latency",
+                  "latency (or ms)",
                   (int)(word.len < 32 ? word.len : 32), word.ptr);
 }
 

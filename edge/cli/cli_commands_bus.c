@@ -9,7 +9,9 @@ static const struct cli_opt tap_options[] = {
     { .name = "filter",
       .kind = CLI_OPT_TEXT,
       .value = "expr",
-      .summary = "Show only envelopes that the expression holds for." },
+      .summary =
+          "Show only envelopes that the expression holds for: to, from, kind, name, method, topic, trace, session "
+          "with == != ~ (a pattern); bytes, latency (or ms) with == != < <= > >=; joined by ! && || ( )." },
     { .name = "count",
       .kind = CLI_OPT_NUMBER,
       .value = "n",
@@ -31,7 +33,7 @@ static const struct cli_opt *const actors_tables[] = { cli_commands_json, NULL }
 
 static const struct cli_example tap_examples[] = {
     { "openclaw bus tap --filter 'to ~ agent/*'", "What agents are asked." },
-    { "openclaw bus tap --filter 'kind == failure || ms > 100' --json", "What fails, and what is slow." },
+    { "openclaw bus tap --filter 'kind == fail || latency > 100' --json", "What fails, and what is slow." },
     { "openclaw bus tap --bodies --count 20", "The next twenty envelopes with their bodies." },
     { 0 },
 };

@@ -30,16 +30,11 @@ static bool wants_identity(const struct cli_target *target)
            (!target->is_elsewhere && target->has_config && target->config.auth == GATEWAY_AUTH_NONE);
 }
 
-int cli_handshake_init(struct cli_handshake *self, const struct cli_session_opts *opts, struct cli_problem *problem)
+static int identity_take(struct cli_handshake *self, bool may_create, struct cli_problem *problem)
 {
-    const char *state_dir = opts->cli->paths.state_dir;
-    int r;
+    const char *state_dir = self->opts->cli->paths.state_dir;
+    int r = cli_identity_load(state_dir, may_create, &self->identity);
 
-    *self = (struct cli_handshake){ .opts = opts };
-    if (!wants_identity(opts->target)) {
-        return 0;
-    }
-    r = cli_identity_load(state_dir, opts->role == CLI_SESSION_COMMAND, &self->identity);
     if (r == CLI_IDENTITY_E_ABSENT) {
         return 0;
     }
@@ -62,6 +57,18 @@ void cli_handshake_deinit(struct cli_handshake *self)
         cli_identity_deinit(&self->identity);
     }
     mem_wipe(self->device_token, sizeof(self->device_token));
+}
+
+int cli_handshake_init(struct cli_handshake *self, const struct cli_session_opts *opts, struct cli_problem *problem)
+{
+    *self = (struct cli_handshake){ .opts = opts };
+    return wants_identity(opts->target) ? identity_take(self, opts->role == CLI_SESSION_COMMAND, problem) : 0;
+}
+
+bool cli_handshake_identify(struct cli_handshake *self, struct cli_problem *problem)
+{
+    return !self->has_identity && strcmp(problem->detail, "DEVICE_IDENTITY_REQUIRED") == 0 &&
+           identity_take(self, true, problem) == 0;
 }
 
 static int client_pack(const struct cli_handshake *self, struct pack *out)

@@ -21,6 +21,9 @@ struct cli_handshake {
 
 /* Loads or makes the identity when one is needed. 0 or CLI_SESSION_E_PROBLEM. */
 int cli_handshake_init(struct cli_handshake *self, const struct cli_session_opts *opts, struct cli_problem *problem);
+/* After a refusal: true when the gateway wants to know the device, which it now will. So is
+ * one that was started with another auth mode than its config says. */
+bool cli_handshake_identify(struct cli_handshake *self, struct cli_problem *problem);
 void cli_handshake_deinit(struct cli_handshake *self);
 
 /* Appends the params of `connect` as one msgpack map. 0 or a fault. */

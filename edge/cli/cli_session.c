@@ -334,7 +334,15 @@ static int attempts(struct cli_session *self, struct cli_problem *problem)
         uint64_t pause;
         int r = attempt(self, now < deadline ? deadline - now : 1, problem);
 
-        if (r == 0 || problem->kind != CLI_PROBLEM_REFUSED || !problem->retryable || is_down(self, problem)) {
+        if (r == 0) {
+            *problem = (struct cli_problem){ .kind = CLI_PROBLEM_NONE }; /* of an attempt before */
+            return 0;
+        }
+        if (problem->kind == CLI_PROBLEM_REFUSED && cli_handshake_identify(&self->handshake, problem)) {
+            ws_client_destroy(&self->client);
+            continue;
+        }
+        if (problem->kind != CLI_PROBLEM_REFUSED || !problem->retryable || is_down(self, problem)) {
             return r;
         }
         pause = problem->retry_after_ms < RETRY_LEAST_MS ? RETRY_LEAST_MS : problem->retry_after_ms;

@@ -18,8 +18,8 @@
 /* Who we say we are. */
 enum cli_session_role {
     CLI_SESSION_COMMAND, /* does what an operator asked for */
-    CLI_SESSION_PROBE,   /* only looks, and creates no device identity */
-    CLI_SESSION_INSPECT, /* creates none either, but may see what only an operator may */
+    CLI_SESSION_PROBE,   /* only looks, and creates a device identity only when asked for one */
+    CLI_SESSION_INSPECT, /* the same, but may see what only an operator may */
 };
 
 struct cli_session_opts {

@@ -20,6 +20,15 @@ FAR = ["X-Forwarded-For: 203.0.113.7"]
 PAGE = {"client": {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}}
 
 
+
+def test_a_token_left_in_the_config_locks_no_command_out(fresh_gateway):
+    running = fresh_gateway(arguments=["--auth", "none"]).start()
+    for words in (["status"], ["health"], ["gateway", "call", "status"], ["agent", "--message", "hi"], ["devices", "list"],
+                  ["logs", "--limit", "1"], ["gateway", "probe"], ["system", "presence"]):
+        done = running.cli(*words)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+
+
 def config(**gateway):
     return {"gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN}, "trustedProxies": ["127.0.0.1"],
                         "http": {"endpoints": {"chatCompletions": {"enabled": True}}}, **gateway}}
