@@ -58,17 +58,14 @@ static bool is_addressed(const struct fanout *self, const struct ws *ws)
     if (!scope_sees(&ws->scopes, self->event)) {
         return false;
     }
+    if (self->is_tool && !ws->sees_tools) {
+        return false;
+    }
     if (self->targets.len > 0 || self->event->delivery == SCHEMA_DELIVERY_TARGETED) {
         return is_target(self, ws);
     }
-    if (self->is_tool) {
-        return ws->sees_tools;
-    }
     if (self->event->delivery != SCHEMA_DELIVERY_SUBSCRIBERS) {
         return true;
-    }
-    if (self->topic == EVENT_SESSION_TOOL) {
-        return subscription_has(ws, self->key);
     }
     return ws->sees_sessions || (self->topic == EVENT_SESSION_MESSAGE && subscription_has(ws, self->key));
 }
