@@ -1,0 +1,123 @@
+/*
+ * node_host: the life of whole hosts: one has come, is down, is told to stop.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bus/node_internal.h"
+#include "bus/value.h"
+#include "bus/wire.h"
+
+/* A host's node has a known endpoint, so its entry needs no word but hello. */
+static void host_entry_set(struct node *self, const char *host, bool is_up, uint32_t incarnation, enum actor_life life)
+{
+    struct directory_entry entry = { .is_up = is_up, .incarnation = incarnation, .life = life };
+
+    (void)snprintf(entry.address, sizeof(entry.address), "host/%s", host);
+    (void)snprintf(entry.host, sizeof(entry.host), "%s", host);
+    if (is_up) {
+        node_endpoint(self->opts.run_dir, host, entry.endpoint, sizeof(entry.endpoint));
+    }
+    node_entry_set(self, &entry);
+}
+
+int node_host_on_hello(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+    char host[DIRECTORY_HOST_MAX];
+    uint32_t incarnation = (uint32_t)value_i64(value_get(actor_ctx_body(ctx), "incarnation"), 1);
+    int64_t pid = value_i64(value_get(actor_ctx_body(ctx), "pid"), 0);
+
+    (void)arg;
+    (void)msg;
+    (void)snprintf(host, sizeof(host), "%.*s", SPAN_FMT(node_text_in(ctx, "host", sizeof(host))));
+    if (!node_is_supervisor(self) || !topology_host_find(self->opts.topology, host)) {
+        return FAIL_INVALID_REQUEST;
+    }
+    host_entry_set(self, host, true, incarnation, ACTOR_LIFE_READY);
+    node_tell_snapshot(self, host);
+    node_spawn_repeat(self, host);
+    if (self->opts.on_hello) {
+        self->opts.on_hello(self->opts.arg, host, pid, incarnation);
+    }
+    return 0;
+}
+
+void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms)
+{
+    struct pack pack;
+
+    node_directory_host_down(self, host, life, retry_after_ms);
+    for (size_t i = 0; i < self->opts.topology->hosts_n; i++) {
+        char to[ACTOR_ADDRESS_MAX];
+
+        (void)snprintf(to, sizeof(to), "host/%s", self->opts.topology->hosts[i].name);
+        struct directory_entry *other = directory_find(&self->directory, span_from(to));
+        if (!other || !other->is_up) {
+            continue;
+        }
+        pack_init(&pack, 0);
+        pack_map_begin(&pack);
+        pack_kv_text(&pack, "host", host);
+        pack_kv_i64(&pack, "life", life);
+        pack_kv_u64(&pack, "retryAfterMs", retry_after_ms);
+        pack_map_end(&pack);
+        node_tell_cast(self, to, &wire_host_down, &pack);
+        pack_deinit(&pack);
+    }
+}
+
+int node_host_on_down(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+    char host[DIRECTORY_HOST_MAX];
+
+    (void)arg;
+    (void)msg;
+    (void)snprintf(host, sizeof(host), "%.*s", SPAN_FMT(node_text_in(ctx, "host", sizeof(host))));
+    if (self->opts.host && strcmp(host, self->opts.host) != 0) {
+        node_directory_host_down(self, host,
+                                 (enum actor_life)value_i64(value_get(actor_ctx_body(ctx), "life"), ACTOR_LIFE_BACKOFF),
+                                 (uint32_t)value_i64(value_get(actor_ctx_body(ctx), "retryAfterMs"), 0));
+    }
+    return 0;
+}
+
+void node_host_stop(struct node *self, const char *host)
+{
+    struct pack pack;
+    char to[ACTOR_ADDRESS_MAX];
+
+    (void)snprintf(to, sizeof(to), "host/%s", host);
+    pack_init(&pack, 64);
+    pack_map_begin(&pack);
+    pack_map_end(&pack);
+    node_tell_cast(self, to, &wire_stop, &pack);
+    pack_deinit(&pack);
+}
+
+int node_host_on_stop(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+
+    (void)arg;
+    (void)msg;
+    if (self->opts.on_stop && span_is_text(actor_ctx_from(ctx), NODE_SUPERVISOR)) {
+        self->opts.on_stop(self->opts.arg);
+    }
+    return 0;
+}
+
+void node_host_hello(struct node *self)
+{
+    struct pack pack;
+
+    pack_init(&pack, 256);
+    pack_map_begin(&pack);
+    pack_kv_text(&pack, "host", self->opts.host);
+    pack_kv_i64(&pack, "pid", getpid());
+    pack_kv_u64(&pack, "incarnation", self->opts.incarnation);
+    pack_map_end(&pack);
+    node_tell_cast(self, NODE_SUPERVISOR, &wire_hello, &pack);
+    pack_deinit(&pack);
+}

@@ -1,0 +1,174 @@
+/*
+ * node_spawn: actors that are to run, to end or to start again: done here, or handed on to
+ * the node of the host that the topology names. The supervisor remembers what it has handed
+ * on, for a host that comes back.
+ */
+#include <stdio.h>
+
+#include "bus/base/mem.h"
+#include "bus/node_internal.h"
+#include "bus/topology.h"
+#include "bus/value.h"
+#include "bus/wire.h"
+
+/* A spawn that the supervisor repeats when the host comes back. */
+struct spawn_record {
+    struct spawn_record *next;
+    char address[ACTOR_ADDRESS_MAX];
+    char def[32];
+    char *arg;
+};
+
+static struct spawn_record **spawn_slot(struct node *self, struct span address)
+{
+    struct spawn_record **at = &self->spawns;
+
+    while (*at && !span_is_text(address, (*at)->address)) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void spawn_record_set(struct node *self, const char *address, const char *def, struct span arg)
+{
+    struct spawn_record **at = spawn_slot(self, span_from(address));
+
+    if (!*at) {
+        *at = mem_new(sizeof(**at));
+        (void)snprintf((*at)->address, sizeof((*at)->address), "%s", address);
+    }
+    (void)snprintf((*at)->def, sizeof((*at)->def), "%s", def);
+    free((*at)->arg);
+    (*at)->arg = mem_text(arg.ptr, arg.len);
+}
+
+static void spawn_record_drop(struct node *self, const char *address)
+{
+    struct spawn_record **at = spawn_slot(self, span_from(address));
+
+    if (*at) {
+        struct spawn_record *record = *at;
+
+        *at = record->next;
+        free(record->arg);
+        free(record);
+    }
+}
+
+/* Where `address` is to run: NULL here, else the next node on the way. Empty when nowhere. */
+static const char *way_to(struct node *self, const char *address, char *out, size_t cap)
+{
+    const struct topology_host *host = topology_place(self->opts.topology, address);
+
+    if (!host) {
+        return "";
+    }
+    if (self->opts.host && strcmp(host->name, self->opts.host) == 0) {
+        return NULL;
+    }
+    if (!node_is_supervisor(self)) {
+        return NODE_SUPERVISOR;
+    }
+    (void)snprintf(out, cap, "host/%s", host->name);
+    return out;
+}
+
+int node_spawn_on_spawn(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+    struct span spawn_arg = node_text_in(ctx, "arg", 65536);
+    char address[ACTOR_ADDRESS_MAX];
+    char def[32];
+    char hop[ACTOR_ADDRESS_MAX];
+
+    (void)arg;
+    (void)msg;
+    (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(node_text_in(ctx, "address", ACTOR_ADDRESS_MAX)));
+    (void)snprintf(def, sizeof(def), "%.*s", SPAN_FMT(node_text_in(ctx, "def", sizeof(def))));
+    const char *to = way_to(self, address, hop, sizeof(hop));
+    if (!address[0] || !def[0] || (to && !to[0])) {
+        log_error("spawn_refused", "actor=%s def=%s why=\"the topology places it nowhere\"", address, def);
+        return FAIL_INVALID_REQUEST;
+    }
+    if (node_is_supervisor(self)) {
+        spawn_record_set(self, address, def, spawn_arg);
+    }
+    if (to) {
+        return actor_cast_span(&self->actor, to, &wire_spawn, actor_ctx_body(ctx), ctx);
+    }
+    if (self->opts.on_spawn) {
+        char *text = mem_text(spawn_arg.ptr, spawn_arg.len);
+
+        (void)self->opts.on_spawn(self->opts.arg, address, def, text);
+        free(text);
+    }
+    return 0;
+}
+
+int node_spawn_on_despawn(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+    char address[ACTOR_ADDRESS_MAX];
+    char hop[ACTOR_ADDRESS_MAX];
+
+    (void)arg;
+    (void)msg;
+    (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(node_text_in(ctx, "address", ACTOR_ADDRESS_MAX)));
+    spawn_record_drop(self, address);
+    const char *to = way_to(self, address, hop, sizeof(hop));
+    if (to && to[0]) {
+        return actor_cast_span(&self->actor, to, &wire_despawn, actor_ctx_body(ctx), ctx);
+    }
+    if (!to && self->opts.on_despawn) {
+        self->opts.on_despawn(self->opts.arg, address);
+    }
+    return 0;
+}
+
+int node_spawn_on_restart(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+    char address[ACTOR_ADDRESS_MAX];
+    char hop[ACTOR_ADDRESS_MAX];
+
+    (void)arg;
+    (void)msg;
+    (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(node_text_in(ctx, "address", ACTOR_ADDRESS_MAX)));
+    const char *to = way_to(self, address, hop, sizeof(hop));
+    if (to && to[0]) {
+        return actor_cast_span(&self->actor, to, &wire_restart, actor_ctx_body(ctx), ctx);
+    }
+    if (!to && self->opts.on_restart) {
+        (void)self->opts.on_restart(self->opts.arg, address);
+    }
+    return 0;
+}
+
+void node_spawn_repeat(struct node *self, const char *host)
+{
+    for (struct spawn_record *at = self->spawns; at; at = at->next) {
+        const struct topology_host *place = topology_place(self->opts.topology, at->address);
+        struct pack pack;
+        char to[ACTOR_ADDRESS_MAX];
+
+        if (!place || strcmp(place->name, host) != 0) {
+            continue;
+        }
+        (void)snprintf(to, sizeof(to), "host/%s", host);
+        pack_init(&pack, 0);
+        pack_map_begin(&pack);
+        pack_kv_text(&pack, "address", at->address);
+        pack_kv_text(&pack, "def", at->def);
+        pack_kv_text(&pack, "arg", at->arg);
+        pack_map_end(&pack);
+        node_tell_cast(self, to, &wire_spawn, &pack);
+        pack_deinit(&pack);
+    }
+}
+
+void node_spawn_deinit(struct node *self)
+{
+    while (self->spawns) {
+        spawn_record_drop(self, self->spawns->address);
+    }
+}
