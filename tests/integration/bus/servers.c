@@ -251,6 +251,7 @@ static int on_relay_hold(void *arg, struct actor_ctx *ctx, const void *msg)
 
 static const struct actor_route relay_routes[] = {
     { &rig_ping, on_ping, 0 },
+    { &rig_slow, on_slow, 0 },
     { &rig_break, on_break, 0 },
     { &rig_relay, on_relay, 0 },
     { &rig_relay_hold, on_relay_hold, 0 },

@@ -3,6 +3,7 @@
  * same scenarios run with all actors in one process and with the servers in another.
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "bus/base/clock.h"
 #include "bus/value.h"
@@ -364,9 +365,9 @@ static void rest_for_one_takes_along_those_behind(struct actor *driver)
     rest_ask(driver);
 }
 
-static void capped_ask(struct actor *actor);
+static void next_process_ask(struct actor *actor);
 
-static void on_capped(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+static void on_next_process(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
 {
     const struct msg_pong *out = answer->msg;
 
@@ -376,18 +377,26 @@ static void on_capped(void *state, struct actor *actor, void *cookie, const stru
         well();
         return;
     }
-    again_soon(actor, capped_ask);
+    again_soon(actor, next_process_ask);
 }
 
-static void capped_ask(struct actor *actor)
+static void next_process_ask(struct actor *actor)
 {
-    ask(actor, "echo", &rig_ping, 0, 0, on_capped);
+    ask(actor, "echo", &rig_ping, 0, 0, on_next_process);
+}
+
+/* relay stands behind echo and does not stop in time, so the process that both are in ends. */
+static void rest_for_one_ends_a_process_with_a_hung_actor(struct actor *driver)
+{
+    ask(driver, "relay", &rig_slow, 30000000, 0, on_ignored);
+    ask(driver, "echo", &rig_break, 0, 0, on_ignored);
+    next_process_ask(driver);
 }
 
 static void a_host_beyond_its_memory_is_started_again(struct actor *driver)
 {
     ask(driver, "echo", &rig_hoard, 320, 0, on_ignored);
-    capped_ask(driver);
+    next_process_ask(driver);
 }
 
 /* --- casts, topics, streams ------------------------------------------------------------------------ */
@@ -622,7 +631,8 @@ static void on_event_of_stopping(struct actor *driver, const struct msg_ping *ev
         stop_announce(driver);
     } else if (event->has_text && event->n == 0) { /* it is told to stop, and finds us busy */
         check(actor_despawn(driver, "echo/spawned") == 0, "actor_despawn");
-        while (clock_mono_ns() < end_ns) { /* a handler that computes; the point of the scenario */
+        while (clock_mono_ns() < end_ns) { /* the point of the scenario */
+            (void)usleep(1000);
         }
         stop_look(driver);
     }
@@ -654,7 +664,45 @@ static void a_stop_waits_for_what_is_still_to_be_said(struct actor *driver)
 static void a_stop_tells_what_it_cannot_wait_for(struct actor *driver)
 {
     driver_of(driver)->on_known = fresh_begin;
-    announce_when_known(driver, 1500);
+    announce_when_known(driver, 3000);
+}
+
+#define NEWS_AT_READY 10U
+
+static void on_heard_at_ready(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    const struct msg_pong *out = answer->msg;
+
+    (void)state;
+    (void)actor;
+    (void)cookie;
+    if (out && out->n == NEWS_AT_READY) {
+        well();
+    } else {
+        rig_verdict(false, "%llu of %u heard", out ? (unsigned long long)out->n : 0ULL, NEWS_AT_READY);
+    }
+}
+
+static void on_subscriber_life(void *state, struct actor *actor, struct span address, enum actor_life life)
+{
+    struct driver *self = state;
+
+    (void)address;
+    if (life == ACTOR_LIFE_READY && self->step == 0) {
+        self->step = 1;
+        for (uint64_t i = 0; i < NEWS_AT_READY; i++) {
+            check(actor_publish(actor, &rig_news, &(struct msg_ping){ .n = i }, NULL) == 0, "actor_publish");
+        }
+        ask(actor, "echo/spawned", &rig_heard, 0, 0, on_heard_at_ready);
+    }
+}
+
+/* Its definition's topics are known to whoever hears that it is ready. */
+static void who_is_ready_hears_its_topics(struct actor *driver)
+{
+    check(actor_publish(driver, &rig_news, &(struct msg_ping){ .n = 0 }, NULL) == 0, "the topic is not new");
+    check(actor_watch(driver, "echo/spawned", on_subscriber_life) == 0, "actor_watch");
+    check(actor_spawn(driver, "echo/spawned", "echo", "") == 0, "actor_spawn");
 }
 
 #define NEWS 3000U
@@ -957,6 +1005,7 @@ static const struct {
     SCENARIO(an_answer_never_overtakes_the_first_events),
     SCENARIO(a_stop_waits_for_what_is_still_to_be_said),
     SCENARIO(a_stop_tells_what_it_cannot_wait_for),
+    SCENARIO(who_is_ready_hears_its_topics),
     SCENARIO(a_burst_beyond_the_credit_loses_droppable_events_alone),
     SCENARIO(a_subscriber_hears_of_what_it_missed),
     SCENARIO(a_full_mailbox_knows_what_it_refused),
@@ -969,6 +1018,7 @@ static const struct {
     SCENARIO(what_cannot_be_delivered_becomes_a_dead_letter),
     SCENARIO(an_actor_is_spawned_and_despawned),
     SCENARIO(rest_for_one_takes_along_those_behind),
+    SCENARIO(rest_for_one_ends_a_process_with_a_hung_actor),
     SCENARIO(a_host_beyond_its_memory_is_started_again),
     SCENARIO(many_calls_in_flight_all_end),
     SCENARIO(lives_are_watched),
