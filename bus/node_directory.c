@@ -212,11 +212,12 @@ int node_directory_on_sync(void *arg, struct actor_ctx *ctx, const void *msg)
 
     (void)arg;
     (void)msg;
-    while (value_next(&entries, &key, &item)) {
-        synced_entry(self, item);
-    }
+    /* Who is told that a subscriber is ready may publish at once. */
     while (value_next(&topics, &key, &item)) {
         synced_topic(self, item);
+    }
+    while (value_next(&entries, &key, &item)) {
+        synced_entry(self, item);
     }
     return 0;
 }
