@@ -23,6 +23,7 @@
 #include "bus/value.h"
 #include "schema_gen.h"
 
+#define HEAL_EVERY_MS 1000
 #define PENDING_MAX (256U * 1024) /* bytes that wait for the file */
 #define PENDING_FLUSH 65536U
 #define CONFIG_RETRY_MS 250
@@ -47,10 +48,13 @@ struct log {
     uv_prepare_t flush; /* before the loop sleeps, what came in together is written at once */
     uv_timer_t repeat_timer;
     uv_timer_t retry;
+    uv_timer_t heal; /* while the file takes nothing */
     bool has_handles;
 };
 
 /* --- writing -------------------------------------------------------------------------------- */
+
+static void on_heal(uv_timer_t *handle);
 
 static void lost_note(struct log *self, uint32_t lines)
 {
@@ -63,6 +67,7 @@ static void lost_note(struct log *self, uint32_t lines)
         log_stderr(LOG_LEVEL_ERROR, "log_file_failing", text); /* the log itself is what fails */
         snprintf(text, sizeof(text), "cannot write %.128s: %s", self->file.path, strerror(self->file.error));
         actor_status(self->actor, text);
+        uv_timer_start(&self->heal, on_heal, HEAL_EVERY_MS, HEAL_EVERY_MS);
     }
 }
 
@@ -82,18 +87,23 @@ static void own_line_put(struct log *self, const char *event, const char *text)
     }
 }
 
-static void recovered_note(struct log *self)
+static void lost_put(struct log *self)
 {
     char text[64];
 
-    if (!self->lost) {
-        return;
-    }
     snprintf(text, sizeof(text), "lost=%llu", (unsigned long long)self->lost);
-    self->lost = 0;
     own_line_put(self, "log_lines_lost", text);
+}
+
+static void recovered_note(struct log *self)
+{
+    if (self->lost) {
+        lost_put(self);
+        self->lost = 0;
+    }
     if (self->is_warned) {
         self->is_warned = false;
+        uv_timer_stop(&self->heal);
         actor_status(self->actor, "");
     }
 }
@@ -117,7 +127,23 @@ static void pending_flush(struct log *self)
         lost_note(self, lines);
     } else {
         recovered_note(self);
+        pending_flush(self); /* what that said, if anything: the loop may sleep now */
     }
+}
+
+/* Without lines to write nobody would notice that the trouble is over. */
+static void on_heal(uv_timer_t *handle)
+{
+    struct log *self = handle->data;
+    uint64_t lost = self->lost;
+
+    if (self->pending.len) {
+        return; /* the next turn of the loop tries it anyway */
+    }
+    lost_put(self);
+    self->lost = 0;
+    pending_flush(self);
+    self->lost = self->is_warned ? lost : self->lost;
 }
 
 static void repeats_put(struct log *self)
@@ -327,7 +353,8 @@ static int log_init(void *state, struct actor *actor, const char *arg)
     uv_prepare_init(loop, &self->flush);
     uv_timer_init(loop, &self->repeat_timer);
     uv_timer_init(loop, &self->retry);
-    self->flush.data = self->repeat_timer.data = self->retry.data = self;
+    uv_timer_init(loop, &self->heal);
+    self->flush.data = self->repeat_timer.data = self->retry.data = self->heal.data = self;
     self->has_handles = true;
     uv_prepare_start(&self->flush, on_flush);
     return actor_watch(actor, "config", on_config_life);
@@ -344,6 +371,7 @@ static void log_deinit(void *state, struct actor *actor)
         uv_close((uv_handle_t *)&self->flush, NULL);
         uv_close((uv_handle_t *)&self->repeat_timer, NULL);
         uv_close((uv_handle_t *)&self->retry, NULL);
+        uv_close((uv_handle_t *)&self->heal, NULL);
     }
     file_close(&self->file);
     text_buf_deinit(&self->pending);

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 
 import pytest
@@ -36,6 +38,51 @@ def fill(path):
                 pass
         except OSError:
             pass
+
+
+def lines_of_the_log(running, count):
+    """Has so many lines written: every restart that an operator asks for is one, named after his connection."""
+    for _ in range(count):
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(os.path.join(running.state_dir, "run", "control.sock"))
+            control.sendall(b'{"id":1,"op":"restart","address":"channel/webchat"}\n')
+            assert json.loads(control.makefile("rb").readline())["ok"]
+
+
+def said_of_the_log(running):
+    health = json.loads(running.cli("health", "--json").stdout)
+    return next(each for each in health["actors"] if each["address"] == "log").get("reason", "")
+
+
+def test_a_log_that_cannot_be_written_is_told_once_and_heals_by_itself(tmp_path, topology):
+    disk = tmp_path / "log"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True,
+                      check=False).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    running = Gateway(topology, config={"logging": {"file": str(disk / "of/gateway.log")}})
+    try:
+        running.start()
+        fill(disk / "filler")
+        lines_of_the_log(running, 60)
+        told = until(lambda: said_of_the_log(running), 10, "the bad news in health")
+        assert str(disk) in told and "No space left" in told
+        lines_of_the_log(running, 5)
+        os.unlink(disk / "filler")
+        until(lambda: not said_of_the_log(running), 10, "the good news in health")
+        assert "log_lines_lost" in (disk / "of/gateway.log").read_text()
+        assert running.text().count("log_file_failing") == 1
+        shutil.rmtree(disk / "of")
+
+        def is_back():
+            lines_of_the_log(running, 1)
+            return (disk / "of/gateway.log").exists()
+        until(is_back, 10, "the folder of the log")
+    finally:
+        try:
+            running.close()
+        finally:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def health(client):
