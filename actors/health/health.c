@@ -24,6 +24,8 @@
 #define MINUTE_MS 60000   /* the protocol's period of health events while someone listens */
 #define SETTLE_MS 2000    /* at a start; then we are ready however the others are */
 #define TELL_LEAST_MS 200 /* between two presence events */
+#define TELL_MOST_MS 60000
+#define TELL_BYTES_PER_MS 32768 /* to all clients together: the list grows with them, and so do its receivers */
 #define PROBE_DEFAULT_MS 10000U
 #define PROBE_MAX_MS 30000U
 #define LIFE_VERSIONS 1000000 /* versions of one life; the next begins behind them */
@@ -49,6 +51,7 @@ static int presence_publish(struct health *self, struct actor *actor)
     pack_kv_u64(&pack, "health", self->version);
     pack_map_end(&pack);
     pack_map_end(&pack);
+    self->told_bytes = pack_span(&pack).len;
     r = pack_error(&pack);
     r = r ? r : actor_publish_span(actor, EVENT_PRESENCE, pack_span(&pack), NULL);
     pack_deinit(&pack);
@@ -65,19 +68,26 @@ static void on_tell(uv_timer_t *timer)
     }
 }
 
+static uint64_t tell_pause_ms(const struct health *self)
+{
+    uint64_t pause_ms = self->told_bytes * self->presence.connections_n / TELL_BYTES_PER_MS;
+
+    return pause_ms < TELL_LEAST_MS ? TELL_LEAST_MS : pause_ms > TELL_MOST_MS ? TELL_MOST_MS : pause_ms;
+}
+
 /* At once when it was quiet, else together with what follows: a rush of handshakes must
- * not become a rush of lists to everyone. */
+ * not become a rush of lists to everyone, and ten thousand clients not a flood of them. */
 int health_presence_tell(struct health *self, struct actor *actor)
 {
-    uint64_t now = uv_now(actor_loop(actor));
+    uint64_t now = uv_now(actor_loop(actor)), pause_ms = tell_pause_ms(self);
 
     if (!self->presence.connections_n || uv_is_active((uv_handle_t *)&self->tell)) {
         return 0;
     }
-    if (now - self->told_at >= TELL_LEAST_MS) {
+    if (now - self->told_at >= pause_ms) {
         return presence_publish(self, actor);
     }
-    return uv_timer_start(&self->tell, on_tell, self->told_at + TELL_LEAST_MS - now, 0);
+    return uv_timer_start(&self->tell, on_tell, self->told_at + pause_ms - now, 0);
 }
 
 static void on_minute(uv_timer_t *timer)

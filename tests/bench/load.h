@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOAD_CONNS_MAX 8192
+#define LOAD_CONNS_MAX 16384
 #define LOAD_PIDS_MAX 16
 
 struct load_opts {

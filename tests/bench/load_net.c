@@ -360,10 +360,14 @@ void load_ws_connect(struct load_conn *self, const struct load_opts *opts)
     load_ws_frame(&self->out, text, (size_t)n);
 }
 
-static void ignore_input(void *arg, struct load_conn *conn)
+/* What the others are told meanwhile: one who never read would hold it all in memory. */
+static void others_drain(void *arg, struct load_conn *conn)
 {
-    (void)arg;
-    (void)conn;
+    const char *text;
+    size_t len;
+
+    while (conn != arg && load_ws_next(conn, &text, &len)) {
+    }
 }
 
 void load_ws_ready(struct load_conn *self, int epoll, const struct load_opts *opts)
@@ -375,7 +379,7 @@ void load_ws_ready(struct load_conn *self, int epoll, const struct load_opts *op
     load_ws_upgrade(self, opts);
     load_flush(self, epoll);
     while (!load_ws_upgraded(self)) {
-        load_wait(epoll, 1000, ignore_input, NULL);
+        load_wait(epoll, 1000, others_drain, self);
     }
     if (load_is_echo(opts)) {
         return;
@@ -384,7 +388,7 @@ void load_ws_ready(struct load_conn *self, int epoll, const struct load_opts *op
     load_flush(self, epoll);
     for (;;) {
         while (!load_ws_next(self, &text, &len)) {
-            load_wait(epoll, 1000, ignore_input, NULL);
+            load_wait(epoll, 1000, others_drain, self);
         }
         if (load_has(text, len, "\"id\":\"connect\"")) {
             break;
