@@ -5,7 +5,7 @@
 #define EDGE_LISTENER_LIMITS_H
 
 #define LIMIT_LISTEN_SOCKETS 8U
-#define LIMIT_CONNECTIONS 8192U          /* all of them */
+#define LIMIT_CONNECTIONS 16384U         /* all of them */
 #define LIMIT_CONNECTIONS_PER_PEER 2048U /* of one address that is not this machine */
 #define LIMIT_PREAUTH_PER_PEER 32U       /* WebSockets before hello-ok, of one address */
 #define LIMIT_ACCEPTS_PER_WAKE 64U
