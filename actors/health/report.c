@@ -233,6 +233,19 @@ static void account_pack(const struct report_input *in, const struct facts_chann
     pack_map_end(out);
 }
 
+static void labels_pack(const struct facts *facts, const char *key, struct pack *out)
+{
+    pack_key(out, key);
+    pack_map_begin(out);
+    for (size_t i = 0; i < facts->channels_n; i++) {
+        if (is_first_of_type(facts, i)) {
+            pack_key_span(out, type_of(&facts->channels[i]));
+            pack_str(out, label_of(&facts->channels[i]));
+        }
+    }
+    pack_map_end(out);
+}
+
 static void names_pack(const struct facts *facts, struct pack *out)
 {
     pack_key(out, "channelOrder");
@@ -243,15 +256,7 @@ static void names_pack(const struct facts *facts, struct pack *out)
         }
     }
     pack_array_end(out);
-    pack_key(out, "channelLabels");
-    pack_map_begin(out);
-    for (size_t i = 0; i < facts->channels_n; i++) {
-        if (is_first_of_type(facts, i)) {
-            pack_key_span(out, type_of(&facts->channels[i]));
-            pack_str(out, label_of(&facts->channels[i]));
-        }
-    }
-    pack_map_end(out);
+    labels_pack(facts, "channelLabels", out);
 }
 
 /* Every account of one type, as a list or as a map by account. */
@@ -396,15 +401,7 @@ void report_channels(const struct report_input *in, struct pack *out)
     pack_map_begin(out);
     pack_kv_i64(out, "ts", in->now_ms);
     names_pack(facts, out);
-    pack_key(out, "channelDetailLabels");
-    pack_map_begin(out);
-    for (size_t i = 0; i < facts->channels_n; i++) {
-        if (is_first_of_type(facts, i)) {
-            pack_key_span(out, type_of(&facts->channels[i]));
-            pack_str(out, label_of(&facts->channels[i]));
-        }
-    }
-    pack_map_end(out);
+    labels_pack(facts, "channelDetailLabels", out);
     pack_key(out, "channelSystemImages");
     pack_map_begin(out);
     pack_map_end(out);
