@@ -1,11 +1,12 @@
 /*
- * link: the way to one peer: its socket, its credit, what waits for it.
+ * link: the way to one peer: its socket, its credit, what goes and what may not.
  */
 #include <assert.h>
 
 #include "bus/actor_internal.h"
 #include "bus/base/descriptors.h"
 #include "bus/base/mem.h"
+#include "bus/link_internal.h"
 #include "bus/value.h"
 #include "bus/wire.h"
 
@@ -49,11 +50,6 @@ struct link *link_get(struct actor *self, struct span address)
 
 static const char mailbox_closed[] = "receiver's mailbox is closed";
 
-static bool is_credited(enum envelope_kind kind)
-{
-    return kind == ENVELOPE_CALL || kind == ENVELOPE_CAST || kind == ENVELOPE_PUBLISH;
-}
-
 /* Is anything lost, when the receiver has ended? A caller is told, an answer has nobody left
  * who waits for it, and the bus's own words are about what has ended. */
 static bool is_loss(const struct envelope *env)
@@ -63,8 +59,8 @@ static bool is_loss(const struct envelope *env)
 
 /* A message that has nowhere to go: whoever waits for it is told. An event for someone who
  * has ended is none: the subscription has ended too. */
-static void undeliverable(struct actor *self, const struct link *link, const struct envelope *env, size_t body_bytes,
-                          const char *reason)
+void link_undeliverable(struct actor *self, const struct link *link, const struct envelope *env, size_t body_bytes,
+                        const char *reason)
 {
     uint32_t retry_after_ms = link->retry_after_ms ? link->retry_after_ms : 250;
     bool is_overload = link->state != LINK_DOWN && reason != mailbox_closed;
@@ -154,7 +150,7 @@ static void tap_sent(struct actor *self, struct span header, zmq_msg_t *body, co
     actor_wake(self); /* the batch leaves at the end of this turn of the loop */
 }
 
-static void resolve(struct actor *self, struct link *link)
+void link_resolve(struct actor *self, struct link *link)
 {
     if (link->state == LINK_UNKNOWN) {
         link->state = LINK_RESOLVING;
@@ -164,11 +160,6 @@ static void resolve(struct actor *self, struct link *link)
     }
 }
 
-static bool has_credit(const struct link *link)
-{
-    return link->credit_bytes > 0 && link->credit_msgs > 0;
-}
-
 /* These free what waits, here or there, so they never wait themselves. */
 static bool is_ahead(enum envelope_kind kind)
 {
@@ -176,7 +167,7 @@ static bool is_ahead(enum envelope_kind kind)
 }
 
 /* NULL when it may go or wait, else why not. */
-static const char *obstacle(const struct link *link, enum envelope_kind kind)
+const char *link_obstacle(const struct link *link, enum envelope_kind kind)
 {
     if (link->state == LINK_DOWN) {
         return link->life == ACTOR_LIFE_GAVE_UP  ? "receiver gave up after too many crashes"
@@ -186,30 +177,25 @@ static const char *obstacle(const struct link *link, enum envelope_kind kind)
     if (kind == ENVELOPE_PUBLISH) {
         return NULL; /* finds room, or becomes a gap */
     }
-    if (link->state == LINK_UP && is_credited(kind) && !has_credit(link)) {
+    if (link->state == LINK_UP && link_is_credited(kind) && !link_has_credit(link)) {
         return "receiver is overloaded";
     }
     if (link->state == LINK_RESOLVING &&
-        (link->park.msgs >= LINK_PARKED_MSGS || (is_credited(kind) && link->park.bytes >= LINK_PARKED_BYTES))) {
+        (link->park.msgs >= LINK_PARKED_MSGS || (link_is_credited(kind) && link->park.bytes >= LINK_PARKED_BYTES))) {
         return "receiver is not known yet and too much waits for it";
     }
     return NULL;
 }
 
 /* Messages keep their order, so an answer waits behind the events before it. */
-static bool is_to_wait(const struct link *link, enum envelope_kind kind)
+bool link_is_to_wait(const struct link *link, enum envelope_kind kind)
 {
     return link->state == LINK_RESOLVING || (!is_ahead(kind) && link->park.head) ||
-           (kind == ENVELOPE_PUBLISH && !has_credit(link));
-}
-
-static bool has_room(const struct link *link)
-{
-    return link->park.msgs < LINK_PARKED_MSGS && link->park.bytes < LINK_PARKED_BYTES;
+           (kind == ENVELOPE_PUBLISH && !link_has_credit(link));
 }
 
 /* Takes both frames. */
-static void transmit(struct actor *self, struct link *link, zmq_msg_t *header, zmq_msg_t *body)
+void link_transmit(struct actor *self, struct link *link, zmq_msg_t *header, zmq_msg_t *body)
 {
     size_t body_bytes = zmq_msg_size(body);
     struct envelope env;
@@ -219,14 +205,14 @@ static void transmit(struct actor *self, struct link *link, zmq_msg_t *header, z
         return;
     }
     if (envelope_decode((struct span){ zmq_msg_data(header), zmq_msg_size(header) }, &env)) {
-        undeliverable(self, link, &env, body_bytes, mailbox_closed);
+        link_undeliverable(self, link, &env, body_bytes, mailbox_closed);
     }
     frame_close(header);
     frame_close(body);
 }
 
 /* The header of a complete envelope, seen by whoever watches. Takes the body when it fails. */
-static int header_make(struct actor *self, const struct envelope *env, zmq_msg_t *body, zmq_msg_t *ret_header)
+int link_header_make(struct actor *self, const struct envelope *env, zmq_msg_t *body, zmq_msg_t *ret_header)
 {
     uint8_t bytes[ENVELOPE_HEADER_MAX];
     struct span head = { (const char *)bytes, envelope_encode(env, bytes) };
@@ -245,14 +231,14 @@ static int header_make(struct actor *self, const struct envelope *env, zmq_msg_t
 static void transmit_or_park(struct actor *self, struct link *link, enum envelope_kind kind, zmq_msg_t *header,
                              zmq_msg_t *body)
 {
-    if (is_to_wait(link, kind)) {
+    if (link_is_to_wait(link, kind)) {
         park_push(&link->park, kind, header, body);
     } else {
-        transmit(self, link, header, body);
+        link_transmit(self, link, header, body);
     }
 }
 
-static void envelope_complete(struct actor *self, const struct link *link, struct envelope *env)
+void link_envelope_complete(struct actor *self, const struct link *link, struct envelope *env)
 {
     env->id = ++self->next_id;
     env->to = (struct span){ link->address, link->len };
@@ -271,25 +257,25 @@ int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_m
     bool is_held = is_to_hold(self, link, env->kind);
     zmq_msg_t header;
 
-    resolve(self, link);
-    envelope_complete(self, link, env);
-    const char *why = obstacle(link, env->kind);
-    if (!why && is_held && is_credited(env->kind) && outbox_is_full(&self->outbox)) {
+    link_resolve(self, link);
+    link_envelope_complete(self, link, env);
+    const char *why = link_obstacle(link, env->kind);
+    if (!why && is_held && link_is_credited(env->kind) && outbox_is_full(&self->outbox)) {
         why = "the sender's events wait for their subscribers' names, and too much behind them";
     }
     if (why) {
         size_t body_bytes = zmq_msg_size(body);
 
         frame_close(body);
-        undeliverable(self, link, env, body_bytes, why);
+        link_undeliverable(self, link, env, body_bytes, why);
         return 0;
     }
-    int r = header_make(self, env, body, &header);
+    int r = link_header_make(self, env, body, &header);
     if (r < 0) {
         return r;
     }
     if (is_held) {
-        outbox_msg_push(&self->outbox, link, is_credited(env->kind), &header, body);
+        outbox_msg_push(&self->outbox, link, link_is_credited(env->kind), &header, body);
     } else {
         transmit_or_park(self, link, env->kind, &header, body);
     }
@@ -304,181 +290,12 @@ void link_send_held(struct actor *self, struct link *link, zmq_msg_t *header, zm
         (env.kind == ENVELOPE_CALL && env.via.len == 0 && !call_is_open(self, env.corr))) {
         return; /* cancelled, or its receiver's life is over: whoever asked knows */
     }
-    const char *why = obstacle(link, env.kind);
+    const char *why = link_obstacle(link, env.kind);
     if (why) {
-        undeliverable(self, link, &env, zmq_msg_size(body), why);
+        link_undeliverable(self, link, &env, zmq_msg_size(body), why);
     } else {
         transmit_or_park(self, link, env.kind, header, body);
     }
-}
-
-/* --- events for a subscriber that is slow ------------------------------------------------- */
-
-int link_publish(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body, bool is_droppable)
-{
-    resolve(self, link);
-    if (link->state == LINK_DOWN || !is_to_wait(link, ENVELOPE_PUBLISH) ||
-        (has_room(link) && (!is_droppable || link->state == LINK_RESOLVING))) {
-        return link_send(self, link, env, body);
-    }
-    size_t body_bytes = zmq_msg_size(body);
-    frame_close(body);
-    park_gap_add(&link->park, env->name, !is_droppable, is_droppable);
-    if (!is_droppable) {
-        envelope_complete(self, link, env);
-        dead_letter_report(self, env, body_bytes, "the subscriber is too slow; it is told what it missed", true);
-    }
-    return 0;
-}
-
-/* As a message of its own, in the gap's place. Memory may be short; then it waits on. */
-static int gap_send(struct actor *self, struct link *link, const struct park_gap *gap)
-{
-    struct envelope env = { .kind = ENVELOPE_CAST,
-                            .from = span_from(self->address),
-                            .name = { wire_gap.name, wire_gap.name_len },
-                            .left_ms = UINT32_MAX };
-    uint8_t bytes[ENVELOPE_HEADER_MAX];
-    zmq_msg_t header;
-    zmq_msg_t body;
-
-    pack_reset(&self->scratch);
-    pack_map_begin(&self->scratch);
-    pack_kv_str(&self->scratch, "topic", (struct span){ gap->topic, gap->len });
-    pack_kv_u64(&self->scratch, "lost", gap->lost);
-    pack_kv_u64(&self->scratch, "dropped", gap->dropped);
-    pack_map_end(&self->scratch);
-    int r = frame_copy(pack_span(&self->scratch), &body);
-    if (r < 0) {
-        return r;
-    }
-    envelope_complete(self, link, &env);
-    struct span head = { (const char *)bytes, envelope_encode(&env, bytes) };
-    r = frame_copy(head, &header);
-    if (r < 0) {
-        frame_close(&body);
-        return r;
-    }
-    if (tap_is_watched()) {
-        tap_sent(self, head, &body, &env);
-    }
-    transmit(self, link, &header, &body);
-    return 0;
-}
-
-static void item_refuse(struct actor *self, const struct link *link, struct park_item *item, const char *why)
-{
-    struct envelope env;
-
-    if (!item->gap &&
-        envelope_decode((struct span){ zmq_msg_data(&item->header), zmq_msg_size(&item->header) }, &env)) {
-        undeliverable(self, link, &env, zmq_msg_size(&item->body), why);
-    }
-}
-
-/* What waited goes out as far as there is credit, or is dealt with as undeliverable. */
-static void parked_release(struct actor *self, struct link *link)
-{
-    while (link->park.head && link->state != LINK_RESOLVING) {
-        struct park_item *head = link->park.head;
-
-        if (link->state == LINK_UP && !has_credit(link) && (head->gap || is_credited(head->kind))) {
-            return;
-        }
-        CLEANUP(park_item_destroy) struct park_item *item = park_pop(&link->park);
-        if (link->state == LINK_DOWN) {
-            item_refuse(self, link, item, obstacle(link, ENVELOPE_REPLY) ?: "receiver is down");
-        } else if (!item->gap) {
-            transmit(self, link, &item->header, &item->body);
-        } else if (gap_send(self, link, item->gap) < 0) {
-            park_gap_add(&link->park, (struct span){ item->gap->topic, item->gap->len }, item->gap->lost,
-                         item->gap->dropped);
-            return;
-        }
-    }
-}
-
-void link_gap(struct actor *self, struct link *link, struct span topic, uint64_t lost, uint64_t dropped)
-{
-    resolve(self, link);
-    if (link->state != LINK_DOWN) {
-        park_gap_add(&link->park, topic, lost, dropped);
-        parked_release(self, link);
-    }
-}
-
-/* Credit is not waited for any more: a word for each topic is little. */
-static void gaps_send(struct actor *self, struct link *link, struct park *gaps)
-{
-    for (struct park_item *item = park_pop(gaps); item; item = park_pop(gaps)) {
-        (void)gap_send(self, link, item->gap); /* its only fault is memory */
-        park_item_destroy(&item);
-    }
-}
-
-static void event_abandon(struct actor *self, struct park *gaps, struct park_item *item)
-{
-    struct span body = { zmq_msg_data(&item->body), zmq_msg_size(&item->body) };
-    struct envelope env;
-
-    if (!envelope_decode((struct span){ zmq_msg_data(&item->header), zmq_msg_size(&item->header) }, &env)) {
-        return;
-    }
-    const struct schema_msg *topic = schema_find_topic(self->opts.registry, env.name);
-    bool is_droppable = topic && schema_is_droppable(topic, body);
-    park_gap_add(gaps, env.name, !is_droppable, is_droppable);
-    if (!is_droppable) {
-        dead_letter_report(self, &env, body.len, "the publisher ended before the subscriber had room for it", true);
-    }
-}
-
-void link_abandon(struct actor *self, struct link *link)
-{
-    struct park gaps;
-
-    park_init(&gaps);
-    while (link->park.head) {
-        CLEANUP(park_item_destroy) struct park_item *item = park_pop(&link->park);
-
-        if (item->gap) {
-            park_gap_add(&gaps, (struct span){ item->gap->topic, item->gap->len }, item->gap->lost, item->gap->dropped);
-        } else if (item->kind == ENVELOPE_PUBLISH) {
-            event_abandon(self, &gaps, item);
-        } else if (link->state != LINK_UP) {
-            item_refuse(self, link, item, "the sender ended before its receiver was known");
-        } else {
-            gaps_send(self, link, &gaps);
-            transmit(self, link, &item->header, &item->body);
-        }
-    }
-    if (link->state == LINK_UP) {
-        gaps_send(self, link, &gaps);
-    }
-    park_deinit(&gaps); /* who was never found cannot be told */
-}
-
-void link_on_credit(struct actor *self, struct mail *mail)
-{
-    struct span body = body_span(&mail->body);
-    struct link *link = link_find(self, mail->env.from);
-    struct span key, bytes, msgs;
-
-    if (!link || link->incarnation != mail->env.incarnation || !wire_check(body.ptr, body.len, 2)) {
-        return;
-    }
-    struct value_iter it = value_iter(body);
-    if (!value_next(&it, &key, &bytes) || !value_next(&it, &key, &msgs)) {
-        return;
-    }
-    link->credit_bytes += value_i64(bytes, 0);
-    link->credit_msgs += value_i64(msgs, 0);
-    if (link->credit_bytes > LINK_WINDOW_BYTES) {
-        link->credit_bytes = LINK_WINDOW_BYTES;
-    }
-    if (link->credit_msgs > LINK_WINDOW_MSGS) {
-        link->credit_msgs = LINK_WINDOW_MSGS;
-    }
-    parked_release(self, link);
 }
 
 /* --- the peer's life ------------------------------------------------------------------------ */
@@ -506,7 +323,7 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
         serve_on_link_down(self, link);
     }
     if (was_up) {
-        parked_release(self, link); /* it waited for credit of that life */
+        link_park_release(self, link); /* it waited for credit of that life */
     }
     if (endpoint.len && endpoint.len < sizeof(link->endpoint)) {
         memcpy(link->endpoint, endpoint.ptr, endpoint.len);
@@ -523,7 +340,7 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
         call_on_link_life(self, link);
         serve_on_link_life(self, link);
     }
-    parked_release(self, link);
+    link_park_release(self, link);
 }
 
 static void credit_give(struct actor *self, struct link *link)
