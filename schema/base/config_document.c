@@ -113,7 +113,7 @@ static struct span key_choose(struct span map, struct span place)
 static struct span item_of(struct span value, const struct json5_step *step)
 {
     struct value_iter it = value_iter(value);
-    struct span key;
+    struct span key = { 0 };
     struct span item;
 
     for (size_t i = 0; value_next(&it, &key, &item); i++) {
@@ -138,7 +138,7 @@ size_t config_document_steps(struct span doc, struct span place, struct json5_st
             (void)snprintf(number, sizeof(number), "%.*s", (int)(taken < 15 ? taken : 15), place.ptr);
             steps[n] = (struct json5_step){ .index = strtoul(number, NULL, 10) };
         } else {
-            steps[n].key = key_choose(doc, place);
+            steps[n] = (struct json5_step){ .key = key_choose(doc, place) };
             taken = steps[n].key.len;
         }
         doc = item_of(doc, &steps[n]);

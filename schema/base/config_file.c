@@ -107,9 +107,12 @@ int config_file_parse(struct span text, const char *path, struct pack *out, stru
 {
     size_t start = out->len;
     int r = config_file_parse_value(text, path, out, error);
-    struct span doc = { out->data + start, out->len - start };
 
-    return r || value_kind_of(doc) == VALUE_MAP ? r : refuse(error, path, "the outermost value must be an object");
+    if (r) {
+        return r;
+    }
+    struct span doc = { out->data + start, out->len - start };
+    return value_kind_of(doc) == VALUE_MAP ? 0 : refuse(error, path, "the outermost value must be an object");
 }
 
 int config_file_hash(struct span text, char ret_hash[CONFIG_FILE_HASH_LEN])

@@ -71,13 +71,14 @@ static int refuse(struct load *self, const char *why, const char *what)
 
 /* --- files ------------------------------------------------------------------------------------------- */
 
-static int source_add(struct load *self, const char *path, struct config_source **ret_source)
+/* NULL: no memory. */
+static struct config_source *source_add(struct load *self, const char *path)
 {
     struct config_sources *all = self->sources;
     struct config_source **grown = realloc(all->items, (all->n + 1) * sizeof(struct config_source *));
 
     if (!grown) {
-        return FAULT(-ENOMEM);
+        return NULL;
     }
     all->items = grown;
     struct config_source *source = mem_new(sizeof(*source));
@@ -90,8 +91,7 @@ static int source_add(struct load *self, const char *path, struct config_source 
         memcpy(source->mount, self->steps, self->steps_n * sizeof(struct json5_step));
     }
     all->items[all->n++] = source;
-    *ret_source = source;
-    return 0;
+    return source;
 }
 
 /* Directory of the including file before a relative name; "~/" is the home directory. */
@@ -227,12 +227,14 @@ static int include_read(struct load *self, struct span name, bool is_alone, stru
 {
     char real[PATH_MAX];
     char shown[256];
-    struct config_source *source = NULL;
     int r = include_check(self, name, real);
 
-    r = r ? r : source_add(self, real, &source);
     if (r) {
         return r;
+    }
+    struct config_source *source = source_add(self, real);
+    if (!source) {
+        return FAULT(-ENOMEM);
     }
     source->is_alone = is_alone;
     size_t index = self->sources->n - 1;
@@ -368,13 +370,13 @@ int config_sources_load_text(const char *path, struct text_buf *text, struct con
                              struct config_sources *self, struct pack *doc, struct config_error *error)
 {
     struct load *load = mem_new(sizeof(*load));
-    struct config_source *source = NULL;
 
     load->sources = self;
     load->error = error;
     roots_find(load, path, lookup);
-    int r = source_add(load, path, &source);
-    if (!r) {
+    struct config_source *source = source_add(load, path);
+    int r = source ? 0 : FAULT(-ENOMEM);
+    if (source) {
         source->is_alone = true;
         source->text = *text;
         *text = (struct text_buf){ 0 };

@@ -1,7 +1,5 @@
 #include "schema/base/json5_scan.h"
 
-#include <stdio.h>
-
 #include "bus/base/cleanup.h"
 #include "bus/json.h"
 #include "bus/pack.h"
@@ -200,6 +198,17 @@ bool json5_next(struct json5_walk *self, struct json5_item *ret_item)
     return true;
 }
 
+/* Escapes, and bytes that the reader may have replaced, are left to the reader. */
+static bool is_plain_key(struct span raw)
+{
+    for (size_t i = 0; i < raw.len; i++) {
+        if (raw.ptr[i] == '\\' || (unsigned char)raw.ptr[i] >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool json5_key_is(struct span text, size_t key_at, size_t key_end, struct span key)
 {
     struct span raw = { text.ptr + key_at, key_end - key_at };
@@ -209,11 +218,16 @@ bool json5_key_is(struct span text, size_t key_at, size_t key_end, struct span k
     bool is_quoted = is_quote(text, key_at);
 
     pack_init(&doc, 0);
-    if (!memchr(raw.ptr, '\\', raw.len)) {
+    if (is_plain_key(raw)) {
         return span_is(is_quoted && raw.len >= 2 ? (struct span){ raw.ptr + 1, raw.len - 2 } : raw, key);
     }
-    int n = snprintf(wrapped, sizeof(wrapped), "{%.*s:0}", SPAN_FMT(raw));
-    if (n < 0 || n >= (int)sizeof(wrapped) || json_to_pack((struct span){ wrapped, (size_t)n }, &opts, &doc, NULL)) {
+    if (raw.len + 4 > sizeof(wrapped)) {
+        return false;
+    }
+    wrapped[0] = '{';
+    memcpy(wrapped + 1, raw.ptr, raw.len);
+    memcpy(wrapped + 1 + raw.len, ":0}", 3);
+    if (json_to_pack((struct span){ wrapped, raw.len + 4 }, &opts, &doc, NULL)) {
         return false;
     }
     struct value_iter it = value_iter(pack_span(&doc));
