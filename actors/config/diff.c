@@ -8,6 +8,7 @@
 struct job {
     struct pack *out; /* NULL: only count */
     unsigned count;
+    bool is_deep; /* of what is on one side only, tell the leaves */
 };
 
 static struct span find(struct span map, struct span wanted)
@@ -47,7 +48,10 @@ static void compare(struct job *job, struct span before, struct span after, cons
     if (span_is(before, after)) {
         return;
     }
-    if (value_kind_of(before) != VALUE_MAP || value_kind_of(after) != VALUE_MAP) {
+    bool is_map = value_kind_of(before) == VALUE_MAP && value_kind_of(after) == VALUE_MAP;
+    bool is_one_sided = (!before.len && value_count(after) && value_kind_of(after) == VALUE_MAP) ||
+                        (!after.len && value_count(before) && value_kind_of(before) == VALUE_MAP);
+    if (!is_map && !(job->is_deep && is_one_sided)) {
         job->count++;
         if (job->out) {
             pack_text(job->out, path);
@@ -65,10 +69,10 @@ static void compare(struct job *job, struct span before, struct span after, cons
     }
 }
 
-void diff_pack(struct span before, struct span after, struct pack *out)
+static void paths_pack(struct span before, struct span after, bool is_deep, struct pack *out)
 {
-    struct job counted = { 0 };
-    struct job packed = { .out = out };
+    struct job counted = { .is_deep = is_deep };
+    struct job packed = { .out = out, .is_deep = is_deep };
 
     compare(&counted, before, after, "");
     pack_array_begin(out);
@@ -78,4 +82,14 @@ void diff_pack(struct span before, struct span after, struct pack *out)
         compare(&packed, before, after, "");
     }
     pack_array_end(out);
+}
+
+void diff_pack(struct span before, struct span after, struct pack *out)
+{
+    paths_pack(before, after, false, out);
+}
+
+void diff_leaves_pack(struct span before, struct span after, struct pack *out)
+{
+    paths_pack(before, after, true, out);
 }

@@ -15,5 +15,7 @@
  * one. When there are more than fit, the array holds one empty path: everything.
  */
 void diff_pack(struct span before, struct span after, struct pack *out);
+/* The same, but of a map that only one side has its leaves are told, not the map. */
+void diff_leaves_pack(struct span before, struct span after, struct pack *out);
 
 #endif

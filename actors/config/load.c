@@ -39,27 +39,6 @@ int config_load(struct config *self, struct snapshot *ret_snapshot)
     return r;
 }
 
-/* The copy is a convenience for a bad day: without it (full disk) today goes on. */
-static void last_good_keep(struct config *self)
-{
-    struct span text = config_document_text(&self->snapshot.document);
-    int fault = self->snapshot.document.is_present ? last_good_write(self->path, text) : 0;
-    char status[160];
-
-    if (fault) {
-        snprintf(status, sizeof(status), "no copy of the last good config: %s", fault_text(fault));
-    }
-    actor_status(self->actor, fault ? status : self->due);
-}
-
-void config_prove(struct config *self)
-{
-    if (self->is_unproved) {
-        self->is_unproved = false;
-        last_good_keep(self);
-    }
-}
-
 static void on_unserved(void *arg, const struct config_section *section)
 {
     char(*list)[256] = arg;
@@ -82,13 +61,34 @@ static void unserved_tell(struct config *self)
     }
 }
 
+/* The copy is a convenience for a bad day: without it (full disk) today goes on. */
+static void last_good_keep(struct config *self)
+{
+    struct span text = config_document_text(&self->snapshot.document);
+    int fault = self->snapshot.document.is_present ? last_good_write(self->path, text) : 0;
+    char status[160];
+
+    if (fault) {
+        snprintf(status, sizeof(status), "no copy of the last good config: %s", fault_text(fault));
+    }
+    actor_status(self->actor, fault ? status : self->due);
+}
+
+void config_prove(struct config *self)
+{
+    if (self->is_unproved) {
+        self->is_unproved = false;
+        last_good_keep(self);
+        unserved_tell(self); /* not before: the log may not be there yet when the first config is read */
+    }
+}
+
 static void snapshot_put(struct config *self, struct snapshot *fresh)
 {
     snapshot_deinit(&self->snapshot);
     self->snapshot = *fresh;
     snapshot_init(fresh);
     self->version++;
-    unserved_tell(self);
 }
 
 static int changed_publish(struct config *self, struct span before, struct actor_ctx *cause)
@@ -111,7 +111,7 @@ static int changed_publish(struct config *self, struct span before, struct actor
 static int plan_carry_out(struct config *self, struct span before)
 {
     pack_reset(&self->scratch);
-    diff_pack(before, pack_span(&self->snapshot.document.resolved), &self->scratch);
+    diff_leaves_pack(before, pack_span(&self->snapshot.document.resolved), &self->scratch);
     if (!pack_error(&self->scratch)) {
         reload_carry_out(self, pack_span(&self->scratch));
     }
@@ -127,6 +127,7 @@ int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *
     self->issue.text[0] = '\0';
     self->is_unproved = false;
     last_good_keep(self);
+    unserved_tell(self);
     log_info("config_loaded", "version=%llu path=%s", (unsigned long long)self->version, self->path);
     int r = changed_publish(self, pack_span(&before.effective), cause);
     r = r ? r : plan_carry_out(self, pack_span(&before.document.resolved));

@@ -58,6 +58,9 @@ static void names_the_paths_that_differ(void **state)
     diff_pack(pack_span(&a), pack_span(&b), &out);
     assert_json(pack_span(&out), "[\"b.c\",\"b.d\",\"gone\",\"fresh\"]");
     pack_reset(&out);
+    diff_leaves_pack(pack_span(&a), pack_span(&b), &out);
+    assert_json(pack_span(&out), "[\"b.c\",\"b.d\",\"gone\",\"fresh.x\"]");
+    pack_reset(&out);
     diff_pack(pack_span(&a), pack_span(&a), &out);
     assert_json(pack_span(&out), "[]");
     pack_deinit(&a);
