@@ -24,6 +24,7 @@
 #include "schema_gen.h"
 
 #define HEAL_EVERY_MS 1000
+#define TELL_EVERY_MS 60000
 #define PENDING_MAX (256U * 1024) /* bytes that wait for the file */
 #define PENDING_FLUSH 65536U
 #define CONFIG_RETRY_MS 250
@@ -44,6 +45,7 @@ struct log {
     uint64_t lost; /* lines since the file last took one */
     uint32_t pending_lines;
     bool is_warned;
+    uint64_t told_ms; /* standard error; on a disk with room for a line now and then the trouble comes and goes */
     uint64_t followed_ms;
     uv_prepare_t flush; /* before the loop sleeps, what came in together is written at once */
     uv_timer_t repeat_timer;
@@ -64,7 +66,10 @@ static void lost_note(struct log *self, uint32_t lines)
     if (!self->is_warned) {
         self->is_warned = true;
         snprintf(text, sizeof(text), "file=%.256s reason=\"%.128s\"", self->file.path, strerror(self->file.error));
-        log_stderr(LOG_LEVEL_ERROR, "log_file_failing", text); /* the log itself is what fails */
+        if (!self->told_ms || clock_mono_ms() - self->told_ms >= TELL_EVERY_MS) {
+            self->told_ms = clock_mono_ms();
+            log_stderr(LOG_LEVEL_ERROR, "log_file_failing", text); /* the log itself is what fails */
+        }
         snprintf(text, sizeof(text), "cannot write %.128s: %s", self->file.path, strerror(self->file.error));
         actor_status(self->actor, text);
         uv_timer_start(&self->heal, on_heal, HEAL_EVERY_MS, HEAL_EVERY_MS);
