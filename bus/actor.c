@@ -183,6 +183,10 @@ static void handle_batch(struct actor *self)
         struct link *link = link_get(self, envelope_sender(&mail->env));
         uint32_t incarnation = mail->env.incarnation;
         size_t bytes = mail->bytes;
+        link_hear(self, link, incarnation);
+        if (mail->env.via.len) {
+            link_hear(self, link_get(self, mail->env.from), mail->env.asker);
+        }
         dispatch_mail(self, mail);
         mailbox_recycle(&self->mailbox, &mail);
         link_account(self, link, incarnation, bytes);

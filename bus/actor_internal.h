@@ -55,11 +55,11 @@ struct link {
     struct link *hash_next;
     char address[ACTOR_ADDRESS_MAX];
     uint8_t len;
-    uint8_t state;  /* enum link_state */
-    bool is_fixed;  /* a node: its endpoint is known without asking */
-    bool has_asked; /* it has sent us a call, so it exists, whatever the directory knows so far */
+    uint8_t state; /* enum link_state */
+    bool is_fixed; /* a node: its endpoint is known without asking */
     enum actor_life life;
-    uint32_t incarnation; /* of the peer's life that `push` leads to */
+    uint32_t incarnation;       /* of the peer's life that `push` leads to */
+    uint32_t least_incarnation; /* it has spoken to us in this life, whatever the directory knows so far */
     uint32_t retry_after_ms;
     zsock_t *push;
     void *push_raw;
@@ -91,6 +91,8 @@ void link_on_credit(struct actor *self, struct mail *mail);
 /* The directory's word about the peer. An empty endpoint means nobody is there. */
 void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation, enum actor_life life,
                 uint32_t retry_after_ms);
+/* The peer speaks in this life. When that is news, what we send waits for the directory's word. */
+void link_hear(struct actor *self, struct link *link, uint32_t incarnation);
 /* Counts one handled mail; gives credit back in halves of a window. */
 void link_account(struct actor *self, struct link *link, uint32_t incarnation, size_t bytes);
 /* At the end: what still waits for this peer. Events become gaps, of which it is told. */

@@ -121,7 +121,6 @@ void dispatch_mail(struct actor *self, struct mail *mail)
 
     switch (mail->env.kind) {
     case ENVELOPE_CALL:
-        link_get(self, mail->env.from)->has_asked = true;
         asked(self, mail);
         break;
     case ENVELOPE_CAST:

@@ -76,6 +76,7 @@ size_t envelope_encode(const struct envelope *self, uint8_t *out)
     at = str_put(at, self->principal);
     at = u32_put(at, self->incarnation);
     at = str_put(at, self->via);
+    at = u32_put(at, self->asker);
     return (size_t)(at - out);
 }
 
@@ -197,6 +198,7 @@ bool envelope_decode(struct span bytes, struct envelope *ret_self)
     ret_self->principal = str_get(&r, ACTOR_PRINCIPAL_MAX);
     ret_self->incarnation = u32_get(&r);
     ret_self->via = str_get(&r, ACTOR_ADDRESS_MAX);
+    ret_self->asker = u32_get(&r);
     ret_self->kind = (enum envelope_kind)kind;
     return !r.is_bad && r.at == r.end && kind >= ENVELOPE_CALL && kind <= ENVELOPE_KIND_MAX && ret_self->from.len > 0;
 }

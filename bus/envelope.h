@@ -14,9 +14,9 @@
 #include "bus/actor.h"
 
 #define ENVELOPE_VERSION 1
-#define ENVELOPE_FIELDS 13
+#define ENVELOPE_FIELDS 14
 #define ENVELOPE_NAME_MAX 96
-/* Greatest header: 13 heads of at most 9 bytes, three addresses, name, principal, trace. */
+/* Greatest header: 14 heads of at most 9 bytes, three addresses, name, principal, trace. */
 #define ENVELOPE_HEADER_MAX (ENVELOPE_FIELDS * 9 + 3 * ACTOR_ADDRESS_MAX + ENVELOPE_NAME_MAX + ACTOR_PRINCIPAL_MAX + 16)
 
 enum envelope_kind {
@@ -46,6 +46,7 @@ struct envelope {
     struct span principal;
     uint32_t incarnation; /* of the physical sender: voids what an earlier life sent */
     struct span via;      /* physical sender when it is not `from` (a forward); else empty */
+    uint32_t asker;       /* incarnation of `from` in a forward, where the one above is the forwarder's; else 0 */
 };
 
 /* Writes the header to `out` (ENVELOPE_HEADER_MAX bytes) and returns its length. Fields
@@ -57,6 +58,11 @@ size_t envelope_encode(const struct envelope *self, uint8_t *out);
 bool envelope_decode(struct span bytes, struct envelope *ret_self);
 
 const char *envelope_kind_name(enum envelope_kind kind);
+/* Which life of `from` speaks; 0 when it is not known. */
+static inline uint32_t envelope_asker(const struct envelope *self)
+{
+    return self->via.len ? self->asker : self->incarnation;
+}
 /* Who pays for it: `via` when set, else `from`. */
 static inline struct span envelope_sender(const struct envelope *self)
 {

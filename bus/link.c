@@ -306,8 +306,8 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
     bool is_same_life = link->state == LINK_UP && endpoint.len && link->incarnation == incarnation &&
                         span_is(endpoint, span_from(link->endpoint));
 
-    if (life == ACTOR_LIFE_ABSENT && incarnation == 0 && link->has_asked && link->state == LINK_RESOLVING) {
-        return; /* its call has overtaken the news of its start, which go by way of the nodes */
+    if (link->state == LINK_RESOLVING && incarnation < link->least_incarnation) {
+        return; /* its message has overtaken the news of its start, which go by way of the nodes */
     }
     link->life = life;
     link->retry_after_ms = retry_after_ms;
@@ -341,6 +341,20 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
         serve_on_link_life(self, link);
     }
     link_park_release(self, link);
+}
+
+void link_hear(struct actor *self, struct link *link, uint32_t incarnation)
+{
+    if (link->is_fixed || incarnation <= link->incarnation) {
+        return;
+    }
+    if (link->state == LINK_UP || link->state == LINK_DOWN) {
+        link_apply(self, link, (struct span){ "", 0 }, link->incarnation, ACTOR_LIFE_STARTING, 0);
+        link->state = LINK_RESOLVING; /* the directory owes us the news of that life */
+        link->credit_bytes = LINK_WINDOW_BYTES;
+        link->credit_msgs = LINK_WINDOW_MSGS;
+    }
+    link->least_incarnation = incarnation;
 }
 
 static void credit_give(struct actor *self, struct link *link)

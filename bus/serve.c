@@ -171,6 +171,7 @@ static int forward_frame(struct actor_ctx *ctx, const char *to, struct span name
     }
     env.name = name;
     env.left_ms = actor_ctx_left_ms(ctx);
+    env.asker = envelope_asker(&ctx->mail->env);
     env.via = span_from(self->address);
     return link_send(self, link, &env, body);
 }
@@ -274,7 +275,7 @@ struct actor_token actor_defer(struct actor_ctx *ctx, void *cookie)
     struct serve_slot *slot = slot_take(self);
     slot->corr = env->corr;
     slot->asker = link_get(self, env->from);
-    slot->asker_incarnation = env->via.len ? 0 : env->incarnation; /* a forward carries the forwarder's */
+    slot->asker_incarnation = envelope_asker(env);
     slot->trace = env->trace;
     slot->credit = env->flags;
     slot->is_stream = env->flags > 0;
