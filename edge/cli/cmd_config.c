@@ -66,6 +66,7 @@ static int verdict_print(const struct cli *cli, const struct config_error *error
 {
     CLEANUP(pack_deinit) struct pack out;
 
+    pack_init(&out, 0);
     if (!cli_flag(cli, "json")) {
         if (error->text[0]) {
             cli_err("%s", error->text);
@@ -74,7 +75,6 @@ static int verdict_print(const struct cli *cli, const struct config_error *error
         cli_out("valid: %s\n", cli->paths.config_path);
         return CLI_EXIT_OK;
     }
-    pack_init(&out, 0);
     pack_map_begin(&out);
     pack_kv_bool(&out, "valid", !error->text[0]);
     pack_kv_text(&out, "path", cli->paths.config_path);

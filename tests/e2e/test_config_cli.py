@@ -98,6 +98,7 @@ def test_secrets_are_not_printed(alone):
 
 def test_file_validate_and_schema(alone):
     assert run(alone, "file") == alone.config_path + "\n"
+    assert run(alone, "validate") == f"valid: {alone.config_path}\n"
     assert json.loads(run(alone, "validate", "--json")) == {"valid": True, "path": alone.config_path}
     assert json.loads(run(alone, "schema"))["properties"]["gateway"]["type"] == "object"
     with open(alone.config_path, "a", encoding="utf-8") as file:
