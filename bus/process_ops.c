@@ -1,8 +1,11 @@
 /*
  * What the operator asks over the control socket: status, actors, restart, stop, tap.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +51,27 @@ static void host_pack(const struct hostling *host, uint64_t now_ms, const char *
     pack_map_end(out);
 }
 
+/* "127.0.0.1:80" or "[::1]:80"; sockets of other families are nobody's address. */
+static void listening_pack(int fd, struct pack *out)
+{
+    struct sockaddr_in6 in6 = { 0 };
+    struct sockaddr *address = (struct sockaddr *)&in6;
+    socklen_t len = sizeof(in6);
+    char host[INET6_ADDRSTRLEN];
+    char text[INET6_ADDRSTRLEN + 16];
+
+    if (getsockname(fd, address, &len) || (address->sa_family != AF_INET && address->sa_family != AF_INET6)) {
+        return;
+    }
+    bool is_in6 = address->sa_family == AF_INET6;
+    const void *bytes = is_in6 ? (const void *)&in6.sin6_addr : &((const struct sockaddr_in *)address)->sin_addr;
+    if (inet_ntop(address->sa_family, bytes, host, sizeof(host))) {
+        /* The port stands at the same place in both. */
+        (void)snprintf(text, sizeof(text), is_in6 ? "[%s]:%u" : "%s:%u", host, ntohs(in6.sin6_port));
+        pack_text(out, text);
+    }
+}
+
 static void on_status(struct process *self, const struct control_request *request)
 {
     CLEANUP(pack_deinit) struct pack out;
@@ -59,6 +83,12 @@ static void on_status(struct process *self, const struct control_request *reques
     pack_kv_text(&out, "state", self->is_stopping ? "stopping" : self->has_been_ready ? "running" : "starting");
     pack_kv_u64(&out, "uptimeMs", now_ms - self->started_ms);
     pack_kv_text(&out, "runDir", self->opts->run_dir);
+    pack_key(&out, "listening");
+    pack_array_begin(&out);
+    for (size_t i = 0; i < self->opts->keep_fds_n; i++) {
+        listening_pack(self->opts->keep_fds[i], &out);
+    }
+    pack_array_end(&out);
     pack_key(&out, "hosts");
     pack_array_begin(&out);
     for (size_t i = 0; i < self->hosts_n; i++) {

@@ -9,8 +9,12 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/value.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/control_client.h"
 
 #define UNIT_PREFIX "openclaw-gateway"
+#define PORT_TIMEOUT_MS 300 /* a supervising process that hangs must not hold up who only asks for its port */
 
 static const char *const unit_dirs[] = {
     "~/.config/systemd/user", /* "~": home */
@@ -69,6 +73,42 @@ void cli_service_look(const struct cli_paths *paths, struct cli_service *ret_ser
             ret_service->is_user_unit = i == 0;
         }
     }
+}
+
+/* The number behind the last colon of "127.0.0.1:80". */
+static unsigned port_of(struct span address)
+{
+    unsigned port = 0;
+    size_t at = address.len;
+
+    while (at > 0 && address.ptr[at - 1] != ':') {
+        at--;
+    }
+    for (; at < address.len && address.ptr[at] >= '0' && address.ptr[at] <= '9' && port <= UINT16_MAX; at++) {
+        port = port * 10 + (unsigned)(address.ptr[at] - '0');
+    }
+    return port <= UINT16_MAX ? port : 0;
+}
+
+unsigned cli_service_port(const struct cli_paths *paths)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    CLEANUP(pack_deinit) struct pack request;
+    CLEANUP(pack_deinit) struct pack answer;
+    struct span key;
+    struct span first;
+
+    pack_init(&request, 0);
+    pack_init(&answer, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "status");
+    pack_map_end(&request);
+    if (control_client_open_quiet(paths->control_path, &client) != CLI_EXIT_OK ||
+        control_client_ask(&client, pack_span(&request), PORT_TIMEOUT_MS, &answer) != CLI_EXIT_OK) {
+        return 0;
+    }
+    struct value_iter it = value_iter(value_get(pack_span(&answer), "listening"));
+    return value_next(&it, &key, &first) ? port_of(value_str(first, (struct span){ 0 })) : 0;
 }
 
 void cli_service_text(const struct cli_service *self, char *out, size_t out_size)

@@ -21,6 +21,9 @@ struct cli_service {
 
 void cli_service_look(const struct cli_paths *paths, struct cli_service *ret_service);
 
+/* Where the gateway of this state directory listens now, whatever its config says; 0: none runs. */
+unsigned cli_service_port(const struct cli_paths *paths);
+
 /* "running, pid 12" or "not running" */
 void cli_service_text(const struct cli_service *self, char *out, size_t out_size);
 

@@ -8,6 +8,7 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/cli_service.h"
 #include "schema/base/config_sources.h"
 
 static const char *env_text(const char *name)
@@ -168,6 +169,18 @@ static int address_set(struct cli_target *target, const char *address, const cha
     return 0;
 }
 
+/* A gateway that was started with another port, or before its config was changed, is still the one meant. */
+static const char *running_port(const struct cli *cli, const char *source, unsigned *port)
+{
+    unsigned running = cli_service_port(&cli->paths);
+
+    if (!running || running == *port) {
+        return source;
+    }
+    *port = running;
+    return "the running gateway";
+}
+
 static int address_local(const struct cli *cli, struct span doc, struct cli_target *target)
 {
     bool is_tls = value_bool(value_path(doc, "gateway.tls.enabled"), false);
@@ -180,6 +193,10 @@ static int address_local(const struct cli *cli, struct span doc, struct cli_targ
                          : env_text("OPENCLAW_GATEWAY_PORT")                          ? "OPENCLAW_GATEWAY_PORT"
                          : value_kind_of(value_path(doc, "gateway.port")) > VALUE_NIL ? "gateway.port"
                                                                                       : "the default port";
+
+    if (!cli_given(cli, "port") && !env_text("OPENCLAW_GATEWAY_PORT")) {
+        source = running_port(cli, source, &port);
+    }
 
     (void)snprintf(address, sizeof(address), "%s://%s:%u", is_tls ? "wss" : "ws",
                    is_custom ? target->config.host : "127.0.0.1", port);

@@ -2,7 +2,8 @@
  * cli_target: the gateway a command talks to, and the credentials for it.
  *
  * Address: --url; --port; OPENCLAW_GATEWAY_URL; gateway.remote.url when gateway.mode is
- * "remote"; else this machine at OPENCLAW_GATEWAY_PORT, gateway.port, 18789.
+ * "remote"; else this machine at OPENCLAW_GATEWAY_PORT, where the gateway of the state
+ * directory listens, gateway.port, 18789.
  * Credentials: --token, --password; OPENCLAW_GATEWAY_TOKEN, _PASSWORD; then
  * gateway.auth (this machine) or gateway.remote. An address from --url or
  * OPENCLAW_GATEWAY_URL never gets credentials of the config, and one from --url none of

@@ -32,6 +32,16 @@ def test_status_finds_the_gateway_of_its_state_directory(gateway):
     assert "health" in shows(gateway, "status", "--deep")
 
 
+def test_the_running_gateway_is_found_wherever_it_listens(gateway):
+    """It was started with a port of its own, and the config names another one."""
+    unsaid = {"OPENCLAW_GATEWAY_PORT": ""}
+    status = gateway.cli("gateway", "status", "--require-rpc", "--json", environment=unsaid)
+    assert status.returncode == 0, status.stdout + status.stderr
+    assert json.loads(status.stdout)["gateway"]["port"] == gateway.port
+    assert json.loads(status.stdout)["gateway"]["portSource"] == "the running gateway"
+    assert gateway.cli("config", "set", "logging.level", "debug", environment=unsaid).returncode == 0
+
+
 def test_gateway_status_names_process_port_and_permission(gateway):
     report = shows(gateway, "gateway", "status", "--require-rpc")
     assert report["rpc"]["ok"] is True and report["rpc"]["capability"] == "read_only"
