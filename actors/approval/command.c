@@ -14,7 +14,6 @@
 
 #define WORDS_MAX 256U
 #define WORD_MAX 256U
-#define ENV_MAX 1024U
 
 /* --- showing --------------------------------------------------------------------------------- */
 
@@ -180,27 +179,31 @@ bool command_is_line(struct span argv, struct span raw)
 
 /* --- variables ------------------------------------------------------------------------------------ */
 
-static int pair_compare(const void *a, const void *b)
+struct variable {
+    struct span key;
+    struct span value; /* packed */
+};
+
+static int variable_compare(const void *a, const void *b)
 {
-    const struct span *left = a;
-    const struct span *right = b;
+    const struct span *left = &((const struct variable *)a)->key;
+    const struct span *right = &((const struct variable *)b)->key;
     size_t len = left->len < right->len ? left->len : right->len;
     int order = len ? memcmp(left->ptr, right->ptr, len) : 0;
 
     return order ? order : (left->len > right->len) - (left->len < right->len);
 }
 
-static int lines_hash(struct span *keys, size_t n, struct span env, char hash[COMMAND_HASH_LEN])
+/* A value that is no text is told by its JSON, so that none can pass for another. */
+static int lines_hash(const struct variable *variables, size_t n, char hash[COMMAND_HASH_LEN])
 {
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     unsigned char digest[crypto_hash_sha256_BYTES];
-    char name[512];
     int r = 0;
 
     for (size_t i = 0; !r && i < n; i++) {
-        (void)snprintf(name, sizeof(name), "%.*s", SPAN_FMT(keys[i])); /* keys are shorter */
-        r = json_from_text(keys[i], &text);
-        r = r ? r : json_from_text(value_str(value_get(env, name), (struct span){ 0 }), &text);
+        r = json_from_text(variables[i].key, &text);
+        r = r ? r : json_from_value(variables[i].value, &text);
     }
     if (r || crypto_hash_sha256(digest, (const unsigned char *)text.data, text.len)) {
         return FAULT(-ENOMEM);
@@ -214,22 +217,25 @@ static int lines_hash(struct span *keys, size_t n, struct span env, char hash[CO
 int command_env_hash(struct span env, char ret_hash[COMMAND_HASH_LEN])
 {
     struct value_iter iter = value_iter(env);
-    CLEANUP(mem_free) struct span *keys = malloc(ENV_MAX * sizeof(*keys));
-    struct span item;
+    size_t count = value_count(env);
+    CLEANUP(mem_free) struct variable *variables = count ? calloc(count, sizeof(*variables)) : NULL;
     size_t n = 0;
 
     ret_hash[0] = '\0';
-    if (!keys) {
+    if (count == 0) {
+        return 0;
+    }
+    if (!variables) {
         return FAULT(-ENOMEM);
     }
-    while (n < ENV_MAX && value_next(&iter, &keys[n], &item)) {
-        n += keys[n].len > 0 && keys[n].len < 512;
+    while (n < count && value_next(&iter, &variables[n].key, &variables[n].value)) {
+        n += variables[n].key.len > 0;
     }
     if (n == 0) {
         return 0;
     }
-    qsort(keys, n, sizeof(*keys), pair_compare);
-    return lines_hash(keys, n, env, ret_hash);
+    qsort(variables, n, sizeof(*variables), variable_compare);
+    return lines_hash(variables, n, ret_hash);
 }
 
 /* --- what it consists of ---------------------------------------------------------------------------- */

@@ -59,6 +59,9 @@ static const char *matter_lacks(const struct matter *matter, const struct msg_ex
     if (!matter->text.len) {
         return "command is required";
     }
+    if (matter->is_node && !command_is_line(matter->argv, matter->text)) { /* people see one, the node runs the other */
+        return "systemRunPlan.commandText does not match systemRunPlan.argv";
+    }
     return span_starts(text_trimmed(in->id), "plugin:") ? "approval ids starting with plugin: are reserved" : NULL;
 }
 

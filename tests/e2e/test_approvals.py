@@ -88,6 +88,14 @@ def test_a_command_cannot_hide_what_it_does(client, person):
     assert told["commandAnalysis"]["riskKinds"] == ["inline-eval"]
 
 
+def test_what_people_see_is_what_the_node_runs(client, person):
+    plan = {"argv": ["rm", "-rf", "/"], "cwd": "/tmp", "commandText": "ls -l", "agentId": None, "sessionKey": None}
+    error = refusal(lambda: client.answer(request(client, host="node", nodeId="n", systemRunPlan=plan)))
+    assert error["code"] == "INVALID_REQUEST" and "commandText" in error["message"]
+    plan["argv"] = ["/bin/sh", "-lc", "ls -l"]
+    assert client.answer(request(client, host="node", nodeId="n", systemRunPlan=plan))["status"] == "accepted"
+
+
 def test_plugins_ask_in_the_same_way(client, person):
     asked = client.send("plugin.approval.request", {"pluginId": "ref", "title": "Leave", "description": "to test",
                                                     "timeoutMs": 5000, "twoPhase": True})

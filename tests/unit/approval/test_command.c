@@ -86,6 +86,47 @@ static void tells_environments_apart_whatever_their_order(void **state)
     assert_string_equal(other, "");
 }
 
+/* {"V0000":"x", …}, and behind them what `last` says. */
+static void many_hash(size_t n, const char *last, char hash[COMMAND_HASH_LEN])
+{
+    struct text_buf json = { 0 };
+    struct pack pack;
+    char item[32];
+
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(item, sizeof(item), "%c\"V%04zu\":\"x\"", i ? ',' : '{', i);
+        assert_int_equal(text_buf_add(&json, span_from(item)), 0);
+    }
+    assert_int_equal(text_buf_add(&json, span_from(last)), 0);
+    assert_int_equal(text_buf_add(&json, SPAN_LIT("}\0")), 0);
+    assert_int_equal(command_env_hash(parse(&pack, json.data), hash), 0);
+    pack_deinit(&pack);
+    text_buf_deinit(&json);
+}
+
+static void no_variable_is_overlooked(void **state)
+{
+    char long_key[700] = ",\"";
+    char one[COMMAND_HASH_LEN];
+    char other[COMMAND_HASH_LEN];
+    struct pack pack;
+
+    (void)state;
+    many_hash(1024, "", one);
+    many_hash(1024, ",\"LD_PRELOAD\":\"/tmp/x.so\"", other);
+    assert_string_not_equal(one, other);
+    memset(long_key + 2, 'K', 600);
+    memcpy(long_key + 602, "\":\"\"", 5);
+    many_hash(1, "", one);
+    many_hash(1, long_key, other);
+    assert_string_not_equal(one, other);
+    assert_int_equal(command_env_hash(parse(&pack, "{\"A\":\"\"}"), one), 0);
+    pack_deinit(&pack);
+    assert_int_equal(command_env_hash(parse(&pack, "{\"A\":[\"/tmp/x.so\"]}"), other), 0);
+    pack_deinit(&pack);
+    assert_string_not_equal(one, other);
+}
+
 static void counts_the_commands_of_a_line(void **state)
 {
     (void)state;
@@ -117,6 +158,7 @@ int main(void)
         cmocka_unit_test(shows_what_nobody_could_see),
         cmocka_unit_test(knows_a_command_by_its_line),
         cmocka_unit_test(tells_environments_apart_whatever_their_order),
+        cmocka_unit_test(no_variable_is_overlooked),
         cmocka_unit_test(counts_the_commands_of_a_line),
         cmocka_unit_test(does_not_guess_what_only_a_shell_knows),
     };
