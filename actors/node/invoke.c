@@ -17,6 +17,7 @@
 #define TIMEOUT_DEFAULT_MS 30000U
 #define TIMEOUT_MAX_MS 3600000U
 #define CHECK_MS 10000U
+#define INVOKES_MAX 4096U
 
 /* Somebody who waits for the result; the cookie of the deferred call. */
 struct waiter {
@@ -160,6 +161,7 @@ static void invoke_free(struct node *self, struct invoke *invoke)
     }
     if (*at) {
         *at = invoke->next;
+        self->invokes_n--;
     }
     while (invoke->waiters) {
         struct waiter *waiter = invoke->waiters;
@@ -302,6 +304,7 @@ static struct invoke *invoke_new(struct node *self, const struct order *order, s
     invoke->key = order->is_own ? NULL : outcome_key(order->principal, order->node_id, order->idempotency_key);
     invoke->next = self->invokes;
     self->invokes = invoke;
+    self->invokes_n++;
     if (text_buf_add(&invoke->node_id, order->node_id) || text_buf_add(&invoke->params, order->params) ||
         (!order->is_own && !invoke->key)) {
         invoke_free(self, invoke);
@@ -310,7 +313,14 @@ static struct invoke *invoke_new(struct node *self, const struct order *order, s
     return invoke;
 }
 
-/* Puts the request on its way. 0 or a fault. */
+/* Might it have to wait until the app is on the screen? Then it is said a second time. */
+static bool is_deferrable(const struct invoke *invoke)
+{
+    return invoke->session->platform == POLICY_IOS && policy_needs_foreground(span_from(invoke->command));
+}
+
+/* Puts the request on its way, and keeps its params only when they may be needed again: they may be large, and
+ * the wait long. 0 or a fault. */
 static int invoke_send(struct node *self, struct invoke *invoke)
 {
     CLEANUP(pack_deinit) struct pack conn_ids;
@@ -338,6 +348,10 @@ static int invoke_send(struct node *self, struct invoke *invoke)
     r = r ? r : pack_error(&conn_ids);
     if (r) {
         return r;
+    }
+    if (!is_deferrable(invoke)) {
+        text_buf_deinit(&invoke->params);
+        invoke->params = (struct text_buf){ 0 };
     }
     event.params_json = buf_span(&self->text);
     event.conn_ids = pack_span(&conn_ids);
@@ -449,6 +463,10 @@ static int order_start(struct node *self, struct actor_ctx *ctx, const struct or
     r = order->is_own ? 0 : command_check(self, ctx, session, order->command);
     if (r) {
         return r;
+    }
+    if (self->invokes_n == INVOKES_MAX) {
+        return refuse(self, ctx, FAIL_UNAVAILABLE, "too many commands wait for nodes", "code", SPAN_LIT("TOO_MANY"),
+                      order->command);
     }
     invoke = invoke_new(self, order, session);
     if (!invoke) {
@@ -566,7 +584,7 @@ static int invoke_succeed(struct node *self, struct invoke *invoke, const struct
 
 static bool is_in_background(const struct invoke *invoke, const struct msg_node_invoke_result *in)
 {
-    return invoke->session->platform == POLICY_IOS && policy_needs_foreground(span_from(invoke->command)) &&
+    return is_deferrable(invoke) &&
            (span_is(in->error.code, SPAN_LIT("NODE_BACKGROUND_UNAVAILABLE")) ||
             memmem(in->error.message.ptr, in->error.message.len, "BACKGROUND_UNAVAILABLE", 22));
 }

@@ -56,6 +56,7 @@ struct node {
     struct text_buf config; /* gateway.nodes, packed */
     struct policy policy;   /* points into it */
     struct invoke *invokes;
+    unsigned invokes_n;
     struct outcome *outcomes; /* newest first */
     size_t outcomes_n;
     size_t outcome_bytes;

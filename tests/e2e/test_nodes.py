@@ -79,6 +79,19 @@ def test_a_node_that_says_nothing_is_waited_for_as_long_as_asked(client, node):
     assert node.succeed(request, {}) == {"ok": True, "ignored": True}
 
 
+def test_what_waits_for_nodes_is_bounded(gateway, node):
+    askers = [Client(gateway.port, gateway.token) for _ in range(5)]
+    for number, asker in enumerate(askers[:4]):
+        for i in range(1024):
+            invoke(asker, node, "system.which", {}, f"bound-{number}-{i}")
+        for _ in range(1024):
+            node.asked()
+    error = refusal(lambda: askers[4].answer(invoke(askers[4], node, "system.which", {}, "bound")))
+    for asker in askers:
+        asker.socket.close()
+    assert error["code"] == "UNAVAILABLE" and error["details"]["code"] == "TOO_MANY"
+
+
 def test_a_node_that_goes_away_fails_what_it_was_asked(gateway, client):
     leaver = NodeClient(gateway.port, gateway.token)
     approve(client, leaver)
