@@ -121,6 +121,14 @@ def test_a_protocol_we_do_not_speak_is_refused(gateway):
     assert refused.value.code == "INVALID_REQUEST"
 
 
+@pytest.mark.parametrize("key", ["minProtocol", "maxProtocol"])
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1])
+def test_a_number_too_large_for_anybody_is_called_one(gateway, key, number):
+    with pytest.raises(CallError) as refused:
+        Client(gateway.port, gateway.token, **{key: number})
+    assert refused.value.code == "INVALID_REQUEST" and f"at /{key}" in refused.value.error["message"]
+
+
 @pytest.mark.parametrize("body, status", [
     (b"{bad json", 400), (b"", 400), (b"[]", 400), (b"{}", 400), (b'{"model":"openclaw","messages":[]}', 400),
     (b'{"model":"gpt-4","messages":[{"role":"user","content":"x"}]}', 400),
