@@ -66,7 +66,7 @@ struct health {
     uv_timer_t settle;   /* for how long a start may wait for the others */
     uv_timer_t tell;     /* gathers presence events that come together */
     uint64_t told_at;
-    size_t told_bytes; /* of that list */
+    size_t told_bytes;     /* of that list */
     bool is_heartbeat_off; /* an operator turned them off */
 
     unsigned open_n;        /* questions of the round under way */

@@ -28,8 +28,8 @@ enum statement {
 };
 
 static const char *const statements[STATEMENTS_N] = {
-    [ITEM_PUT] = "INSERT INTO item (kind, id, owner, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)"
-                 " ON CONFLICT (kind, id) DO UPDATE SET owner = ?3, at_ms = ?4, body = ?5",
+    [ITEM_PUT] = ("INSERT INTO item (kind, id, owner, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)"
+                  " ON CONFLICT (kind, id) DO UPDATE SET owner = ?3, at_ms = ?4, body = ?5"),
     [ITEM_DROP] = "DELETE FROM item WHERE kind = ?1 AND id = ?2",
     [ITEM_ALL] = "SELECT kind, id, owner, at_ms, body FROM item ORDER BY seq",
 };
