@@ -1,5 +1,7 @@
 #include "actors/agent/events.h"
 
+#include <string.h>
+
 #include "actors/agent/message.h"
 #include "bus/value.h"
 
@@ -270,8 +272,13 @@ static void row_beside(struct pack *out, const struct store_session *row, const 
 void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings, const char *phase,
                             struct span message_id, uint32_t message_seq, int64_t now_ms)
 {
-    const struct store_session *row = &run->session->row;
+    struct store_session shown = run->session->row;
+    const struct store_session *row = &shown;
 
+    if (strcmp(phase, "start") == 0) { /* a quick run has ended when its start is told */
+        shown.status = STORE_SESSION_RUNNING;
+        shown.ended_ms = 0;
+    }
     pack_map_begin(out);
     pack_kv_text(out, "sessionKey", row->key);
     pack_kv_text(out, "phase", phase);

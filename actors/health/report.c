@@ -458,6 +458,8 @@ uint64_t report_digest(const struct facts *facts, const struct facts_verdict *ve
     for (size_t i = 0; i < facts->actors_n; i++) {
         hash = mix(hash, span_from(facts->actors[i].address));
         hash = mix(hash, span_from(facts_life_name(facts->actors[i].life)));
+        /* An actor that died and is back before we look is news as well. */
+        hash = mix(hash, (struct span){ (const char *)&facts->actors[i].since_ms, sizeof(facts->actors[i].since_ms) });
     }
     for (size_t i = 0; i < facts->agents_n; i++) {
         hash = mix(hash, span_from(facts->agents[i].id));

@@ -540,8 +540,10 @@ static int on_chat_send(void *state, struct actor_ctx *ctx, const void *msg)
     if (script_has(in->message, "rotate")) {
         (void)actor_publish(actor, MSG_AUTH_GENERATION, &generation, NULL);
     }
-    if (script_has(in->message, "revoke")) {
-        (void)actor_publish(actor, MSG_AUTH_REVOKED, &revoked, NULL);
+    if (script_has(in->message, "revoke")) { /* what was said before comes first */
+        int r = text_reply(ctx, 2);
+
+        return r ? r : actor_publish(actor, MSG_AUTH_REVOKED, &revoked, NULL);
     }
     if (script_has(in->message, "restart")) {
         (void)actor_restart(actor, "edge/0");
