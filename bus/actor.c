@@ -137,6 +137,7 @@ static int cast_frame(struct actor *self, const char *to, const struct schema_ms
     struct envelope env = { .kind = ENVELOPE_CAST,
                             .from = span_from(self->address),
                             .name = { msg->name, msg->name_len },
+                            .flags = msg->flags & SCHEMA_LASTING ? ENVELOPE_LASTING : 0,
                             .left_ms = UINT32_MAX };
 
     if (cause) {

@@ -33,6 +33,8 @@ enum envelope_kind {
     ENVELOPE_KIND_MAX = ENVELOPE_CREDIT,
 };
 
+#define ENVELOPE_LASTING 1U /* in the flags of a cast */
+
 struct envelope {
     enum envelope_kind kind;
     uint64_t id;      /* of this message, counted by its sender */
@@ -42,7 +44,7 @@ struct envelope {
     struct span name; /* method, message or topic */
     uint32_t left_ms; /* until the asker gives up; relative, so clocks need not agree */
     struct trace_id trace;
-    uint32_t flags; /* CALL: stream window in bytes; REPLY and others: 0 */
+    uint32_t flags; /* CALL: stream window in bytes; CAST: ENVELOPE_LASTING or 0; others: 0 */
     struct span principal;
     uint32_t incarnation; /* of the physical sender: voids what an earlier life sent */
     struct span via;      /* physical sender when it is not `from` (a forward); else empty */
@@ -56,6 +58,12 @@ size_t envelope_encode(const struct envelope *self, uint8_t *out);
 /* Reads a header that may come from anyone; spans borrow from `bytes`. False when it is
  * malformed, of another version, or breaks a limit. */
 bool envelope_decode(struct span bytes, struct envelope *ret_self);
+
+/* A cast that waits for a receiver that is overloaded, as an event does. */
+static inline bool envelope_is_lasting(const struct envelope *self)
+{
+    return self->kind == ENVELOPE_CAST && (self->flags & ENVELOPE_LASTING);
+}
 
 const char *envelope_kind_name(enum envelope_kind kind);
 /* Which life of `from` speaks; 0 when it is not known. */

@@ -167,8 +167,11 @@ static bool is_ahead(enum envelope_kind kind)
 }
 
 /* NULL when it may go or wait, else why not. */
-const char *link_obstacle(const struct link *link, enum envelope_kind kind)
+const char *link_obstacle(const struct link *link, const struct envelope *env)
 {
+    enum envelope_kind kind = env->kind;
+    bool may_wait = envelope_is_lasting(env) && link_has_room(link);
+
     if (link->state == LINK_DOWN) {
         return link->life == ACTOR_LIFE_GAVE_UP  ? "receiver gave up after too many crashes"
                : link->life == ACTOR_LIFE_ABSENT ? "no such actor is running"
@@ -177,7 +180,7 @@ const char *link_obstacle(const struct link *link, enum envelope_kind kind)
     if (kind == ENVELOPE_PUBLISH) {
         return NULL; /* finds room, or becomes a gap */
     }
-    if (link->state == LINK_UP && link_is_credited(kind) && !link_has_credit(link)) {
+    if (link->state == LINK_UP && link_is_credited(kind) && !link_has_credit(link) && !may_wait) {
         return "receiver is overloaded";
     }
     if (link->state == LINK_RESOLVING &&
@@ -188,10 +191,12 @@ const char *link_obstacle(const struct link *link, enum envelope_kind kind)
 }
 
 /* Messages keep their order, so an answer waits behind the events before it. */
-bool link_is_to_wait(const struct link *link, enum envelope_kind kind)
+bool link_is_to_wait(const struct link *link, const struct envelope *env)
 {
-    return link->state == LINK_RESOLVING || (!is_ahead(kind) && link->park.head) ||
-           (kind == ENVELOPE_PUBLISH && !link_has_credit(link));
+    bool is_patient = env->kind == ENVELOPE_PUBLISH || envelope_is_lasting(env);
+
+    return link->state == LINK_RESOLVING || (!is_ahead(env->kind) && link->park.head) ||
+           (is_patient && !link_has_credit(link));
 }
 
 /* Takes both frames. */
@@ -228,11 +233,11 @@ int link_header_make(struct actor *self, const struct envelope *env, zmq_msg_t *
 }
 
 /* Takes both frames. */
-static void transmit_or_park(struct actor *self, struct link *link, enum envelope_kind kind, zmq_msg_t *header,
+static void transmit_or_park(struct actor *self, struct link *link, const struct envelope *env, zmq_msg_t *header,
                              zmq_msg_t *body)
 {
-    if (link_is_to_wait(link, kind)) {
-        park_push(&link->park, kind, header, body);
+    if (link_is_to_wait(link, env)) {
+        park_push(&link->park, env->kind, header, body);
     } else {
         link_transmit(self, link, header, body);
     }
@@ -259,7 +264,7 @@ int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_m
 
     link_resolve(self, link);
     link_envelope_complete(self, link, env);
-    const char *why = link_obstacle(link, env->kind);
+    const char *why = link_obstacle(link, env);
     if (!why && is_held && link_is_credited(env->kind) && outbox_is_full(&self->outbox)) {
         why = "the sender's events wait for their subscribers' names, and too much behind them";
     }
@@ -277,7 +282,7 @@ int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_m
     if (is_held) {
         outbox_msg_push(&self->outbox, link, link_is_credited(env->kind), &header, body);
     } else {
-        transmit_or_park(self, link, env->kind, &header, body);
+        transmit_or_park(self, link, env, &header, body);
     }
     return 0;
 }
@@ -290,11 +295,11 @@ void link_send_held(struct actor *self, struct link *link, zmq_msg_t *header, zm
         (env.kind == ENVELOPE_CALL && env.via.len == 0 && !call_is_open(self, env.corr))) {
         return; /* cancelled, or its receiver's life is over: whoever asked knows */
     }
-    const char *why = link_obstacle(link, env.kind);
+    const char *why = link_obstacle(link, &env);
     if (why) {
         link_undeliverable(self, link, &env, zmq_msg_size(body), why);
     } else {
-        transmit_or_park(self, link, env.kind, header, body);
+        transmit_or_park(self, link, &env, header, body);
     }
 }
 

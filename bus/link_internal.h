@@ -27,8 +27,8 @@ static inline bool link_has_room(const struct link *link)
 /* Asks the node where the peer is, once. */
 void link_resolve(struct actor *self, struct link *link);
 /* NULL when it may go or wait, else why not. */
-const char *link_obstacle(const struct link *link, enum envelope_kind kind);
-bool link_is_to_wait(const struct link *link, enum envelope_kind kind);
+const char *link_obstacle(const struct link *link, const struct envelope *env);
+bool link_is_to_wait(const struct link *link, const struct envelope *env);
 /* A message that has nowhere to go: whoever waits for it is told. */
 void link_undeliverable(struct actor *self, const struct link *link, const struct envelope *env, size_t body_bytes,
                         const char *reason);

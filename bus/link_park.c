@@ -10,7 +10,7 @@
 int link_publish(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body, bool is_droppable)
 {
     link_resolve(self, link);
-    if (link->state == LINK_DOWN || !link_is_to_wait(link, ENVELOPE_PUBLISH) ||
+    if (link->state == LINK_DOWN || !link_is_to_wait(link, env) ||
         (link_has_room(link) && (!is_droppable || link->state == LINK_RESOLVING))) {
         return link_send(self, link, env, body);
     }
@@ -74,7 +74,8 @@ void link_park_release(struct actor *self, struct link *link)
         }
         CLEANUP(park_item_destroy) struct park_item *item = park_pop(&link->park);
         if (link->state == LINK_DOWN) {
-            item_refuse(self, link, item, link_obstacle(link, ENVELOPE_REPLY) ?: "receiver is down");
+            item_refuse(self, link, item,
+                        link_obstacle(link, &(struct envelope){ .kind = ENVELOPE_REPLY }) ?: "receiver is down");
         } else if (!item->gap) {
             link_transmit(self, link, &item->header, &item->body);
         } else if (gap_send(self, link, item->gap) < 0) {

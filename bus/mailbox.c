@@ -93,10 +93,11 @@ static bool is_always_admitted(const struct mail *mail)
     return mail->env.kind != ENVELOPE_CALL && mail->env.kind != ENVELOPE_CAST && mail->env.kind != ENVELOPE_PUBLISH;
 }
 
-/* The bus's own: where a peer is, what was missed. Few, and nothing goes on without them. */
+/* The bus's own: where a peer is, what was missed. Few, and nothing goes on without them.
+ * Lasting casts are bounded where they wait. */
 static bool is_bus_word(const struct mail *mail)
 {
-    return mail->env.kind == ENVELOPE_CAST && span_starts(mail->env.name, "bus.");
+    return mail->env.kind == ENVELOPE_CAST && (span_starts(mail->env.name, "bus.") || envelope_is_lasting(&mail->env));
 }
 
 int mailbox_push(struct mailbox *self, struct mail **mail_p)

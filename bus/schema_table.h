@@ -39,6 +39,7 @@ enum {
     SCHEMA_CHOICES_UNTYPED = 1U << 7,  /* a value of another type is worded as a wrong choice alone */
     SCHEMA_DROPPABLE = 1U << 8,        /* on a topic: who is too slow for it does without */
     SCHEMA_DROPPABLE_DELTA = 1U << 9,  /* on a topic: the same, but only while the body's "state" is "delta" */
+    SCHEMA_LASTING = 1U << 10,         /* on a cast: it waits for a receiver that is overloaded */
 };
 
 struct schema_type;

@@ -156,6 +156,7 @@ def _message(message):
         ("SCHEMA_SENSITIVE", message.secret_reply),
         ("SCHEMA_DROPPABLE", message.event and message.event.droppable == "always"),
         ("SCHEMA_DROPPABLE_DELTA", message.event and message.event.droppable == "delta"),
+        ("SCHEMA_LASTING", message.lasting),
     ))
     return text + (f"const struct schema_msg schema_{stem} = {{ {message.id}, {quoted(message.name)}, "
                    f"{len(message.name.encode())}, SCHEMA_MSG_{message.kind.upper()}, {flags}, {message.max_bytes}U, "

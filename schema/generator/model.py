@@ -118,6 +118,7 @@ class Message:
         self.reply = None
         self.max_bytes = 0
         self.secret_reply = False  # the free-form reply of a call is never shown
+        self.lasting = False  # a cast that waits for a receiver that is overloaded
         self.later = None  # the capability that will serve it; nobody does yet
         self.span = Span()
         self.is_own = False  # the protocol does not have it

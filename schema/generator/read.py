@@ -184,7 +184,10 @@ class _Reader:
     def _bus_message(self, entry, owner):
         kind = entry.one_of("kind", ("call", "cast", "reply", "topic", "chunk"), required=True)
         if kind is not None:
-            self._begin(entry, "bus", kind, owner)
+            message = self._begin(entry, "bus", kind, owner)
+            message.lasting = entry.take("lasting", bool, False)
+            if message.lasting and kind != "cast":
+                entry.complain("'lasting' is for casts")
             entry.finish()
 
     def _method(self, entry):

@@ -1,6 +1,7 @@
 """Nodes: pairing, commands, what is left for them, and who may ask for what."""
 
 import json
+import threading
 
 import pytest
 from client import CallError, Client
@@ -77,6 +78,34 @@ def test_a_node_that_says_nothing_is_waited_for_as_long_as_asked(client, node):
     error = refusal(lambda: client.answer(asked))
     assert error["message"] == "TIMEOUT: node invoke timed out"
     assert node.succeed(request, {}) == {"ok": True, "ignored": True}
+
+
+def test_who_is_connected_stays_true_while_somebody_floods(gateway, client):
+    """The words that a node came and went are told once: a flood must not cost them."""
+    def flood(asker):
+        for i in range(12):
+            asker.send("node.invoke", {"nodeId": "nobody", "command": "system.which", "params": {"text": "x" * (8 << 20)},
+                                       "idempotencyKey": f"flood-{i}"})
+
+    askers = [Client(gateway.port, gateway.token) for _ in range(4)]
+    floods = [threading.Thread(target=flood, args=(asker,)) for asker in askers]
+    for each in floods:
+        each.start()
+    seen = set()
+    while any(each.is_alive() for each in floods):
+        with NodeClient(gateway.port, gateway.token) as node:
+            seen.add(node.node_id)
+    for each in floods:
+        each.join()
+    for asker in askers:
+        asker.socket.close()
+
+    def rows():
+        return [row for row in client.call("node.list", timeout=30)["nodes"] if row["nodeId"] in seen]
+
+    assert seen
+    until(lambda: not [row for row in rows() if row["connected"]], 5, "the end of every node that left")
+    assert not [line for line in gateway.logs() if "dead_letter" in line and ("node_join" in line or "node_leave" in line)]
 
 
 def test_what_waits_for_nodes_is_bounded(gateway, node):
