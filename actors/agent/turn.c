@@ -7,6 +7,7 @@
 #include "actors/agent/transcript.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
+#include "bus/base/log.h"
 #include "bus/value.h"
 
 #define PRUNE_EVERY 1024U
@@ -122,6 +123,8 @@ static int run_fail(struct agent *self, struct run *run, enum provider_outcome o
     copy(run->row.error, sizeof(run->row.error), text);
     self->last_error_ms = clock_wall_ms();
     copy(self->last_error, sizeof(self->last_error), text);
+    /* Without the run's id, so that the log counts what fails again and again. */
+    log_warning("run_failed", "agent=%s model=%s problem=\"%s\"", self->id, run->model, run->row.error);
     return run_end(self, run);
 }
 

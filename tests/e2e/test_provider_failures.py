@@ -80,6 +80,12 @@ def test_over_the_socket_it_is_an_event_with_the_reason(client, marker, problem)
     assert text_of(events[-1]["message"]) == HELLO
 
 
+def test_the_log_tells_the_operator(gateway, client):
+    client.chat("BROKEOFF", "agent:main:logged")
+    path = os.path.join(gateway.state_dir, "logs", "openclaw.log")
+    until(lambda: any("run_failed agent=main" in line and "the model fell over" in line for line in open(path)))
+
+
 @pytest.mark.parametrize("marker, problem", FAILURES)
 def test_over_http_it_is_an_error_body(gateway, marker, problem):
     status, _, text = gateway.complete(user(marker))
