@@ -116,7 +116,7 @@ static const struct row {
                                    "pairing required: device identity changed and must be re-approved" },
 };
 
-#define SECRET_COMMAND "openclaw config get gateway.auth"
+#define SECRET_COMMAND "openclaw config file" /* it holds the secret, which no command shows */
 #define PAIRING_COMMAND "openclaw devices approve %s"
 
 /* What was looked at, and what to do: a command for the gateway's machine, or a setting. */
@@ -137,11 +137,11 @@ static const struct advice {
     [REFUSAL_DEVICE_NONCE] = { "device.nonce", "sign the nonce of connect.challenge of this connection" },
     [REFUSAL_DEVICE_SIGNATURE] = { "device.signature", "sign what is sent, in the format v3 or v2" },
     [REFUSAL_DEVICE_KEY] = { "device.publicKey", "send an Ed25519 key" },
-    [REFUSAL_TOKEN_MISSING] = { "gateway.auth.token", SECRET_COMMAND ".token" },
-    [REFUSAL_TOKEN] = { "gateway.auth.token", SECRET_COMMAND ".token" },
+    [REFUSAL_TOKEN_MISSING] = { "gateway.auth.token", SECRET_COMMAND },
+    [REFUSAL_TOKEN] = { "gateway.auth.token", SECRET_COMMAND },
     [REFUSAL_TOKEN_UNCONFIGURED] = { "gateway.auth.token", "openclaw config set gateway.auth.token <secret>" },
-    [REFUSAL_PASSWORD_MISSING] = { "gateway.auth.password", SECRET_COMMAND ".password" },
-    [REFUSAL_PASSWORD] = { "gateway.auth.password", SECRET_COMMAND ".password" },
+    [REFUSAL_PASSWORD_MISSING] = { "gateway.auth.password", SECRET_COMMAND },
+    [REFUSAL_PASSWORD] = { "gateway.auth.password", SECRET_COMMAND },
     [REFUSAL_PASSWORD_UNCONFIGURED] = { "gateway.auth.password", "openclaw config set gateway.auth.password <secret>" },
     [REFUSAL_BOOTSTRAP] = { "setup code", "openclaw qr" },
     [REFUSAL_DEVICE_TOKEN] = { "device token", "openclaw devices rotate --device %s --role operator" },
