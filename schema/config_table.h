@@ -72,6 +72,27 @@ struct config_reload_rule {
     int is_listener;     /* changes the listening socket, which only a new start of the whole gateway can */
 };
 
+/* A place where a secret may stand: as it is, or as a reference to it. */
+struct config_credential {
+    const char *path;     /* "*" for any key, "[]" for any element: "models.providers.*.apiKey" */
+    const char *id;       /* what secrets.resolve calls it */
+    const char *type;     /* what a plan of `secrets apply` calls it; a plan may say `id` as well */
+    const char *ref_path; /* a neighbour that holds the reference and counts before it, or NULL */
+    const char *file;     /* "openclaw.json" or "auth-profiles.json" */
+    const char *profile;  /* of a profile of this type alone, or NULL */
+    const char *owner;    /* the kind of actor that gets the value; "": nobody here but secrets.resolve */
+    int is_served;        /* in a section that this gateway serves */
+    int is_planned;       /* a plan may set it */
+    int is_configured;    /* offered when plans are made */
+    int is_object_fine;   /* the value may be an object as well as a text */
+    int is_shadowing;     /* profiles of the same provider may stand before it */
+    int provider_at;      /* which segment of the path names the provider, from 0; -1: none */
+    int account_at;       /* the same of the account */
+    int since;            /* the protocol that knows it first */
+};
+
+extern const struct config_credential config_credentials[]; /* in order of their paths, profiles last */
+extern const size_t config_credentials_n;
 extern const struct config_shape config_shapes[];
 extern const struct config_shape_key config_shape_keys[];
 extern const char *const config_shape_words[];

@@ -6,6 +6,7 @@
 #include "bus/value.h"
 #include "schema/base/config_check.h"
 #include "schema/base/config_shape.h"
+#include "schema/base/secret_check.h"
 
 #define PLACE_MAX 512
 #define SUMMARY_MAX 3
@@ -76,7 +77,7 @@ int config_valid(const struct config_document *document, struct config_error *er
     struct config_error values = { "" };
     int r = config_check(doc, &values);
 
-    if (config_shape_check(doc, on_issue, &job)) {
+    if (config_shape_check(doc, on_issue, &job) || secret_check(doc, on_issue, &job)) {
         count_tell(&job);
     }
     if (!r) {

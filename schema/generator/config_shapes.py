@@ -11,6 +11,7 @@ from .emit_source import quoted
 
 WORDS = {"any": "ANY", "bool": "BOOL", "false": "FALSE", "null": "NULL", "str": "TEXT", "num": "NUMBER", "int": "INT"}
 RELOAD = {"none": "CONFIG_RELOAD_NONE", "hot": "CONFIG_RELOAD_HOT", "restart": "CONFIG_RELOAD_RESTART"}
+CREDENTIAL_KEYS = {"path", "id", "type", "ref", "file", "profile", "owner", "expect", "plan", "configure", "shadows", "since"}
 FIELDS = ("kind", "limits", "rest", "item", "keys_at", "keys_n", "words_at", "words_n", "alts_at", "alts_n", "pattern",
           "min", "max")
 
@@ -19,6 +20,7 @@ class Shapes:
     def __init__(self):
         self.types, self.sections, self.rules = {}, {}, []
         self.rows, self.keys, self.words, self.alts = [None], [], [], []
+        self.credentials = []
         self.named, self.known, self.complaints = {}, {}, []
 
     def complain(self, where, what):
@@ -113,6 +115,46 @@ class Shapes:
             row["pattern"] = given["key_pattern"]
         return row
 
+    def secrets_of(self, data, where):
+        """Paths of all places of the type `secret` in a shape."""
+        if data == "@secret":
+            yield where
+        elif isinstance(data, str) and data.startswith("@") and data[1:] in self.types:
+            yield from self.secrets_of(self.types[data[1:]], where)
+        elif isinstance(data, dict) and "any_of" in data:
+            for one in data["any_of"]:
+                yield from self.secrets_of(one, where)
+        elif isinstance(data, dict) and "list" in data:
+            yield from self.secrets_of(data["list"], where + "[]")
+        elif isinstance(data, dict) and "map" in data:
+            yield from self.secrets_of(data["map"], where + ".*")
+        elif isinstance(data, dict) and "object" in data:
+            for key, value in data["object"].get("keys", {}).items():
+                yield from self.secrets_of(value, f"{where}.{key}")
+            yield from self.secrets_of(data["object"].get("rest"), where + ".*")
+
+    def is_served(self, credential):
+        section = self.sections.get(credential["path"].split(".")[0])
+        return not credential.keys() & {"file", "since"} and section is not None and "later" not in section
+
+    def credentials_check(self):
+        """The table of credentials and the shapes must tell of the same places."""
+        held = {path for name, section in self.sections.items() for path in self.secrets_of(section["shape"], name)}
+        told = set()
+        for row in self.credentials:
+            where = f"credential {row.get('path')}"
+            for key in row.keys() - CREDENTIAL_KEYS:
+                self.complain(where, f"unknown key {key}")
+            if not re.match(r"^[a-z][A-Za-z-]*(\.(\*|[A-Za-z][A-Za-z0-9-]*(\[\])?))+$", row.get("path", "")):
+                self.complain(where, "is no path")
+            elif row["path"] in told:
+                self.complain(where, "is there twice")
+            elif self.is_served(row) and row["path"] not in held:
+                self.complain(where, "is no place of type secret")
+            told.add(row.get("path"))
+        for path in sorted(held - told):
+            self.complain(path, "is of type secret and not among the credentials")
+
     def row_any_of(self, data, where):
         rows = [self.shape(one, f"{where}|{i}") for i, one in enumerate(data["any_of"])]
         self.alts += rows
@@ -126,18 +168,20 @@ def config_read(folder):
     for name in sorted(os.listdir(path)) if os.path.isdir(path) else []:
         with open(os.path.join(path, name), encoding="utf-8") as file:
             data = json.load(file)
-        for key in data.keys() - {"types", "sections", "reload"}:
+        for key in data.keys() - {"types", "sections", "reload", "credentials"}:
             shapes.complain(name, f"unknown key {key}")
         for kind in ("types", "sections"):
             for one in data.get(kind, {}).keys() & getattr(shapes, kind).keys():
                 shapes.complain(name, f"{one} is there twice")
             getattr(shapes, kind).update(data.get(kind, {}))
         shapes.rules += data.get("reload", [])
+        shapes.credentials += data.get("credentials", [])
     for name, section in sorted(shapes.sections.items()):
         section["row"] = shapes.shape(section["shape"], name)
     for rule in shapes.rules:
         if rule["kind"] not in RELOAD or not re.match(r"^[A-Za-z.]+$", rule["prefix"]):
             shapes.complain("reload", f"{rule} is no rule")
+    shapes.credentials_check()
     return shapes
 
 
@@ -155,6 +199,24 @@ def _row(row):
 def _rule(rule):
     return (f"    {{ {quoted(rule['prefix'])}, {RELOAD[rule['kind']]}, {quoted(','.join(rule.get('actions', ())))}, "
             f"{int(rule.get('live', False))}, {int(rule.get('listener', False))} }},\n")
+
+
+def _segment_behind(path, name):
+    """Index of the wildcard that follows the segment `name`, -1 without one; a list counts as two segments."""
+    parts = path.replace("[]", ".[]").split(".")
+    found = [at + 1 for at, part in enumerate(parts[:-1]) if part == name and parts[at + 1] == "*"]
+    return found[0] if found else -1
+
+
+def _credential(shapes, row):
+    path = row["path"]
+    told = [row.get("id", path), row.get("type", path), row.get("ref"), row.get("file", "openclaw.json"),
+            row.get("profile"), row.get("owner", "")]
+    flags = [shapes.is_served(row), row.get("plan", True), row.get("configure", True) and row.get("plan", True),
+             row.get("expect") == "string-or-object", row.get("shadows", False)]
+    numbers = [_segment_behind(path, "providers"), _segment_behind(path, "accounts"), row.get("since", 3)]
+    cells = [quoted(path)] + [quoted(one) if one is not None else "NULL" for one in told]
+    return "    { " + ", ".join(cells + [str(int(one)) for one in flags + numbers]) + " },\n"
 
 
 def config_text(shapes):
@@ -175,5 +237,8 @@ def config_text(shapes):
     parts.append(f"}};\nconst size_t config_sections_n = {len(shapes.sections)};\n\n")
     parts.append("const struct config_reload_rule config_reload_rules[] = {\n")
     parts += [_rule(rule) for rule in shapes.rules]
-    parts.append(f"}};\nconst size_t config_reload_rules_n = {len(shapes.rules)};\n")
+    parts.append(f"}};\nconst size_t config_reload_rules_n = {len(shapes.rules)};\n\n")
+    parts.append("const struct config_credential config_credentials[] = {\n")
+    parts += [_credential(shapes, row) for row in shapes.credentials] or ["    { 0 },\n"]
+    parts.append(f"}};\nconst size_t config_credentials_n = {len(shapes.credentials)};\n")
     return "".join(parts)

@@ -1,0 +1,398 @@
+#include "schema/base/secret_exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/close_range.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+#include "schema/base/secret_memory.h"
+
+#define EXIT_NOT_EXECUTED 127
+#define ERRORS_CHUNK 4096
+
+enum { END_IN, END_OUT, END_ERR, ENDS_N };
+
+struct secret_exec {
+    struct secret_exec_opts opts;
+    pid_t pid;
+    int pidfd;
+    uv_poll_t ended;
+    uv_timer_t timeout;
+    uv_timer_t quiet;
+    uv_pipe_t ends[ENDS_N];
+    uv_write_t write;
+    struct text_buf input;
+    struct secret_arena arena;
+    char *output; /* output_max bytes of the arena */
+    size_t output_len;
+    size_t output_sum;         /* with standard error */
+    char errors[ERRORS_CHUNK]; /* read, so that it does not stall, and shown to nobody */
+    struct secret_problem problem;
+    bool has_exited;
+    bool has_output_ended;
+    bool is_disposed;
+    unsigned handles_n; /* still to be closed */
+};
+
+/* --- its end ---------------------------------------------------------------------------------------- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct secret_exec *self = handle->data;
+
+    if (--self->handles_n) {
+        return;
+    }
+    if (self->pidfd >= 0) {
+        close(self->pidfd);
+    }
+    text_buf_deinit(&self->input);
+    secret_arena_deinit(&self->arena);
+    mem_wipe(self->errors, sizeof(self->errors));
+    free(self);
+}
+
+static void handle_close(struct secret_exec *self, uv_handle_t *handle)
+{
+    handle->data = self;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, on_closed);
+    }
+}
+
+/* Nothing of it shall be left, whatever it started. Before the leader is waited for, as the number of the group is ours
+ * until then. */
+static void group_kill(const struct secret_exec *self)
+{
+    if (self->pid > 0) {
+        (void)kill(-self->pid, SIGKILL);
+        (void)kill(self->pid, SIGKILL); /* it may not have got to its group yet */
+    }
+}
+
+/* self may be gone once the loop goes on. A process that does not die at once is waited for by the poll, which stays
+ * until then. */
+static void dispose(struct secret_exec *self)
+{
+    group_kill(self);
+    self->is_disposed = true;
+    if (!self->pid) {
+        handle_close(self, (uv_handle_t *)&self->ended);
+    }
+    handle_close(self, (uv_handle_t *)&self->timeout);
+    handle_close(self, (uv_handle_t *)&self->quiet);
+    for (size_t i = 0; i < ENDS_N; i++) {
+        handle_close(self, (uv_handle_t *)&self->ends[i]);
+    }
+}
+
+static void finish(struct secret_exec *self)
+{
+    void (*on_done)(void *arg, struct span output, const struct secret_problem *problem) = self->opts.on_done;
+
+    self->opts.on_done = NULL;
+    group_kill(self);
+    if (on_done) {
+        on_done(self->opts.arg, (struct span){ self->output, self->output_len },
+                self->problem.text[0] ? &self->problem : NULL);
+    }
+    dispose(self);
+}
+
+static void fail(struct secret_exec *self, const char *text)
+{
+    if (!self->problem.text[0]) {
+        (void)snprintf(self->problem.text, sizeof(self->problem.text), "%s", text);
+    }
+    finish(self);
+}
+
+void secret_exec_cancel(struct secret_exec **exec_p)
+{
+    struct secret_exec *self = *exec_p;
+
+    *exec_p = NULL;
+    if (self) {
+        self->opts.on_done = NULL;
+        dispose(self);
+    }
+}
+
+/* --- what happens to it ------------------------------------------------------------------------------- */
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct secret_exec *self = timer->data;
+    char text[96];
+
+    (void)snprintf(text, sizeof(text), "the program was not done after %u ms", self->opts.timeout_ms);
+    fail(self, text);
+}
+
+static void on_quiet(uv_timer_t *timer)
+{
+    struct secret_exec *self = timer->data;
+    char text[96];
+
+    (void)snprintf(text, sizeof(text), "the program wrote nothing for %u ms", self->opts.quiet_ms);
+    fail(self, text);
+}
+
+static void exit_check(struct secret_exec *self)
+{
+    if (self->has_exited && self->has_output_ended) {
+        finish(self);
+    }
+}
+
+static void exit_note(struct secret_exec *self, const siginfo_t *info)
+{
+    if (info->si_code != CLD_EXITED) {
+        (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program was ended by signal %d",
+                       info->si_status);
+    } else if (info->si_status == EXIT_NOT_EXECUTED) {
+        (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program cannot be run");
+    } else if (info->si_status) {
+        (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program ended with code %d",
+                       info->si_status);
+    }
+}
+
+static void on_ended(uv_poll_t *poll, int status, int events)
+{
+    struct secret_exec *self = poll->data;
+    siginfo_t info = { 0 };
+
+    (void)status;
+    (void)events;
+    if (waitid(P_PID, (id_t)self->pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid) {
+        return;
+    }
+    group_kill(self);
+    (void)waitid(P_PID, (id_t)self->pid, &info, WEXITED);
+    self->pid = 0;
+    if (self->is_disposed) {
+        handle_close(self, (uv_handle_t *)poll);
+        return;
+    }
+    (void)uv_poll_stop(poll);
+    exit_note(self, &info);
+    self->has_exited = true;
+    exit_check(self);
+}
+
+static void output_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct secret_exec *self = handle->data;
+    size_t left = self->opts.output_max + 1 - self->output_len; /* one more shows that it is too much */
+
+    (void)suggested;
+    *buf = handle == (uv_handle_t *)&self->ends[END_ERR] ? uv_buf_init(self->errors, sizeof(self->errors))
+                                                         : uv_buf_init(self->output + self->output_len, (unsigned)left);
+}
+
+static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct secret_exec *self = stream->data;
+    bool is_output = stream == (uv_stream_t *)&self->ends[END_OUT];
+
+    (void)buf;
+    if (n < 0) {
+        (void)uv_read_stop(stream);
+        self->has_output_ended |= is_output;
+        exit_check(self);
+        return;
+    }
+    self->output_len += is_output ? (size_t)n : 0;
+    self->output_sum += (size_t)n;
+    if (self->output_sum > self->opts.output_max) {
+        char text[96];
+        (void)snprintf(text, sizeof(text), "the program wrote more than %zu bytes", self->opts.output_max);
+        fail(self, text);
+    } else if (n > 0) {
+        (void)uv_timer_again(&self->quiet);
+    }
+}
+
+/* Whether it reads what we write is its own affair. */
+static void on_written(uv_write_t *write, int status)
+{
+    struct secret_exec *self = write->data;
+
+    (void)status;
+    if (!uv_is_closing((uv_handle_t *)&self->ends[END_IN])) {
+        uv_close((uv_handle_t *)&self->ends[END_IN], on_closed);
+    }
+}
+
+/* --- its beginning ------------------------------------------------------------------------------------- */
+
+/* From here to exec only async-signal-safe calls: other threads may have held locks at the fork. */
+static void signals_reset(void)
+{
+    struct sigaction standard = { .sa_handler = SIG_DFL };
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++) {
+        (void)sigaction(number, &standard, NULL); /* SIGKILL and SIGSTOP refuse, rightly */
+    }
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void child_run(const struct secret_exec_opts *opts, const char *dir, const int ends[ENDS_N],
+                                pid_t parent)
+{
+    signals_reset();
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || setsid() < 0 || chdir(dir)) {
+        _exit(EXIT_NOT_EXECUTED);
+    }
+    for (int i = 0; i < ENDS_N; i++) {
+        if (dup2(ends[i], i) < 0) {
+            _exit(EXIT_NOT_EXECUTED);
+        }
+    }
+    (void)syscall(SYS_close_range, 3U, ~0U, 0U);
+    (void)execve(opts->command, opts->argv, opts->envp);
+    _exit(EXIT_NOT_EXECUTED);
+}
+
+static void ends_close(int ends[ENDS_N])
+{
+    for (size_t i = 0; i < ENDS_N; i++) {
+        if (ends[i] >= 0) {
+            close(ends[i]);
+        }
+    }
+}
+
+/* The child's ends are above 2, so that dup2 onto 0, 1, 2 cannot overwrite one that is still needed. */
+static int ends_open(int ours[ENDS_N], int theirs[ENDS_N])
+{
+    for (size_t i = 0; i < ENDS_N; i++) {
+        int pair[2];
+        if (pipe2(pair, O_CLOEXEC)) {
+            return -errno;
+        }
+        size_t child_end = i == END_IN ? 0 : 1;
+        theirs[i] = fcntl(pair[child_end], F_DUPFD_CLOEXEC, 3);
+        ours[i] = pair[!child_end];
+        close(pair[child_end]);
+        if (theirs[i] < 0) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+static int process_start(struct secret_exec *self, int ours[ENDS_N])
+{
+    int theirs[ENDS_N] = { -1, -1, -1 };
+    char dir[4096];
+    const char *slash = strrchr(self->opts.command, '/');
+    pid_t parent = getpid();
+
+    (void)snprintf(dir, sizeof(dir), "%.*s", slash > self->opts.command ? (int)(slash - self->opts.command) : 1,
+                   self->opts.command);
+    int r = ends_open(ours, theirs);
+    if (!r) {
+        self->pid = fork();
+        r = self->pid < 0 ? -errno : 0;
+    }
+    if (!r && self->pid == 0) {
+        child_run(&self->opts, dir, theirs, parent);
+    }
+    ends_close(theirs);
+    if (!r) {
+        self->pidfd = (int)syscall(SYS_pidfd_open, self->pid, 0U);
+        r = self->pidfd < 0 ? -errno : 0;
+    }
+    return r;
+}
+
+static int streams_start(struct secret_exec *self, int ours[ENDS_N])
+{
+    uv_buf_t input = uv_buf_init(self->input.data, (unsigned)self->input.len);
+    int r = 0;
+
+    for (size_t i = 0; i < ENDS_N && !r; i++) {
+        r = uv_pipe_open(&self->ends[i], ours[i]);
+        ours[i] = r ? ours[i] : -1;
+    }
+    r = r ? r : uv_read_start((uv_stream_t *)&self->ends[END_OUT], output_room, on_output);
+    r = r ? r : uv_read_start((uv_stream_t *)&self->ends[END_ERR], output_room, on_output);
+    self->write.data = self;
+    r = r ? r : uv_write(&self->write, (uv_stream_t *)&self->ends[END_IN], &input, 1, on_written);
+    r = r ? r : uv_poll_start(&self->ended, UV_READABLE, on_ended);
+    r = r ? r : uv_timer_start(&self->timeout, on_timeout, self->opts.timeout_ms, 0);
+    return r ? r : uv_timer_start(&self->quiet, on_quiet, self->opts.quiet_ms, self->opts.quiet_ms);
+}
+
+/* None of these can fail for what they are given. */
+static void handles_init(struct secret_exec *self, uv_loop_t *loop)
+{
+    (void)uv_timer_init(loop, &self->timeout);
+    (void)uv_timer_init(loop, &self->quiet);
+    self->timeout.data = self;
+    self->quiet.data = self;
+    for (size_t i = 0; i < ENDS_N; i++) {
+        (void)uv_pipe_init(loop, &self->ends[i], 0);
+        self->ends[i].data = self;
+    }
+    self->handles_n = ENDS_N + 2;
+}
+
+/* Before there is a poll to wait for the process. */
+static void abandon(struct secret_exec *self)
+{
+    siginfo_t info;
+
+    group_kill(self);
+    if (self->pid > 0) {
+        (void)waitid(P_PID, (id_t)self->pid, &info, WEXITED);
+    }
+    handle_close(self, (uv_handle_t *)&self->timeout);
+    handle_close(self, (uv_handle_t *)&self->quiet);
+    for (size_t i = 0; i < ENDS_N; i++) {
+        handle_close(self, (uv_handle_t *)&self->ends[i]);
+    }
+}
+
+int secret_exec_start(uv_loop_t *loop, const struct secret_exec_opts *opts, struct secret_exec **ret_exec)
+{
+    struct secret_exec *self = mem_new(sizeof(*self));
+    int ours[ENDS_N] = { -1, -1, -1 };
+
+    self->opts = *opts;
+    self->pidfd = -1;
+    handles_init(self, loop);
+    self->output = secret_arena_room(&self->arena, opts->output_max + 1);
+    int r = self->output ? text_buf_add(&self->input, opts->input) : -ENOMEM;
+    r = r ? r : process_start(self, ours);
+    r = r ? r : uv_poll_init(loop, &self->ended, self->pidfd);
+    if (r) {
+        ends_close(ours);
+        abandon(self);
+        return FAULT(r);
+    }
+    self->ended.data = self;
+    self->handles_n++;
+    r = streams_start(self, ours);
+    if (r) {
+        ends_close(ours);
+        dispose(self);
+        return FAULT(r);
+    }
+    *ret_exec = self;
+    return 0;
+}
