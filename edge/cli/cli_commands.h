@@ -19,6 +19,7 @@ extern const struct cli_opt cli_commands_json[];
 /* Tables of the groups, one file each. */
 extern const struct cli_command cli_commands_gateway[];
 extern const struct cli_command cli_commands_bus[];
+extern const struct cli_command cli_commands_channels[];
 extern const struct cli_command cli_commands_config[];
 extern const struct cli_command cli_commands_devices[];
 extern const struct cli_command cli_commands_nodes[];
@@ -34,6 +35,7 @@ int cmd_health(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_agent(struct cli *cli);
 int cmd_logs(struct cli *cli);
+int cmd_channels_status(struct cli *cli);
 int cmd_config_get(struct cli *cli);
 int cmd_config_set(struct cli *cli);
 int cmd_config_unset(struct cli *cli);

@@ -50,6 +50,14 @@ def test_gateway_status_names_process_port_and_permission(gateway):
     assert report["config"]["cli"] == {"path": gateway.config_path, "exists": True, "valid": True}
 
 
+def test_channels_status_is_that_of_the_channel_itself(gateway):
+    status = shows(gateway, "channels", "status", "--probe")
+    account, = status["channelAccounts"]["webchat"]
+    assert account["connected"] is True and account["healthState"] == "up"
+    row, = [line.split() for line in gateway.cli("channels", "status").stdout.splitlines()[1:]]
+    assert row[:3] == ["WebChat", "default", "up"]
+
+
 def test_probe_reads_everything_it_may(gateway):
     report = shows(gateway, "gateway", "probe")
     target = report["targets"][0]

@@ -495,3 +495,30 @@ def test_port_and_token_come_from_the_config(openclaw, tmp_path):
         done = openclaw("--profile", "work", "gateway", "call", "health", OPENCLAW_GATEWAY_TOKEN="")
         assert done.returncode == 0, done.stderr
     assert fake.asked("connect")[0]["params"]["auth"]["token"] == "of-config"
+
+
+def test_channels_are_shown_with_what_is_wrong_with_them(openclaw):
+    """Five accounts, each off or broken in a way of its own; what they say of themselves does not reach the terminal raw."""
+    accounts = {
+        "telegram": [{"accountId": "alerts", "healthState": "up", "outbox": {"queued": 3, "unknown": 1, "dead": 2}},
+                     {"accountId": "off", "enabled": False, "running": False}],
+        "slack": [{"accountId": "default", "configured": False},
+                  {"accountId": "ops", "probe": {"ok": False}, "lastError": "404 from\x1b[31m the far side"},
+                  {"accountId": "home", "linked": False}]}
+
+    async def on_request(socket, request):
+        await FakeGateway.say(socket, answer(request, {"channelLabels": {"telegram": "Telegram"},
+                                                       "channelAccounts": accounts}))
+
+    with FakeGateway(on_request=on_request) as fake:
+        done = openclaw("channels", "status", "--probe", "--timeout", "4000", "--port", fake.port)
+    assert done.returncode == 0, done.stderr
+    rows = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()]
+    assert rows[1:6] == [["Telegram", "alerts", "up", "-", "-", "3, 1 unknown, 2 dead"],
+                         ["Telegram", "off", "disabled", "-", "-", "0"],
+                         ["slack", "default", "not configured", "-", "-", "0"],
+                         ["slack", "ops", "probe failed", "-", "-", "0"],
+                         ["slack", "home", "not linked", "-", "-", "0"]]
+    assert rows[6] == ["slack ops: 404 from\\x1b[31m the far side"]
+    asked = [request for request in fake.requests if request["method"] == "channels.status"]
+    assert [request["params"] for request in asked] == [{"probe": True, "timeoutMs": 4000}]
