@@ -4,7 +4,9 @@
 #include "actors/agent/agent_state.h"
 #include "actors/agent/ids.h"
 #include "actors/agent/transcript.h"
+#include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
+#include "bus/value.h"
 
 static void copy(char *out, size_t size, struct span text)
 {
@@ -77,29 +79,57 @@ static void run_row_make(const struct question *question, const struct store_ses
     copy(row->model, sizeof(row->model), question->model);
 }
 
-static int message_write(struct agent *self, const struct question *question, const struct store_run *row,
-                         const char *id, int64_t now_ms)
+/* What stands in the scratch becomes message `seq`, and goes into `said` with its new id. */
+static int message_write(struct agent *self, const struct store_run *row, uint32_t seq, int64_t now_ms,
+                         struct pack *said)
 {
-    struct store_message message = { .seq = row->message_seq, .run_n = row->n, .ts_ms = now_ms, .id = span_from(id) };
+    char id[IDS_SHORT_MAX];
+    struct store_message message = { .seq = seq, .run_n = row->n, .ts_ms = now_ms, .body = pack_span(&self->scratch) };
 
-    pack_reset(&self->scratch);
-    transcript_question_pack(&self->scratch, question->text, now_ms);
     if (pack_error(&self->scratch)) {
         return pack_error(&self->scratch);
     }
-    message.body = pack_span(&self->scratch);
+    ids_short(id);
+    message.id = span_from(id);
+    pack_str(said, message.id);
+    pack_raw(said, message.body);
     return store_message_add(&self->store, row->session_n, &message);
 }
 
+static int messages_write(struct agent *self, const struct question *question, const struct store_run *row,
+                          int64_t now_ms, struct pack *said)
+{
+    struct value_iter it = value_iter(question->messages);
+    uint32_t count = value_count(question->messages);
+    struct span key;
+    struct span message;
+    int rc = 0;
+
+    pack_array_begin(said);
+    while (!rc && value_next(&it, &key, &message)) {
+        pack_reset(&self->scratch);
+        rc = transcript_message_pack(&self->scratch, question->messages, message, now_ms);
+        count--;
+        rc = rc ? rc : message_write(self, row, row->message_seq - count, now_ms, said);
+    }
+    if (!question->messages.len) {
+        pack_reset(&self->scratch);
+        transcript_question_pack(&self->scratch, question->text, now_ms);
+        rc = message_write(self, row, row->message_seq, now_ms, said);
+    }
+    pack_array_end(said);
+    return rc ? rc : pack_error(said);
+}
+
 static int rows_write(struct agent *self, const struct question *question, struct session *session,
-                      struct store_session *session_row, struct store_run *row, const char *message_id)
+                      struct store_session *session_row, struct store_run *row, struct pack *said)
 {
     int64_t now_ms = clock_wall_ms();
     bool is_started = starts_at_once(self, session);
     bool is_fresh = !session_row->n;
     int rc;
 
-    session_row->messages_n++;
+    session_row->messages_n += question->messages.len ? value_count(question->messages) : 1;
     session_row->updated_ms = now_ms;
     if (question->channel.len) {
         copy(session_row->channel, sizeof(session_row->channel), question->channel);
@@ -116,7 +146,7 @@ static int rows_write(struct agent *self, const struct question *question, struc
     run_row_make(question, session_row, is_started, now_ms, row);
     rc = store_run_put(&self->store, row);
     if (!rc) {
-        rc = message_write(self, question, row, message_id, now_ms);
+        rc = messages_write(self, question, row, now_ms, said);
     }
     self->sessions_n += !rc && is_fresh;
     return rc;
@@ -127,19 +157,19 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
     struct session *session = book_session_find(&self->book, question->session_key);
     struct store_session session_row;
     struct store_run row;
-    char message_id[IDS_SHORT_MAX];
+    CLEANUP(pack_deinit) struct pack said;
     int rc = repeat_find(self, question->id, ret_run, ret_ended);
 
+    pack_init(&said, 0);
     if (rc) {
         return rc;
     }
     if (!book_has_room(&self->book, session)) {
         return ADMIT_E_FULL;
     }
-    ids_short(message_id);
     rc = session_load(self, question, session, &session_row);
     if (!rc) {
-        rc = rows_write(self, question, session, &session_row, &row, message_id);
+        rc = rows_write(self, question, session, &session_row, &row, &said);
     }
     if (rc) {
         return fail_sort(self, rc);
@@ -151,7 +181,6 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
     }
     *ret_run = book_run_add(&self->book, session, &row);
     (*ret_run)->is_new = true;
-    memcpy((*ret_run)->said_id, message_id, sizeof(message_id));
     batch_touch(self, *ret_run);
-    return text_buf_add(&(*ret_run)->said, pack_span(&self->scratch)); /* the message, as it was written */
+    return text_buf_add(&(*ret_run)->said, pack_span(&said));
 }

@@ -113,6 +113,7 @@ struct question {
     struct span session_key;
     struct span id; /* idempotency key */
     struct span text;
+    struct span messages; /* packed messages to store instead of `text`, or empty */
     struct span channel;
     struct span model; /* provider/model, or empty */
     uint64_t timeout_ms;
@@ -174,6 +175,8 @@ void show_unsaved(struct agent *self, struct run *run);
 void show_credit(struct agent *self, void *cookie);
 /* Someone has gone: an asker of a run or a drain. */
 void show_cancel(struct agent *self, void *cookie);
+/* Appends the stored answer of an ended run, packed. A store outcome, 0 or a fault. */
+int show_answer_read(struct agent *self, const struct store_run *row, struct text_buf *out);
 /* Packs the row of the answer of an ended run: what `agent` replies. */
 int show_reply_pack(struct agent *self, const struct store_run *row, struct pack *out);
 void show_deinit(struct agent *self);

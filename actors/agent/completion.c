@@ -2,139 +2,142 @@
 #include <string.h>
 
 #include "actors/agent/agent_state.h"
+#include "actors/agent/conversation.h"
 #include "actors/agent/ids.h"
 #include "actors/agent/message.h"
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
 #include "schema_gen.h"
 
-static uint32_t talk_count(struct span messages)
+/* --- what a run is asked ------------------------------------------------------------------ */
+
+/* The members that go to the provider as they are. */
+static void options_pack(const struct msg_agent_run *in, struct pack *out)
 {
-    struct value_iter it = value_iter(messages);
-    struct span key;
-    struct span message;
-    uint32_t count = 0;
-
-    while (value_next(&it, &key, &message)) {
-        struct span role = value_str(value_get(message, "role"), SPAN_LIT(""));
-
-        count += !span_is_text(role, "system") && !span_is_text(role, "developer");
+    pack_map_begin(out);
+    if (in->has_max_tokens) {
+        pack_kv_u64(out, "max_tokens", in->max_tokens);
     }
-    return count;
+    if (in->has_temperature) {
+        pack_kv_f64(out, "temperature", in->temperature);
+    }
+    if (in->has_top_p) {
+        pack_kv_f64(out, "top_p", in->top_p);
+    }
+    if (in->has_frequency_penalty) {
+        pack_kv_f64(out, "frequency_penalty", in->frequency_penalty);
+    }
+    if (in->has_presence_penalty) {
+        pack_kv_f64(out, "presence_penalty", in->presence_penalty);
+    }
+    if (in->has_seed) {
+        pack_kv_i64(out, "seed", in->seed);
+    }
+    if (in->has_stop) {
+        pack_kv_raw(out, "stop", in->stop);
+    }
+    if (in->has_response_format) {
+        pack_kv_raw(out, "response_format", in->response_format);
+    }
+    if (in->has_reasoning_effort) {
+        pack_kv_str(out, "reasoning_effort", in->reasoning_effort);
+    }
+    if (in->has_tools) {
+        pack_kv_raw(out, "tools", in->tools);
+    }
+    if (in->has_tools && in->has_tool_choice) {
+        pack_kv_raw(out, "tool_choice", in->tool_choice);
+    }
+    if (in->has_tools && in->has_parallel_tool_calls) {
+        pack_kv_bool(out, "parallel_tool_calls", in->parallel_tool_calls);
+    }
+    pack_map_end(out);
 }
 
-static bool content_is_plain(struct span content)
+static int options_keep(struct run *run, const struct msg_agent_run *in)
 {
-    struct value_iter it = value_iter(content);
-    struct span key;
-    struct span part;
+    CLEANUP(pack_deinit) struct pack options;
 
-    while (value_next(&it, &key, &part)) {
-        if (!span_is_text(value_str(value_get(part, "type"), SPAN_LIT("")), "text")) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static int prompts_keep(struct run *run, struct span messages)
-{
-    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
-    struct value_iter it = value_iter(messages);
-    struct span key;
-    struct span message;
-
-    while (value_next(&it, &key, &message)) {
-        struct span role = value_str(value_get(message, "role"), SPAN_LIT(""));
-        int rc = 0;
-
-        if (span_is_text(role, "user") || span_is_text(role, "assistant")) {
-            continue;
-        }
-        if (text.len) {
-            rc = text_buf_add(&text, SPAN_LIT("\n"));
-        }
-        if (!rc) {
-            rc = message_text_add(value_get(message, "content"), &text);
-        }
-        if (rc) {
-            return rc;
-        }
-    }
-    run_prompt_keep(run, (struct span){ text.data, text.len });
-    return 0;
+    pack_init(&options, 0);
+    options_pack(in, &options);
+    return pack_error(&options) ? pack_error(&options) : text_buf_add(&run->options, pack_span(&options));
 }
 
 /*
- * One message of a person goes behind what the session holds, like one of chat.send. A
- * whole conversation is the asker's own: the provider gets exactly that.
+ * What the session does not hold anyway is kept with the run: a whole conversation, which
+ * is the asker's own and goes to the provider as it is, or pictures and files.
  */
-static int question_keep(struct run *run, const struct msg_agent_run *in)
+static int question_keep(struct run *run, const struct msg_agent_run *in, const struct conversation *conversation)
 {
-    struct span last = message_last(in->messages, "user");
+    CLEANUP(text_buf_deinit) struct text_buf prompt = { 0 };
+    int rc = options_keep(run, in);
 
-    run->max_tokens = in->has_max_tokens ? in->max_tokens : 0;
-    run->has_temperature = in->has_temperature;
-    run->temperature = in->temperature;
-    run->has_top_p = in->has_top_p;
-    run->top_p = in->top_p;
-    if (in->has_stop && text_buf_add(&run->stop, in->stop)) {
-        return FAULT(-ENOMEM);
+    run->has_own_context = conversation->is_own;
+    if (!rc && conversation->is_own) {
+        return text_buf_add(&run->question, in->messages);
     }
-    if (talk_count(in->messages) == 1 && content_is_plain(value_get(last, "content"))) {
-        return prompts_keep(run, in->messages);
+    rc = rc ? rc : conversation_prompt_add(in->messages, &prompt);
+    if (!rc && !conversation->is_plain) {
+        rc = text_buf_add(&run->question, conversation->fresh);
     }
-    return text_buf_add(&run->question, in->messages);
+    if (!rc) {
+        run_prompt_keep(run, (struct span){ prompt.data, prompt.len });
+    }
+    return rc;
 }
+
+/* --- answers of runs that ended before ---------------------------------------------------- */
 
 static int ended_completion(struct agent *self, struct actor_ctx *ctx, const struct store_run *row, struct span key)
 {
-    struct span text;
-    struct span result;
-    struct span meta;
+    CLEANUP(text_buf_deinit) struct text_buf body = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    struct span answer;
+    struct span usage;
     struct msg_run_done done;
-    struct value_iter it;
-    struct span unused;
-    struct span payload = { 0 };
     int rc;
 
     if (row->state != STORE_RUN_DONE) {
         return actor_fail(ctx, row->state == STORE_RUN_ABORTED ? FAIL_CANCELLED : FAIL_PROVIDER, "%s",
                           row->state == STORE_RUN_ABORTED ? "the run was aborted" : row->error);
     }
-    pack_reset(&self->scratch);
-    rc = show_reply_pack(self, row, &self->scratch);
+    rc = show_answer_read(self, row, &body);
+    answer = (struct span){ body.data, body.len };
+    rc = rc ? rc : message_said_add(value_get(answer, "content"), &text);
     if (rc) {
         return handler_fail_storage(self, ctx, rc);
     }
-    result = value_get(pack_span(&self->scratch), "result");
-    it = value_iter(value_get(result, "payloads"));
-    (void)value_next(&it, &unused, &payload); /* none when the answer was empty */
-    text = value_str(value_get(payload, "text"), SPAN_LIT(""));
-    meta = value_path(result, "meta.agentMeta");
+    pack_reset(&self->scratch);
+    tool_calls_run_pack(value_get(answer, "content"), &self->scratch);
+    usage = value_get(answer, "usage");
     done = (struct msg_run_done){
         .run_id = span_from(row->id),
         .session_key = key,
         .agent_id = span_from(self->id),
-        .provider = value_str(value_get(meta, "provider"), SPAN_LIT("")),
-        .model = value_str(value_get(meta, "model"), SPAN_LIT("")),
+        .provider = value_str(value_get(answer, "provider"), SPAN_LIT("")),
+        .model = value_str(value_get(answer, "model"), SPAN_LIT("")),
         .finish_reason = span_from(row->stop_reason),
         .has_text = true,
-        .text = text,
-        .usage = { .input = (uint64_t)value_i64(value_path(meta, "usage.input"), 0),
-                   .output = (uint64_t)value_i64(value_path(meta, "usage.output"), 0),
-                   .total = (uint64_t)value_i64(value_path(meta, "usage.total"), 0) },
+        .text = { text.data ? text.data : "", text.len },
+        .has_tool_calls = value_count(pack_span(&self->scratch)) > 0,
+        .tool_calls = pack_span(&self->scratch),
+        .usage = { .input = (uint64_t)value_i64(value_get(usage, "input"), 0),
+                   .output = (uint64_t)value_i64(value_get(usage, "output"), 0),
+                   .total = (uint64_t)value_i64(value_get(usage, "totalTokens"), 0) },
     };
     return actor_reply(ctx, MSG_RUN_DONE, &done);
 }
 
-static int completion_ask(struct agent *self, struct actor_ctx *ctx, const struct msg_agent_run *in, struct span text)
+/* --- asking --------------------------------------------------------------------------------- */
+
+static int completion_ask(struct agent *self, struct actor_ctx *ctx, const struct msg_agent_run *in,
+                          const struct conversation *conversation, struct span key)
 {
     char id[IDS_UUID_MAX];
     struct question question = { .kind = STORE_RUN_COMPLETION,
-                                 .session_key = in->session_key,
+                                 .session_key = key,
                                  .id = in->idempotency_key,
-                                 .text = text,
+                                 .messages = conversation->fresh,
                                  .channel = in->has_channel ? in->channel : (struct span){ 0 },
                                  .model = in->has_model ? in->model : (struct span){ 0 },
                                  .timeout_ms = in->has_timeout_ms ? in->timeout_ms : 0 };
@@ -149,13 +152,13 @@ static int completion_ask(struct agent *self, struct actor_ctx *ctx, const struc
     }
     rc = admit(self, &question, &run, &ended);
     if (rc == ADMIT_E_ENDED) {
-        return ended_completion(self, ctx, &ended, in->session_key);
+        return ended_completion(self, ctx, &ended, key);
     }
     if (rc && rc != ADMIT_E_REPEAT) {
         return handler_fail_admit(self, ctx, rc);
     }
     if (!rc) {
-        rc = question_keep(run, in);
+        rc = question_keep(run, in, conversation);
         if (rc) {
             return rc;
         }
@@ -167,25 +170,56 @@ static int completion_ask(struct agent *self, struct actor_ctx *ctx, const struc
     return 0;
 }
 
+/*
+ * The session of an earlier run. One that was named as well must be the same, so that
+ * nobody comes into another session than the one that was asked for.
+ */
+static int previous_find(struct agent *self, struct actor_ctx *ctx, const struct msg_agent_run *in,
+                         struct store_session *ret_session)
+{
+    struct run *run = book_run_find(&self->book, in->previous_run_id);
+    struct store_run row;
+    int rc = run ? 0 : store_run_get(&self->store, in->previous_run_id, &row);
+
+    if (run) {
+        *ret_session = run->session->row;
+    } else if (!rc) {
+        rc = store_session_get_n(&self->store, row.session_n, ret_session);
+    }
+    if (rc == STORE_E_ABSENT || (!rc && in->is_session_named && !span_is_text(in->session_key, ret_session->key))) {
+        return actor_fail(ctx, FAIL_RUN_UNKNOWN, "Previous response with id '%.*s' not found.",
+                          SPAN_FMT(in->previous_run_id));
+    }
+    return rc ? handler_fail_storage(self, ctx, rc) : 0;
+}
+
 int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg)
 {
+    struct agent *self = arg;
     const struct msg_agent_run *in = msg;
-    struct span content = value_get(message_last(in->messages, "user"), "content");
-    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
-    int rc = message_text_add(content, &text);
-    struct span said = { text.data, text.len };
+    CLEANUP(conversation_deinit) struct conversation conversation = { 0 };
+    struct store_session previous;
+    struct span key = in->session_key;
+    int rc = conversation_read(in->messages, in->has_previous_run_id, &conversation);
 
+    if (rc == CONVERSATION_E_EMPTY) {
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "Missing user message in `messages`.");
+    }
+    if (rc == CONVERSATION_E_NUL) {
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "message must not contain null bytes");
+    }
     if (rc) {
         return rc;
     }
     if (!in->has_session_key) {
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "the session key is missing");
     }
-    if (!said.len && content_is_plain(content)) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "Missing user message in `messages`.");
+    if (in->has_previous_run_id) {
+        rc = previous_find(self, ctx, in, &previous);
+        if (rc) {
+            return rc;
+        }
+        key = span_from(previous.key);
     }
-    if (said.len && memchr(said.ptr, 0, said.len)) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "message must not contain null bytes");
-    }
-    return completion_ask(arg, ctx, in, said);
+    return completion_ask(self, ctx, in, &conversation, key);
 }

@@ -1,5 +1,6 @@
 #include "actors/agent/echo.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "actors/agent/message.h"
@@ -14,6 +15,7 @@ struct echo_turn {
     const struct provider_events *events;
     void *arg;
     struct text_buf answer;
+    char tool[TOOL_CALLS_NAME_MAX]; /* `answer` is the arguments of its call; "" when it is text */
     size_t sent;
     uint64_t words_per_step;
     struct provider_usage usage;
@@ -53,11 +55,94 @@ struct span echo_piece(struct span text, size_t offset, uint64_t words)
     return (struct span){ text.ptr + offset, end - offset };
 }
 
+/* Results of tools that stand at the end, else what a user said last. */
+static int last_text_add(struct span messages, struct text_buf *out)
+{
+    struct value_iter it = value_iter(messages);
+    struct span key;
+    struct span message;
+    size_t start = out->len;
+    bool has_result = false;
+    int rc = 0;
+
+    while (!rc && value_next(&it, &key, &message)) {
+        if (message_is_result(message)) {
+            rc = has_result && out->len > start ? text_buf_add(out, SPAN_LIT("\n")) : 0;
+            rc = rc ? rc : message_text_add(value_get(message, "content"), out);
+            has_result = true;
+        } else {
+            out->len = start;
+            has_result = false;
+        }
+    }
+    return rc || has_result ? rc : message_text_add(value_get(message_last(messages, "user"), "content"), out);
+}
+
 int echo_answer(struct span messages, struct text_buf *out)
 {
     int rc = text_buf_add(out, SPAN_LIT("Echo: "));
 
-    return rc ? rc : message_text_add(value_get(message_last(messages, "user"), "content"), out);
+    return rc ? rc : last_text_add(messages, out);
+}
+
+struct span echo_tool(struct span options)
+{
+    struct span choice = value_get(options, "tool_choice");
+    struct span name = value_str(value_path(choice, "function.name"), SPAN_LIT(""));
+    struct value_iter it = value_iter(value_get(options, "tools"));
+    struct span key;
+    struct span tool;
+
+    while (value_next(&it, &key, &tool)) {
+        if (span_is_text(value_str(choice, SPAN_LIT("")), "required") ||
+            (name.len && span_is(name, value_str(value_path(tool, "function.name"), SPAN_LIT(""))))) {
+            return tool;
+        }
+    }
+    return (struct span){ 0 };
+}
+
+int echo_arguments(struct span tool, struct span text, struct text_buf *out)
+{
+    struct span schema = value_path(tool, "function.parameters");
+    struct value_iter it = value_iter(value_get(schema, "required"));
+    CLEANUP(pack_deinit) struct pack pack;
+    struct span key;
+    struct span name;
+
+    pack_init(&pack, 0);
+    pack_map_begin(&pack);
+    while (value_next(&it, &key, &name)) {
+        struct value_iter properties = value_iter(value_get(schema, "properties"));
+        struct span property;
+        struct span rule;
+
+        while (value_next(&properties, &property, &rule)) {
+            if (span_is(property, value_str(name, SPAN_LIT(""))) &&
+                span_is_text(value_str(value_get(rule, "type"), SPAN_LIT("")), "string")) {
+                pack_key_span(&pack, property);
+                pack_str(&pack, text);
+            }
+        }
+    }
+    pack_map_end(&pack);
+    return pack_error(&pack) ? pack_error(&pack) : json_from_value(pack_span(&pack), out);
+}
+
+/* What it says, or the arguments of the call that it must make. */
+static int answer_make(struct echo_turn *turn, const struct provider_request *request)
+{
+    struct span tool = echo_tool(request->options);
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    int rc;
+
+    if (!tool.len) {
+        return echo_answer(request->messages, &turn->answer);
+    }
+    (void)snprintf(turn->tool, sizeof(turn->tool), "%.*s", /* cut as elsewhere */
+                   SPAN_FMT(value_str(value_path(tool, "function.name"), SPAN_LIT(""))));
+    rc = last_text_add(request->messages, &text);
+    return rc ? rc : echo_arguments(tool, (struct span){ text.data, text.len }, &turn->answer);
 }
 
 static int words_in(struct span messages, uint64_t *ret_words)
@@ -102,10 +187,15 @@ static void turn_on_step(uv_idle_t *idle)
     struct span answer = { turn->answer.data, turn->answer.len };
     struct provider_end end = { .outcome = PROVIDER_OK, .text = "", .finish_reason = "stop", .response_id = "" };
     struct span piece = echo_piece(answer, turn->sent, turn->words_per_step);
+    struct tool_call_piece call = { .has_index = true, .name = span_from(turn->tool), .arguments = piece };
 
-    if (piece.len) {
-        turn->sent += piece.len;
+    turn->sent += piece.len;
+    if (piece.len && turn->tool[0]) {
+        events->on_tool_call(arg, &call);
+    } else if (piece.len) {
         events->on_text(arg, piece);
+    }
+    if (piece.len) {
         return;
     }
     end.usage = turn->usage;
@@ -134,7 +224,7 @@ int echo_turn_start(uv_loop_t *loop, const struct provider_request *request, con
     int rc = words_in(request->messages, &turn->usage.input);
 
     if (!rc) {
-        rc = echo_answer(request->messages, &turn->answer);
+        rc = answer_make(turn, request);
     }
     if (rc) {
         text_buf_deinit(&turn->answer);

@@ -5,6 +5,10 @@
  * It answers the text of the last user message behind "Echo: ", word by word, one step
  * of the loop each; an answer of more than ECHO_STEPS_MAX words takes several words per
  * step. Tokens are counted as words: those of all messages in, those of the answer out.
+ *
+ * Behind the results of tools it answers those. It calls a tool when it must, that is when
+ * tool_choice is "required" or names one: the first, or that one, with the text of the last
+ * message for every text argument that the tool requires.
  */
 #ifndef ACTORS_AGENT_ECHO_H
 #define ACTORS_AGENT_ECHO_H
@@ -17,6 +21,10 @@
 int echo_turn_start(uv_loop_t *loop, const struct provider_request *request, const struct provider_events *events,
                     void *arg, struct provider_turn **ret_turn);
 
+/* The tool (an element of `tools`) that the options force a call of; empty when none. */
+struct span echo_tool(struct span options);
+/* Appends the arguments of such a call as JSON. 0 or -ENOMEM. */
+int echo_arguments(struct span tool, struct span text, struct text_buf *out);
 /* Appends the answer to packed `messages`. 0 or -ENOMEM. */
 int echo_answer(struct span messages, struct text_buf *out);
 /* Runs of bytes that are no white space. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actors/agent/tool_calls.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/utf8.h"
 #include "bus/value.h"
@@ -78,6 +79,9 @@ static void part_name(struct span part, char ret_name[NAME_MAX_LEN])
         word_copy(name.len ? name : value_str(value_path(part, "file.file_id"), SPAN_LIT("unnamed")), word);
         (void)snprintf(ret_name, NAME_MAX_LEN, "[file %s %zu bytes]", word,
                        base64_bytes(value_str(value_path(part, "file.file_data"), SPAN_LIT(""))));
+    } else if (tool_calls_is_part(part)) {
+        word_copy(value_str(value_get(part, "name"), SPAN_LIT("unnamed")), word);
+        (void)snprintf(ret_name, NAME_MAX_LEN, "[call of %s]", word);
     } else {
         word_copy(type, word);
         (void)snprintf(ret_name, NAME_MAX_LEN, "[%s %zu bytes]", word, part.len);
@@ -151,7 +155,7 @@ struct span message_last(struct span messages, const char *role)
     return last;
 }
 
-static bool content_is_text(struct span content)
+bool message_is_text(struct span content)
 {
     struct value_iter it = value_iter(content);
     struct span key;
@@ -165,14 +169,99 @@ static bool content_is_text(struct span content)
     return true;
 }
 
+int message_said_add(struct span content, struct text_buf *out)
+{
+    struct value_iter it = value_iter(content);
+    struct span key;
+    struct span part;
+    int rc = 0;
+
+    if (value_kind_of(content) == VALUE_STR) {
+        return text_buf_add(out, value_str(content, SPAN_LIT("")));
+    }
+    while (!rc && value_next(&it, &key, &part)) {
+        if (part_is_text(part)) {
+            rc = out->len ? text_buf_add(out, SPAN_LIT("\n")) : 0;
+            rc = rc ? rc : text_buf_add(out, value_str(value_get(part, "text"), SPAN_LIT("")));
+        }
+    }
+    return rc;
+}
+
+/* What an assistant said and which tools it called. */
+static bool answer_pack(struct span message, struct pack *out)
+{
+    struct span content = value_get(message, "content");
+    struct span calls = value_get(message, "tool_calls");
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    CLEANUP(pack_deinit) struct pack own;
+
+    pack_init(&own, 0);
+    if (!value_count(calls) && tool_calls_from_parts(content, &own)) {
+        calls = pack_span(&own);
+    }
+    if (message_said_add(content, &text) || (!text.len && !value_count(calls))) {
+        return false;
+    }
+    pack_map_begin(out);
+    pack_kv_text(out, "role", "assistant");
+    pack_key(out, "content");
+    if (text.len) {
+        pack_str(out, (struct span){ text.data, text.len });
+    } else {
+        pack_nil(out);
+    }
+    if (value_count(calls)) {
+        pack_kv_raw(out, "tool_calls", calls);
+    }
+    pack_map_end(out);
+    return true;
+}
+
+/* What a tool answered; also when that is nothing. */
+static bool result_pack(struct span message, struct pack *out)
+{
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    struct span id = message_call_id(message);
+
+    if (message_text_add(value_get(message, "content"), &text)) {
+        return false;
+    }
+    pack_map_begin(out);
+    pack_kv_text(out, "role", "tool");
+    pack_kv_str(out, "tool_call_id", id);
+    pack_kv_str(out, "content", (struct span){ text.data ? text.data : "", text.len });
+    pack_map_end(out);
+    return true;
+}
+
+struct span message_call_id(struct span message)
+{
+    return value_str(value_get(message, "tool_call_id"), value_str(value_get(message, "toolCallId"), SPAN_LIT("")));
+}
+
+bool message_is_result(struct span message)
+{
+    struct span role = value_str(value_get(message, "role"), SPAN_LIT(""));
+
+    return span_is_text(role, "tool") || span_is_text(role, "toolResult");
+}
+
 bool message_pack(struct span message, struct pack *out)
 {
+    struct span role = value_str(value_get(message, "role"), SPAN_LIT("user"));
     struct span content = value_get(message, "content");
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
 
-    if (!content_is_text(content)) {
+    if (message_is_result(message)) {
+        return result_pack(message, out);
+    }
+    if (span_is_text(role, "assistant")) {
+        return answer_pack(message, out);
+    }
+    if (!message_is_text(content)) {
         pack_map_begin(out);
-        pack_kv_str(out, "role", value_str(value_get(message, "role"), SPAN_LIT("user")));
+        pack_kv_str(out, "role", role);
         pack_kv_raw(out, "content", content);
         pack_map_end(out);
         return true;
@@ -181,20 +270,25 @@ bool message_pack(struct span message, struct pack *out)
         return false;
     }
     pack_map_begin(out);
-    pack_kv_str(out, "role", value_str(value_get(message, "role"), SPAN_LIT("user")));
+    pack_kv_str(out, "role", role);
     pack_kv_str(out, "content", (struct span){ text.data, text.len });
     pack_map_end(out);
     return true;
 }
 
-void message_content_pack(struct span text, struct pack *out)
+void message_text_pack(struct span text, struct pack *out)
 {
-    pack_array_begin(out);
     if (text.len) {
         pack_map_begin(out);
         pack_kv_text(out, "type", "text");
         pack_kv_str(out, "text", text);
         pack_map_end(out);
     }
+}
+
+void message_content_pack(struct span text, struct pack *out)
+{
+    pack_array_begin(out);
+    message_text_pack(text, out);
     pack_array_end(out);
 }

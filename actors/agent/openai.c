@@ -26,8 +26,10 @@ struct openai_turn {
     struct pack scratch;
     struct text_buf text;  /* what one read brought, given on in one piece */
     struct text_buf other; /* body of a response with an error status */
-    size_t text_total;
-    bool is_done; /* "[DONE]" was seen */
+    size_t text_total;     /* bytes of text and of arguments of calls */
+    bool has_tools;        /* some were offered */
+    bool has_calls;        /* one of them was called */
+    bool is_done;          /* "[DONE]" was seen */
     bool has_chunk;
     bool has_tool_call;
     char finish_reason[64];
@@ -65,8 +67,42 @@ static void name_keep(char *name, size_t size, struct span value)
     }
 }
 
+static void text_give(struct openai_turn *turn)
+{
+    struct span text = { turn->text.data, turn->text.len };
+
+    if (text.len) {
+        turn->text.len = 0;
+        turn->events->on_text(turn->arg, text);
+    }
+}
+
+/* In the order in which they came: the text before a call goes first. */
+static int calls_give(struct openai_turn *turn, const struct openai_chunk *chunk)
+{
+    struct value_iter it = value_iter(chunk->tool_calls);
+    struct span key;
+    struct span call;
+
+    while (value_next(&it, &key, &call)) {
+        struct tool_call_piece piece;
+
+        text_give(turn);
+        openai_piece_read(call, &piece);
+        turn->text_total += piece.arguments.len;
+        if (piece.index >= TOOL_CALLS_MAX && piece.has_index) {
+            return turn_stop(turn, PROVIDER_E_OVERSIZED, "the model calls more than 64 tools at once");
+        }
+        turn->has_calls = true;
+        turn->events->on_tool_call(turn->arg, &piece);
+    }
+    return 0;
+}
+
 static int chunk_take(struct openai_turn *turn, const struct openai_chunk *chunk)
 {
+    int rc;
+
     if (chunk->has_error) {
         char said[PROVIDER_TEXT_MAX - 64];
 
@@ -85,10 +121,14 @@ static int chunk_take(struct openai_turn *turn, const struct openai_chunk *chunk
         turn->usage = chunk->usage;
     }
     turn->text_total += chunk->text.len;
-    if (turn->text_total > PROVIDER_OUTPUT_MAX) {
+    rc = chunk->text.len ? text_buf_add(&turn->text, chunk->text) : 0;
+    if (!rc && turn->has_tools) {
+        rc = calls_give(turn, chunk);
+    }
+    if (!rc && turn->text_total > PROVIDER_OUTPUT_MAX) {
         return turn_stop(turn, PROVIDER_E_OVERSIZED, "the provider's answer is larger than 8 MiB");
     }
-    return chunk->text.len ? text_buf_add(&turn->text, chunk->text) : 0;
+    return rc;
 }
 
 static int turn_on_event(void *arg, struct span data)
@@ -109,16 +149,6 @@ static int turn_on_event(void *arg, struct span data)
         return turn_stop(turn, PROVIDER_E_RUBBISH, "the provider's stream holds something that is no chat completion");
     }
     return rc ? rc : chunk_take(turn, &chunk);
-}
-
-static void text_give(struct openai_turn *turn)
-{
-    struct span text = { turn->text.data, turn->text.len };
-
-    if (text.len) {
-        turn->text.len = 0;
-        turn->events->on_text(turn->arg, text);
-    }
 }
 
 static int stream_failed(struct openai_turn *turn, int rc)
@@ -177,8 +207,8 @@ static void end_response(struct openai_turn *turn, struct provider_end *end)
         (void)stream_failed(turn, rc); /* noted in the turn */
         end->outcome = turn->outcome;
         end->text = turn->problem;
-    } else if (turn->has_tool_call || strcmp(turn->finish_reason, "tool_calls") == 0 ||
-               strcmp(turn->finish_reason, "function_call") == 0) {
+    } else if (!turn->has_calls && (turn->has_tool_call || strcmp(turn->finish_reason, "tool_calls") == 0 ||
+                                    strcmp(turn->finish_reason, "function_call") == 0)) {
         end->outcome = PROVIDER_E_TOOL_CALL;
         end->text = "the model called a tool, and this agent offers none";
     } else if (!turn->has_chunk) {
@@ -346,6 +376,7 @@ int openai_turn_start(struct http_client *http, const struct provider_setup *set
     turn->events = events;
     turn->arg = arg;
     turn->secret = setup->api_key ? mem_text(setup->api_key, strlen(setup->api_key)) : NULL;
+    turn->has_tools = value_count(value_get(request->options, "tools")) > 0;
     sse_init(&turn->sse, EVENT_MAX, turn_on_event, turn);
     pack_init(&turn->scratch, EVENT_MAX * 4);
     rc = transfer_start(turn, http, setup, request);

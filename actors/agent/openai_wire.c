@@ -13,17 +13,13 @@
 
 static void options_pack(const struct provider_request *request, struct pack *pack)
 {
-    if (request->max_tokens) {
-        pack_kv_u64(pack, "max_tokens", request->max_tokens);
-    }
-    if (request->has_temperature) {
-        pack_kv_f64(pack, "temperature", request->temperature);
-    }
-    if (request->has_top_p) {
-        pack_kv_f64(pack, "top_p", request->top_p);
-    }
-    if (request->stop.len) {
-        pack_kv_raw(pack, "stop", request->stop);
+    struct value_iter it = value_iter(request->options);
+    struct span key;
+    struct span value;
+
+    while (value_next(&it, &key, &value)) {
+        pack_key_span(pack, key);
+        pack_raw(pack, value);
     }
     pack_kv_bool(pack, "stream", true);
     pack_key(pack, "stream_options");
@@ -76,8 +72,9 @@ static void choice_read(struct span choice, struct openai_chunk *chunk)
 
     chunk->text = value_str(value_get(delta, "content"), (struct span){ 0 });
     chunk->finish_reason = value_str(value_get(choice, "finish_reason"), (struct span){ 0 });
-    chunk->has_tool_call = value_count(value_get(delta, "tool_calls")) > 0 ||
-                           value_kind_of(value_get(delta, "function_call")) == VALUE_MAP;
+    chunk->tool_calls = value_get(delta, "tool_calls");
+    chunk->has_tool_call =
+        value_count(chunk->tool_calls) > 0 || value_kind_of(value_get(delta, "function_call")) == VALUE_MAP;
 }
 
 int openai_chunk_parse(struct span data, struct pack *scratch, struct openai_chunk *ret_chunk)
@@ -119,6 +116,20 @@ int openai_chunk_parse(struct span data, struct pack *scratch, struct openai_chu
     usage_read(value_get(root, "usage"), &chunk);
     *ret_chunk = chunk;
     return 0;
+}
+
+void openai_piece_read(struct span call, struct tool_call_piece *ret_piece)
+{
+    static const struct span nothing = { 0 };
+    int64_t index = value_i64(value_get(call, "index"), -1);
+
+    *ret_piece = (struct tool_call_piece){
+        .has_index = index >= 0 && index <= UINT32_MAX,
+        .index = (uint32_t)index,
+        .id = value_str(value_get(call, "id"), nothing),
+        .name = value_str(value_path(call, "function.name"), nothing),
+        .arguments = value_str(value_path(call, "function.arguments"), nothing),
+    };
 }
 
 /* --- errors ------------------------------------------------------------------------------ */

@@ -16,7 +16,8 @@ struct openai_chunk {
     struct span text;          /* new text; empty when none */
     struct span finish_reason; /* empty while the answer goes on */
     struct span response_id;
-    struct span error; /* message of an error object; empty when it is none */
+    struct span error;      /* message of an error object; empty when it is none */
+    struct span tool_calls; /* packed list of pieces of calls, or empty */
     bool has_error;
     bool has_tool_call;
     bool has_usage;
@@ -28,6 +29,9 @@ enum {
 };
 /* `scratch` is reset and must outlive the chunk. */
 int openai_chunk_parse(struct span data, struct pack *scratch, struct openai_chunk *ret_chunk);
+
+/* One element of `tool_calls`. */
+void openai_piece_read(struct span call, struct tool_call_piece *ret_piece);
 
 /*
  * Sorts a response with an error status, and writes what to tell people: the status and

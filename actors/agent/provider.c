@@ -5,6 +5,27 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 
+const char *provider_outcome_name(enum provider_outcome outcome)
+{
+    static const char *const names[] = {
+        [PROVIDER_OK] = "ok",
+        [PROVIDER_E_SETUP] = "setup",
+        [PROVIDER_E_AUTH] = "auth",
+        [PROVIDER_E_REFUSED] = "refused",
+        [PROVIDER_E_CONTEXT] = "context",
+        [PROVIDER_E_RATE] = "rate",
+        [PROVIDER_E_DOWN] = "down",
+        [PROVIDER_E_TIMEOUT] = "timeout",
+        [PROVIDER_E_CUT] = "cut",
+        [PROVIDER_E_RUBBISH] = "rubbish",
+        [PROVIDER_E_OVERSIZED] = "oversized",
+        [PROVIDER_E_TOOL_CALL] = "tool_call",
+        [PROVIDER_E_MODEL] = "model",
+    };
+
+    return names[outcome];
+}
+
 void provider_engine_init(struct provider_engine *self, uv_loop_t *loop)
 {
     self->loop = loop;

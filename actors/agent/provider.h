@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "actors/agent/http_client.h"
+#include "actors/agent/tool_calls.h"
 #include "bus/base/span.h"
 
 #define PROVIDER_ID_MAX 128                   /* bytes, with terminator */
@@ -30,7 +31,11 @@ enum provider_outcome {
     PROVIDER_E_RUBBISH,   /* not what the API promises */
     PROVIDER_E_OVERSIZED, /* more than we are ready to hold */
     PROVIDER_E_TOOL_CALL, /* the model calls a tool and none was offered */
+    PROVIDER_E_MODEL,     /* the asker names a model that is not there */
 };
+
+/* "down", "timeout", … */
+const char *provider_outcome_name(enum provider_outcome outcome);
 
 struct provider_usage {
     uint64_t input;
@@ -50,20 +55,17 @@ struct provider_end {
 
 struct provider_events {
     void (*on_text)(void *arg, struct span text);
+    /* A piece of a call of one of the tools that were offered. */
+    void (*on_tool_call)(void *arg, const struct tool_call_piece *piece);
     /* Everything in `end` is borrowed; the turn is gone when this is called. */
     void (*on_end)(void *arg, const struct provider_end *end);
 };
 
 /* One question. All borrowed until turn_start returns. */
 struct provider_request {
-    struct span messages; /* packed array of {role, content}; content is text or parts */
+    struct span messages; /* packed array of {role, content, …}; content is text or parts */
     const char *model;
-    struct span stop;    /* packed array of texts, or empty */
-    uint64_t max_tokens; /* 0: the provider's own limit */
-    double temperature;
-    double top_p;
-    bool has_temperature;
-    bool has_top_p;
+    struct span options; /* packed map: tools, tool_choice, max_tokens, … as chat completions have them; or empty */
     uint32_t total_ms;
 };
 

@@ -19,7 +19,8 @@ static void run_free(struct run *run)
     text_buf_deinit(&run->text);
     text_buf_deinit(&run->said);
     text_buf_deinit(&run->question);
-    text_buf_deinit(&run->stop);
+    text_buf_deinit(&run->options);
+    tool_calls_deinit(&run->calls);
     text_buf_deinit(&run->answer);
     free(run->system_prompt);
     free(run);

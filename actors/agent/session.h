@@ -45,12 +45,13 @@ struct asker {
     enum asker_kind kind;
     struct actor_token token;
     bool is_streaming;
-    bool is_starved;               /* its credit is out */
-    size_t sent;                   /* bytes of the run's text that it has */
-    uint64_t due_ms;               /* loop time when ASKER_WAIT gives up; 0: never */
-    char run_id[STORE_RUN_ID_MAX]; /* of ASKER_WAIT */
-    struct text_buf rest;          /* of a run that is gone: text still to send … */
-    struct text_buf reply;         /* … and the packed reply behind it */
+    bool is_starved;                   /* its credit is out */
+    size_t sent;                       /* bytes of the run's text that it has */
+    size_t calls_sent[TOOL_CALLS_MAX]; /* of each call: 0 nothing, else 1 and the bytes of its arguments */
+    uint64_t due_ms;                   /* loop time when ASKER_WAIT gives up; 0: never */
+    char run_id[STORE_RUN_ID_MAX];     /* of ASKER_WAIT */
+    struct text_buf rest;              /* of a run that is gone: text still to send … */
+    struct text_buf reply;             /* … and the packed reply behind it */
 };
 
 enum run_phase {
@@ -72,20 +73,18 @@ struct run {
     struct provider_turn *turn;
     char provider[PROVIDER_ID_MAX]; /* that it runs with, once it is active */
     char model[PROVIDER_MODEL_MAX];
-    struct text_buf text;  /* the answer so far */
-    size_t shown;          /* bytes of it in agent events */
-    size_t chat_shown;     /* bytes of it in chat events */
-    uint64_t shown_due_ms; /* loop time when the next agent event may go */
-    uint64_t chat_due_ms;  /* loop time when the next chat delta may go */
-    struct text_buf said;  /* packed message of the person, until it was shown */
-    char said_id[IDS_SHORT_MAX];
-    struct text_buf question; /* ASKER_COMPLETION: packed messages; empty: the transcript */
-    struct text_buf stop;     /* packed texts, or empty */
+    struct text_buf text;     /* the answer so far */
+    size_t shown;             /* bytes of it in agent events */
+    size_t chat_shown;        /* bytes of it in chat events */
+    uint64_t shown_due_ms;    /* loop time when the next agent event may go */
+    uint64_t chat_due_ms;     /* loop time when the next chat delta may go */
+    struct tool_calls calls;  /* of tools of the asker's */
+    struct text_buf said;     /* packed [id, message, …] of the question, until it was shown */
+    struct text_buf question; /* packed messages that hold more than is stored of them; empty: as stored */
+    bool has_own_context;     /* `question` is the whole conversation */
+    struct text_buf options;  /* packed map for the provider, or empty */
     char *system_prompt;      /* extra, of this run alone; NULL: none */
-    uint64_t max_tokens;
-    double temperature;
-    double top_p;
-    struct text_buf answer; /* packed message that is stored of it, once it ended */
+    struct text_buf answer;   /* packed message that is stored of it, once it ended */
     char answer_id[IDS_SHORT_MAX];
     /* how it ended */
     enum provider_outcome outcome;
@@ -98,9 +97,8 @@ struct run {
     bool is_announced; /* its start was published */
     bool is_unsaved;   /* its end could not be stored; its askers were told */
     bool is_paused;
-    bool has_temperature;
-    bool has_top_p;
     bool is_retryable;
+    bool has_lost_calls; /* there was no room for one */
 };
 
 struct book {

@@ -5,6 +5,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
 #include "bus/codec.h"
+#include "bus/value.h"
 #include "schema_gen.h"
 
 #define CHAT_DELTA_MS 150U /* least time between two chat deltas of one run */
@@ -52,9 +53,16 @@ static void show_start(struct agent *self, struct run *run)
 
 static void show_question(struct agent *self, struct run *run)
 {
+    struct value_iter it = value_iter((struct span){ run->said.data, run->said.len });
+    uint32_t seq = run->row.message_seq - it.left / 2;
+    struct span key;
+    struct span id;
+    struct span message;
+
     run->is_new = false;
-    publish_message(self, run, (struct span){ run->said.data, run->said.len }, span_from(run->said_id),
-                    run->row.message_seq);
+    while (value_next(&it, &key, &id) && value_next(&it, &key, &message)) {
+        publish_message(self, run, message, value_str(id, id), ++seq);
+    }
     text_buf_deinit(&run->said);
     run->said = (struct text_buf){ 0 };
 }
@@ -163,13 +171,49 @@ static bool pieces_send(struct agent *self, struct actor_token token, struct spa
     return true;
 }
 
+/* Packs the next piece of every call as a list. 0: there is none. */
+static uint32_t calls_pack(const struct tool_calls *calls, size_t sent[TOOL_CALLS_MAX], size_t max, struct pack *out)
+{
+    uint32_t pieces_n = 0;
+
+    pack_reset(out);
+    pack_array_begin(out);
+    for (uint32_t i = 0; i < calls->n; i++) {
+        if (tool_calls_has_more(calls, i, sent[i])) {
+            sent[i] = tool_calls_piece_pack(calls, i, sent[i], max, out);
+            pieces_n++;
+        }
+    }
+    pack_array_end(out);
+    return pieces_n;
+}
+
+/* The same for calls of tools, once the text is out. */
+static bool calls_send(struct agent *self, const struct run *run, struct asker *asker)
+{
+    size_t sent[TOOL_CALLS_MAX];
+
+    memcpy(sent, asker->calls_sent, sizeof(sent));
+    while (calls_pack(&run->calls, sent, CHUNK_MAX / (run->calls.n + 1), &self->scratch)) {
+        struct msg_run_delta delta = { .text = SPAN_LIT(""),
+                                       .has_tool_calls = true,
+                                       .tool_calls = pack_span(&self->scratch) };
+
+        if (actor_stream_send(self->actor, asker->token, MSG_RUN_DELTA, &delta) == ACTOR_E_NO_CREDIT) {
+            return false;
+        }
+        memcpy(asker->calls_sent, sent, sizeof(sent)); /* nobody is there any more: on_cancel tidies up */
+    }
+    return true;
+}
+
 static void stream_text(struct agent *self, struct run *run)
 {
     struct span text = { run->text.data, run->text.len };
 
     for (struct asker *asker = run->askers; asker; asker = asker->next) {
         if (asker->is_streaming && !asker->is_starved) {
-            asker->is_starved = !pieces_send(self, asker->token, text, &asker->sent);
+            asker->is_starved = !pieces_send(self, asker->token, text, &asker->sent) || !calls_send(self, run, asker);
         }
     }
     turn_flow(run);
@@ -199,7 +243,9 @@ static void drain_go(struct agent *self, struct asker *drain)
 
 /* --- final answers -------------------------------------------------------------------------------- */
 
-static void done_make(const struct agent *self, const struct run *run, bool has_text, struct msg_run_done *done)
+/* `calls` are pieces of calls, packed; or empty. */
+static void done_make(const struct agent *self, const struct run *run, bool has_text, struct span calls,
+                      struct msg_run_done *done)
 {
     *done = (struct msg_run_done){
         .run_id = span_from(run->row.id),
@@ -210,18 +256,28 @@ static void done_make(const struct agent *self, const struct run *run, bool has_
         .finish_reason = span_from(run->finish_reason),
         .has_text = has_text,
         .text = { run->text.data ? run->text.data : "", run->text.len },
+        .has_tool_calls = calls.len > 0,
+        .tool_calls = calls,
         .usage = { .input = run->usage.input, .output = run->usage.output, .total = run->usage.total },
     };
+}
+
+/* What of its calls an asker has not been sent; in `out`. */
+static struct span calls_rest(const struct run *run, struct asker *asker, struct pack *out)
+{
+    return calls_pack(&run->calls, asker->calls_sent, SIZE_MAX, out) ? pack_span(out) : (struct span){ 0 };
 }
 
 /* The text goes on by itself; the run need not wait for a slow reader. */
 static int drain_begin(struct agent *self, struct run *run, struct asker *asker)
 {
+    CLEANUP(pack_deinit) struct pack calls;
     struct msg_run_done done;
     struct codec_error error;
     int rc;
 
-    done_make(self, run, false, &done);
+    pack_init(&calls, 0);
+    done_make(self, run, false, calls_rest(run, asker, &calls), &done);
     pack_reset(&self->scratch);
     rc = codec_encode(MSG_RUN_DONE->type, &done, &self->scratch, &error);
     if (!rc) {
@@ -258,6 +314,11 @@ static void asker_fail(struct agent *self, const struct run *run, const struct a
     if (asker->kind == ASKER_AGENT) {
         reply_agent_failed_pack(&details, &run->row);
         failure.details = pack_span(&details);
+    } else if (run->row.state == STORE_RUN_ERROR) {
+        pack_map_begin(&details);
+        pack_kv_text(&details, "_reason", provider_outcome_name(run->outcome));
+        pack_map_end(&details);
+        failure.details = pack_span(&details);
     }
     (void)actor_token_fail(self->actor, asker->token, &failure); /* the asker may be gone */
 }
@@ -284,8 +345,10 @@ static int answer_agent(struct agent *self, struct run *run, struct asker *asker
 
 static int answer_completion(struct agent *self, struct run *run, struct asker *asker)
 {
+    CLEANUP(pack_deinit) struct pack calls;
     struct msg_run_done done;
 
+    pack_init(&calls, 0);
     if (run->row.state != STORE_RUN_DONE) {
         asker_fail(self, run, asker);
         run_asker_remove(run, asker);
@@ -294,7 +357,7 @@ static int answer_completion(struct agent *self, struct run *run, struct asker *
     if (asker->is_streaming && asker->sent < run->text.len) {
         return drain_begin(self, run, asker);
     }
-    done_make(self, run, !asker->is_streaming, &done);
+    done_make(self, run, !asker->is_streaming, calls_rest(run, asker, &calls), &done);
     (void)actor_token_reply(self->actor, asker->token, MSG_RUN_DONE, &done); /* the asker may be gone */
     run_asker_remove(run, asker);
     return 0;
@@ -450,21 +513,25 @@ static void answer_deinit(struct answer_read *self)
     text_buf_deinit(&self->body);
 }
 
-int show_reply_pack(struct agent *self, const struct store_run *row, struct pack *out)
+int show_answer_read(struct agent *self, const struct store_run *row, struct text_buf *out)
 {
     CLEANUP(answer_deinit) struct answer_read answer = { .seq = row->reply_seq };
+    int rc = store_messages_read(&self->store, row->session_n, row->reply_seq, answer_on_message, &answer);
+
+    rc = rc ? rc : answer.rc;
+    return rc ? rc : text_buf_add(out, (struct span){ answer.body.data, answer.body.len });
+}
+
+int show_reply_pack(struct agent *self, const struct store_run *row, struct pack *out)
+{
+    CLEANUP(text_buf_deinit) struct text_buf answer = { 0 };
     struct store_session session;
     int rc = store_session_get_n(&self->store, row->session_n, &session);
 
-    if (!rc) {
-        rc = store_messages_read(&self->store, row->session_n, row->reply_seq, answer_on_message, &answer);
-    }
-    if (!rc) {
-        rc = answer.rc;
-    }
+    rc = rc ? rc : show_answer_read(self, row, &answer);
     if (rc) {
         return rc;
     }
-    return reply_agent_pack(out, row, session.id, (struct span){ answer.body.data, answer.body.len }, self->path,
+    return reply_agent_pack(out, row, session.id, (struct span){ answer.data, answer.len }, self->path,
                             self->settings.context_tokens);
 }

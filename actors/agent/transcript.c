@@ -6,6 +6,7 @@
 #include "actors/agent/events.h"
 #include "actors/agent/message.h"
 #include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
 #include "bus/value.h"
 
 #define CUT_MARK "\n[… cut]"
@@ -20,6 +21,81 @@ void transcript_question_pack(struct pack *out, struct span text, int64_t now_ms
     message_content_pack(text, out);
     pack_kv_i64(out, "timestamp", now_ms);
     pack_map_end(out);
+}
+
+/* What the asker calls the tool of a call that is part of the same request. */
+static struct span tool_name_of(struct span messages, struct span call_id)
+{
+    struct value_iter it = value_iter(messages);
+    struct span key;
+    struct span message;
+    struct span name = { 0 };
+
+    while (value_next(&it, &key, &message)) {
+        struct value_iter calls = value_iter(value_get(message, "tool_calls"));
+        struct span call;
+
+        while (value_next(&calls, &key, &call)) {
+            if (span_is(value_str(value_get(call, "id"), SPAN_LIT("")), call_id)) {
+                name = value_str(value_path(call, "function.name"), name);
+            }
+        }
+    }
+    return name;
+}
+
+static void result_pack(struct pack *out, struct span messages, struct span message)
+{
+    struct span id = message_call_id(message);
+    struct span name = tool_name_of(messages, id);
+
+    pack_kv_text(out, "role", "toolResult");
+    pack_kv_str(out, "toolCallId", id);
+    if (name.len) {
+        pack_kv_str(out, "toolName", name);
+    }
+    pack_kv_bool(out, "isError", false);
+}
+
+static int said_pack(struct pack *out, struct span message)
+{
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    struct value_iter it = value_iter(value_get(message, "tool_calls"));
+    struct span key;
+    struct span call;
+
+    if (message_text_add(value_get(message, "content"), &text)) {
+        return FAULT(-ENOMEM);
+    }
+    pack_key(out, "content");
+    pack_array_begin(out);
+    message_text_pack((struct span){ text.data, text.len }, out);
+    while (value_next(&it, &key, &call)) {
+        tool_calls_part_pack(value_str(value_get(call, "id"), SPAN_LIT("")),
+                             value_str(value_path(call, "function.name"), SPAN_LIT("")),
+                             value_str(value_path(call, "function.arguments"), SPAN_LIT("")), out);
+    }
+    pack_array_end(out);
+    return 0;
+}
+
+int transcript_message_pack(struct pack *out, struct span messages, struct span message, int64_t now_ms)
+{
+    int rc;
+
+    pack_map_begin(out);
+    if (message_is_result(message)) {
+        result_pack(out, messages, message);
+    } else {
+        pack_kv_str(out, "role", value_str(value_get(message, "role"), SPAN_LIT("user")));
+    }
+    rc = said_pack(out, message);
+    if (rc) {
+        return rc;
+    }
+    pack_kv_i64(out, "timestamp", now_ms);
+    pack_map_end(out);
+    return pack_error(out);
 }
 
 static void usage_pack(struct pack *out, const struct provider_usage *usage)
@@ -45,13 +121,18 @@ void transcript_answer_pack(struct pack *out, const struct run *run, int64_t now
     pack_map_begin(out);
     pack_kv_text(out, "role", "assistant");
     pack_key(out, "content");
-    message_content_pack((struct span){ run->text.data, run->text.len }, out);
+    pack_array_begin(out);
+    message_text_pack((struct span){ run->text.data, run->text.len }, out);
+    if (row->state == STORE_RUN_DONE) {
+        tool_calls_stored_pack(&run->calls, out); /* of others nobody knows whether they are whole */
+    }
+    pack_array_end(out);
     pack_kv_text(out, "api", strcmp(run->provider, "builtin") == 0 ? "builtin" : "openai-completions");
     pack_kv_text(out, "provider", run->provider);
     pack_kv_text(out, "model", run->model);
     usage_pack(out, &run->usage);
     pack_kv_text(out, "stopReason",
-                 row->state == STORE_RUN_DONE      ? run->finish_reason
+                 row->state == STORE_RUN_DONE      ? (run->calls.n ? "toolUse" : run->finish_reason)
                  : row->state == STORE_RUN_ABORTED ? "aborted"
                                                    : "error");
     pack_kv_i64(out, "timestamp", now_ms);
@@ -265,7 +346,6 @@ int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq
 struct context {
     struct pile pile;
     int64_t run_n;
-    uint32_t question_seq;
 };
 
 static void context_deinit(struct context *self)
@@ -273,17 +353,19 @@ static void context_deinit(struct context *self)
     pile_deinit(&self->pile);
 }
 
+/* All that came with the question; what is of an older run stands before it. */
 static int question_on_message(void *arg, const struct store_message *message)
 {
     struct context *self = arg;
 
-    if (message->seq == self->question_seq) {
-        pack_reset(&self->pile.scratch);
-        if (message_pack(message->body, &self->pile.scratch)) {
-            (void)pile_add(&self->pile, message->run_n, message->seq); /* full or not, there is only one */
-        }
+    if (message->run_n != self->run_n) {
+        return 1;
     }
-    return 1;
+    pack_reset(&self->pile.scratch);
+    if (message_pack(message->body, &self->pile.scratch)) {
+        (void)pile_add(&self->pile, message->run_n, message->seq); /* full or not, it is the question */
+    }
+    return 0;
 }
 
 static int context_on_message(void *arg, const struct store_message *message)
@@ -306,41 +388,140 @@ static void notes_pile(struct context *self, struct span notes)
     pack_kv_text(&self->pile.scratch, "role", "user");
     pack_kv_str(&self->pile.scratch, "content", notes);
     pack_map_end(&self->pile.scratch);
-    (void)pile_add(&self->pile, self->run_n, self->question_seq - 1); /* full or not: they are few */
+    (void)pile_add(&self->pile, self->run_n, 0); /* full or not: they are few */
 }
 
-int transcript_context_pack(struct store *store, const struct store_run *run, uint32_t seq_max,
-                            const char *const system_prompts[2], struct span notes, struct pack *out)
+/* The question as its asker sent it, with pictures and all. */
+static void question_pile(struct context *self, struct span question)
+{
+    struct value_iter it = value_iter(question);
+    struct span key;
+    struct span message;
+    uint32_t seq = 1;
+
+    while (value_next(&it, &key, &message)) {
+        pack_reset(&self->pile.scratch);
+        if (message_pack(message, &self->pile.scratch)) {
+            (void)pile_add(&self->pile, self->run_n, seq++); /* full or not, it is the question */
+        }
+    }
+}
+
+/* --- calls and their results belong together --------------------------------------------- */
+
+/*
+ * A provider wants every call answered right behind the message that makes it, and no
+ * answer without its call. A session may hold neither: an asker that never came back, or
+ * a beginning that was left out for its size.
+ */
+struct pairing {
+    struct pack *out;
+    struct span open[TOOL_CALLS_MAX]; /* ids of calls without a result */
+    uint32_t open_n;
+};
+
+static void result_missing_pack(struct pairing *self)
+{
+    for (uint32_t i = 0; i < self->open_n; i++) {
+        pack_map_begin(self->out);
+        pack_kv_text(self->out, "role", "tool");
+        pack_kv_str(self->out, "tool_call_id", self->open[i]);
+        pack_kv_text(self->out, "content", "No result was given.");
+        pack_map_end(self->out);
+    }
+    self->open_n = 0;
+}
+
+static bool open_take(struct pairing *self, struct span id)
+{
+    for (uint32_t i = 0; i < self->open_n; i++) {
+        if (span_is(self->open[i], id)) {
+            self->open[i] = self->open[--self->open_n];
+            return true;
+        }
+    }
+    return false;
+}
+
+static void result_alone_pack(struct pairing *self, struct span message)
+{
+    pack_map_begin(self->out);
+    pack_kv_text(self->out, "role", "user");
+    pack_kv_str(self->out, "content", value_str(value_get(message, "content"), SPAN_LIT("")));
+    pack_map_end(self->out);
+}
+
+static void paired_pack(struct pairing *self, struct span message)
+{
+    struct value_iter calls = value_iter(value_get(message, "tool_calls"));
+    struct span key;
+    struct span call;
+
+    if (message_is_result(message)) {
+        if (open_take(self, message_call_id(message))) {
+            pack_raw(self->out, message);
+        } else {
+            result_alone_pack(self, message);
+        }
+        return;
+    }
+    result_missing_pack(self);
+    pack_raw(self->out, message);
+    while (value_next(&calls, &key, &call) && self->open_n < TOOL_CALLS_MAX) {
+        self->open[self->open_n++] = value_str(value_get(call, "id"), SPAN_LIT(""));
+    }
+}
+
+static void context_write(struct context *self, struct pack *out)
+{
+    struct pile_item *items = (struct pile_item *)(void *)self->pile.items.data; /* malloc aligns it */
+    struct pairing pairing = { .out = out };
+
+    if (self->pile.n) {
+        qsort(items, self->pile.n, sizeof(*items), item_compare);
+    }
+    for (uint32_t i = 0; i < self->pile.n; i++) {
+        paired_pack(&pairing, (struct span){ self->pile.bytes.data + items[i].at, items[i].size });
+    }
+    result_missing_pack(&pairing);
+}
+
+int transcript_context_pack(struct store *store, const struct store_run *run, const struct transcript_context *what,
+                            struct pack *out)
 {
     CLEANUP(context_deinit)
     struct context context = {
-        .pile = { .n_max = UINT32_MAX, .bytes_max = TRANSCRIPT_CONTEXT_MAX },
+        .pile = { .n_max = UINT32_MAX, .bytes_max = SIZE_MAX }, /* the question was checked when it came in */
         .run_n = run->n,
-        .question_seq = run->message_seq,
     };
-    int rc;
+    int rc = 0;
 
     pack_init(&context.pile.scratch, 0);
-    rc = store_messages_read(store, run->session_n, run->message_seq, question_on_message, &context);
-    if (!rc && notes.len) {
-        notes_pile(&context, notes);
+    if (what->question.len) {
+        question_pile(&context, what->question);
+    } else {
+        rc = store_messages_read(store, run->session_n, run->message_seq, question_on_message, &context);
+    }
+    context.pile.bytes_max = context.pile.bytes.len + TRANSCRIPT_CONTEXT_MAX;
+    if (!rc && what->notes.len) {
+        notes_pile(&context, what->notes);
     }
     if (!rc) {
-        rc = store_messages_read(store, run->session_n, seq_max, context_on_message, &context);
+        rc = store_messages_read(store, run->session_n, what->seq_max, context_on_message, &context);
     }
     if (!rc) {
         rc = context.pile.rc;
     }
     pack_array_begin(out);
-    for (size_t i = 0; i < 2; i++) {
-        if (system_prompts[i]) {
+    for (size_t i = 0; i < ARRAY_LEN(what->system_prompts); i++) {
+        if (what->system_prompts[i]) {
             pack_map_begin(out);
             pack_kv_text(out, "role", "system");
-            pack_kv_text(out, "content", system_prompts[i]);
+            pack_kv_text(out, "content", what->system_prompts[i]);
             pack_map_end(out);
         }
     }
-    pile_write(&context.pile, out);
+    context_write(&context, out);
     pack_array_end(out);
     return rc;
 }

@@ -18,6 +18,8 @@
 
 /* The stored form of what a person said, and of a run's answer by the state of the run. */
 void transcript_question_pack(struct pack *out, struct span text, int64_t now_ms);
+/* One of the packed `messages` of chat completions: of a user, an assistant or a tool. 0 or a fault. */
+int transcript_message_pack(struct pack *out, struct span messages, struct span message, int64_t now_ms);
 void transcript_answer_pack(struct pack *out, const struct run *run, int64_t now_ms);
 
 struct transcript_limits {
@@ -33,14 +35,20 @@ int transcript_history_pack(struct store *store, int64_t session_n, uint32_t seq
 /* Packs [{role, text}] of the newest messages that hold text. */
 int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq_max, uint32_t limit, size_t chars_max,
                             struct pack *out);
+struct transcript_context {
+    uint32_t seq_max;              /* the newest message of the session */
+    const char *system_prompts[2]; /* NULL: none */
+    struct span notes;             /* something to know, or empty */
+    struct span question;          /* packed messages in place of what is stored of the question, or empty */
+};
 /*
- * Packs the conversation as a provider takes it, an array of {role, content}: the
- * `system_prompts` that are not NULL, what was said before the run, `notes` when there are
- * any, and the run's own question last. What waits behind the run is not part of it, nor is an answer that
- * failed before its first word.
+ * Packs the conversation as a provider takes it, an array of {role, content, …}: the
+ * prompts, what was said before the run, the notes, and the run's own question last. What
+ * waits behind the run is not part of it, nor is an answer that failed before its first
+ * word. Calls of tools and their results come in pairs, whatever the session holds.
  */
-int transcript_context_pack(struct store *store, const struct store_run *run, uint32_t seq_max,
-                            const char *const system_prompts[2], struct span notes, struct pack *out);
+int transcript_context_pack(struct store *store, const struct store_run *run, const struct transcript_context *what,
+                            struct pack *out);
 
 /* The first `chars_max` characters. */
 struct span transcript_text_cut(struct span text, size_t chars_max);

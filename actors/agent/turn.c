@@ -152,6 +152,20 @@ static void on_text(void *arg, struct span text)
     batch_touch(self, run);
 }
 
+static void on_tool_call(void *arg, const struct tool_call_piece *piece)
+{
+    struct run *run = arg;
+    struct agent *self = run->owner;
+    int rc = tool_calls_add(&run->calls, piece);
+
+    if (rc < 0) {
+        (void)actor_fault(self->actor, FAULT(rc)); /* the loop ends after this turn */
+        return;
+    }
+    run->has_lost_calls |= rc == TOOL_CALLS_E_FULL;
+    batch_touch(self, run);
+}
+
 static void on_end(void *arg, const struct provider_end *end)
 {
     struct run *run = arg;
@@ -163,10 +177,14 @@ static void on_end(void *arg, const struct provider_end *end)
     run->is_retryable = end->is_retryable;
     run->retry_after_ms = end->retry_after_ms;
     copy(run->response_id, sizeof(run->response_id), end->response_id);
-    if (end->outcome == PROVIDER_OK) {
+    if (end->outcome == PROVIDER_OK && run->has_lost_calls) {
+        rc = run_fail(self, run, PROVIDER_E_OVERSIZED, "the model calls more than 64 tools at once");
+    } else if (end->outcome == PROVIDER_OK) {
+        const char *reason = run->calls.n ? "tool_calls" : end->finish_reason;
+
         run->row.state = STORE_RUN_DONE;
-        copy(run->finish_reason, sizeof(run->finish_reason), end->finish_reason);
-        copy(run->row.stop_reason, sizeof(run->row.stop_reason), end->finish_reason);
+        copy(run->finish_reason, sizeof(run->finish_reason), reason);
+        copy(run->row.stop_reason, sizeof(run->row.stop_reason), reason);
         self->last_ok_ms = clock_wall_ms();
         rc = run_end(self, run);
     } else {
@@ -177,7 +195,9 @@ static void on_end(void *arg, const struct provider_end *end)
     }
 }
 
-static const struct provider_events turn_events = { .on_text = on_text, .on_end = on_end };
+static const struct provider_events turn_events = { .on_text = on_text,
+                                                    .on_tool_call = on_tool_call,
+                                                    .on_end = on_end };
 
 void turn_flow(struct run *run)
 {
@@ -224,27 +244,23 @@ static uint32_t total_ms(const struct agent *self, const struct run *run)
 
 static int provider_ask(struct agent *self, struct run *run, const struct provider_setup *setup)
 {
-    const char *const prompts[2] = { self->settings.system_prompt, run->system_prompt };
     CLEANUP(pack_deinit) struct pack messages;
     CLEANUP(text_buf_deinit) struct text_buf notes = { 0 };
+    struct transcript_context context = { .seq_max = run->session->row.messages_n,
+                                          .system_prompts = { self->settings.system_prompt, run->system_prompt },
+                                          .question = { run->question.data, run->question.len } };
     struct provider_request request = { .model = run->model,
-                                        .stop = { run->stop.data, run->stop.len },
-                                        .max_tokens = run->max_tokens,
-                                        .temperature = run->temperature,
-                                        .top_p = run->top_p,
-                                        .has_temperature = run->has_temperature,
-                                        .has_top_p = run->has_top_p,
+                                        .options = { run->options.data, run->options.len },
                                         .total_ms = total_ms(self, run) };
     int rc;
 
     pack_init(&messages, 0);
-    if (run->question.len) {
+    if (run->has_own_context) {
         rc = question_pack(self, run, &messages);
     } else {
         rc = notes_take(&self->notes, span_from(run->session->row.key), &notes);
-        rc = rc ? rc
-                : transcript_context_pack(&self->store, &run->row, run->session->row.messages_n, prompts,
-                                          (struct span){ notes.data, notes.len }, &messages);
+        context.notes = (struct span){ notes.data, notes.len };
+        rc = rc ? rc : transcript_context_pack(&self->store, &run->row, &context, &messages);
     }
     if (!rc) {
         rc = pack_error(&messages);
@@ -299,7 +315,7 @@ static int run_start(struct agent *self, struct run *run)
     }
     rc = settings_resolve(&self->settings, span_from(run->row.model), &setup, run->model, problem);
     if (rc) {
-        return run_fail(self, run, PROVIDER_E_SETUP, problem);
+        return run_fail(self, run, run->row.model[0] ? PROVIDER_E_MODEL : PROVIDER_E_SETUP, problem);
     }
     copy(run->provider, sizeof(run->provider), setup->id);
     if (setup->problem[0]) {

@@ -197,7 +197,7 @@ static int on_agent(void *arg, struct actor_ctx *ctx, const void *msg)
 }
 
 /* A session of its own for every request that names none: the surface is stateless. */
-static int fresh_key(struct actor_ctx *ctx, const char *agent, struct session_key *ret_key)
+static int fresh_key(struct actor_ctx *ctx, const char *agent, const char *surface, struct session_key *ret_key)
 {
     uint64_t word[2];
     char text[40];
@@ -208,7 +208,7 @@ static int fresh_key(struct actor_ctx *ctx, const char *agent, struct session_ke
     snprintf(text, sizeof(text), "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(word[0] >> 32),
              (unsigned)(word[0] >> 16) & 0xffff, (unsigned)word[0] & 0xfff,
              ((unsigned)(word[1] >> 48) & 0x3fff) | 0x8000, (unsigned long long)(word[1] & 0xffffffffffffULL));
-    if (session_key_make(span_from(agent), "openai", span_from(text), ret_key)) {
+    if (session_key_make(span_from(agent), surface, span_from(text), ret_key)) {
         return actor_fail(ctx, FAIL_INTERNAL, "no session key for agent \"%s\"", agent);
     }
     return 0;
@@ -219,6 +219,7 @@ static int run_key(struct router *self, struct actor_ctx *ctx, const struct msg_
 {
     struct session_key_rules rules;
     struct session_key main_key = { .len = 0 };
+    bool is_responses = in->has_surface && span_is_text(in->surface, "openresponses");
     int r;
 
     if (in->session_key.len || !self->is_loaded) {
@@ -230,9 +231,10 @@ static int run_key(struct router *self, struct actor_ctx *ctx, const struct msg_
         return r;
     }
     if (!in->user.len) {
-        return fresh_key(ctx, main_key.agent, ret_key);
+        return fresh_key(ctx, main_key.agent, is_responses ? "openresponses" : "openai", ret_key);
     }
-    r = session_key_make(span_from(main_key.agent), "openai-user", in->user, ret_key);
+    r = session_key_make(span_from(main_key.agent), is_responses ? "openresponses-user" : "openai-user", in->user,
+                         ret_key);
     return r ? actor_fail(ctx, FAIL_INVALID_REQUEST, "user %s", session_key_why(r)) : 0;
 }
 
@@ -249,6 +251,8 @@ static int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg)
     if (out.has_idempotency_key) {
         run_index_put(&self->runs, out.idempotency_key, key.agent);
     }
+    out.has_is_session_named = true;
+    out.is_session_named = out.session_key.len > 0 || out.user.len > 0;
     out.has_session_key = true;
     out.session_key = (struct span){ key.text, key.len };
     out.has_agent_id = true;

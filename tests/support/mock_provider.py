@@ -15,13 +15,15 @@ the last user message:
   HTML             status 200 and a web page
   BROKEOFF         one word, then an error object in the stream
   TOOLCALL         the model calls a tool
+  CLIENTTOOL:<n>   a word, then n calls of the tool that was offered, in pieces of their arguments
   HUGELINE         one event of 2 MiB
   HUGE             text without end
   TOKENS:<n>       n tokens as fast as they go
   CRLF             a whole answer with CR LF line ends, comments and event names
 
 Everything else is answered with "Hello from the mock model." GET /stats tells what was asked: the number of requests,
-of each last user message, of connections, and of responses that the client cut.
+of each last user message, of connections, and of responses that the client cut (with the times). Behind the result of a
+tool it answers "It says", and what the tool said.
 """
 
 import asyncio
@@ -29,6 +31,7 @@ import collections
 import json
 import re
 import sys
+import time
 
 WORDS = ["Hello", " from", " the", " mock", " model", "."]
 
@@ -42,6 +45,7 @@ class Provider:
         self.requests = 0
         self.connections = 0
         self.cut_by_client = 0
+        self.cut_times = []
         self.texts = collections.Counter()
         self.bodies = collections.deque(maxlen=100)
         self.headers = collections.deque(maxlen=100)
@@ -60,6 +64,7 @@ class Provider:
             writer.transport.abort()
         except (ConnectionError, asyncio.IncompleteReadError):
             self.cut_by_client += 1
+            self.cut_times.append(time.time())
         finally:
             writer.close()
 
@@ -79,7 +84,7 @@ class Provider:
         return True
 
     def stats(self):
-        return {"requests": self.requests, "connections": self.connections, "cut_by_client": self.cut_by_client,
+        return {"requests": self.requests, "connections": self.connections, "cut_by_client": self.cut_by_client, "cut_times": self.cut_times,
                 "texts": self.texts, "bodies": list(self.bodies), "headers": list(self.headers)}
 
     async def send_json(self, writer, status, value, headers=""):
@@ -121,7 +126,12 @@ class Answer:
             self.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page))
             return await self.writer.drain()
         self.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        await self.stream(text)
+        if body["messages"][-1]["role"] == "tool":
+            await self.whole(text, ["It", " says ", content_text(body["messages"][-1]["content"])])
+        elif "CLIENTTOOL" in text:
+            await self.calls(int(text.partition("CLIENTTOOL:")[2] or 1), body["tools"])
+        else:
+            await self.stream(text)
         self.writer.write(b"0\r\n\r\n")
         await self.writer.drain()
 
@@ -185,9 +195,21 @@ class Answer:
             return None
         return await self.whole(text)
 
-    async def whole(self, text):
+    async def calls(self, count, tools):
+        await self.words(["Well."])
+        for index in range(count):
+            function = {"name": tools[0]["function"]["name"], "arguments": ""}
+            self.chunk({"tool_calls": [{"index": index, "id": f"call_{index}", "type": "function", "function": function}]})
+            for piece in ('{"city":', f' "Oslo{index}"}}'):
+                self.chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+                await self.writer.drain()
+        self.chunk({}, "tool_calls")
+        self.event({"id": "u", "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}})
+        self.event("[DONE]")
+
+    async def whole(self, text, words=None):
         tokens = re.search(r"TOKENS:(\d+)", text)
-        words = [f" t{i}" for i in range(int(tokens.group(1)))] if tokens else WORDS
+        words = words or ([f" t{i}" for i in range(int(tokens.group(1)))] if tokens else WORDS)
         if "SLOW" in text:
             words = [f"word{i} " for i in range(200)]
         if "CRLF" in text:

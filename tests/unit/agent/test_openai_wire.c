@@ -42,20 +42,37 @@ static void a_request_has_the_conversation_and_asks_for_a_stream(void **state)
                          "\"stream_options\":{\"include_usage\":true}}");
 }
 
-static void options_are_sent_only_when_they_are_set(void **state)
+static void options_are_sent_as_they_are(void **state)
 {
     CLEANUP(pack_deinit) struct pack pack;
-    CLEANUP(pack_deinit) struct pack stop;
-    struct provider_request request = {
-        .model = "m", .max_tokens = 5, .has_temperature = true, .temperature = 0.5, .has_top_p = true, .top_p = 0.25
-    };
+    CLEANUP(pack_deinit) struct pack options;
+    struct provider_request request = { .model = "m" };
 
     (void)state;
     request.messages = packed(&pack, "[{\"role\":\"user\",\"content\":\"x\"}]");
-    request.stop = packed(&stop, "[\"S\"]");
+    request.options = packed(&options, "{\"max_tokens\":5,\"temperature\":0.5,\"stop\":[\"S\"],\"tools\":[{}]}");
     request_is(&request, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":5,"
-                         "\"temperature\":0.5,\"top_p\":0.25,\"stop\":[\"S\"],\"stream\":true,"
+                         "\"temperature\":0.5,\"stop\":[\"S\"],\"tools\":[{}],\"stream\":true,"
                          "\"stream_options\":{\"include_usage\":true}}");
+}
+
+static void calls_and_results_are_sent_in_both_forms(void **state)
+{
+    CLEANUP(pack_deinit) struct pack pack;
+    struct provider_request request = { .model = "m" };
+
+    (void)state;
+    request.messages = packed(
+        &pack, "[{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"t\"},{\"type\":\"toolCall\","
+               "\"id\":\"c1\",\"name\":\"f\",\"arguments\":{\"a\":1}}]},{\"role\":\"toolResult\",\"toolCallId\":"
+               "\"c1\",\"content\":[{\"type\":\"text\",\"text\":\"42\"}]},{\"role\":\"assistant\",\"content\":null,"
+               "\"tool_calls\":[{\"id\":\"c2\"}]},{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"\"}]");
+    request_is(&request,
+               "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"t\",\"tool_calls\":[{"
+               "\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}"
+               "]},{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"42\"},{\"role\":\"assistant\","
+               "\"content\":null,\"tool_calls\":[{\"id\":\"c2\"}]},{\"role\":\"tool\",\"tool_call_id\":\"c2\","
+               "\"content\":\"\"}],\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
 }
 
 static void empty_answers_are_left_out_and_pictures_kept(void **state)
@@ -184,7 +201,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_has_the_conversation_and_asks_for_a_stream),
-        cmocka_unit_test(options_are_sent_only_when_they_are_set),
+        cmocka_unit_test(options_are_sent_as_they_are),
+        cmocka_unit_test(calls_and_results_are_sent_in_both_forms),
         cmocka_unit_test(empty_answers_are_left_out_and_pictures_kept),
         cmocka_unit_test(chunks_give_text_end_and_usage),
         cmocka_unit_test(tool_calls_and_errors_are_seen),
