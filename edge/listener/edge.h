@@ -10,6 +10,7 @@
 
 #include "bus/actor.h"
 #include "bus/pack.h"
+#include "edge/http/endpoints.h"
 #include "edge/http/response.h"
 #include "edge/listener/conn.h"
 #include "edge/listener/large.h"
@@ -81,7 +82,7 @@ struct edge {
     uint64_t health_version;
     uint64_t handshake_ms;
     uint32_t preauth_max;
-    bool is_completions_on;
+    struct endpoints endpoints;
     char auth_mode[16];           /* empty while unknown */
     struct text_buf header_names; /* packed list: what auth wants to see of a request; empty while unknown */
     bool is_configured;           /* config has answered, for better or worse */

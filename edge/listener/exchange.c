@@ -121,7 +121,7 @@ void exchange_stream_begin(struct exchange *self)
     conn_commit(conn, before);
 }
 
-struct text_buf *exchange_event_begin(struct exchange *self, size_t *ret_at)
+struct text_buf *exchange_event_begin(struct exchange *self, const char *name, size_t *ret_at)
 {
     struct conn *conn = self->call.conn;
     struct text_buf *out = conn ? conn_out(conn) : NULL;
@@ -133,6 +133,11 @@ struct text_buf *exchange_event_begin(struct exchange *self, size_t *ret_at)
     }
     *ret_at = out->len;
     r = http->is_http10 ? 0 : text_buf_add(out, SPAN_LIT("00000000\r\n"));
+    if (!r && name) {
+        r = text_buf_add(out, SPAN_LIT("event: "));
+        r = r ? r : text_buf_add(out, span_from(name));
+        r = r ? r : text_buf_add(out, SPAN_LIT("\n"));
+    }
     r = r ? r : text_buf_add(out, SPAN_LIT("data: "));
     if (r) {
         conn_kill(conn);
@@ -219,6 +224,16 @@ static void body_begin(struct exchange *self)
     conn_pump(conn);
 }
 
+static void scope_refused(struct exchange *self)
+{
+    char text[160];
+    int len =
+        snprintf(text, sizeof(text),
+                 "{\"ok\":false,\"error\":{\"type\":\"forbidden\",\"message\":\"missing scope: %s\"}}", self->scope);
+
+    exchange_answer(self, 403, (struct span){ text, (size_t)len }, 0); /* fits */
+}
+
 static void on_auth(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
 {
     struct exchange *self = cookie;
@@ -237,11 +252,8 @@ static void on_auth(void *state, struct actor *actor, void *cookie, const struct
         return;
     }
     scopes = scope_set_of(decision->role, decision->scopes);
-    if (scope_check(&scopes, schema_method_of(MSG_CHAT_SEND)->scope) != SCOPE_ALLOWED) {
-        exchange_answer(
-            self, 403,
-            SPAN_LIT("{\"ok\":false,\"error\":{\"type\":\"forbidden\",\"message\":\"missing scope: operator.write\"}}"),
-            0);
+    if (scope_check(&scopes, self->scope) != SCOPE_ALLOWED) {
+        scope_refused(self);
         return;
     }
     if (text_buf_add(&self->decision, reply->body)) {
@@ -324,7 +336,7 @@ static struct exchange *exchange_new(struct conn *conn, struct span head)
     return self;
 }
 
-void exchange_begin(struct conn *conn, struct span head, void (*on_body)(struct exchange *))
+void exchange_begin(struct conn *conn, struct span head, const char *scope, void (*on_body)(struct exchange *))
 {
     struct http *http = conn->state;
     struct exchange *self = exchange_new(conn, head);
@@ -334,6 +346,7 @@ void exchange_begin(struct conn *conn, struct span head, void (*on_body)(struct 
         return;
     }
     self->on_body = on_body;
+    self->scope = scope;
     http->exchange = self;
     http->stage = HTTP_WAIT;
     conn_deadline(conn, 0);

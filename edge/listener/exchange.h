@@ -20,6 +20,7 @@ struct exchange {
     struct text_buf body;
     struct text_buf decision;               /* of auth, packed */
     void (*on_body)(struct exchange *self); /* auth agreed and the body is complete */
+    const char *scope;                      /* that it needs */
 
     /* a run of chat completions */
     struct openai_run run;
@@ -30,16 +31,17 @@ struct exchange {
     bool has_begun; /* the head of the streamed answer is out */
 };
 
-/* Begins one on a connection; `on_body` is called when auth has agreed and the body is there. */
-void exchange_begin(struct conn *conn, struct span head, void (*on_body)(struct exchange *self));
+/* Begins one on a connection, for whoever has `scope` (a literal); `on_body` is called when auth has agreed and the
+ * body is there. */
+void exchange_begin(struct conn *conn, struct span head, const char *scope, void (*on_body)(struct exchange *self));
 
 /* Whole answers; the exchange is over after it. `error` becomes the body. */
 void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s);
 void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
 /* A streamed answer: its head, one event, and the end. */
 void exchange_stream_begin(struct exchange *self);
-/* Opens an event for writing in place; NULL when the connection is gone. */
-struct text_buf *exchange_event_begin(struct exchange *self, size_t *ret_at);
+/* Opens an event for writing in place, with a name or NULL; NULL when the connection is gone. */
+struct text_buf *exchange_event_begin(struct exchange *self, const char *name, size_t *ret_at);
 void exchange_event_end(struct exchange *self, struct text_buf *out, size_t at);
 /* Ends it; `is_broken` also closes the connection. */
 void exchange_stream_end(struct exchange *self, bool is_broken);

@@ -7,7 +7,12 @@
 #include "edge/listener/completion.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/exchange.h"
+#include "edge/listener/models.h"
+#include "edge/listener/run_ask.h"
 #include "edge/listener/ws.h"
+
+#define SCOPE_READ "operator.read"
+#define SCOPE_WRITE "operator.write"
 
 static const struct conn_ops http_ops;
 
@@ -126,34 +131,50 @@ static bool is_json_type(const struct request *request)
     return type.len == 0 || request_is_word(type, "application/json");
 }
 
-static void completions_route(struct conn *conn, const struct request *request, struct span head)
+/* A path that takes JSON by POST. */
+struct post_route {
+    size_t body_max;
+    void (*on_body)(struct exchange *self);
+};
+
+static void post_begin(struct conn *conn, const struct request *request, struct span head,
+                       const struct post_route *route)
 {
+    struct http *http = conn->state;
+
     if (request->method != REQUEST_POST) {
         not_allowed(conn, "POST");
     } else if (!is_json_type(request)) {
         refuse_json(conn, 415, "invalid_request_error", "Content-Type must be application/json.");
-    } else if (request->body == REQUEST_BODY_LENGTH && request->body_len > OPENAI_BODY_MAX) {
+    } else if (request->body == REQUEST_BODY_LENGTH && request->body_len > route->body_max) {
         large_note(conn->edge, LARGE_BODY, request->body_len);
         refuse_json(conn, 413, "invalid_request_error", "Payload too large");
     } else {
-        exchange_begin(conn, head, completion_start);
+        http->body_max = route->body_max;
+        exchange_begin(conn, head, SCOPE_WRITE, route->on_body);
+    }
+}
+
+static void models_route(struct conn *conn, const struct request *request, struct span head)
+{
+    if (request->method != REQUEST_GET) {
+        not_allowed(conn, "GET");
+    } else if (request->body != REQUEST_BODY_NONE) {
+        refuse_text(conn, 400);
+    } else {
+        exchange_begin(conn, head, SCOPE_READ, models_start);
     }
 }
 
 static void v1_route(struct conn *conn, const struct request *request, struct span head)
 {
-    bool is_on = conn->edge->is_completions_on;
+    const struct endpoints *on = &conn->edge->endpoints;
+    bool is_any = on->chat.is_on || on->responses.is_on;
 
-    if (is_on && path_is(request->path, "/v1/chat/completions", NULL)) {
-        completions_route(conn, request, head);
-    } else if (is_on && (path_is(request->path, "/v1/models", NULL) || span_starts(request->path, "/v1/models/"))) {
-        if (request->method != REQUEST_GET) {
-            not_allowed(conn, "GET");
-        } else if (request->body != REQUEST_BODY_NONE) {
-            refuse_text(conn, 400);
-        } else {
-            exchange_begin(conn, head, completion_models);
-        }
+    if (on->chat.is_on && path_is(request->path, "/v1/chat/completions", NULL)) {
+        post_begin(conn, request, head, &(struct post_route){ on->chat.body_max, completion_start });
+    } else if (is_any && (path_is(request->path, "/v1/models", NULL) || span_starts(request->path, "/v1/models/"))) {
+        models_route(conn, request, head);
     } else {
         refuse_json(conn, 404, "not_found", "Unknown path.");
     }
@@ -247,7 +268,7 @@ static bool body_add(struct conn *conn, struct span data)
     struct http *http = conn->state;
     struct text_buf *body = &http->exchange->body;
 
-    if (body->len + data.len > OPENAI_BODY_MAX) {
+    if (body->len + data.len > http->body_max) {
         large_note(conn->edge, LARGE_BODY, body->len + data.len);
         body_refuse(conn, 413, "Payload too large");
         return false;
@@ -318,7 +339,7 @@ static void on_drained(struct conn *conn)
     struct http *http = conn->state;
 
     if (http->exchange) {
-        completion_drained(http->exchange);
+        run_ask_drained(http->exchange);
     }
 }
 

@@ -25,6 +25,7 @@ struct http {
     struct chunked chunked;
     enum request_body body; /* of the request in hand, as far as it has not been read */
     uint64_t body_left;
+    size_t body_max;    /* of the request in hand */
     bool is_kept_alive; /* of the request in hand */
     bool is_http10;
     struct exchange *exchange; /* NULL: none under way */

@@ -88,7 +88,9 @@ static void config_apply(struct edge *edge, struct span gateway)
         mode = has_password ? SPAN_LIT("password") : SPAN_LIT("token");
     }
     (void)snprintf(edge->auth_mode, sizeof(edge->auth_mode), "%.*s", SPAN_FMT(mode)); /* longer ones are unknown */
-    edge->is_completions_on = value_bool(value_path(gateway, "http.endpoints.chatCompletions.enabled"), true);
+    if (endpoints_read(&edge->endpoints, gateway)) {
+        (void)actor_fault(edge->actor, FAULT(-ENOMEM)); /* the loop ends after this turn */
+    }
     edge->handshake_ms =
         env_number("OPENCLAW_HANDSHAKE_TIMEOUT_MS",
                    (uint64_t)value_i64(value_get(gateway, "handshakeTimeoutMs"), TIME_HANDSHAKE_MS), 600000);
@@ -320,13 +322,13 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     (void)arg;
     edge->actor = actor;
     edge->started_ms = edge_now(edge);
-    edge->is_completions_on = true;
     edge->handshake_ms = env_number("OPENCLAW_HANDSHAKE_TIMEOUT_MS", TIME_HANDSHAKE_MS, 600000);
     edge->preauth_max =
         (uint32_t)env_number("OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP", LIMIT_PREAUTH_PER_PEER, LIMIT_CONNECTIONS);
     pack_init(&edge->pack, PACK_MAX);
     handles_init(edge);
-    r = hello_features(HELLO_PROTOCOL_MIN, &edge->features[0]);
+    r = endpoints_read(&edge->endpoints, (struct span){ NULL, 0 });
+    r = r ? r : hello_features(HELLO_PROTOCOL_MIN, &edge->features[0]);
     r = r ? r : hello_features(HELLO_PROTOCOL_MAX, &edge->features[1]);
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
@@ -352,6 +354,7 @@ static void edge_deinit(void *state, struct actor *actor)
     while (edge->spares_n > 0) {
         text_buf_deinit(&edge->spares[--edge->spares_n]);
     }
+    endpoints_deinit(&edge->endpoints);
     text_buf_deinit(&edge->features[0]);
     text_buf_deinit(&edge->features[1]);
     text_buf_deinit(&edge->header_names);

@@ -2,25 +2,50 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "bus/value.h"
+#include "edge/http/endpoints.h"
 
 #define USER "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
 
+static struct endpoints endpoints;
+static struct pack raw;
+static struct pack made;
+
 static int parse(const char *body, struct openai_request *request, struct openai_error *error)
 {
-    static struct pack pack;
-    int r;
+    pack_deinit(&raw);
+    pack_deinit(&made);
+    pack_init(&raw, 0);
+    pack_init(&made, 0);
+    return openai_request_parse(span_from(body), &endpoints.chat, &raw, &made, request, error);
+}
 
-    pack_deinit(&pack);
-    pack_init(&pack, 0);
-    r = openai_request_parse(span_from(body), &pack, request, error);
-    if (r) {
-        pack_deinit(&pack);
-        pack_init(&pack, 0);
-    }
-    return r;
+static int setup(void **state)
+{
+    (void)state;
+    return endpoints_read(&endpoints, (struct span){ NULL, 0 });
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    pack_deinit(&raw);
+    pack_deinit(&made);
+    endpoints_deinit(&endpoints);
+    return 0;
+}
+
+static void json_is(struct span value, const char *expected)
+{
+    struct text_buf text = { NULL, 0, 0 };
+
+    assert_int_equal(json_from_value(value, &text), 0);
+    assert_int_equal(text_buf_add(&text, (struct span){ "", 1 }), 0);
+    assert_string_equal(text.data, expected);
+    text_buf_deinit(&text);
 }
 
 static void refused(const char *body, const char *words)
@@ -92,6 +117,78 @@ static void says_what_is_wrong(void **state)
     refused("{" USER ",\"temperature\":\"warm\"}", "must be a number");
     refused("{" USER ",\"stop\":7}", "`stop` must be");
     refused("{" USER ",\"stop\":[7]}", "`stop` must hold");
+    refused("{" USER ",\"n\":2}", "`n` must be 1");
+    refused("{" USER ",\"seed\":0.5}", "`seed` must be");
+    refused("{" USER ",\"response_format\":\"json\"}", "`response_format` must be");
+    refused("{" USER ",\"parallel_tool_calls\":1}", "`parallel_tool_calls` must be");
+    refused("{\"messages\":[{\"role\":\"king\",\"content\":\"x\"}]}", "role `king`");
+    refused("{\"messages\":[{\"role\":\"user\",\"content\":7}]}", "must be a string or a list");
+    refused("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"video\"}]}]}", "type `video`");
+    refused("{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "needs a `tool_call_id`");
+    refused("{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\"}]}]}", "Every entry of `tool_calls`");
+}
+
+#define TOOL                                                                                                           \
+    "{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"d\",\"parameters\":{\"type\":\"object\"}}}"
+
+static void tools_are_taken_and_named(void **state)
+{
+    struct openai_request request;
+    struct openai_error error;
+
+    (void)state;
+    assert_int_equal(parse("{" USER ",\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"function\",\"function\":{"
+                           "\"name\":\"f\"}},\"parallel_tool_calls\":false}",
+                           &request, &error),
+                     0);
+    json_is(request.tools, "[" TOOL "]");
+    json_is(request.tool_choice, "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}");
+    assert_true(request.has_parallel && !request.is_parallel);
+    assert_int_equal(parse("{" USER ",\"tools\":[]}", &request, &error), 0);
+    assert_int_equal(request.tools.len, 0);
+    refused("{" USER ",\"tools\":{}}", "`tools` must be a list");
+    refused("{" USER ",\"tools\":[{\"type\":\"web_search\"}]}", "type `function` only");
+    refused("{" USER ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]}", "needs a `name`");
+    refused("{" USER ",\"tools\":[" TOOL "],\"tool_choice\":\"maybe\"}", "`tool_choice` must be");
+    refused("{" USER ",\"tool_choice\":\"required\"}", "there are no `tools`");
+    refused("{" USER ",\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"g\"}}}",
+            "not in `tools`");
+}
+
+static void calls_and_results_stay_in_the_conversation(void **state)
+{
+    static const char messages[] =
+        "[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c1\","
+        "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+        "{\"role\":\"tool\",\"content\":\"42\",\"tool_call_id\":\"c1\"}]";
+    struct openai_request request;
+    struct openai_error error;
+    char body[512];
+
+    (void)state;
+    (void)snprintf(body, sizeof(body), "{\"messages\":%s}", messages);
+    assert_int_equal(parse(body, &request, &error), 0);
+    json_is(request.messages, messages);
+}
+
+static void pictures_have_limits(void **state)
+{
+#define PICTURE(url)                                                                                                   \
+    "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"" url "\"}}]}]}"
+    struct openai_request request;
+    struct openai_error error;
+
+    (void)state;
+    assert_int_equal(parse(PICTURE("data:image/png;base64,iVBORw0KGgo="), &request, &error), 0);
+    assert_int_equal(parse(PICTURE("data:image/png;base64,R0lGODlh"), &request, &error), 0);
+    json_is(request.messages, "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
+                              "\"data:image/gif;base64,R0lGODlh\"}}]}]");
+    refused(PICTURE(""), "needs a `url`");
+    refused(PICTURE("data:image/png;base64,a"), "not base64");
+    refused(PICTURE("data:image/tiff;base64,QUJD"), "`image/tiff` are not taken");
+    refused(PICTURE("data:image/heic;base64,QUJD"), "cannot be converted");
+    refused(PICTURE("file:///etc/passwd"), "data: URL in base64");
+    refused(PICTURE("https://example.com/x.png"), "allowUrl is off");
 }
 
 static void refuses_a_body_that_is_nested_too_deep(void **state)
@@ -124,7 +221,8 @@ static void writes_the_shapes_that_clients_know(void **state)
     struct text_buf out = { NULL, 0, 0 };
 
     (void)state;
-    assert_int_equal(openai_completion_write(&run, SPAN_LIT("a\"b"), SPAN_LIT("stop"), &usage, &out), 0);
+    assert_int_equal(
+        openai_completion_write(&run, SPAN_LIT("a\"b"), (struct span){ 0 }, SPAN_LIT("stop"), &usage, &out), 0);
     assert_int_equal(openai_chunk_role(&run, &out), 0);
     assert_int_equal(openai_chunk_text(&run, SPAN_LIT("x"), &out), 0);
     assert_int_equal(openai_chunk_finish(&run, SPAN_LIT("length"), &out), 0);
@@ -154,13 +252,45 @@ static void writes_the_shapes_that_clients_know(void **state)
     text_buf_deinit(&out);
 }
 
+static void writes_calls_of_tools(void **state)
+{
+    struct openai_run run = { .id = "chatcmpl_1", .created_s = 7, .model = SPAN_LIT("openclaw") };
+    struct openai_usage usage = { 1, 2 };
+    struct text_buf out = { NULL, 0, 0 };
+    struct json_opts opts = { 0 };
+
+    (void)state;
+    pack_deinit(&raw);
+    pack_init(&raw, 0);
+    assert_int_equal(
+        json_to_pack(SPAN_LIT("[{\"index\":1,\"id\":\"c1\",\"name\":\"f\",\"arguments\":\"{}\"}]"), &opts, &raw, NULL),
+        0);
+    assert_int_equal(openai_chunk_calls(&run, pack_span(&raw), &out), 0);
+    assert_int_equal(openai_completion_write(&run, SPAN_LIT(""), pack_span(&raw), SPAN_LIT("tool_calls"), &usage, &out),
+                     0);
+    assert_int_equal(text_buf_add(&out, (struct span){ "", 1 }), 0);
+    assert_string_equal(
+        out.data,
+        "{\"id\":\"chatcmpl_1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"openclaw\",\"choices\":["
+        "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"c1\",\"type\":\"function\",\"function\":{"
+        "\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":null}]}"
+        "{\"id\":\"chatcmpl_1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"openclaw\",\"choices\":["
+        "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\","
+        "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]"
+        ","
+        "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}}");
+    text_buf_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_field),         cmocka_unit_test(needs_no_more_than_a_message),
         cmocka_unit_test(says_what_is_wrong),        cmocka_unit_test(refuses_a_body_that_is_nested_too_deep),
         cmocka_unit_test(knows_the_names_of_agents), cmocka_unit_test(writes_the_shapes_that_clients_know),
+        cmocka_unit_test(tools_are_taken_and_named), cmocka_unit_test(calls_and_results_stay_in_the_conversation),
+        cmocka_unit_test(pictures_have_limits),      cmocka_unit_test(writes_calls_of_tools),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,139 @@
+#include "edge/listener/run_ask.h"
+
+#include <stdio.h>
+
+#include "bus/codec.h"
+#include "bus/value.h"
+#include "edge/listener/edge.h"
+
+#define WINDOW_BYTES 262144U
+
+/* --- failures ------------------------------------------------------------------------- */
+
+struct status_row {
+    int failure;
+    const char *reason; /* of the provider; NULL: any */
+    int status;
+    const char *type;
+    const char *code;
+};
+
+/* The first that fits counts. */
+static const struct status_row rows[] = {
+    { FAIL_INVALID_REQUEST, NULL, 400, "invalid_request_error", NULL },
+    { FAIL_UNAVAILABLE, NULL, 503, "api_error", NULL },
+    { FAIL_TIMEOUT, NULL, 504, "api_error", "timeout" },
+    { FAIL_CANCELLED, NULL, 503, "api_error", NULL },
+    { FAIL_INTERNAL, NULL, 500, "api_error", NULL },
+    { FAIL_AGENT_TIMEOUT, NULL, 504, "api_error", "timeout" },
+    { FAIL_MISSING_SCOPE, NULL, 403, "forbidden", NULL },
+    { FAIL_RATE_LIMITED, NULL, 429, "rate_limited", NULL },
+    { FAIL_STORAGE, NULL, 503, "api_error", NULL },
+    { FAIL_AGENT_UNKNOWN, NULL, 404, "invalid_request_error", "model_not_found" },
+    { FAIL_RUN_UNKNOWN, NULL, 400, "invalid_request_error", "previous_response_not_found" },
+    { FAIL_PROVIDER, "model", 404, "invalid_request_error", "model_not_found" },
+    { FAIL_PROVIDER, "context", 400, "invalid_request_error", "context_length_exceeded" },
+    { FAIL_PROVIDER, "refused", 400, "invalid_request_error", "provider_refused" },
+    { FAIL_PROVIDER, "rate", 429, "rate_limited", "rate_limit_exceeded" },
+    { FAIL_PROVIDER, "timeout", 504, "api_error", "timeout" },
+    { FAIL_PROVIDER, "setup", 500, "api_error", "provider_not_configured" },
+    { FAIL_PROVIDER, NULL, 502, "api_error", "provider_failed" },
+};
+
+void run_ask_error(const struct failure *failure, struct openai_error *ret_error)
+{
+    struct span reason = value_str(value_get(failure->details, "_reason"), SPAN_LIT(""));
+
+    *ret_error = (struct openai_error){ .status = 500, .type = "api_error" };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].failure == failure->code && (!rows[i].reason || span_is_text(reason, rows[i].reason))) {
+            ret_error->status = rows[i].status;
+            ret_error->type = rows[i].type;
+            ret_error->code = rows[i].code;
+            break;
+        }
+    }
+    (void)snprintf(ret_error->message, sizeof(ret_error->message), "%.*s", SPAN_FMT(failure->message)); /* cut */
+    if (failure->message.len == 0) {
+        (void)snprintf(ret_error->message, sizeof(ret_error->message), "internal error");
+    }
+}
+
+uint32_t run_ask_retry_after(const struct failure *failure)
+{
+    if (failure->retry_after_ms) {
+        return (failure->retry_after_ms + 999) / 1000;
+    }
+    return failure->code == FAIL_UNAVAILABLE ? 1 : 0;
+}
+
+/* --- asking ----------------------------------------------------------------------------- */
+
+void run_ask_client(const struct exchange *self, const struct msg_auth_decision *decision, struct type_client *ret)
+{
+    *ret = (struct type_client){ .conn_id = span_from(self->run.id),
+                                 .role = decision->role,
+                                 .scopes = decision->scopes,
+                                 .principal = decision->principal,
+                                 .is_local = decision->is_local,
+                                 .has_client_id = true,
+                                 .client_id = SPAN_LIT("openai-http"),
+                                 .has_mode = true,
+                                 .mode = SPAN_LIT("backend"),
+                                 .has_auth_method = true,
+                                 .auth_method = decision->method,
+                                 .has_remote_ip = decision->has_remote_ip,
+                                 .remote_ip = decision->remote_ip };
+}
+
+void run_ask_header(const struct exchange *self, const char *name, size_t max, bool *ret_has, struct span *ret_value)
+{
+    struct span value = request_header(&self->request, name);
+
+    if (value.len > 0 && value.len <= max) {
+        *ret_has = true;
+        *ret_value = value;
+    }
+}
+
+int run_ask(struct exchange *self, const struct run_ask *ask)
+{
+    struct msg_agent_run *run = ask->run;
+    struct msg_auth_decision decision;
+    struct codec_error error;
+    struct actor_call call = { .to = "router",
+                               .msg = MSG_AGENT_RUN,
+                               .in = run,
+                               .deadline_ms = TIME_CALL_MAX_MS,
+                               .on_answer = ask->on_done,
+                               .cookie = self };
+    int r = codec_decode(MSG_AUTH_DECISION->type, (struct span){ self->decision.data, self->decision.len }, &decision,
+                         &error);
+
+    if (r) {
+        return FAULT_FOLD(r); /* it was decoded once before */
+    }
+    run_ask_header(self, "x-openclaw-agent-id", 64, &run->has_agent_id, &run->agent_id);
+    run_ask_header(self, "x-openclaw-model", 256, &run->has_model, &run->model);
+    run_ask_header(self, "x-openclaw-session-key", 512, &run->has_session_key, &run->session_key);
+    run_ask_header(self, "x-openclaw-message-channel", 64, &run->has_channel, &run->channel);
+    if (!run->has_idempotency_key) {
+        run_ask_header(self, "idempotency-key", 256, &run->has_idempotency_key, &run->idempotency_key);
+    }
+    run->has_client = true;
+    run_ask_client(self, &decision, &run->client);
+    call.principal = decision.principal;
+    if (self->is_streamed) {
+        call.window_bytes = WINDOW_BYTES;
+        call.on_chunk = ask->on_delta;
+    }
+    return actor_call(self->edge->actor, &call, &self->call.id);
+}
+
+void run_ask_drained(struct exchange *self)
+{
+    if (self->debt && self->call.id) {
+        actor_call_grant(self->edge->actor, self->call.id, self->debt);
+        self->debt = 0;
+    }
+}

@@ -1,0 +1,31 @@
+/*
+ * run_ask: asks an agent for one turn on behalf of an HTTP request, and puts failures into
+ * the words and the statuses of the OpenAI API.
+ */
+#ifndef EDGE_LISTENER_RUN_ASK_H
+#define EDGE_LISTENER_RUN_ASK_H
+
+#include "bus/actor.h"
+#include "edge/listener/exchange.h"
+#include "schema_gen.h"
+
+struct run_ask {
+    struct msg_agent_run *run; /* what the body says; the headers and who asks are added */
+    actor_on_answer on_done;
+    actor_on_chunk on_delta;
+};
+/* 0, and an answer will come, or a fault. A request that is streamed gets chunks. */
+int run_ask(struct exchange *self, const struct run_ask *ask);
+/* The client has taken what was sent: the agent may send more. */
+void run_ask_drained(struct exchange *self);
+
+void run_ask_error(const struct failure *failure, struct openai_error *ret_error);
+/* Seconds for Retry-After; 0: none. */
+uint32_t run_ask_retry_after(const struct failure *failure);
+
+/* Who asks, as owners see it; spans point into `decision` and the exchange. */
+void run_ask_client(const struct exchange *self, const struct msg_auth_decision *decision, struct type_client *ret);
+/* The value of a header, if it has at most `max` bytes. */
+void run_ask_header(const struct exchange *self, const char *name, size_t max, bool *ret_has, struct span *ret_value);
+
+#endif
