@@ -93,6 +93,12 @@ struct config_credential {
 
 extern const struct config_credential config_credentials[]; /* in order of their paths, profiles last */
 extern const size_t config_credentials_n;
+/* Who works by which parts of the config. */
+struct config_follower {
+    const char *actor;        /* an address, or "agent/" and "*" for all below it; NULL ends the table */
+    const char *const *paths; /* dotted, none within another; NULL-ended */
+};
+
 extern const struct config_shape config_shapes[];
 extern const struct config_shape_key config_shape_keys[];
 extern const char *const config_shape_words[];
@@ -101,5 +107,6 @@ extern const struct config_section config_sections[]; /* sorted by name */
 extern const size_t config_sections_n;
 extern const struct config_reload_rule config_reload_rules[]; /* in order: the first that fits counts */
 extern const size_t config_reload_rules_n;
+extern const struct config_follower config_followers[];
 
 #endif

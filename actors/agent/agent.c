@@ -3,9 +3,9 @@
  *
  * Accepts    chat.send chat.history chat.abort agent agent.wait sessions.describe
  *            sessions.preview (from router, with the whole session key), agent_run
- *            agent_sessions agent_run_find agent_status agent_note
+ *            agent_sessions agent_run_find agent_status agent_note config_update
  * Publishes  agent chat session.message sessions.changed
- * Asks       config (config_read models.providers and agents)
+ * Follows    agents.* and models.providers of the config
  * Stores     <state>/db/agent-<id>.sqlite
  * On restart every run that had not ended is run again from its committed message;
  * completions over HTTP are not, as their asker has been told of the crash.
@@ -37,13 +37,10 @@ static const struct actor_route agent_routes[] = {
     { .msg = MSG_AGENT_RUN_FIND, .on = on_agent_run_find },
     { .msg = MSG_AGENT_STATUS, .on = on_agent_status },
     { .msg = MSG_AGENT_NOTE, .on = on_agent_note },
+    { .msg = MSG_CONFIG_UPDATE, .on = on_config_update },
 };
 enum { METHODS_N = 7 }; /* of the protocol; they are the router's in schema/ */
 _Static_assert(ARRAY_LEN(agent_routes) == AGENT_ACCEPTS_N + METHODS_N, "agent: routes, schema differ");
-
-static const struct actor_route agent_topics[] = {
-    { .msg = MSG_CONFIG_CHANGED, .on = on_config_changed },
-};
 
 /* The id is the last part of the address. */
 static int id_read(struct agent *self)
@@ -127,6 +124,7 @@ static void agent_deinit(void *state, struct actor *actor)
             provider_turn_cancel(&run->turn);
         }
     }
+    setup_close(self);
     show_deinit(self);
     waits_close(self);
     batch_close(self);
@@ -137,8 +135,6 @@ static void agent_deinit(void *state, struct actor *actor)
     }
     store_close(&self->store);
     settings_deinit(&self->settings);
-    text_buf_deinit(&self->settings_providers);
-    text_buf_deinit(&self->settings_agents);
     pack_deinit(&self->scratch);
 }
 
@@ -173,8 +169,6 @@ const struct actor_def agent_actor = {
     .state_size = sizeof(struct agent),
     .routes = agent_routes,
     .routes_n = ARRAY_LEN(agent_routes),
-    .topics = agent_topics,
-    .topics_n = ARRAY_LEN(agent_topics),
     .init = agent_init,
     .deinit = agent_deinit,
     .on_cancel = agent_on_cancel,

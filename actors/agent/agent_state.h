@@ -21,6 +21,7 @@
 #include "actors/agent/store.h"
 #include "bus/actor.h"
 #include "bus/pack.h"
+#include "schema/base/config_follow.h"
 
 #define AGENT_ID_MAX 65
 #define AGENT_ATTEMPTS_MAX 3
@@ -53,23 +54,20 @@ struct agent {
     struct run *touched_last;
     struct asker *drains; /* streamed completions that have ended here and not yet at their askers */
 
-    uv_timer_t timer; /* the earliest of: a wait that ends, settings and writes to try again */
+    uv_timer_t timer; /* the earliest of: a wait that ends, writes to try again */
     struct asker *waits;
     uint64_t late_due_ms;    /* loop time when text held back may be shown; 0: none is */
     uint64_t unsaved_due_ms; /* loop time; 0: every end is stored */
     char store_trouble[320]; /* why the database takes no writes; empty while it does */
 
     struct settings settings;
-    uint64_t settings_due_ms; /* loop time of the next try; 0: none */
-    struct text_buf settings_providers;
-    struct text_buf settings_agents;
+    struct config_follow follow;
 
     int64_t last_ok_ms;
     int64_t last_error_ms;
     char last_error[481];
 
     uint32_t waits_n;
-    unsigned settings_asked; /* answers still to come */
     uint32_t sessions_n;
     uint32_t ended_n; /* runs, for the pruning now and then */
     bool is_engine_open;
@@ -78,8 +76,6 @@ struct agent {
     bool is_due;
     bool is_timer_open;
     bool has_settings;
-    bool is_settings_bad;   /* one of them was a failure */
-    bool is_settings_stale; /* changed while we were asking */
 };
 
 /* --- batch.c --------------------------------------------------------------------------- */
@@ -194,10 +190,9 @@ void waits_arm(struct agent *self);
 
 /* --- setup.c ------------------------------------------------------------------------------------ */
 
-/* Asks `config` now and whenever that helps. 0 or a fault. */
+/* Follows the config; runs wait for the first word of it. 0 or a fault. */
 int setup_open(struct agent *self);
-/* Asks once; the answers come later. 0 or a fault. */
-int setup_ask(struct agent *self);
-int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg);
+void setup_close(struct agent *self);
+int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg);
 
 #endif

@@ -111,10 +111,6 @@ static void timer_on_timer(uv_timer_t *timer)
     if (self->unsaved_due_ms && self->unsaved_due_ms <= now_ms) {
         rc = unsaved_due(self);
     }
-    if (rc >= 0 && self->settings_due_ms && self->settings_due_ms <= now_ms) {
-        self->settings_due_ms = 0;
-        rc = setup_ask(self);
-    }
     if (rc < 0) {
         (void)actor_fault(self->actor, rc); /* the loop ends after this turn */
         return;
@@ -132,7 +128,7 @@ static uint64_t due_min(uint64_t a, uint64_t b)
 
 void waits_arm(struct agent *self)
 {
-    uint64_t due_ms = due_min(due_min(self->unsaved_due_ms, self->settings_due_ms), self->late_due_ms);
+    uint64_t due_ms = due_min(self->unsaved_due_ms, self->late_due_ms);
     uint64_t now_ms = uv_now(actor_loop(self->actor));
 
     if (!self->is_timer_open) {

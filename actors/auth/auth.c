@@ -2,11 +2,11 @@
  * auth: decides who may connect, as whom, and with which scopes; keeps devices, their
  * tokens and the requests to pair one.
  *
- * Accepts    auth_connect, auth_http, auth_edge_settings, device.pair.*, device.token.*
+ * Accepts    auth_connect, auth_http, auth_edge_settings, device.pair.*, device.token.*, config_update
  * Answers    auth_decision, auth_edge_settings_value
  * Publishes  auth_generation and auth_revoked, when decisions made so far are void;
  *            auth_edge_settings_changed; device.pair.requested, device.pair.resolved
- * Reads      gateway.* from config, at the start and whenever it changes
+ * Follows    gateway.auth and what else of the config says who may in
  * Asks       tailscaled on this machine, where the config lets Tailscale speak for people
  * On restart devices and the generation are in the database; what is known about
  * addresses that guessed secrets is forgotten.
@@ -32,10 +32,11 @@
 #include "bus/base/mem.h"
 #include "bus/codec.h"
 #include "bus/pack.h"
+#include "bus/value.h"
+#include "schema/base/config_follow.h"
 #include "schema/base/db_problem.h"
 #include "schema_gen.h"
 
-#define SETTINGS_RETRY_MS 250
 #define BURST_MS 10000
 #define WAITERS_MAX 64
 #define LIST_MAX (64U << 20)
@@ -55,8 +56,7 @@ struct auth {
     struct actor *actor;
     uint64_t generation; /* 0: settings have never been read */
     struct pack scratch;
-    uv_timer_t retry;
-    bool has_timer;
+    struct config_follow follow;
     uint64_t refused_ms;   /* when a refusal was last logged; 0: never */
     uint32_t refused_held; /* refusals since then */
     struct waiter *waiters;
@@ -442,13 +442,6 @@ static int on_token_revoke(void *arg, struct actor_ctx *ctx, const void *msg)
 
 /* --- settings --------------------------------------------------------------------------------- */
 
-static void settings_request(struct auth *self);
-
-static void on_retry(uv_timer_t *timer)
-{
-    settings_request(timer->data);
-}
-
 static int settings_publish(struct auth *self, uint64_t generation)
 {
     bool is_first = !self->generation;
@@ -479,62 +472,33 @@ static int generation_update(struct auth *self)
     return r ? r : settings_publish(self, generation);
 }
 
-static void on_settings(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
+static int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct auth *self = arg;
-    const struct msg_config_value *in = answer->msg;
+    const struct msg_config_update *in = msg;
 
-    (void)cookie;
-    if (answer->failure || !in) {
-        uv_timer_start(&self->retry, on_retry, SETTINGS_RETRY_MS, 0);
-        return;
-    }
-    if (settings_apply(&self->judge.settings, in->value)) {
+    if (settings_apply(&self->judge.settings, value_get(in->config, "gateway"))) {
         /* What was in force stays in force: config refuses such values before anybody sees them. */
-        actor_status(actor, "gateway.auth cannot be understood");
-        return;
+        actor_status(self->actor, "gateway.auth cannot be understood");
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "gateway.auth cannot be understood");
     }
-    actor_status(actor, self->judge.settings.bad_nets_n ? "an entry of gateway.trustedProxies or "
-                                                          "gateway.nodes.pairing.autoApproveCidrs is no address"
-                                                        : "");
+    actor_status(self->actor, self->judge.settings.bad_nets_n ? "an entry of gateway.trustedProxies or "
+                                                                "gateway.nodes.pairing.autoApproveCidrs is no address"
+                                                              : "");
     judge_rules_update(&self->judge);
     int fault = generation_update(self);
-    if (fault) {
-        actor_fault(actor, fault);
-    }
+    return fault ? fault : config_follow_applied(ctx, msg);
 }
 
-static void settings_request(struct auth *self)
-{
-    struct actor_call call = {
-        .to = "config",
-        .msg = MSG_CONFIG_READ,
-        .in = &(struct msg_config_read){ .path = SPAN_LIT("gateway") },
-        .on_answer = on_settings,
-    };
-    int fault = actor_call(self->actor, &call, NULL);
-
-    if (fault) {
-        actor_fault(self->actor, fault);
-    }
-}
-
-/* Also after config has crashed: what changed meanwhile is not announced. */
 static void on_config_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
 {
-    (void)actor;
-    (void)address;
-    if (life == ACTOR_LIFE_READY) {
-        settings_request(arg);
-    }
-}
+    struct auth *self = arg;
+    int fault = config_follow_life(&self->follow, life);
 
-static int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    (void)ctx;
-    (void)msg;
-    settings_request(arg);
-    return 0;
+    (void)address;
+    if (fault) {
+        (void)actor_fault(actor, fault);
+    }
 }
 
 /* --- life ---------------------------------------------------------------------------------------- */
@@ -596,9 +560,7 @@ static int auth_init(void *state, struct actor *actor, const char *arg)
     (void)arg;
     self->actor = actor;
     pack_init(&self->scratch, LIST_MAX);
-    uv_timer_init(actor_loop(actor), &self->retry);
-    self->retry.data = self;
-    self->has_timer = true;
+    config_follow_open(&self->follow, actor);
     tailscaled = tailscaled && *tailscaled ? tailscaled : WHOIS_SOCKET;
     if (!dir || snprintf(self->tailscaled, sizeof(self->tailscaled), "%s", tailscaled) >= PATH_MAX) {
         return FAULT(-EINVAL);
@@ -614,9 +576,7 @@ static void auth_deinit(void *state, struct actor *actor)
     struct auth *self = state;
 
     (void)actor;
-    if (self->has_timer) {
-        uv_close((uv_handle_t *)&self->retry, NULL);
-    }
+    config_follow_close(&self->follow);
     while (self->waiters) {
         waiter_destroy(self->waiters);
     }
@@ -634,20 +594,15 @@ static const struct actor_route auth_routes[] = {
     { MSG_DEVICE_PAIR_REMOVE, on_pair_remove, 0 },
     { MSG_DEVICE_TOKEN_ROTATE, on_token_rotate, 0 },
     { MSG_DEVICE_TOKEN_REVOKE, on_token_revoke, 0 },
+    { MSG_CONFIG_UPDATE, on_config_update, 0 },
 };
 _Static_assert(ARRAY_LEN(auth_routes) == AUTH_ACCEPTS_N, "auth: routes, schema differ");
-
-static const struct actor_route auth_topics[] = {
-    { MSG_CONFIG_CHANGED, on_config_changed, 0 },
-};
 
 const struct actor_def auth_actor = {
     .name = "auth",
     .state_size = sizeof(struct auth),
     .routes = auth_routes,
     .routes_n = ARRAY_LEN(auth_routes),
-    .topics = auth_topics,
-    .topics_n = ARRAY_LEN(auth_topics),
     .init = auth_init,
     .deinit = auth_deinit,
     .on_cancel = auth_on_cancel,

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "actors/config/followers.h"
 #include "actors/config/snapshot.h"
 #include "actors/config/watch.h"
 #include "bus/actor.h"
@@ -27,6 +28,7 @@ struct config {
     char unserved[256];                                         /* sections that were last reported as not served */
     char was_refused[sizeof(((struct config_error *)0)->text)]; /* the refusal that was last told */
     char due[256];                                              /* what waits for a new start of the gateway */
+    char spare_problem[160];                                    /* why there is no copy of the last good config */
     bool is_unproved;                                           /* no edge has served with this snapshot yet */
     struct watch watch;
     unsigned missing_n; /* looks in a row that found no file */
@@ -34,6 +36,7 @@ struct config {
     bool has_restart;
     char edges[CONFIG_EDGES_MAX][ACTOR_ADDRESS_MAX];
     size_t edges_n;
+    struct followers followers;
 };
 
 /* --- load.c ------------------------------------------------------------------------------------- */
@@ -42,7 +45,9 @@ struct config {
 int config_load(struct config *self, struct snapshot *ret_snapshot);
 /* Puts `fresh` in force and tells everybody what differs. `fresh` is empty afterwards. */
 int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *cause);
-/* The file cannot be used: what is in force stays. */
+/* Says of this actor what most needs saying: shown by health and `bus actors`. */
+void config_status_tell(struct config *self);
+/* The file cannot be used: what is in force stays. Told once for each reason. */
 void config_refuse(struct config *self);
 /* A gateway serves with the snapshot in force: it is good enough to come back to. */
 void config_prove(struct config *self);

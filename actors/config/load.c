@@ -66,12 +66,13 @@ static void last_good_keep(struct config *self)
 {
     struct span text = config_document_text(&self->snapshot.document);
     int fault = self->snapshot.document.is_present ? last_good_write(self->path, text) : 0;
-    char status[160];
 
+    self->spare_problem[0] = '\0';
     if (fault) {
-        snprintf(status, sizeof(status), "no copy of the last good config: %s", fault_text(fault));
+        (void)snprintf(self->spare_problem, sizeof(self->spare_problem), "no copy of the last good config: %s",
+                       fault_text(fault));
     }
-    actor_status(self->actor, fault ? status : self->due);
+    config_status_tell(self);
 }
 
 void config_prove(struct config *self)
@@ -91,29 +92,24 @@ static void snapshot_put(struct config *self, struct snapshot *fresh)
     self->version++;
 }
 
-static int changed_publish(struct config *self, struct span before, struct actor_ctx *cause)
+static int changed_tell(struct config *self, struct span before, struct actor_ctx *cause, struct rollout **ret_rollout)
 {
-    struct span after = pack_span(&self->snapshot.effective);
-
-    if (span_is(before, after)) {
-        return 0;
-    }
     pack_reset(&self->scratch);
-    diff_pack(before, after, &self->scratch);
+    diff_leaves_pack(before, pack_span(&self->snapshot.effective), &self->scratch);
     if (pack_error(&self->scratch)) {
         return pack_error(&self->scratch);
     }
-    struct msg_config_changed out = { .version = self->version, .paths = pack_span(&self->scratch) };
-    return actor_publish(self->actor, MSG_CONFIG_CHANGED, &out, cause);
+    *ret_rollout = followers_tell(self, pack_span(&self->scratch), cause);
+    return 0;
 }
 
 /* The rules speak of what is written; what flags and environment say does not change with it. */
-static int plan_carry_out(struct config *self, struct span before)
+static int plan_carry_out(struct config *self, struct span before, struct rollout *rollout)
 {
     pack_reset(&self->scratch);
     diff_leaves_pack(before, pack_span(&self->snapshot.document.resolved), &self->scratch);
     if (!pack_error(&self->scratch)) {
-        reload_carry_out(self, pack_span(&self->scratch));
+        reload_carry_out(self, pack_span(&self->scratch), rollout);
     }
     return pack_error(&self->scratch);
 }
@@ -121,24 +117,46 @@ static int plan_carry_out(struct config *self, struct span before)
 int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *cause)
 {
     struct snapshot before = self->snapshot;
+    struct rollout *rollout = NULL;
 
     snapshot_init(&self->snapshot);
     snapshot_put(self, fresh);
     self->issue.text[0] = '\0';
+    self->was_refused[0] = '\0';
     self->is_unproved = false;
     last_good_keep(self);
     unserved_tell(self);
     log_info("config_loaded", "version=%llu path=%s", (unsigned long long)self->version, self->path);
-    int r = changed_publish(self, pack_span(&before.effective), cause);
-    r = r ? r : plan_carry_out(self, pack_span(&before.document.resolved));
+    int r = changed_tell(self, pack_span(&before.effective), cause, &rollout);
+    r = r ? r : plan_carry_out(self, pack_span(&before.document.resolved), rollout);
+    if (!r) {
+        rollout_close(self, rollout);
+    }
     snapshot_deinit(&before);
     reload_follow(self);
     return r;
 }
 
+void config_status_tell(struct config *self)
+{
+    char text[ACTOR_ADDRESS_MAX + FOLLOWER_REASON_MAX + 64];
+
+    if (self->issue.text[0]) {
+        actor_status(self->actor, self->issue.text);
+    } else if (followers_problem(self, text, sizeof(text))) {
+        actor_status(self->actor, text);
+    } else {
+        actor_status(self->actor, self->spare_problem[0] ? self->spare_problem : self->due);
+    }
+}
+
 void config_refuse(struct config *self)
 {
-    actor_status(self->actor, self->issue.text);
+    if (strcmp(self->was_refused, self->issue.text) == 0) {
+        return;
+    }
+    (void)snprintf(self->was_refused, sizeof(self->was_refused), "%s", self->issue.text);
+    config_status_tell(self);
     log_warning("config_refused", "version=%llu stays in force, reason=\"%s\"", (unsigned long long)self->version,
                 self->issue.text);
 }
@@ -158,7 +176,7 @@ int config_first_load(struct config *self)
     if (r < 0) {
         return r;
     }
-    actor_status(self->actor, self->issue.text);
+    config_status_tell(self);
     if (!last_good_path(self->path, spare) || file_load(self, spare, &fresh, &ignored, NULL) ||
         !fresh.document.is_present) {
         log_error("config_unusable", "reason=\"%s\"", self->issue.text); /* the only place that can say why */

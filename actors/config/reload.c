@@ -38,7 +38,12 @@ static void on_restart_due(uv_timer_t *timer)
     }
 }
 
-void reload_carry_out(struct config *self, struct span paths)
+void reload_edges_restart(struct config *self)
+{
+    (void)uv_timer_start(&self->restart, on_restart_due, RESTART_DELAY_MS, 0); /* has a callback */
+}
+
+void reload_carry_out(struct config *self, struct span paths, struct rollout *rollout)
 {
     struct reload_plan plan;
 
@@ -53,11 +58,9 @@ void reload_carry_out(struct config *self, struct span paths)
         (void)snprintf(self->due, sizeof(self->due), "%.200s: takes effect when the gateway is started again",
                        plan.why);
         log_warning("config_start_due", "paths=%s reason=\"the listening socket belongs to the supervisor\"", plan.why);
-        actor_status(self->actor, self->due);
+        config_status_tell(self);
     }
-    if (plan.is_edge_due) {
-        (void)uv_timer_start(&self->restart, on_restart_due, RESTART_DELAY_MS, 0);
-    }
+    rollout->is_edge_due = plan.is_edge_due;
 }
 
 /* --- looking at the files ------------------------------------------------------------------------------ */
@@ -69,21 +72,7 @@ static void settle(struct config *self)
         self->was_refused[0] = '\0';
         log_info("config_recovered", "version=%llu", (unsigned long long)self->version);
     }
-    actor_status(self->actor, self->due);
-}
-
-static int refusal_tell(struct config *self, struct actor_ctx *cause)
-{
-    bool is_news = strcmp(self->was_refused, self->issue.text) != 0;
-
-    (void)snprintf(self->was_refused, sizeof(self->was_refused), "%s", self->issue.text);
-    if (!is_news) {
-        return 0;
-    }
-    config_refuse(self);
-    return actor_publish(
-        self->actor, MSG_CONFIG_REFUSED,
-        &(struct msg_config_refused){ .version = self->version, .reason = span_from(self->issue.text) }, cause);
+    config_status_tell(self);
 }
 
 static bool is_missing(const struct config *self)
@@ -108,8 +97,7 @@ static int take(struct config *self, struct actor_ctx *cause)
     int r = is_missing(self) ? missing_refuse(self) : config_load(self, &fresh);
 
     if (r > 0) {
-        int fault = refusal_tell(self, cause);
-        return fault ? fault : r;
+        config_refuse(self);
     }
     if (r) {
         return r;
@@ -119,7 +107,6 @@ static int take(struct config *self, struct actor_ctx *cause)
         settle(self);
         return 0;
     }
-    self->was_refused[0] = '\0';
     return config_apply(self, &fresh, cause);
 }
 
@@ -173,13 +160,10 @@ void reload_follow(struct config *self)
 
 /* --- life -------------------------------------------------------------------------------------------------- */
 
-/* The edges are whom clients meet: when one serves, the config has proved itself. */
-static void on_edge_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
+void reload_edge_life(struct config *self, struct span address, enum actor_life life)
 {
-    struct config *self = arg;
     size_t i = 0;
 
-    (void)actor;
     while (i < self->edges_n && !span_is_text(address, self->edges[i])) {
         i++;
     }
@@ -209,7 +193,7 @@ int reload_open(struct config *self)
     watch_begin(&self->watch);
     watch_add(&self->watch, self->path);
     watch_end(&self->watch);
-    return actor_watch(self->actor, "edge/*", on_edge_life);
+    return 0;
 }
 
 void reload_close(struct config *self)

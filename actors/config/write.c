@@ -60,6 +60,10 @@ static int base_check(struct write *write)
     if (r) {
         return r;
     }
+    if (self->followers.rollouts_n >= ROLLOUTS_MAX) {
+        snapshot_deinit(&now);
+        return actor_fail(write->ctx, FAIL_UNAVAILABLE, "earlier changes are still being applied; nothing was written");
+    }
     bool is_edited = strcmp(now.document.hash, self->snapshot.document.hash) != 0;
     r = is_edited ? config_apply(self, &now, write->ctx) : 0;
     snapshot_deinit(&now);
@@ -261,11 +265,8 @@ static void sentinel_pack(const struct write *write, struct pack *out)
     pack_map_end(out);
 }
 
-static int answer(struct write *write)
+static void answer_pack(const struct write *write, struct pack *out)
 {
-    struct pack *out = &write->self->scratch;
-
-    pack_reset(out);
     pack_map_begin(out);
     pack_kv_bool(out, "ok", true);
     pack_kv_text(out, "path", write->self->path);
@@ -275,6 +276,24 @@ static int answer(struct write *write)
     if (write->in->kind) {
         sentinel_pack(write, out);
     }
+}
+
+/* Whoever changed the config hears of it when all whom it concerns work by it, or have said why not. */
+static int answer(struct write *write)
+{
+    struct config *self = write->self;
+    struct rollout *rollout = rollout_find(self, self->version);
+    struct pack *out = &self->scratch;
+
+    if (rollout && !rollout->has_asker) {
+        rollout->has_asker = true;
+        answer_pack(write, &rollout->answer);
+        rollout->asker = actor_defer(write->ctx, NULL);
+        return rollout->answer.fault; /* it is open still */
+    }
+    pack_reset(out);
+    answer_pack(write, out);
+    followers_problems_pack(self, out);
     pack_map_end(out);
     return pack_error(out) ? pack_error(out) : actor_reply_span(write->ctx, pack_span(out));
 }

@@ -1,8 +1,8 @@
 /*
  * log: the log file and its tail.
  *
- * Accepts    log_line, logs.tail
- * Reads      logging.* from config, at the start and whenever it changes
+ * Accepts    log_line, logs.tail, config_update
+ * Follows    logging.* of the config
  * On restart the file is appended to. A full disk costs lines, which are counted, and
  * nothing else.
  */
@@ -21,13 +21,13 @@
 #include "bus/base/clock.h"
 #include "bus/pack.h"
 #include "bus/value.h"
+#include "schema/base/config_follow.h"
 #include "schema_gen.h"
 
 #define HEAL_EVERY_MS 1000
 #define TELL_EVERY_MS 60000
 #define PENDING_MAX (256U * 1024) /* bytes that wait for the file */
 #define PENDING_FLUSH 65536U
-#define CONFIG_RETRY_MS 250
 #define REPEAT_FLUSH_MS 5000
 #define FOLLOW_EVERY_MS 1000
 #define NOTHING ((struct span){ 0 })
@@ -49,7 +49,7 @@ struct log {
     uint64_t followed_ms;
     uv_prepare_t flush; /* before the loop sleeps, what came in together is written at once */
     uv_timer_t repeat_timer;
-    uv_timer_t retry;
+    struct config_follow follow;
     uv_timer_t heal; /* while the file takes nothing */
     bool has_handles;
 };
@@ -289,58 +289,23 @@ static void logging_apply(struct log *self, struct span logging)
     pending_flush(self); /* opening again and telling of trouble is its business */
 }
 
-static void config_request(struct log *self);
-
-static void on_retry(uv_timer_t *handle)
+static int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
 {
-    config_request(handle->data);
+    const struct msg_config_update *in = msg;
+
+    logging_apply(arg, value_get(in->config, "logging"));
+    return config_follow_applied(ctx, msg);
 }
 
-static void on_logging(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
-{
-    struct log *self = arg;
-    const struct msg_config_value *in = answer->msg;
-
-    (void)actor;
-    (void)cookie;
-    if (answer->failure || !in) {
-        uv_timer_start(&self->retry, on_retry, CONFIG_RETRY_MS, 0);
-        return;
-    }
-    logging_apply(self, in->value);
-}
-
-static void config_request(struct log *self)
-{
-    struct actor_call call = {
-        .to = "config",
-        .msg = MSG_CONFIG_READ,
-        .in = &(struct msg_config_read){ .path = SPAN_LIT("logging") },
-        .on_answer = on_logging,
-    };
-    int fault = actor_call(self->actor, &call, NULL);
-
-    if (fault) {
-        actor_fault(self->actor, fault);
-    }
-}
-
-/* Also after config has crashed: what changed meanwhile is not announced. */
 static void on_config_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
 {
-    (void)actor;
-    (void)address;
-    if (life == ACTOR_LIFE_READY) {
-        config_request(arg);
-    }
-}
+    struct log *self = arg;
+    int fault = config_follow_life(&self->follow, life);
 
-static int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    (void)ctx;
-    (void)msg;
-    config_request(arg);
-    return 0;
+    (void)address;
+    if (fault) {
+        (void)actor_fault(actor, fault);
+    }
 }
 
 /* --- life ------------------------------------------------------------------------------------------------- */
@@ -357,10 +322,10 @@ static int log_init(void *state, struct actor *actor, const char *arg)
     pack_init(&self->scratch, 8U << 20);
     uv_prepare_init(loop, &self->flush);
     uv_timer_init(loop, &self->repeat_timer);
-    uv_timer_init(loop, &self->retry);
     uv_timer_init(loop, &self->heal);
-    self->flush.data = self->repeat_timer.data = self->retry.data = self->heal.data = self;
+    self->flush.data = self->repeat_timer.data = self->heal.data = self;
     self->has_handles = true;
+    config_follow_open(&self->follow, actor);
     uv_prepare_start(&self->flush, on_flush);
     return actor_watch(actor, "config", on_config_life);
 }
@@ -375,9 +340,9 @@ static void log_deinit(void *state, struct actor *actor)
     if (self->has_handles) {
         uv_close((uv_handle_t *)&self->flush, NULL);
         uv_close((uv_handle_t *)&self->repeat_timer, NULL);
-        uv_close((uv_handle_t *)&self->retry, NULL);
         uv_close((uv_handle_t *)&self->heal, NULL);
     }
+    config_follow_close(&self->follow);
     file_close(&self->file);
     text_buf_deinit(&self->pending);
     text_buf_deinit(&self->read);
@@ -387,20 +352,15 @@ static void log_deinit(void *state, struct actor *actor)
 static const struct actor_route log_routes[] = {
     { MSG_LOG_LINE, on_line, 0 },
     { MSG_LOGS_TAIL, on_tail, 0 },
+    { MSG_CONFIG_UPDATE, on_config_update, 0 },
 };
 _Static_assert(ARRAY_LEN(log_routes) == LOG_ACCEPTS_N, "log: routes, schema differ");
-
-static const struct actor_route log_topics[] = {
-    { MSG_CONFIG_CHANGED, on_config_changed, 0 },
-};
 
 const struct actor_def log_actor = {
     .name = "log",
     .state_size = sizeof(struct log),
     .routes = log_routes,
     .routes_n = ARRAY_LEN(log_routes),
-    .topics = log_topics,
-    .topics_n = ARRAY_LEN(log_topics),
     .init = log_init,
     .deinit = log_deinit,
 };

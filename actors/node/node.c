@@ -1,10 +1,10 @@
 /*
  * node: the machines that lend the gateway their commands, and what operators allow them.
  *
- * Accepts    node_join node_leave, node.* and exec.approvals.node.*; topics:
- *            config_changed auth_revoked
+ * Accepts    node_join node_leave, node.* and exec.approvals.node.*, config_update; topic: auth_revoked
+ * Follows    gateway.nodes of the config
  * Publishes  node.pair.requested node.pair.resolved node.invoke.request
- * Asks       config (gateway.nodes), approval (what may run on a node)
+ * Asks       approval (what may run on a node)
  * On restart pairings, requests, work and when a node was last seen are in the database;
  * the edges join their live nodes again when they see us ready. Commands that were under
  * way fail, as their askers are told that we are gone.
@@ -15,9 +15,6 @@
 
 #include "actors/node/node_state.h"
 #include "bus/value.h"
-
-#define CONFIG_MS 400U /* config answers from memory; one that does not is asked again */
-#define CONFIG_RETRY_MS 250
 
 /* --- small services --------------------------------------------------------------------------- */
 
@@ -40,73 +37,35 @@ struct span map_text(struct span map, const char *key)
 
 /* --- configuration ------------------------------------------------------------------------------- */
 
-static void on_retry(uv_timer_t *timer);
-
-/* What was in force stays in force while config cannot be asked. */
-static void on_config(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
+/* The lists are read long after the message is gone. */
+static int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = arg;
-    const struct msg_config_value *in = answer->msg;
+    const struct msg_config_update *in = msg;
     struct text_buf fresh = { 0 };
 
-    (void)cookie;
-    if (answer->failure) {
-        (void)uv_timer_start(&self->retry, on_retry, CONFIG_RETRY_MS, 0); /* has a callback */
-        return;
-    }
-    if (text_buf_add(&fresh, in->value)) {
-        (void)actor_fault(actor, FAULT(-ENOMEM));
-        return;
+    if (text_buf_add(&fresh, value_path(in->config, "gateway.nodes"))) {
+        return FAULT(-ENOMEM);
     }
     text_buf_deinit(&self->config);
     self->config = fresh;
     self->policy = (struct policy){ .allow = value_get(buf_span(&fresh), "allowCommands"),
                                     .deny = value_get(buf_span(&fresh), "denyCommands") };
     sessions_review(self, (struct span){ 0 });
-    actor_ready(actor);
-}
-
-static int config_ask(struct node *self)
-{
-    return actor_call(self->actor,
-                      &(struct actor_call){ .to = "config",
-                                            .msg = MSG_CONFIG_READ,
-                                            .in = &(struct msg_config_read){ .path = SPAN_LIT("gateway.nodes") },
-                                            .deadline_ms = CONFIG_MS,
-                                            .on_answer = on_config },
-                      NULL);
-}
-
-static void config_ask_or_fault(struct node *self)
-{
-    int r = config_ask(self);
-
-    if (r) {
-        (void)actor_fault(self->actor, r);
-    }
-}
-
-static void on_retry(uv_timer_t *timer)
-{
-    config_ask_or_fault(timer->data);
-}
-
-static int on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    (void)ctx;
-    (void)msg;
-    return config_ask(arg);
+    actor_ready(self->actor);
+    return config_follow_applied(ctx, msg);
 }
 
 /* --- others ----------------------------------------------------------------------------------------- */
 
-/* Also after config has crashed: what changed meanwhile is not announced. */
 static void on_config_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
 {
-    (void)actor;
+    struct node *self = arg;
+    int fault = config_follow_life(&self->follow, life);
+
     (void)address;
-    if (life == ACTOR_LIFE_READY) {
-        config_ask_or_fault(arg);
+    if (fault) {
+        (void)actor_fault(actor, fault);
     }
 }
 
@@ -145,8 +104,8 @@ static int node_init(void *state, struct actor *actor, const char *arg)
     pack_init(&self->pack, NODE_BODY_MAX);
     pack_init(&self->scratch, NODE_BODY_MAX);
     (void)uv_timer_init(actor_loop(actor), &self->timer); /* cannot fail */
-    (void)uv_timer_init(actor_loop(actor), &self->retry);
-    self->timer.data = self->retry.data = self;
+    self->timer.data = self;
+    config_follow_open(&self->follow, actor);
     self->has_timers = true;
     r = shelf_path("node", path, sizeof(path));
     r = r ? r : shelf_open(path, limits, &self->shelf);
@@ -161,8 +120,8 @@ static void node_deinit(void *state, struct actor *actor)
     (void)actor;
     if (self->has_timers) {
         uv_close((uv_handle_t *)&self->timer, NULL);
-        uv_close((uv_handle_t *)&self->retry, NULL);
     }
+    config_follow_close(&self->follow);
     invokes_free(self);
     sessions_free(self);
     shelf_close(&self->shelf);
@@ -193,11 +152,11 @@ static const struct actor_route node_routes[] = {
     { MSG_NODE_PAIR_VERIFY, on_node_pair_verify, 0 },
     { MSG_EXEC_APPROVALS_NODE_GET, on_exec_approvals_node_get, 0 },
     { MSG_EXEC_APPROVALS_NODE_SET, on_exec_approvals_node_set, 0 },
+    { MSG_CONFIG_UPDATE, on_config_update, 0 },
 };
 _Static_assert(ARRAY_LEN(node_routes) == NODE_ACCEPTS_N, "node: routes, schema differ");
 
 static const struct actor_route node_topics[] = {
-    { MSG_CONFIG_CHANGED, on_config_changed, ACTOR_RAW },
     { MSG_AUTH_REVOKED, on_revoked, 0 },
 };
 

@@ -13,6 +13,7 @@
 #include "bus/actor.h"
 #include "bus/json.h"
 #include "bus/pack.h"
+#include "schema/base/config_follow.h"
 #include "schema/base/shelf.h"
 #include "schema_gen.h"
 
@@ -61,7 +62,7 @@ struct node {
     size_t outcomes_n;
     size_t outcome_bytes;
     uv_timer_t timer; /* of the invoke that times out next */
-    uv_timer_t retry; /* of the question for the config */
+    struct config_follow follow;
     bool has_timers;
     struct pack pack;     /* an answer under construction */
     struct pack scratch;  /* part of one */

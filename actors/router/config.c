@@ -1,16 +1,9 @@
 /*
- * config: the roster, read from the config actor and kept in step with it.
+ * config: the roster, kept in step with what the config actor says.
  */
-#include <stdlib.h>
-
 #include "actors/router/internal.h"
 #include "bus/value.h"
 #include "schema_gen.h"
-
-#define RETRY_FIRST_MS 100U
-#define RETRY_MOST_MS 5000U
-
-static const char *const subtrees[2] = { "agents", "session" };
 
 static void agents_apply(struct router *self, struct actor *actor, const struct roster *before)
 {
@@ -92,165 +85,40 @@ static int roster_take(struct router *self, struct actor *actor, struct roster *
                          &(struct msg_router_agents_changed){ .count = (uint32_t)self->roster.agents_n }, NULL);
 }
 
-static void on_retry(uv_timer_t *timer)
+int router_on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
 {
-    struct router *self = timer->data;
-    struct actor *actor = actor_current();
-    int r = router_config_read(self, actor);
-
-    if (r) {
-        actor_fault(actor, r);
-    }
-}
-
-/* The config actor may be starting; its readiness is watched too, this is for the rest. */
-static void retry_later(struct router *self, struct actor *actor)
-{
-    actor_status(actor, self->is_loaded ? "config unreachable, using the last known agents" : "waiting for config");
-    self->retry_ms = self->retry_ms ? self->retry_ms * 2 : RETRY_FIRST_MS;
-    if (self->retry_ms > RETRY_MOST_MS) {
-        self->retry_ms = RETRY_MOST_MS;
-    }
-    uv_timer_start(&self->retry, on_retry, self->retry_ms, 0);
-}
-
-static void reads_finish(struct router *self, struct actor *actor)
-{
+    struct router *self = arg;
+    const struct msg_config_update *in = msg;
     struct roster roster;
-    int r;
+    int r = roster_build(value_get(in->config, "agents"), value_get(in->config, "session"), &roster);
 
-    if (self->has_read_failed) {
-        retry_later(self, actor);
-        return;
+    if (r == ROSTER_E_MANY) {
+        actor_status(actor_ctx_actor(ctx), "agents.list holds more than 256 agents; the last list stays in force");
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "agents.list holds more than 256 agents");
     }
-    self->retry_ms = 0;
-    if (self->is_stale) {
-        r = router_config_read(self, actor);
-    } else {
-        r = roster_build((struct span){ self->read[0], self->read_len[0] },
-                         (struct span){ self->read[1], self->read_len[1] }, &roster);
-        if (r == ROSTER_E_MANY) {
-            actor_status(actor, "agents.list holds more than 256 agents; the last list stays in force");
-            return;
-        }
-        r = r ? r : roster_take(self, actor, &roster);
-    }
-    if (r) {
-        actor_fault(actor, r);
-    }
-}
-
-static void read_take(struct router *self, size_t at, const struct actor_answer *answer)
-{
-    const struct msg_config_value *value = answer->msg;
-
-    if (answer->failure || !value) {
-        self->has_read_failed = true;
-        return;
-    }
-
-    char *copy = malloc(value->value.len + 1);
-
-    if (!copy) {
-        self->has_read_failed = true;
-        return;
-    }
-    if (value->value.len) {
-        memcpy(copy, value->value.ptr, value->value.len);
-    }
-    free(self->read[at]);
-    self->read[at] = copy;
-    self->read_len[at] = value->value.len;
-}
-
-static void on_value(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
-{
-    struct router *self = arg;
-
-    read_take(self, (size_t)(uintptr_t)cookie, answer);
-    if (--self->reads_n == 0) {
-        reads_finish(self, actor);
-    }
-}
-
-int router_config_read(struct router *self, struct actor *actor)
-{
-    if (self->reads_n) {
-        self->is_stale = true;
-        return 0;
-    }
-    self->is_stale = false;
-    self->has_read_failed = false;
-    uv_timer_stop(&self->retry);
-    for (size_t i = 0; i < ARRAY_LEN(subtrees); i++) {
-        int r = actor_call(actor,
-                           &(struct actor_call){
-                               .to = "config",
-                               .msg = MSG_CONFIG_READ,
-                               .in = &(struct msg_config_read){ .path = span_from(subtrees[i]) },
-                               .on_answer = on_value,
-                               .cookie = (void *)(uintptr_t)i,
-                           },
-                           NULL);
-
-        if (r) {
-            return r;
-        }
-        self->reads_n++;
-    }
-    return 0;
-}
-
-int router_on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct router *self = arg;
-    const struct msg_config_changed *in = msg;
-    struct value_iter it = value_iter(in->paths);
-    struct span key;
-    struct span item;
-
-    while (value_next(&it, &key, &item)) {
-        struct span path = value_str(item, (struct span){ 0 });
-
-        if (!path.len || span_starts(path, "agents") || span_starts(path, "session")) {
-            return router_config_read(self, actor_ctx_actor(ctx));
-        }
-    }
-    return 0;
+    r = r ? r : roster_take(self, actor_ctx_actor(ctx), &roster);
+    return r ? r : config_follow_applied(ctx, msg);
 }
 
 static void on_config_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
 {
     struct router *self = arg;
+    int r = config_follow_life(&self->follow, life);
 
     (void)address;
-    if (life == ACTOR_LIFE_READY && (!self->is_loaded || self->has_read_failed)) {
-        int r = router_config_read(self, actor);
-
-        if (r) {
-            actor_fault(actor, r);
-        }
+    if (r) {
+        (void)actor_fault(actor, r);
     }
 }
 
 int router_config_init(struct router *self, struct actor *actor)
 {
-    int r = uv_timer_init(actor_loop(actor), &self->retry);
-
-    if (r) {
-        return FAULT(r);
-    }
-    self->retry.data = self;
-    self->has_retry = true;
-    r = actor_watch(actor, "config", on_config_life);
-    return r ? r : router_config_read(self, actor);
+    actor_status(actor, "waiting for config");
+    config_follow_open(&self->follow, actor);
+    return actor_watch(actor, "config", on_config_life);
 }
 
 void router_config_deinit(struct router *self)
 {
-    if (self->has_retry) {
-        uv_close((uv_handle_t *)&self->retry, NULL);
-    }
-    free(self->read[0]);
-    free(self->read[1]);
+    config_follow_close(&self->follow);
 }

@@ -8,6 +8,7 @@
 #include "actors/router/roster.h"
 #include "actors/router/run_index.h"
 #include "bus/actor.h"
+#include "schema/base/config_follow.h"
 
 struct router {
     bool is_loaded; /* the roster is from the config; nothing is answered before */
@@ -17,24 +18,14 @@ struct router {
     struct run_index runs;
     struct gather *gathers;
 
-    /* reading the config: two subtrees, asked together */
-    unsigned reads_n;
-    bool is_stale; /* changed while it was being read */
-    bool has_read_failed;
-    char *read[2]; /* copies of the answers */
-    size_t read_len[2];
-    uint32_t retry_ms;
-    uv_timer_t retry;
-    bool has_retry;
+    struct config_follow follow;
 };
 
 /* --- config.c: where the roster comes from ------------------------------------------ */
 
-/* Reads the config (again). 0 or a fault. */
-int router_config_read(struct router *self, struct actor *actor);
-int router_on_config_changed(void *arg, struct actor_ctx *ctx, const void *msg);
+int router_on_config_update(void *arg, struct actor_ctx *ctx, const void *msg);
 void router_config_deinit(struct router *self);
-/* Begins to read; ready once it has. 0 or a fault. */
+/* Ready once the config has been heard of. 0 or a fault. */
 int router_config_init(struct router *self, struct actor *actor);
 
 /* --- resolving ---------------------------------------------------------------------- */

@@ -419,10 +419,7 @@ static const struct actor_route router_routes[] = {
     { MSG_SESSIONS_DESCRIBE, on_sessions_describe, 0 },
     { MSG_ROUTER_AGENTS, on_router_agents, 0 },
     { MSG_ROUTER_RESOLVE, on_router_resolve, 0 },
-};
-
-static const struct actor_route router_topics[] = {
-    { MSG_CONFIG_CHANGED, router_on_config_changed, 0 },
+    { MSG_CONFIG_UPDATE, router_on_config_update, 0 },
 };
 
 const struct actor_def router_actor = {
@@ -430,8 +427,6 @@ const struct actor_def router_actor = {
     .state_size = sizeof(struct router),
     .routes = router_routes,
     .routes_n = ARRAY_LEN(router_routes),
-    .topics = router_topics,
-    .topics_n = ARRAY_LEN(router_topics),
     .init = router_init,
     .deinit = router_deinit,
     .on_cancel = on_cancel,

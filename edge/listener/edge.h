@@ -19,6 +19,7 @@
 #include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
 #include "edge/listener/write_rate.h"
+#include "schema/base/config_follow.h"
 
 #define EDGE_SPARES_MAX 32U
 #define EDGE_SPARE_BYTES 16384U
@@ -69,6 +70,7 @@ struct edge {
     uv_timer_t tick;
     uv_timer_t stop;
     uv_timer_t patience; /* with config and auth, at the start */
+    struct config_follow follow;
     bool has_handles;
     bool is_stopping;
 
@@ -85,7 +87,7 @@ struct edge {
     struct endpoints endpoints;
     char auth_mode[16];           /* empty while unknown */
     struct text_buf header_names; /* packed list: what auth wants to see of a request; empty while unknown */
-    bool is_configured;           /* config has answered, for better or worse */
+    bool is_configured;           /* config has said its word, or the patience is over */
     bool is_auth_asked;           /* auth has */
 
     struct text_buf features[2]; /* the JSON object of hello-ok, made once for each protocol */

@@ -2,11 +2,11 @@
  * edge: the outside protocol. Owns the sockets, the connections, their sequence numbers and
  * subscriptions; nothing else writes to a client.
  *
- * Accepts    edge_follow; topics: every event of the schema, auth_generation, auth_revoked,
- *            auth_edge_settings_changed, config_changed
+ * Accepts    edge_follow, config_update; topics: every event of the schema, auth_generation, auth_revoked,
+ *            auth_edge_settings_changed
  * Asks       auth (auth_connect, auth_http, auth_edge_settings), health (health_snapshot, presence_join and
- *            _leave), router (agent_run, router_agents, router_resolve), config
- *            (config_read), and the owner of each method a client calls
+ *            _leave), router (agent_run, router_agents, router_resolve), and the owner of each
+ *            method a client calls
  * On restart clients come again; the listening sockets stay open meanwhile, because they
  * belong to the supervising process and are only duplicated here.
  */
@@ -113,28 +113,15 @@ static void serve(struct edge *edge)
     }
 }
 
-static void on_config(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
+static int on_config_update(void *state, struct actor_ctx *ctx, const void *msg)
 {
     struct edge *edge = state;
-    const struct msg_config_value *value = reply->msg;
+    const struct msg_config_update *in = msg;
 
-    (void)cookie;
-    if (reply->failure) {
-        actor_status(actor, "the configuration cannot be read; defaults are in force");
-    } else {
-        actor_status(actor, "");
-        config_apply(edge, value->value);
-    }
+    config_apply(edge, value_get(in->config, "gateway"));
     edge->is_configured = true;
     serve(edge);
-}
-
-static int config_ask(struct edge *edge)
-{
-    struct msg_config_read in = { .path = SPAN_LIT("gateway") };
-    struct actor_call call = { .to = "config", .msg = MSG_CONFIG_READ, .in = &in, .on_answer = on_config };
-
-    return actor_call(edge->actor, &call, NULL);
+    return config_follow_applied(ctx, msg);
 }
 
 /* --- what auth wants to see --------------------------------------------------------------- */
@@ -178,13 +165,6 @@ static int on_auth_settings_changed(void *state, struct actor_ctx *ctx, const vo
     return headers_note(state, in->headers);
 }
 
-static int on_config_changed(void *state, struct actor_ctx *ctx, const void *msg)
-{
-    (void)ctx;
-    (void)msg;
-    return config_ask(state);
-}
-
 /* --- other actors ------------------------------------------------------------------------ */
 
 static void on_life(void *state, struct actor *actor, struct span address, enum actor_life life)
@@ -204,7 +184,7 @@ static void on_life(void *state, struct actor *actor, struct span address, enum 
         handshake_resume(edge);
     } else if (span_is(address, SPAN_LIT("node"))) {
         node_link_repeat(edge);
-    } else if ((span_is(address, SPAN_LIT("config")) && config_ask(edge)) ||
+    } else if ((span_is(address, SPAN_LIT("config")) && config_follow_life(&edge->follow, life)) ||
                (span_is(address, SPAN_LIT("auth")) && auth_settings_ask(edge))) {
         (void)actor_fault(actor, -EIO); /* the bus itself is broken */
     }
@@ -289,6 +269,7 @@ static void handles_init(struct edge *edge)
     edge->flush.data = edge;
     (void)uv_timer_start(&edge->tick, on_tick, TIME_TICK_MS, TIME_TICK_MS); /* nor this: it has a callback */
     (void)uv_timer_start(&edge->patience, on_patience, TIME_PATIENCE_MS, 0);
+    config_follow_open(&edge->follow, edge->actor);
     edge->has_handles = true;
 }
 
@@ -303,12 +284,12 @@ static void handles_close(struct edge *edge)
         uv_close((uv_handle_t *)timers[i], NULL);
     }
     uv_close((uv_handle_t *)&edge->flush, NULL);
+    config_follow_close(&edge->follow);
 }
 
 /* --- topics ------------------------------------------------------------------------------ */
 
 static const struct actor_route edge_topics[] = {
-    { MSG_CONFIG_CHANGED, on_config_changed, ACTOR_RAW },
     { MSG_AUTH_EDGE_SETTINGS_CHANGED, on_auth_settings_changed, 0 },
 };
 
@@ -333,7 +314,6 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
     r = r ? r : others_watch(edge);
-    r = r ? r : config_ask(edge);
     return r ? r : auth_settings_ask(edge);
 }
 
@@ -392,6 +372,7 @@ static void edge_on_stop(void *state, struct actor *actor)
 
 static const struct actor_route edge_routes[] = {
     { MSG_EDGE_FOLLOW, node_link_on_follow, 0 },
+    { MSG_CONFIG_UPDATE, on_config_update, 0 },
 };
 
 const struct actor_def edge_actor = {

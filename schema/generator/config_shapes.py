@@ -18,7 +18,7 @@ FIELDS = ("kind", "limits", "rest", "item", "keys_at", "keys_n", "words_at", "wo
 
 class Shapes:
     def __init__(self):
-        self.types, self.sections, self.rules = {}, {}, []
+        self.types, self.sections, self.rules, self.followers = {}, {}, [], []
         self.rows, self.keys, self.words, self.alts = [None], [], [], []
         self.credentials = []
         self.named, self.known, self.complaints = {}, {}, []
@@ -168,7 +168,7 @@ def config_read(folder):
     for name in sorted(os.listdir(path)) if os.path.isdir(path) else []:
         with open(os.path.join(path, name), encoding="utf-8") as file:
             data = json.load(file)
-        for key in data.keys() - {"types", "sections", "reload", "credentials"}:
+        for key in data.keys() - {"types", "sections", "reload", "credentials", "followers"}:
             shapes.complain(name, f"unknown key {key}")
         for kind in ("types", "sections"):
             for one in data.get(kind, {}).keys() & getattr(shapes, kind).keys():
@@ -176,13 +176,28 @@ def config_read(folder):
             getattr(shapes, kind).update(data.get(kind, {}))
         shapes.rules += data.get("reload", [])
         shapes.credentials += data.get("credentials", [])
+        shapes.followers += data.get("followers", [])
     for name, section in sorted(shapes.sections.items()):
         section["row"] = shapes.shape(section["shape"], name)
     for rule in shapes.rules:
         if rule["kind"] not in RELOAD or not re.match(r"^[A-Za-z.]+$", rule["prefix"]):
             shapes.complain("reload", f"{rule} is no rule")
     shapes.credentials_check()
+    for one in shapes.followers:
+        _follower_check(shapes, one)
     return shapes
+
+
+def _follower_check(shapes, follower):
+    """Paths lie beside each other, so that the part of the config which they name holds each of them once."""
+    paths = follower.get("paths", [])
+    if follower.keys() != {"actor", "paths"} or not re.match(r"^[a-z]+(/\*)?$", follower["actor"]) or not paths:
+        shapes.complain("followers", f"{follower} is no follower")
+    for path in paths:
+        if path.split(".")[0] not in shapes.sections:
+            shapes.complain("followers", f"{follower['actor']}: no section holds {path}")
+        if any(other != path and (path + ".").startswith(other + ".") for other in paths) or paths.count(path) > 1:
+            shapes.complain("followers", f"{follower['actor']}: {path} is named twice")
 
 
 def _cell(name, value):
@@ -240,5 +255,16 @@ def config_text(shapes):
     parts.append(f"}};\nconst size_t config_reload_rules_n = {len(shapes.rules)};\n\n")
     parts.append("const struct config_credential config_credentials[] = {\n")
     parts += [_credential(shapes, row) for row in shapes.credentials] or ["    { 0 },\n"]
-    parts.append(f"}};\nconst size_t config_credentials_n = {len(shapes.credentials)};\n")
-    return "".join(parts)
+    parts.append(f"}};\nconst size_t config_credentials_n = {len(shapes.credentials)};\n\n")
+    return "".join(parts + _followers(shapes.followers))
+
+
+def _followers(followers):
+    parts = []
+    for i, follower in enumerate(followers):
+        paths = ", ".join(map(quoted, follower["paths"]))
+        parts.append(f"static const char *const follower_paths_{i}[] = {{ {paths}, NULL }};\n")
+    parts.append("const struct config_follower config_followers[] = {\n")
+    parts += [f"    {{ {quoted(one['actor'])}, follower_paths_{i} }},\n" for i, one in enumerate(followers)]
+    parts.append("    { NULL, NULL },\n};\n")
+    return parts

@@ -169,6 +169,44 @@ def test_an_invalid_edit_is_refused_and_the_file_is_not_touched(running):
         assert is_open(client)
 
 
+def test_a_refused_edit_is_an_event_and_a_state_of_health(running):
+    with Client(running.port, running.token) as client:
+        assert client.call("health")["config"] == {"ok": True}
+        save(running, '{"gateway": {"mode": "bogus"}}')
+        told = client.wait_event("health", lambda health: not health["config"]["ok"])
+        assert "openclaw.json:1:" in told["config"]["reason"] and "gateway.mode" in told["config"]["reason"]
+        assert told["ok"], "the gateway serves by what is in force"
+        until(lambda: not client.call("health")["config"]["ok"], 10, "health to show it")
+        with pytest.raises(CallError):  # whoever writes looks at the file as well, and finds the same
+            client.call("config.set", {"raw": "{}", "baseHash": client.call("config.get")["hash"]})
+        assert sum("config_refused" in line and line.startswith("{") for line in running.logs()) == 1
+        save(running, text_of_good(running))
+        assert client.wait_event("health", lambda health: health["config"]["ok"])["config"] == {"ok": True}
+
+
+def text_of_good(gateway):
+    with open(gateway.config_path + ".last-good", encoding="utf-8") as file:
+        return file.read()
+
+
+def test_a_change_is_applied_by_those_it_concerns_alone(running):
+    with Client(running.port, running.token) as client:
+        save(running, text_of(running, logging__level="debug"))
+        logged(running, "config_applied", "version=2", "actors=1 failed=0")
+        save(running, text_of(running, agents__defaults__workspace="/elsewhere"))
+        logged(running, "config_applied", "version=3", "actors=2 failed=0")  # the router and the one agent
+        save(running, text_of(running, env={"vars": {"UNUSED": "1"}}))
+        logged(running, "config_applied", "version=4", "actors=0 failed=0")
+        config = client.call("config.get")
+        change = {"raw": json.dumps({"gateway": {"auth": {"token": "other-token"}}}), "baseHash": config["hash"]}
+        try:
+            client.call("config.patch", change)
+        except Exception:  # the answer and the end of this connection, whose credential is void, race
+            pass
+        with Client(running.port, "other-token") as other:  # at once: whoever decides has the new one
+            assert "notApplied" not in other.call("config.get")
+
+
 def test_random_edits_under_load(running):
     """What is in force is always the last valid text; no connection is refused, no run lost."""
     failures, stop, runs = [], threading.Event(), []

@@ -50,7 +50,6 @@ static struct {
     char text[512];
     uint64_t generation; /* of the newest decision */
     uint64_t announced;  /* newest of the topic */
-    unsigned changes;    /* config_changed that named gateway.auth.token */
     unsigned auth_lives; /* how often auth became ready */
     uint64_t cursor;
 } told;
@@ -159,11 +158,10 @@ static enum verdict announced_a_generation(const struct actor_answer *answer)
 {
     uint64_t now = (uint64_t)value_i64(value_get(answer->body, "generation"), 0);
 
-    if (answer->failure || now != told.generation + 1 || told.changes > 1) {
+    if (answer->failure || now != told.generation + 1) {
         return WRONG;
     }
-    /* Nothing orders what config and auth publish with what auth answers. */
-    return told.announced == now && told.changes == 1 ? WELL : NOT_YET;
+    return told.announced == now ? WELL : NOT_YET; /* nothing orders what auth publishes with what it answers */
 }
 
 static enum verdict admits_by_what_is_in_force(const struct actor_answer *answer)
@@ -268,6 +266,7 @@ static const struct step steps[] = {
     { "a reload voids the old token", config_change, "auth", MSG_AUTH_HTTP, HTTP("FIRST"), refuses_http_soon },
     { "and every old decision", NULL, "auth", MSG_AUTH_HTTP, HTTP("SECOND"), announced_a_generation },
     { "a broken file is explained", config_break, "config", MSG_CONFIG_GET, "{}", says_what_is_wrong },
+    { "nobody follows whom the schema does not name", NULL, "config", MSG_CONFIG_FOLLOW, "{}", refuses_params },
     { "and changes nothing", NULL, "auth", MSG_AUTH_HTTP, HTTP("SECOND"), admits_by_what_is_in_force },
     { "config restarts on the last good file", config_restart, "config", MSG_CONFIG_READ, "{path:'gateway.port'}",
       lives_on_the_last_good_one },
@@ -381,24 +380,8 @@ static int on_generation(void *state, struct actor_ctx *ctx, const void *msg)
     return 0;
 }
 
-static int on_changed(void *state, struct actor_ctx *ctx, const void *msg)
-{
-    const struct msg_config_changed *in = msg;
-    struct value_iter it = value_iter(in->paths);
-    struct span key;
-    struct span item;
-
-    (void)state;
-    (void)ctx;
-    while (value_next(&it, &key, &item)) {
-        told.changes += span_is_text(value_str(item, NOTHING), "gateway.auth.token");
-    }
-    return 0;
-}
-
 static const struct actor_route driver_topics[] = {
     { MSG_AUTH_GENERATION, on_generation, 0 },
-    { MSG_CONFIG_CHANGED, on_changed, 0 },
 };
 
 static const struct actor_def driver_actor = {

@@ -142,17 +142,35 @@ const struct actor_def owner_auth = {
 
 /* --- config ------------------------------------------------------------------------------ */
 
-static int on_config_read(void *state, struct actor_ctx *ctx, const void *msg)
+static void on_config_applied(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
 {
-    static const char empty = (char)0x80;
-    struct msg_config_value value = { .version = 1, .value = { &empty, 1 } };
+    (void)state;
+    (void)actor;
+    (void)cookie;
+    (void)answer;
+}
+
+static int on_config_follow(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    static const char empty[] = { (char)0x80, (char)0x90 };
+    struct span from = actor_ctx_from(ctx);
+    char to[ACTOR_ADDRESS_MAX];
+    struct actor_call call = { .to = to,
+                               .msg = MSG_CONFIG_UPDATE,
+                               .in = &(struct msg_config_update){ .version = 1,
+                                                                  .is_whole = true,
+                                                                  .paths = { empty + 1, 1 },
+                                                                  .config = { empty, 1 } },
+                               .on_answer = on_config_applied };
 
     (void)state;
     (void)msg;
-    return actor_reply(ctx, MSG_CONFIG_VALUE, &value);
+    (void)snprintf(to, sizeof(to), "%.*s", SPAN_FMT(from));
+    int r = actor_reply(ctx, MSG_CONFIG_FOLLOWED, &(struct msg_config_followed){ .version = 1 });
+    return r ? r : actor_call(actor_ctx_actor(ctx), &call, NULL);
 }
 
-static const struct actor_route config_routes[] = { { MSG_CONFIG_READ, on_config_read, 0 } };
+static const struct actor_route config_routes[] = { { MSG_CONFIG_FOLLOW, on_config_follow, 0 } };
 const struct actor_def owner_config = {
     .name = "config", .state_size = 1, .routes = config_routes, .routes_n = ARRAY_LEN(config_routes)
 };

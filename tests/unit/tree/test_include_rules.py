@@ -64,7 +64,7 @@ def is_broken(path, target):
     here, there = room(path), room(target)
     if here == "bus" and there != "bus":
         return "bus/ includes bus/ alone"
-    if here == "schema" and there not in ("schema", "bus"):
+    if here == "schema" and there not in ("schema", "bus", "schema_gen.h"):  # the last is made of schema/
         return "schema/ includes bus/ alone"
     if here.startswith("actors/") and there.startswith("actors/") and there != here:
         return "an actor includes no other actor"

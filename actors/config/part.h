@@ -1,0 +1,22 @@
+/*
+ * part: what of a config concerns one follower. Pure.
+ */
+#ifndef ACTORS_CONFIG_PART_H
+#define ACTORS_CONFIG_PART_H
+
+#include <stdbool.h>
+
+#include "bus/base/span.h"
+#include "bus/pack.h"
+#include "schema/config_table.h"
+
+/* The row of the table that an address belongs to, or NULL. */
+const struct config_follower *part_row(struct span address);
+/* Does a change of `path` ("" for everything) change what the row names? */
+bool part_has(const struct config_follower *row, struct span path);
+/* Appends those of the packed list `paths` that the row names to the open array; returns how many. */
+size_t part_paths_pack(const struct config_follower *row, struct span paths, struct pack *out);
+/* Appends one map: what the row names of `config`, each where it stands there. */
+void part_pack(const struct config_follower *row, struct span config, struct pack *out);
+
+#endif
