@@ -338,6 +338,21 @@ static void actors_pack(const struct facts *facts, struct pack *out)
     pack_array_end(out);
 }
 
+/* Whether the gateway works by what the config file says now, and why not. */
+static void config_pack(const struct facts *facts, struct pack *out)
+{
+    const struct facts_actor *config = actor_of(facts, "", "config");
+    bool is_ok = config && !config->why[0];
+
+    pack_key(out, "config");
+    pack_map_begin(out);
+    pack_kv_bool(out, "ok", is_ok);
+    if (config && !is_ok) {
+        pack_kv_text(out, "reason", config->why);
+    }
+    pack_map_end(out);
+}
+
 static void process_pack(const struct report_input *in, struct pack *out)
 {
     pack_kv_text(out, "version", OPENCLAW_VERSION);
@@ -382,6 +397,7 @@ void report_health_open(const struct report_input *in, struct pack *out)
     if (in->verdict->why[0]) {
         pack_kv_text(out, "degraded", in->verdict->why);
     }
+    config_pack(facts, out);
     actors_pack(facts, out);
     process_pack(in, out);
 }
