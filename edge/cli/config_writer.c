@@ -1,0 +1,204 @@
+#include "edge/cli/config_writer.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+#include "bus/lock.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/cli_rpc.h"
+#include "schema/base/config_change.h"
+#include "schema/base/config_store.h"
+#include "schema/base/config_valid.h"
+
+#define TIMEOUT_MS 15000U
+
+void config_writer_init(struct config_writer *self, const struct cli *cli)
+{
+    *self = (struct config_writer){ .cli = cli, .lock_fd = -1 };
+    config_document_init(&self->document);
+}
+
+void config_writer_deinit(struct config_writer *self)
+{
+    config_document_deinit(&self->document);
+    if (self->raw.data) {
+        mem_wipe(self->raw.data, self->raw.cap);
+    }
+    text_buf_deinit(&self->raw);
+    if (self->lock_fd >= 0) {
+        (void)close(self->lock_fd); /* the kernel gives the lock back */
+    }
+}
+
+int config_writer_refuse(const struct config_writer *self, const char *text)
+{
+    cli_err("%s", text);
+    cli_err_more("config: %s; nothing was written", self->cli->paths.config_path);
+    return CLI_EXIT_FAILED;
+}
+
+/* --- who writes ------------------------------------------------------------------------------------- */
+
+static int lock_try(struct config_writer *self)
+{
+    char path[PATH_MAX + 16];
+    pid_t holder = 0;
+
+    (void)snprintf(path, sizeof(path), "%s/gateway.lock", self->cli->paths.state_dir);
+    int r = lock_take(path, &self->lock_fd, &holder);
+    if (r == LOCK_E_HELD) {
+        self->lock_fd = -1;
+        return CLI_EXIT_OK;
+    }
+    if (r) {
+        cli_err("cannot lock %s: %s", path, fault_text(r));
+        cli_err_more("the state directory must exist: make it with mkdir -m 700 %s", self->cli->paths.state_dir);
+        return CLI_EXIT_CONFIG;
+    }
+    return CLI_EXIT_OK;
+}
+
+int config_writer_open(struct config_writer *self)
+{
+    struct config_error error = { "" };
+    int r = lock_try(self);
+
+    if (r) {
+        return r;
+    }
+    r = config_document_load(&self->document, self->cli->paths.config_path, config_lookup_process(), &error);
+    if (r < 0) {
+        cli_err("%s", fault_text(r));
+        return CLI_EXIT_SOFTWARE;
+    }
+    return r ? config_writer_refuse(self, error.text) : CLI_EXIT_OK;
+}
+
+/* --- writing through the gateway ------------------------------------------------------------------------ */
+
+static int gateway_write(struct config_writer *self)
+{
+    CLEANUP(pack_deinit) struct pack params;
+    CLEANUP(pack_deinit) struct pack answer;
+    struct cli_rpc_opts opts = { .display_name = "config", .timeout_ms = TIMEOUT_MS };
+    struct cli_rpc rpc;
+    int r = cli_rpc_open(self->cli, &opts, &rpc);
+
+    pack_init(&params, 0);
+    pack_init(&answer, 0);
+    if (r) {
+        return r;
+    }
+    pack_map_begin(&params);
+    pack_kv_str(&params, "raw", (struct span){ self->raw.data, self->raw.len });
+    if (self->document.is_present) {
+        pack_kv_text(&params, "baseHash", self->document.hash);
+    }
+    pack_map_end(&params);
+    struct cli_call call = { .method = "config.set", .params = pack_span(&params), .timeout_ms = TIMEOUT_MS };
+    r = cli_rpc_call(&rpc, &call, &answer);
+    mem_wipe(params.data, params.cap);
+    cli_rpc_close(&rpc);
+    return r;
+}
+
+/* --- writing alone ----------------------------------------------------------------------------------------- */
+
+static void now_text(char out[32])
+{
+    time_t seconds = (time_t)(clock_wall_ms() / 1000);
+    struct tm tm = { 0 };
+
+    (void)gmtime_r(&seconds, &tm);
+    (void)strftime(out, 32, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+}
+
+static const char *target(const struct config_writer *self, const struct config_edit *edit)
+{
+    return edit->source ? self->document.sources.items[edit->source]->path : self->cli->paths.config_path;
+}
+
+static int trial(const struct config_writer *self, const struct config_edit *edit)
+{
+    CLEANUP(config_document_deinit) struct config_document fresh;
+    struct config_overlay overlay = { .path = target(self, edit), .text = { edit->text.data, edit->text.len } };
+    struct config_error error = { "" };
+
+    config_document_init(&fresh);
+    fresh.sources.overlay = &overlay;
+    int r = config_document_load(&fresh, self->cli->paths.config_path, config_lookup_process(), &error);
+    r = r ? r : config_valid(&fresh, &error, NULL);
+    return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
+}
+
+static int loss_refuse(const struct config_writer *self, const struct config_edit *edit, struct span before)
+{
+    struct span after = { edit->text.data, edit->text.len };
+    char kept[PATH_MAX] = "";
+
+    if (!config_store_is_loss(before, after)) {
+        return CLI_EXIT_OK;
+    }
+    bool is_kept = config_store_reject(target(self, edit), after, kept);
+    int r = config_writer_refuse(self, "this would drop more than half of the file; to mean it, edit the file by hand");
+    if (is_kept) {
+        cli_err_more("what it would have become: %s", kept);
+    }
+    return r;
+}
+
+static int alone_write(struct config_writer *self, bool is_trial)
+{
+    CLEANUP(config_edit_deinit) struct config_edit edit = { 0 };
+    struct config_error error = { "" };
+    char when[32];
+
+    now_text(when);
+    struct config_change change = { .kind = CONFIG_CHANGE_REPLACE,
+                                    .raw = { self->raw.data, self->raw.len },
+                                    .version = OPENCLAW_VERSION,
+                                    .when = when };
+    int r =
+        config_change(&self->document, self->cli->paths.config_path, &change, config_lookup_process(), &edit, &error);
+    if (r) {
+        return config_writer_refuse(self, r < 0 ? fault_text(r) : error.text);
+    }
+    r = edit.is_changed ? trial(self, &edit) : CLI_EXIT_OK;
+    if (r || !edit.is_changed || is_trial) {
+        return r;
+    }
+    struct span before = { 0 };
+    if (self->document.is_present) {
+        const struct text_buf *text = &self->document.sources.items[edit.source]->text;
+        before = (struct span){ text->data, text->len };
+    }
+    r = loss_refuse(self, &edit, before);
+    if (r) {
+        return r;
+    }
+    r = config_store_replace(target(self, &edit), before, (struct span){ edit.text.data, edit.text.len }, &error);
+    if (r == CONFIG_STORE_E_CHANGED) {
+        return config_writer_refuse(self, "the file was changed meanwhile: run the command again");
+    }
+    return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
+}
+
+bool config_writer_is_alone(const struct config_writer *self)
+{
+    return self->lock_fd >= 0;
+}
+
+int config_writer_try(struct config_writer *self)
+{
+    return alone_write(self, true);
+}
+
+int config_writer_write(struct config_writer *self)
+{
+    return config_writer_is_alone(self) ? alone_write(self, false) : gateway_write(self);
+}

@@ -1,0 +1,42 @@
+/*
+ * config_writer: changes the config of this machine from the command line. A running gateway
+ * writes its config itself; while none runs, this program does, under the lock that a gateway
+ * would hold.
+ *
+ * Functions that return an exit code have already explained themselves when it is not
+ * CLI_EXIT_OK.
+ */
+#ifndef EDGE_CLI_CONFIG_WRITER_H
+#define EDGE_CLI_CONFIG_WRITER_H
+
+#include <stdbool.h>
+
+#include "bus/json.h"
+#include "edge/cli/cli.h"
+#include "schema/base/config_document.h"
+
+struct config_writer {
+    const struct cli *cli;
+    struct config_document document; /* what the files say now */
+    struct text_buf raw;             /* what the config shall be, as JSON: filled by the owner, wiped */
+    int lock_fd;                     /* held while no gateway runs; -1: one does */
+};
+
+void config_writer_init(struct config_writer *self, const struct cli *cli);
+/* Wipes everything and gives the lock back. */
+void config_writer_deinit(struct config_writer *self);
+
+/* Takes the lock, or finds that a gateway has it, and reads the config. Returns an exit code. */
+int config_writer_open(struct config_writer *self);
+/* No gateway runs, and none can start until this ends. */
+bool config_writer_is_alone(const struct config_writer *self);
+
+/* Checks what `raw` makes of the config as far as that can be done here. Returns an exit code. */
+int config_writer_try(struct config_writer *self);
+/* Checks and writes. Returns an exit code. */
+int config_writer_write(struct config_writer *self);
+
+/* Says why nothing was written; returns CLI_EXIT_FAILED. */
+int config_writer_refuse(const struct config_writer *self, const char *text);
+
+#endif
