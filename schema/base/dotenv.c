@@ -116,7 +116,7 @@ static bool assignment_read(struct reader *self, char name[NAME_MAX_LEN], char *
     return true;
 }
 
-void dotenv_parse(struct span text, void (*on)(void *arg, const char *name, const char *value), void *arg)
+void dotenv_walk(struct span text, void (*on)(void *arg, const struct dotenv_item *item), void *arg)
 {
     struct reader reader = { .text = text };
     CLEANUP(mem_free) char *value = mem_new(VALUE_MAX + 1);
@@ -126,10 +126,14 @@ void dotenv_parse(struct span text, void (*on)(void *arg, const char *name, cons
         reader.at = 3;
     }
     while (reader.at < text.len) {
-        if (assignment_read(&reader, name, value)) {
-            on(arg, name, value);
-        }
+        struct dotenv_item item = { .name = name, .value = value, .at = reader.at };
+        bool is_one = assignment_read(&reader, name, value);
+
         line_skip(&reader);
+        item.end = reader.at;
+        if (is_one) {
+            on(arg, &item);
+        }
     }
     mem_wipe(value, VALUE_MAX);
 }
@@ -162,18 +166,18 @@ struct load {
     bool is_trusted;
 };
 
-static void on_assignment(void *arg, const char *name, const char *value)
+static void on_assignment(void *arg, const struct dotenv_item *item)
 {
     const struct load *load = arg;
     char text[PATH_MAX + NAME_MAX_LEN];
 
-    if (!load->is_trusted && !dotenv_is_harmless(name)) {
+    if (!load->is_trusted && !dotenv_is_harmless(item->name)) {
         (void)snprintf(text, sizeof(text), "file=%s name=%s reason=\"not for a file of the working directory\"",
-                       load->path, name);
+                       load->path, item->name);
         log_stderr(LOG_LEVEL_WARNING, "dotenv_left_out", text);
         return;
     }
-    (void)setenv(name, value, 0); /* out of memory: then it is missed later, with its name */
+    (void)setenv(item->name, item->value, 0); /* out of memory: then it is missed later, with its name */
 }
 
 void dotenv_load(const char *directory, bool is_trusted)
@@ -189,8 +193,8 @@ void dotenv_load(const char *directory, bool is_trusted)
     if (r == CONFIG_FILE_E_REFUSED) {
         log_stderr(LOG_LEVEL_WARNING, "dotenv_left_out", error.text);
     } else if (!r && text.len) {
-        dotenv_parse((struct span){ text.data, text.len }, on_assignment,
-                     &(struct load){ .path = path, .is_trusted = is_trusted });
+        dotenv_walk((struct span){ text.data, text.len }, on_assignment,
+                    &(struct load){ .path = path, .is_trusted = is_trusted });
         mem_wipe(text.data, text.len);
     }
 }

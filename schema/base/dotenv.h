@@ -11,8 +11,15 @@
 
 #include "bus/base/span.h"
 
-/* Calls `on` for each assignment in order, name and value terminated. Pure. */
-void dotenv_parse(struct span text, void (*on)(void *arg, const char *name, const char *value), void *arg);
+struct dotenv_item {
+    const char *name;
+    const char *value; /* without quotes; for the call alone */
+    size_t at;         /* where its line begins */
+    size_t end;        /* behind the line feed of its last line */
+};
+
+/* Calls `on` for each assignment in order. Pure. */
+void dotenv_walk(struct span text, void (*on)(void *arg, const struct dotenv_item *item), void *arg);
 
 /*
  * May a .env file of the working directory set this? Such a file may come with a checked-out

@@ -123,10 +123,13 @@ static bool is_plain(struct span value)
     return true;
 }
 
-static void on_assignment(void *arg, const char *name, const char *value)
+static void on_assignment(void *arg, const struct dotenv_item *item)
 {
-    (void)arg;
-    FUZZ_HOLD(name[0] && strlen(name) < 256 && strlen(value) <= 65536);
+    size_t *end = arg;
+
+    FUZZ_HOLD(item->name[0] && strlen(item->name) < 256 && strlen(item->value) <= 65536);
+    FUZZ_HOLD(item->at >= *end && item->at < item->end);
+    *end = item->end;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -140,7 +143,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)json5_find(text, any, 2, &item);
     (void)json5_has_comment(text);
     FUZZ_HOLD(item.value_at <= item.value_end && item.value_end <= text.len);
-    dotenv_parse(text, on_assignment, NULL);
+    size_t end = 0;
+    dotenv_walk(text, on_assignment, &end);
+    FUZZ_HOLD(end <= text.len);
     pack_init(&doc, 0);
     if (parse(text, &doc) && choose(&choice, pack_span(&doc)) && keys_fit(&choice)) {
         if (is_plain(choice.value)) {

@@ -184,25 +184,32 @@ static void names_the_line_of_a_variable_that_is_not_set(void **state)
 
 struct seen {
     char text[512];
+    struct span file;
+    size_t end; /* of the assignment before */
 };
 
-static void on_seen(void *arg, const char *name, const char *value)
+static void on_seen(void *arg, const struct dotenv_item *item)
 {
     struct seen *seen = arg;
     size_t len = strlen(seen->text);
 
-    snprintf(seen->text + len, sizeof(seen->text) - len, "%s=%s;", name, value);
+    snprintf(seen->text + len, sizeof(seen->text) - len, "%s=%s;", item->name, item->value);
+    assert_true(item->at >= seen->end && item->at < item->end && item->end <= seen->file.len);
+    assert_true(item->end == seen->file.len || seen->file.ptr[item->end - 1] == '\n');
+    seen->end = item->end;
 }
 
 static void reads_env_files(void **state)
 {
-    struct seen seen = { "" };
-
-    (void)state;
-    dotenv_parse(
+    struct seen seen = {
+        "",
         SPAN_LIT("\xef\xbb\xbf# comment\nA=1\n  export B = two words # rest\r\nC='it''s\nD=\"a\\nb\" # x\nE=`q\"`\n"
                  "no assignment\nF='two\nlines'\nG=\n=x\nH=a=b"),
-        on_seen, &seen);
+        0,
+    };
+
+    (void)state;
+    dotenv_walk(seen.file, on_seen, &seen);
     assert_string_equal(seen.text, "A=1;B=two words;C=it;D=a\nb;E=q\";F=two\nlines;G=;H=a=b;");
     assert_false(dotenv_is_harmless("OPENCLAW_GATEWAY_TOKEN"));
     assert_false(dotenv_is_harmless("openclaw_config_path"));
