@@ -44,7 +44,7 @@ int config_writer_refuse(const struct config_writer *self, const char *text)
 
 /* --- who writes ------------------------------------------------------------------------------------- */
 
-static int lock_try(struct config_writer *self)
+int config_writer_lock(struct config_writer *self)
 {
     char path[PATH_MAX + 16];
     pid_t holder = 0;
@@ -63,20 +63,22 @@ static int lock_try(struct config_writer *self)
     return CLI_EXIT_OK;
 }
 
-int config_writer_open(struct config_writer *self)
+int config_writer_read(struct config_writer *self)
 {
     struct config_error error = { "" };
-    int r = lock_try(self);
-
-    if (r) {
-        return r;
-    }
-    r = config_document_load(&self->document, self->cli->paths.config_path, config_lookup_process(), &error);
+    int r = config_document_load(&self->document, self->cli->paths.config_path, config_lookup_process(), &error);
     if (r < 0) {
         cli_err("%s", fault_text(r));
         return CLI_EXIT_SOFTWARE;
     }
     return r ? config_writer_refuse(self, error.text) : CLI_EXIT_OK;
+}
+
+int config_writer_open(struct config_writer *self)
+{
+    int r = config_writer_lock(self);
+
+    return r ? r : config_writer_read(self);
 }
 
 /* --- writing through the gateway ------------------------------------------------------------------------ */

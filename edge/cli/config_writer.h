@@ -28,6 +28,12 @@ void config_writer_deinit(struct config_writer *self);
 
 /* Takes the lock, or finds that a gateway has it, and reads the config. Returns an exit code. */
 int config_writer_open(struct config_writer *self);
+/*
+ * The same in two steps, for who needs time in between: a gateway that would start meanwhile is not kept
+ * from it, and a config that was changed meanwhile is not written over.
+ */
+int config_writer_read(struct config_writer *self);
+int config_writer_lock(struct config_writer *self);
 /* No gateway runs, and none can start until this ends. */
 bool config_writer_is_alone(const struct config_writer *self);
 
