@@ -24,6 +24,7 @@ extern const struct cli_command cli_commands_config[];
 extern const struct cli_command cli_commands_devices[];
 extern const struct cli_command cli_commands_nodes[];
 extern const struct cli_command cli_commands_approvals[];
+extern const struct cli_command cli_commands_secrets[];
 extern const struct cli_command cli_commands_system[];
 
 int cmd_gateway_run(struct cli *cli);
@@ -65,6 +66,10 @@ int cmd_approvals_get(struct cli *cli);
 int cmd_approvals_set(struct cli *cli);
 int cmd_approvals_allow(struct cli *cli);
 int cmd_approvals_disallow(struct cli *cli);
+int cmd_secrets_reload(struct cli *cli);
+int cmd_secrets_audit(struct cli *cli);
+int cmd_secrets_configure(struct cli *cli);
+int cmd_secrets_apply(struct cli *cli);
 int cmd_system_event(struct cli *cli);
 int cmd_system_heartbeat_last(struct cli *cli);
 int cmd_system_heartbeat_enable(struct cli *cli);
