@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "bus/actor_internal.h"
 #include "bus/base/clock.h"
@@ -278,6 +279,26 @@ void actor_timer_at(struct actor *self, uint64_t at_ms)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+/* The path of an endpoint that is a file; NULL for others. */
+static const char *endpoint_path(const char *endpoint)
+{
+    static const char scheme[] = "ipc://";
+
+    return strncmp(endpoint, scheme, sizeof(scheme) - 1) == 0 ? endpoint + sizeof(scheme) - 1 : NULL;
+}
+
+void actor_bind_again(struct actor *self)
+{
+    for (size_t i = 0; i < ARRAY_LEN(self->opts.endpoints) && self->opts.endpoints[i]; i++) {
+        const char *path = endpoint_path(self->opts.endpoints[i]);
+
+        /* Whoever is connected stays so. The old listener stays as well: its end would remove the new file. */
+        if (path && access(path, F_OK) && zmq_bind(self->pull_raw, self->opts.endpoints[i])) {
+            log_error("endpoint_lost", "actor=%s path=%s error=\"%s\"", self->address, path, fault_text(-zmq_errno()));
+        }
+    }
+}
+
 static int pull_open(struct actor *self)
 {
     if (descriptors_few(DESCRIPTORS_SOCKET)) {
@@ -348,6 +369,35 @@ static void routes_init(struct actor *self)
     }
 }
 
+/* Its loop and its mailbox: what it is before it can talk. */
+static int ground_open(struct actor *self, uv_loop_t *loop)
+{
+    self->loop = loop ? loop : &self->own_loop;
+    int r = loop ? 0 : uv_loop_init(&self->own_loop);
+    if (r < 0) {
+        return FAULT(r);
+    }
+    parts_init(self);
+    r = pull_open(self);
+    return r < 0 ? r : handles_open(self);
+}
+
+static int life_begin(struct actor *self)
+{
+    node_talk_open(self);
+    if (self->opts.node_endpoint) { /* the mailbox is bound: the directory may send others to it */
+        node_talk_state(self, actor_life_name(ACTOR_LIFE_STARTING), NULL);
+    }
+    routes_init(self);
+    self->state = mem_new(self->def->state_size ? self->def->state_size : 1);
+    self->is_init = true;
+    int r = self->def->init ? self->def->init(self->state, self, self->opts.arg ? self->opts.arg : "") : 0;
+    if (r == 0 && !self->def->is_ready_late) {
+        actor_ready(self);
+    }
+    return r > 0 ? FAULT(-EPROTO) : r;
+}
+
 int actor_open(struct actor *self, uv_loop_t *loop, const struct actor_opts *opts)
 {
     struct actor *outer = current_actor;
@@ -356,36 +406,19 @@ int actor_open(struct actor *self, uv_loop_t *loop, const struct actor_opts *opt
     (void)snprintf(self->address, sizeof(self->address), "%s", opts->address);
     (void)snprintf(self->host, sizeof(self->host), "%s", opts->host);
     (void)snprintf(self->node_address, sizeof(self->node_address), "%s", opts->node_address);
-    self->loop = loop ? loop : &self->own_loop;
-    if (!loop) {
-        int r = uv_loop_init(&self->own_loop);
-        if (r < 0) {
-            return FAULT(r);
+    int r = ground_open(self, loop);
+    if (r == 0) {
+        if (!self->opts.resolve) {
+            self->opts.resolve = node_talk_resolve;
         }
+        current_actor = self;
+        r = life_begin(self);
     }
-    parts_init(self);
-    int r = pull_open(self);
-    r = r < 0 ? r : handles_open(self);
-    if (r < 0) {
-        return r;
-    }
-    if (!self->opts.resolve) {
-        self->opts.resolve = node_talk_resolve;
-    }
-    current_actor = self;
-    node_talk_open(self);
-    if (self->opts.node_endpoint) { /* the mailbox is bound: the directory may send others to it */
-        node_talk_state(self, actor_life_name(ACTOR_LIFE_STARTING), NULL);
-    }
-    routes_init(self);
-    self->state = mem_new(self->def->state_size ? self->def->state_size : 1);
-    self->is_init = true;
-    r = self->def->init ? self->def->init(self->state, self, opts->arg ? opts->arg : "") : 0;
-    if (r == 0 && !self->def->is_ready_late) {
-        actor_ready(self);
+    if (r < 0 && self->opts.node_endpoint) { /* of those it can talk to, one may write it down */
+        log_error("actor_start_failed", "actor=%s fault=\"%s\" at=%s", self->address, fault_text(r), fault_place());
     }
     current_actor = outer;
-    return r > 0 ? FAULT(-EPROTO) : r;
+    return r;
 }
 
 void actor_serve(struct actor *self)

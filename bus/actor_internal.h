@@ -180,6 +180,10 @@ void topic_on_gap(struct actor *self, const struct mail *mail);
  * always admitted and still pays for the whole. False when memory is short. */
 bool topic_mail_to_gap(struct actor *self, struct mail *mail);
 void topic_on_subscribers(struct actor *self, struct span body);
+/* A call is to be sent behind a subscription: it and what follows wait for the publishers. */
+void topic_settle(struct actor *self);
+/* At the end: calls are over, so nothing waits for publishers any more. */
+void topic_settle_end(struct actor *self);
 /* At the end: nothing waits for the node's word any more. */
 void topic_abandon(struct actor *self);
 void topic_free_all(struct actor *self);
@@ -246,6 +250,9 @@ struct actor {
     struct route_table topics;
     struct topic_pub *pubs;
     struct outbox outbox; /* events whose subscribers are not known yet, and what was sent behind them */
+    bool is_unsettled;    /* it has subscribed, and the next call is to wait until publishers know */
+    uint64_t barrier;     /* number of the newest one in the outbox */
+    uint64_t lifted;      /* up to this number they hold nothing up */
     struct watch *watches;
     struct wheel wheel;
     struct call_slot **call_chunks;
@@ -285,6 +292,9 @@ void actor_serve(struct actor *self);
 /* Fails what is open, closes everything. An embedded actor's loop must run until
  * handles_open is 0. */
 void actor_close(struct actor *self);
+
+/* Its endpoints' files may be gone: makes those that are again. */
+void actor_bind_again(struct actor *self);
 
 /* Makes the loop look at local work soon. */
 void actor_wake(struct actor *self);

@@ -38,9 +38,9 @@ struct client {
     char chunk[CONTROL_READ_MAX];
 };
 
-/* Lives until the close callback of its pipe. */
+/* Lives until the close callback of its last pipe. */
 struct control {
-    uv_pipe_t pipe;
+    uv_pipe_t *pipe; /* NULL when it could not be made */
     struct control_opts opts;
     struct client *clients;
     unsigned clients_n;
@@ -382,40 +382,60 @@ static void on_connection(uv_stream_t *server, int status)
     self->clients_n++;
 }
 
-static int listen_at(struct control *self, const char *path)
-{
-    mode_t mask = umask(0177); /* the socket is 0600 from its first moment */
-    int r;
-
-    (void)unlink(path); /* stale: whoever holds the state directory owns this path */
-    r = uv_pipe_bind(&self->pipe, path);
-    umask(mask);
-    return r ? r : uv_listen((uv_stream_t *)&self->pipe, (int)CONTROL_CLIENTS_MAX, on_connection);
-}
-
 static void on_server_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    free(handle->data); /* the server, when it goes as well */
+    free(handle);
+}
+
+/* Removes the socket file. */
+static void server_close(struct control *self, void *with)
+{
+    if (self->pipe) {
+        self->pipe->data = with;
+        uv_close((uv_handle_t *)self->pipe, on_server_closed);
+        self->pipe = NULL;
+    }
+}
+
+static int listen_at(struct control *self)
+{
+    uv_pipe_t *pipe = mem_new(sizeof(*pipe));
+    int r = uv_pipe_init(self->opts.loop, pipe, 0);
+
+    if (r) {
+        free(pipe);
+        return FAULT(r);
+    }
+    self->pipe = pipe;
+    pipe->data = self;
+    mode_t mask = umask(0177);     /* the socket is 0600 from its first moment */
+    (void)unlink(self->opts.path); /* stale: whoever holds the state directory owns this path */
+    r = uv_pipe_bind(pipe, self->opts.path);
+    umask(mask);
+    r = r ? r : uv_listen((uv_stream_t *)pipe, (int)CONTROL_CLIENTS_MAX, on_connection);
+    return r ? FAULT(r) : 0;
 }
 
 int control_new(const struct control_opts *opts, struct control **ret_control)
 {
     struct control *self = mem_new(sizeof(*self));
-    int r = uv_pipe_init(opts->loop, &self->pipe, 0);
+    int r;
 
-    if (r) {
-        free(self);
-        return FAULT(r);
-    }
     self->opts = *opts;
-    self->pipe.data = self;
-    r = listen_at(self, opts->path);
+    r = listen_at(self);
     if (r) {
         control_destroy(&self);
-        return FAULT(r);
+        return r;
     }
     *ret_control = self;
     return 0;
+}
+
+int control_listen_again(struct control *self)
+{
+    server_close(self, NULL);
+    return listen_at(self);
 }
 
 void control_destroy(struct control **control_p)
@@ -429,5 +449,9 @@ void control_destroy(struct control **control_p)
     while (self->clients) {
         client_close(self->clients);
     }
-    uv_close((uv_handle_t *)&self->pipe, on_server_closed); /* removes the socket file */
+    if (self->pipe) {
+        server_close(self, self);
+    } else {
+        free(self);
+    }
 }

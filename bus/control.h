@@ -41,6 +41,8 @@ struct control_opts {
 
 /* Listens. A fault when the socket cannot be made. */
 int control_new(const struct control_opts *opts, struct control **ret_control);
+/* Its socket's file is gone: makes it anew. Those who are connected stay so. */
+int control_listen_again(struct control *self);
 /* Closes everything; memory is released when the loop has run the close callbacks. */
 void control_destroy(struct control **control_p);
 

@@ -14,9 +14,10 @@ static void fail_code(struct actor_ctx *ctx, int code)
         return;
     }
     if (!ctx->has_failure || ctx->failure.code != code) {
-        const char *name = failure_name(code);
+        const char *text = failure_name(code);
 
-        (void)actor_fail(ctx, code, "%s", name ? name : "refused");
+        text = text ? text : schema_failure_text(ctx->actor->opts.registry, code);
+        (void)actor_fail(ctx, code, "%s", text ? text : "refused");
     }
     ctx->is_answered = true;
     (void)serve_fail(ctx->actor, ctx->mail, &ctx->failure); /* memory: the asker's deadline ends it */
@@ -88,6 +89,17 @@ static void handler_run(struct actor *self, struct mail *mail, const struct acto
     }
 }
 
+/* It has come behind all that the node said before. */
+static void settled_answer(struct actor *self, struct mail *mail)
+{
+    static const struct span empty_map = { "\x80", 1 };
+    zmq_msg_t body;
+
+    if (frame_copy(empty_map, &body) == 0) {
+        (void)serve_answer(self, mail, ENVELOPE_REPLY, &body); /* memory: the asker's deadline ends it */
+    }
+}
+
 static void asked(struct actor *self, struct mail *mail)
 {
     const struct actor_route *route = route_table_find(&self->routes, mail->env.name);
@@ -101,6 +113,10 @@ static void asked(struct actor *self, struct mail *mail)
         return;
     }
     if (mail->env.kind == ENVELOPE_CAST && node_talk_on_word(self, mail)) {
+        return;
+    }
+    if (mail->env.kind == ENVELOPE_CALL && span_is_text(mail->env.name, wire_settled.name)) {
+        settled_answer(self, mail);
         return;
     }
     if (mail->env.kind == ENVELOPE_CALL) {

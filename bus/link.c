@@ -259,14 +259,17 @@ static bool is_to_hold(const struct actor *self, const struct link *link, enum e
 
 int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body)
 {
-    bool is_held = is_to_hold(self, link, env->kind);
     zmq_msg_t header;
 
+    if (self->is_unsettled && env->kind == ENVELOPE_CALL && !link->is_fixed) {
+        topic_settle(self);
+    }
+    bool is_held = is_to_hold(self, link, env->kind);
     link_resolve(self, link);
     link_envelope_complete(self, link, env);
     const char *why = link_obstacle(link, env);
     if (!why && is_held && link_is_credited(env->kind) && outbox_is_full(&self->outbox)) {
-        why = "the sender's events wait for their subscribers' names, and too much behind them";
+        why = "the sender waits for the directory's word on its topics, and too much waits with it";
     }
     if (why) {
         size_t body_bytes = zmq_msg_size(body);

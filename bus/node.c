@@ -3,8 +3,8 @@
  *
  * Accepts    bus.resolve bus.topic bus.subscribe bus.unsubscribe bus.watch bus.state
  *            bus.exit bus.spawn bus.despawn bus.restart bus.hello bus.sync
- *            bus.host_down bus.stop bus.tap
- * Answers    bus.actors
+ *            bus.host_down bus.stop bus.rebind bus.tap
+ * Answers    bus.actors bus.settle
  * On restart of its process the directory is empty; the other nodes sync it again.
  */
 #include "bus/node.h"
@@ -124,8 +124,10 @@ static const struct actor_route node_routes[] = {
     { &wire_sync, node_directory_on_sync, ACTOR_RAW },
     { &wire_host_down, node_host_on_down, ACTOR_RAW },
     { &wire_stop, node_host_on_stop, ACTOR_RAW },
+    { &wire_rebind, node_host_on_rebind, ACTOR_RAW },
     { &wire_actors, on_actors, ACTOR_RAW },
     { &wire_tap, on_tap, ACTOR_RAW },
+    { &wire_settle, node_settle_on_settle, ACTOR_RAW },
 };
 
 static const struct actor_def node_def = {
@@ -195,6 +197,7 @@ void node_free(struct node **node_p)
     }
     directory_deinit(&self->directory);
     node_spawn_deinit(self);
+    node_settle_deinit(self);
     free(self);
 }
 

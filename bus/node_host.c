@@ -83,17 +83,37 @@ int node_host_on_down(void *arg, struct actor_ctx *ctx, const void *msg)
     return 0;
 }
 
-void node_host_stop(struct node *self, const char *host)
+/* A word that says all by its name. */
+static void word_send(struct node *self, const char *to, const struct schema_msg *msg)
 {
     struct pack pack;
-    char to[ACTOR_ADDRESS_MAX];
 
-    (void)snprintf(to, sizeof(to), "host/%s", host);
     pack_init(&pack, 64);
     pack_map_begin(&pack);
     pack_map_end(&pack);
-    node_tell_cast(self, to, &wire_stop, &pack);
+    node_tell_cast(self, to, msg, &pack);
     pack_deinit(&pack);
+}
+
+void node_host_stop(struct node *self, const char *host)
+{
+    char to[ACTOR_ADDRESS_MAX];
+
+    (void)snprintf(to, sizeof(to), "host/%s", host);
+    word_send(self, to, &wire_stop);
+}
+
+void node_rebind(struct node *self)
+{
+    actor_bind_again(&self->actor);
+}
+
+void node_host_rebind(struct node *self, const char *host)
+{
+    char to[ACTOR_ADDRESS_MAX];
+
+    (void)snprintf(to, sizeof(to), "host/%s", host);
+    word_send(self, to, &wire_rebind);
 }
 
 int node_host_on_stop(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -104,6 +124,24 @@ int node_host_on_stop(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)msg;
     if (self->opts.on_stop && span_is_text(actor_ctx_from(ctx), NODE_SUPERVISOR)) {
         self->opts.on_stop(self->opts.arg);
+    }
+    return 0;
+}
+
+int node_host_on_rebind(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+
+    (void)arg;
+    (void)msg;
+    if (!span_is_text(actor_ctx_from(ctx), NODE_SUPERVISOR)) {
+        return 0;
+    }
+    actor_bind_again(&self->actor);
+    for (const struct directory_entry *at = self->directory.entries; at; at = at->next) {
+        if (at->is_up && at->local[0]) {
+            word_send(self, at->address, &wire_rebind);
+        }
     }
     return 0;
 }

@@ -1,13 +1,15 @@
 /*
  * node_internal: a node as its parts see it. node.c opens it and holds its routes,
- * node_directory.c knows who is where, node_tell.c says so, node_spawn.c places actors,
- * node_host.c deals with whole hosts. Only they include this.
+ * node_directory.c knows who is where, node_tell.c says so, node_settle.c knows when all
+ * have heard, node_spawn.c places actors, node_host.c deals with whole hosts. Only they
+ * include this.
  */
 #ifndef BUS_NODE_INTERNAL_H
 #define BUS_NODE_INTERNAL_H
 
 #include "bus/node.h"
 
+struct settle;
 struct spawn_record;
 
 struct node {
@@ -16,6 +18,7 @@ struct node {
     struct node_opts opts;
     struct directory directory;
     struct spawn_record *spawns;
+    struct settle *settles;
     char address[ACTOR_ADDRESS_MAX];
     char local[LINK_ENDPOINT_MAX];
     char remote[LINK_ENDPOINT_MAX];
@@ -64,6 +67,11 @@ void node_directory_host_down(struct node *self, const char *host, enum actor_li
 void node_directory_resolve(struct actor *actor, struct link *link);
 bool node_directory_subscribers(struct actor *actor, const char *topic);
 
+/* --- node_settle.c ------------------------------------------------------------------------- */
+
+int node_settle_on_settle(void *arg, struct actor_ctx *ctx, const void *msg);
+void node_settle_deinit(struct node *self);
+
 /* --- node_spawn.c -------------------------------------------------------------------------- */
 
 int node_spawn_on_spawn(void *arg, struct actor_ctx *ctx, const void *msg);
@@ -78,6 +86,7 @@ void node_spawn_deinit(struct node *self);
 int node_host_on_hello(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_host_on_down(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_host_on_stop(void *arg, struct actor_ctx *ctx, const void *msg);
+int node_host_on_rebind(void *arg, struct actor_ctx *ctx, const void *msg);
 /* Tells the supervisor that this host has come. */
 void node_host_hello(struct node *self);
 

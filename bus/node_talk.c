@@ -47,6 +47,7 @@ void actor_status(struct actor *self, const char *text)
 int actor_subscribe(struct actor *self, const struct actor_route *route)
 {
     route_table_add(&self->topics, route);
+    self->is_unsettled = true;
     tell(self, &wire_subscribe, "name", route->msg->name);
     return 0;
 }
@@ -208,6 +209,10 @@ bool node_talk_on_word(struct actor *self, struct mail *mail)
         return true;
     }
     if (on_directory_word(self, mail)) {
+        return true;
+    }
+    if (span_is_text(mail->env.name, wire_rebind.name)) {
+        actor_bind_again(self);
         return true;
     }
     if (!span_is_text(mail->env.name, wire_stop.name)) {

@@ -74,6 +74,14 @@ void outbox_msg_push(struct outbox *self, struct link *link, bool is_bounded, zm
     item_count(self, item, is_bounded);
 }
 
+void outbox_barrier_push(struct outbox *self, uint64_t number)
+{
+    struct outbox_item *item = item_append(self);
+
+    item->barrier = number;
+    item_count(self, item, false);
+}
+
 void outbox_gap_add(struct outbox *self, struct topic_pub *pub, bool is_droppable)
 {
     struct outbox_item *item = self->gaps;

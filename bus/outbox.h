@@ -1,7 +1,8 @@
 /*
  * outbox: what waits for the node's word on who hears a topic: its events, and whatever
  * the actor sent to others behind them, so that messages between two actors keep their
- * order. Where there was no room for events, a gap stands for them. No sockets, no clock.
+ * order. Where there was no room for events, a gap stands for them. A barrier waits for
+ * the word that all know of the actor's own subscriptions. No sockets, no clock.
  */
 #ifndef BUS_OUTBOX_H
 #define BUS_OUTBOX_H
@@ -17,6 +18,7 @@ struct outbox_item {
     struct outbox_item *next;
     struct topic_pub *pub; /* of an event or a gap */
     struct link *link;     /* of a message */
+    uint64_t barrier;      /* its number; 0: it is something else */
     bool is_gap;
     bool is_bounded;
     bool is_droppable;     /* of an event */
@@ -45,6 +47,8 @@ void outbox_event_push(struct outbox *self, struct topic_pub *pub, struct trace_
 /* Takes both frames. Answers are not bounded here: their number is that of the calls
  * taken, their bytes those of the stream's credit. */
 void outbox_msg_push(struct outbox *self, struct link *link, bool is_bounded, zmq_msg_t *header, zmq_msg_t *body);
+/* What is sent from now on waits until the barrier is lifted. */
+void outbox_barrier_push(struct outbox *self, uint64_t number);
 /* Counts an event into a gap at the end of the queue; one gap per topic between two others. */
 void outbox_gap_add(struct outbox *self, struct topic_pub *pub, bool is_droppable);
 /* The oldest, or NULL; the caller destroys it. */

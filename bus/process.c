@@ -83,6 +83,8 @@ static void everything_close(struct process *self)
     handle_close(&self->on_child);
     handle_close(&self->stop_timer);
     handle_close(&self->memory_timer);
+    handle_close(&self->dir_timer);
+    handle_close(&self->dir_event);
     for (size_t i = 0; i < self->hosts_n; i++) {
         ready_close(&self->hosts[i]);
         handle_close(&self->hosts[i].timer);
@@ -388,6 +390,12 @@ static void host_start(struct hostling *host)
     int ready_fd = -1;
     int r;
 
+    if (!process_dir_check(host->process)) {
+        host->life = ACTOR_LIFE_BACKOFF; /* it would die of that again and again */
+        uv_timer_start(&host->timer, on_restart_due, PROCESS_DIR_RETRY_MS, 0);
+        return;
+    }
+    host->dir_life = host->process->dir_life;
     host->incarnation++;
     host->started_ms = clock_mono_ms();
     host->life = ACTOR_LIFE_STARTING;
@@ -479,9 +487,16 @@ static int hosts_init(struct process *self)
 
 static void on_hello(void *arg, const char *host, int64_t pid, uint32_t incarnation)
 {
+    struct process *self = arg;
+
     (void)pid;
     (void)incarnation;
-    process_tap_on_hello(arg, host);
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        if (strcmp(self->hosts[i].host->name, host) == 0) {
+            process_dir_on_hello(self, &self->hosts[i]);
+        }
+    }
+    process_tap_on_hello(self, host);
 }
 
 static int node_init(struct process *self)
@@ -511,7 +526,7 @@ static int watches_init(struct process *self)
 
 int process_run(const struct process_opts *opts)
 {
-    struct process self = { .opts = opts, .started_ms = clock_mono_ms() };
+    struct process self = { .opts = opts, .started_ms = clock_mono_ms(), .dir_fd = -1 };
     int r;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a write to a gone peer is an error there, not our end */
@@ -531,6 +546,7 @@ int process_run(const struct process_opts *opts)
                                                 .on_gone = process_tap_on_gone,
                                                 .arg = &self },
                         &self.control);
+    r = r ? r : process_dir_init(&self);
     if (r) {
         log_error("process_start_failed", "error=\"%s\" at=%s", fault_text(r), fault_place());
         self.exit_code = PROCESS_EXIT_GAVE_UP;
@@ -546,6 +562,7 @@ int process_run(const struct process_opts *opts)
     uv_run(&self.loop, UV_RUN_DEFAULT);
     process_ops_deinit(&self);
     process_tap_deinit(&self);
+    process_dir_deinit(&self);
     node_free(&self.node);
     free(self.hosts);
     if (uv_loop_close(&self.loop)) {

@@ -21,6 +21,9 @@ struct process_opts {
     char *const *child_argv;
     const int *keep_fds; /* inherited by children (listening sockets) */
     size_t keep_fds_n;
+    /* For each of them the path of its file in the run directory, which is put back when
+     * it is gone, or NULL. NULL: none has one. */
+    const char *const *keep_paths;
     const char *control_path;    /* Unix socket for the operator, peer credentials checked */
     void (*on_ready)(void *arg); /* all hosts have reported ready, first time; or NULL */
     /* The actor `supervisor`, for use on this thread while the process runs; NULL when it

@@ -1,7 +1,7 @@
 /*
  * process_internal: the supervising process as its parts see it: process.c keeps the
- * children, process_ops.c answers the operator, process_tap.c keeps the watchers. Only
- * they include this.
+ * children, process_ops.c answers the operator, process_tap.c keeps the watchers,
+ * process_dir.c the run directory, process_memory.c an eye on caps. Only they include this.
  */
 #ifndef BUS_PROCESS_INTERNAL_H
 #define BUS_PROCESS_INTERNAL_H
@@ -22,6 +22,7 @@ struct hostling {
     enum actor_life life;
     pid_t pid; /* 0: none runs */
     uint32_t incarnation;
+    uint32_t dir_life; /* of the run directory that it knows */
     uint64_t started_ms;
     int last_status; /* of waitpid, of the life before */
     bool has_died;
@@ -49,6 +50,8 @@ struct process {
     uv_signal_t on_child;
     uv_timer_t stop_timer;
     uv_timer_t memory_timer;
+    uv_timer_t dir_timer;
+    uv_fs_event_t dir_event;
     struct node *node; /* address "supervisor" */
     struct hostling *hosts;
     size_t hosts_n;
@@ -56,6 +59,12 @@ struct process {
     struct gather *gathers; /* requests that wait for hosts */
     struct tap_client *taps;
     struct tap_ask *tap_asks;
+    int dir_fd;      /* the run directory, held */
+    int *keep_files; /* of keep_paths: their sockets' inodes */
+    size_t keep_files_n;
+    uint32_t dir_life;  /* how often it was made again */
+    bool is_dir_due;    /* it is to be looked at soon */
+    bool is_dir_broken; /* it could not be made again */
     uint64_t started_ms;
     struct hostling *stopping; /* the one that is to end now */
     bool has_been_ready;
@@ -77,6 +86,18 @@ void process_host_end(struct hostling *host);
 
 /* Watches hosts that have a cap. */
 int process_memory_init(struct process *self);
+
+/* --- process_dir.c -------------------------------------------------------------------- */
+
+/* Holds the run directory and watches it. Its sockets are there. */
+int process_dir_init(struct process *self);
+void process_dir_deinit(struct process *self);
+#define PROCESS_DIR_RETRY_MS 1000U /* while it cannot be made */
+/* Puts back what is gone. False when it cannot. */
+bool process_dir_check(struct process *self);
+void process_dir_check_later(struct process *self, uint32_t delay_ms);
+/* A host has come, and may have started before the directory was made again. */
+void process_dir_on_hello(struct process *self, struct hostling *host);
 
 /* --- process_ops.c -------------------------------------------------------------------- */
 

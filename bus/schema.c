@@ -59,3 +59,13 @@ bool schema_is_droppable(const struct schema_msg *topic, struct span body)
     }
     return (topic->flags & SCHEMA_DROPPABLE) != 0;
 }
+
+const char *schema_failure_text(const struct schema_registry *registry, int code)
+{
+    for (size_t i = 0; i < registry->failures_n; i++) {
+        if (registry->failures[i].code == code) {
+            return registry->failures[i].text;
+        }
+    }
+    return NULL;
+}

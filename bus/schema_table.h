@@ -86,15 +86,25 @@ struct schema_msg {
     const void *extra;              /* the application's own row (scope, owner, …), or NULL */
 };
 
+/* What a failure of the application means, for whoever asked and is told no more. */
+struct schema_failure {
+    int code;
+    const char *text;
+};
+
 /* Every message the process knows, sorted by name in byte order. A topic may bear the name
  * of a call ("health"); it then comes after it. */
 struct schema_registry {
     const struct schema_msg *const *msgs;
     size_t msgs_n;
+    const struct schema_failure *failures;
+    size_t failures_n;
 };
 
 /* The call, cast, reply or chunk of that name, else the topic; NULL when unknown. */
 const struct schema_msg *schema_find(const struct schema_registry *registry, struct span name);
+/* NULL when the application has no such code. */
+const char *schema_failure_text(const struct schema_registry *registry, int code);
 /* The topic of that name; NULL when unknown. */
 const struct schema_msg *schema_find_topic(const struct schema_registry *registry, struct span name);
 

@@ -87,7 +87,6 @@ static void actor_thread(zsock_t *pipe, void *args)
     if (r == 0) {
         actor_serve(actor);
     } else {
-        log_error("actor_start_failed", "actor=%s fault=\"%s\" at=%s", slot->address, fault_text(r), fault_place());
         actor->fault = r;
     }
     actor_close(actor); /* tells the node as its last word */

@@ -7,6 +7,8 @@
 #include "bus/value.h"
 #include "bus/wire.h"
 
+#define SETTLE_MS 4000U /* longer than what the nodes wait for */
+
 static struct topic_pub *pub_find(struct actor *self, struct span name)
 {
     struct topic_pub *pub = self->pubs;
@@ -113,6 +115,9 @@ static void item_send(struct actor *self, struct outbox_item *item)
 {
     struct topic_pub *pub = item->pub;
 
+    if (item->barrier) {
+        return;
+    }
     if (item->link) {
         link_send_held(self, item->link, &item->header, &item->body);
     } else if (item->is_gap) {
@@ -126,10 +131,15 @@ static void item_send(struct actor *self, struct outbox_item *item)
     }
 }
 
-/* The oldest go first; an event whose subscribers are not known yet holds up the rest. */
+static bool may_leave(const struct actor *self, const struct outbox_item *item)
+{
+    return item->barrier ? item->barrier <= self->lifted : item->link || item->pub->is_known;
+}
+
+/* The oldest go first; one that has to wait holds up the rest. */
 static void outbox_release(struct actor *self)
 {
-    while (self->outbox.head && (self->outbox.head->link || self->outbox.head->pub->is_known)) {
+    while (self->outbox.head && may_leave(self, self->outbox.head)) {
         CLEANUP(outbox_item_destroy) struct outbox_item *item = outbox_pop(&self->outbox);
 
         item_send(self, item);
@@ -139,7 +149,7 @@ static void outbox_release(struct actor *self)
 void topic_abandon(struct actor *self)
 {
     for (struct outbox_item *item = outbox_pop(&self->outbox); item; item = outbox_pop(&self->outbox)) {
-        if (item->link || item->pub->is_known) {
+        if (item->barrier || item->link || item->pub->is_known) {
             item_send(self, item);
         } else if (!item->is_gap && !item->is_droppable) {
             struct envelope env = envelope_of(self, item->pub, item->trace);
@@ -172,6 +182,46 @@ void topic_on_subscribers(struct actor *self, struct span body)
         }
     }
     pub->is_known = true;
+    outbox_release(self);
+}
+
+/* Well or not: a call that waits for ever would be worse than one that overtakes. */
+static void on_settled(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    uint64_t number = (uintptr_t)cookie;
+
+    (void)state;
+    (void)answer;
+    actor->lifted = number > actor->lifted ? number : actor->lifted; /* a later one asked all of them again */
+    outbox_release(actor);
+}
+
+void topic_settle(struct actor *self)
+{
+    uint64_t number = self->barrier + 1;
+    struct pack body;
+
+    self->is_unsettled = false;
+    pack_init(&body, 0);
+    pack_map_begin(&body);
+    pack_kv_text(&body, "who", self->address);
+    pack_map_end(&body);
+    struct actor_call call = { .to = self->node_address,
+                               .msg = &wire_settle,
+                               .body = pack_span(&body),
+                               .deadline_ms = SETTLE_MS,
+                               .on_answer = on_settled,
+                               .cookie = (void *)(uintptr_t)number };
+    if (actor_call(self, &call, NULL) == 0) {
+        self->barrier = number;
+        outbox_barrier_push(&self->outbox, number);
+    }
+    pack_deinit(&body);
+}
+
+void topic_settle_end(struct actor *self)
+{
+    self->lifted = UINT64_MAX;
     outbox_release(self);
 }
 

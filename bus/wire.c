@@ -28,3 +28,6 @@ WIRE(wire_actors, 17, "bus.actors", SCHEMA_MSG_CALL, 0);
 WIRE(wire_tap, 18, "bus.tap", SCHEMA_MSG_CALL, 0);
 WIRE(wire_dead_letters, 19, "bus.dead_letters", SCHEMA_MSG_TOPIC, SCHEMA_DROPPABLE);
 WIRE(wire_gap, 20, "bus.gap", SCHEMA_MSG_CAST, 0);
+WIRE(wire_rebind, 21, "bus.rebind", SCHEMA_MSG_CAST, 0);
+WIRE(wire_settle, 22, "bus.settle", SCHEMA_MSG_CALL, 0);
+WIRE(wire_settled, 23, "bus.settled", SCHEMA_MSG_CALL, 0);

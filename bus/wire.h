@@ -22,6 +22,12 @@ extern const struct schema_msg wire_restart;     /* {address} */
 extern const struct schema_msg wire_entry;       /* {address, endpoint, incarnation, life, retryAfterMs, status} */
 extern const struct schema_msg wire_subscribers; /* {name, addresses} */
 extern const struct schema_msg wire_stop;        /* {} */
+/* actor → node → supervisor → node, calls: do all publishers know what `who` is subscribed to? */
+extern const struct schema_msg wire_settle; /* {who} → {} */
+/* node → actor, a call that every actor answers by itself: it has heard all before */
+extern const struct schema_msg wire_settled; /* {who} → {} */
+/* supervisor → node → actor */
+extern const struct schema_msg wire_rebind; /* {}: the files of your endpoints may be gone; make them again */
 /* node → node */
 extern const struct schema_msg wire_hello;     /* {host, pid, incarnation} */
 extern const struct schema_msg wire_sync;      /* {host, entries: [{…}], topics: [{name, address, on}]} */

@@ -1,5 +1,7 @@
 #include "actors/log/sink.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,21 +65,30 @@ struct held {
     struct held *next;
     int64_t ts_ms;
     enum log_level level;
+    char *actor;
     char *event;
     char *text;
 };
 
-/* Of the thread that runs the bus's own actor; elsewhere all zero. */
-static __thread struct {
-    struct actor *actor;
-    bool is_log_ready;
+/*
+ * Lines that have nobody to go to yet, of any thread of this process: the bus's own actor
+ * sends them when it hears that the log is ready.
+ */
+static struct {
+    pthread_mutex_t mutex;
     struct held *head;
     struct held **tail;
     unsigned held_n;
-} outside;
+    _Atomic bool is_log_ready; /* changed with the lock */
+    _Atomic bool is_watched;   /* somebody will hear of it */
+} waiting = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+/* The bus's own actor, in its thread; elsewhere NULL. */
+static __thread struct actor *node_actor;
 
 /* False when nobody took it. */
-static bool line_cast(struct actor *self, int64_t ts_ms, enum log_level level, const char *event, const char *text)
+static bool line_cast(struct actor *self, const char *address, int64_t ts_ms, enum log_level level, const char *event,
+                      const char *text)
 {
     char buf[TEXT_MAX];
     struct msg_log_line line = {
@@ -86,7 +97,7 @@ static bool line_cast(struct actor *self, int64_t ts_ms, enum log_level level, c
         .event = (struct span){ event, strnlen(event, EVENT_MAX) },
         .text = text_fit(text, buf),
         .has_actor = true,
-        .actor = span_from(actor_address(self)),
+        .actor = span_from(address),
         .has_host = sink.host[0] != '\0',
         .host = span_from(sink.host),
         .has_pid = true,
@@ -104,58 +115,104 @@ static bool line_cast(struct actor *self, int64_t ts_ms, enum log_level level, c
     return r == 0;
 }
 
-static void held_drop_first(void)
+static void held_free(struct held *held)
 {
-    struct held *held = outside.head;
-
-    outside.head = held->next;
-    outside.tail = outside.head ? outside.tail : &outside.head;
-    outside.held_n--;
+    free(held->actor);
     free(held->event);
     free(held->text);
     free(held);
 }
 
-static bool line_hold(enum log_level level, const char *event, const char *text)
+/* With the lock. */
+static struct held *held_pop(void)
+{
+    struct held *held = waiting.head;
+
+    if (held) {
+        waiting.head = held->next;
+        waiting.held_n--;
+    }
+    return held;
+}
+
+/* NULL when there is none. */
+static struct held *held_take(void)
+{
+    (void)pthread_mutex_lock(&waiting.mutex); /* fails only when it is ours already */
+    struct held *held = held_pop();
+    (void)pthread_mutex_unlock(&waiting.mutex);
+    return held;
+}
+
+static struct held *held_new(const char *actor, enum log_level level, const char *event, const char *text)
 {
     struct held *held = mem_new(sizeof(*held));
 
-    if (outside.held_n == HELD_MAX) {
-        held_drop_first(); /* the newest tell more about what is going on */
-    }
     held->ts_ms = clock_wall_ms();
     held->level = level;
+    held->actor = mem_text(actor, strlen(actor));
     held->event = mem_text(event, strnlen(event, EVENT_MAX));
     held->text = mem_text(text, strnlen(text, TEXT_MAX));
-    *outside.tail = held;
-    outside.tail = &held->next;
-    outside.held_n++;
-    return true;
+    return held;
+}
+
+/* False when the log is ready meanwhile. */
+static bool line_hold(const char *actor, enum log_level level, const char *event, const char *text)
+{
+    struct held *held = held_new(actor, level, event, text);
+    struct held *unwanted = NULL;
+
+    (void)pthread_mutex_lock(&waiting.mutex);
+    bool is_log_ready = atomic_load(&waiting.is_log_ready);
+    if (is_log_ready) {
+        unwanted = held;
+    } else {
+        unwanted = waiting.held_n == HELD_MAX ? held_pop() : NULL; /* the newest tell more about what is going on */
+        waiting.tail = waiting.head ? waiting.tail : &waiting.head;
+        *waiting.tail = held;
+        waiting.tail = &held->next;
+        waiting.held_n++;
+    }
+    (void)pthread_mutex_unlock(&waiting.mutex);
+    if (unwanted) {
+        held_free(unwanted);
+    }
+    return !is_log_ready;
+}
+
+static void log_ready_set(bool is_ready)
+{
+    (void)pthread_mutex_lock(&waiting.mutex);
+    atomic_store(&waiting.is_log_ready, is_ready);
+    (void)pthread_mutex_unlock(&waiting.mutex);
 }
 
 static void on_log_life(void *state, struct actor *actor, struct span address, enum actor_life life)
 {
+    bool is_ready = life == ACTOR_LIFE_READY;
+    struct held *held;
+
     (void)state;
     (void)address;
-    outside.is_log_ready = life == ACTOR_LIFE_READY;
-    while (outside.is_log_ready && outside.head) {
-        (void)line_cast(actor, outside.head->ts_ms, outside.head->level, outside.head->event,
-                        outside.head->text); /* lost: memory */
-        held_drop_first();
+    log_ready_set(is_ready);
+    while (is_ready && (held = held_take())) {
+        (void)line_cast(actor, held->actor, held->ts_ms, held->level, held->event, held->text); /* lost: memory */
+        held_free(held);
     }
 }
 
 static bool deliver(enum log_level level, const char *event, const char *text)
 {
-    struct actor *self = actor_current() ? actor_current() : outside.actor;
+    struct actor *self = actor_current() ? actor_current() : node_actor;
 
     if (!self || is_delivering || !strcmp(actor_address(self), LOG_ADDRESS)) {
         return false;
     }
-    if (self == outside.actor && !outside.is_log_ready) {
-        return line_hold(level, event, text);
+    if (atomic_load(&waiting.is_watched) && !atomic_load(&waiting.is_log_ready) &&
+        line_hold(actor_address(self), level, event, text)) {
+        return true;
     }
-    return line_cast(self, clock_wall_ms(), level, event, text);
+    return line_cast(self, actor_address(self), clock_wall_ms(), level, event, text);
 }
 
 static void on_line(enum log_level level, const char *event, const char *text)
@@ -167,12 +224,12 @@ static void on_line(enum log_level level, const char *event, const char *text)
 
 void sink_set_node(struct actor *node)
 {
-    while (outside.head) {
-        held_drop_first();
+    for (struct held *held = held_take(); held; held = held_take()) {
+        held_free(held);
     }
-    outside.tail = &outside.head;
-    outside.is_log_ready = false;
-    outside.actor = node;
+    log_ready_set(false);
+    atomic_store(&waiting.is_watched, node != NULL);
+    node_actor = node;
     if (node) {
         (void)actor_watch(node, LOG_ADDRESS, on_log_life); /* memory only */
     }

@@ -16,8 +16,9 @@ void sink_install(enum log_level lowest, enum log_level console, const char *hos
 
 /*
  * The bus's own actor of this process and thread: what is logged there goes through it,
- * also from outside of its handlers, and is kept while the log actor is not ready (so
- * that the log tells of its own death). NULL before it goes.
+ * also from outside of its handlers. It keeps what any actor of the process logs while the
+ * log actor is not ready, so that the log tells of its own death and of starts that failed
+ * before it was there. NULL before it goes.
  */
 void sink_set_node(struct actor *node);
 

@@ -43,6 +43,7 @@ struct start {
     struct text_buf topology_text;
     struct topology topology;
     int lock_fd;
+    int topology_fd;
     bool is_config_new;    /* the dev profile's config was made just now */
     bool is_token_made_up; /* for this run alone; nobody can look it up */
 };
@@ -53,6 +54,9 @@ static void start_deinit(struct start *self)
     gateway_listen_close(&self->listen);
     text_buf_deinit(&self->topology_text);
     topology_deinit(&self->topology);
+    if (self->topology_fd >= 0) {
+        (void)close(self->topology_fd); /* of memory alone */
+    }
     if (self->lock_fd >= 0) {
         (void)close(self->lock_fd); /* the kernel gives the lock back */
     }
@@ -330,8 +334,7 @@ static int run_dir_take(const struct start *self)
         return r;
     }
     run_dir_sweep(run_dir, ""); /* of an earlier life: under the lock nobody can be behind them */
-    r = gateway_topology_publish(run_dir, (struct span){ self->topology_text.data, self->topology_text.len });
-    return r ? fault_explain("cannot write to the run directory", r) : 0;
+    return 0;
 }
 
 /* For the hosts: a database is opened only where no symbolic link can lead it elsewhere. */
@@ -426,21 +429,43 @@ static void on_ready(void *arg)
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
 }
 
+/* What hosts inherit besides the sockets. */
+static int topology_export(struct start *self)
+{
+    struct span text = { self->topology_text.data, self->topology_text.len };
+    char number[16];
+    int r = gateway_topology_publish(text, &self->topology_fd);
+
+    if (r) {
+        return fault_explain("cannot keep the topology", r);
+    }
+    (void)snprintf(number, sizeof(number), "%d", self->topology_fd);
+    return setenv("OPENCLAW_TOPOLOGY_FD", number, 1) ? fault_explain("cannot set up the environment", -errno) : 0;
+}
+
 static int run(struct start *self)
 {
-    int r;
-
     static char name[] = "openclaw";
     static char word[] = "host-child";
     char *child_argv[] = { name, word, NULL };
+    int keep_fds[GATEWAY_LISTEN_MAX + 1];
+    const char *keep_paths[GATEWAY_LISTEN_MAX + 1] = { NULL };
+    size_t n = self->listen.n;
+    int r;
 
+    for (size_t i = 0; i < n; i++) {
+        keep_fds[i] = self->listen.fds[i];
+        keep_paths[i] = self->listen.hosts[i][0] ? NULL : self->cli->paths.clients_path;
+    }
+    keep_fds[n] = self->topology_fd;
     compose_log_install("supervisor");
     r = process_run(&(struct process_opts){ .topology = &self->topology,
                                             .run_dir = self->cli->paths.run_dir,
                                             .registry = &schema_registry,
                                             .child_argv = child_argv,
-                                            .keep_fds = self->listen.fds,
-                                            .keep_fds_n = self->listen.n,
+                                            .keep_fds = keep_fds,
+                                            .keep_fds_n = n + 1,
+                                            .keep_paths = keep_paths,
                                             .control_path = self->cli->paths.control_path,
                                             .on_ready = on_ready,
                                             .on_actor = compose_log_on_actor,
@@ -451,7 +476,7 @@ static int run(struct start *self)
 
 int cmd_gateway_run(struct cli *cli)
 {
-    CLEANUP(start_deinit) struct start self = { .cli = cli, .lock_fd = -1 };
+    CLEANUP(start_deinit) struct start self = { .cli = cli, .lock_fd = -1, .topology_fd = -1 };
     int r;
 
     umask(0077); /* of this process and its hosts: what they make is for nobody else */
@@ -462,5 +487,6 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : port_take(&self);
     r = r ? r : state_take(&self);
     r = r ? r : local_take(&self);
+    r = r ? r : topology_export(&self);
     return r ? r : run(&self);
 }

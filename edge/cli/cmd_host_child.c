@@ -3,6 +3,7 @@
  * supervising process and by nobody else.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -36,23 +37,27 @@ int cmd_host_child(struct cli *cli)
 {
     const char *host = getenv("OPENCLAW_BUS_HOST");
     const char *run_dir = getenv("OPENCLAW_BUS_RUN_DIR");
+    const char *topology_fd = getenv("OPENCLAW_TOPOLOGY_FD");
     const char *incarnation_text = getenv("OPENCLAW_BUS_INCARNATION");
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     CLEANUP(topology_deinit) struct topology topology = { 0 };
     struct topology_error error = { "" };
     char path[PATH_MAX];
     uint64_t incarnation;
+    uint64_t fd;
     int r;
 
     (void)cli;
-    if (!host || !run_dir || !incarnation_text || !cli_opts_number(incarnation_text, 1, UINT32_MAX, &incarnation)) {
+    if (!host || !run_dir || !incarnation_text || !cli_opts_number(incarnation_text, 1, UINT32_MAX, &incarnation) ||
+        !topology_fd || !cli_opts_number(topology_fd, 3, 65535, &fd)) {
         cli_err("host-child is started by `openclaw gateway`, not by hand");
         return CLI_EXIT_USAGE;
     }
     (void)prctl(PR_SET_NAME, "openclaw"); /* for ps: else it shows the last part of /proc/self/exe */
     compose_log_install(host);
-    gateway_topology_path(run_dir, path, sizeof(path));
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", (int)fd); /* opened anew: others read it as well */
     r = gateway_topology_load(path, &text, &topology, &error);
+    (void)close((int)fd); /* only read from */
     if (r) {
         cli_err("%s", r > 0 ? error.text : fault_text(r));
         return CLI_EXIT_SOFTWARE;

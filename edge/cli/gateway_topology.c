@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
@@ -63,26 +64,21 @@ int gateway_topology_load(const char *path, struct text_buf *text, struct topolo
     return r;
 }
 
-void gateway_topology_path(const char *run_dir, char *ret_path, size_t len)
+int gateway_topology_publish(struct span text, int *ret_fd)
 {
-    (void)snprintf(ret_path, len, "%s/topology.json5", run_dir);
-}
+    int fd = memfd_create("openclaw-topology", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-int gateway_topology_publish(const char *run_dir, struct span text)
-{
-    char path[PATH_MAX];
-    char fresh[PATH_MAX + 8];
-    CLEANUP(fd_close) int fd = -1;
-
-    gateway_topology_path(run_dir, path, sizeof(path));
-    (void)snprintf(fresh, sizeof(fresh), "%s.new", path);
-    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return FAULT(-errno);
     }
     errno = ENOSPC; /* a short write sets none */
-    if (write(fd, text.ptr, text.len) != (ssize_t)text.len || rename(fresh, path)) {
-        return FAULT(-errno);
+    if (write(fd, text.ptr, text.len) != (ssize_t)text.len ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+        int r = FAULT(-errno);
+
+        (void)close(fd); /* the copy is of no use */
+        return r;
     }
+    *ret_fd = fd;
     return 0;
 }

@@ -20,9 +20,7 @@ enum {
 int gateway_topology_load(const char *path, struct text_buf *text, struct topology *ret_topology,
                           struct topology_error *error);
 
-/* Writes the copy, mode 0600, in one step. 0 or a fault. */
-int gateway_topology_publish(const char *run_dir, struct span text);
-/* The copy's path: what a host loads. */
-void gateway_topology_path(const char *run_dir, char *ret_path, size_t len);
+/* A sealed copy in memory, which hosts inherit: nobody can remove or change it. */
+int gateway_topology_publish(struct span text, int *ret_fd);
 
 #endif

@@ -21,7 +21,7 @@ def source_text(schema):
     for message in schema.served():
         parts.append(_type(message.body, is_static=True))
         parts.append(_message(message))
-    parts += [_registry(schema.served()), _later(schema), _scopes(schema), _errors(schema)]
+    parts += [_registry(schema.served(), schema.errors), _later(schema), _scopes(schema), _errors(schema)]
     return "".join(parts)
 
 
@@ -163,10 +163,14 @@ def _message(message):
                    f"&{stem}_type, {reply}, {extra} }};\n\n")
 
 
-def _registry(messages):
+def _registry(messages, errors):
     rows = "".join(f"    &schema_{message.body.c_name},\n" for message in messages)
+    own = [one for one in errors if not one.is_bus]
+    texts = "".join(f"    {{ FAIL_{one.name}, {quoted(one.summary)} }},\n" for one in own) or "    { 0, NULL },\n"
     return (f"static const struct schema_msg *const registry_msgs[] = {{\n{rows}}};\n"
-            f"const struct schema_registry schema_registry = {{ registry_msgs, {len(messages)} }};\n\n")
+            f"static const struct schema_failure registry_failures[] = {{\n{texts}}};\n"
+            "const struct schema_registry schema_registry = { "
+            f"registry_msgs, {len(messages)}, registry_failures, {len(own)} }};\n\n")
 
 
 def _later(schema):

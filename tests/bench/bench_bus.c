@@ -208,7 +208,7 @@ static const struct schema_msg msg_answer = {
 static const struct schema_msg msg_ask = { .name = "ask", .name_len = 3, .type = &n_type, .reply = &msg_answer };
 static const struct schema_msg msg_tell = { .name = "tell", .name_len = 4, .kind = SCHEMA_MSG_CAST, .type = &n_type };
 static const struct schema_msg *const msgs[] = { &msg_answer, &msg_ask, &msg_tell };
-static const struct schema_registry registry = { msgs, ARRAY_LEN(msgs) };
+static const struct schema_registry registry = { .msgs = msgs, .msgs_n = ARRAY_LEN(msgs) };
 
 static int on_ask(void *arg, struct actor_ctx *ctx, const void *msg)
 {

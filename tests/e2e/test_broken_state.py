@@ -66,6 +66,21 @@ def test_without_the_database_of_auth_nobody_gets_in_and_the_log_says_why(fresh_
     assert running.process.poll() is None
 
 
+def test_the_log_file_has_the_last_words_of_every_start_that_failed(fresh_gateway):
+    """Also of one that fails before the log itself is there to write."""
+    running = fresh_gateway()
+    path = started_with(running, "auth", garbage)
+
+    def said(event):
+        with open(os.path.join(running.state_dir, "logs", "openclaw.log"), encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        return [line for line in lines if line["event"] == event and line["actor"] == "auth"]
+    until(lambda: len(said("actor_start_failed")) >= 3, 20, "three starts that failed")
+    until(lambda: len(said("auth_store_unusable")) == len(said("actor_start_failed")), 10, "as many words on why")
+    assert all(path in line["message"] for line in said("auth_store_unusable"))
+    until(lambda: running.text().count("actor_start_failed") == len(said("actor_start_failed")), 10, "all of them")
+
+
 def health_of(running):
     begun = time.monotonic()
     done = running.cli("health", "--json", "--timeout", "10000")

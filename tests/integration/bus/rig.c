@@ -83,7 +83,7 @@ static const struct schema_msg *const msgs[] = {
     &rig_heard,    &rig_hoard, &rig_hold,      &rig_missed, &rig_news,       &rig_note,    &rig_noted,
     &rig_ping,     &rig_pong,  &rig_refuse,    &rig_relay,  &rig_relay_hold, &rig_slow,
 };
-const struct schema_registry rig_registry = { msgs, ARRAY_LEN(msgs) };
+const struct schema_registry rig_registry = { .msgs = msgs, .msgs_n = ARRAY_LEN(msgs) };
 
 /* --- the verdict goes through a file, since the driver may be in a child ------------------- */
 

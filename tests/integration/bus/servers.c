@@ -193,6 +193,17 @@ static int on_announce(void *arg, struct actor_ctx *ctx, const void *msg)
     return pong(ctx, in->n);
 }
 
+/* "unborn": has something to say, and fails. */
+static int echo_init(void *state, struct actor *actor, const char *arg)
+{
+    (void)state;
+    if (strcmp(arg, "unborn") != 0) {
+        return 0;
+    }
+    int r = actor_cast(actor, "driver", &rig_note, &(struct msg_ping){ .n = 42 }, NULL);
+    return r < 0 ? r : FAULT(-EIO);
+}
+
 static void echo_on_cancel(void *state, struct actor *actor, void *cookie)
 {
     struct echo *self = state;
@@ -231,6 +242,7 @@ const struct actor_def echo_actor = {
     .routes_n = ARRAY_LEN(echo_routes),
     .topics = echo_topics,
     .topics_n = ARRAY_LEN(echo_topics),
+    .init = echo_init,
     .on_gap = echo_on_gap,
     .on_cancel = echo_on_cancel,
     .on_credit = echo_on_credit,
