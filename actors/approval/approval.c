@@ -85,7 +85,11 @@ static int approval_init(void *state, struct actor *actor, const char *arg)
     self->has_timer = true;
     r = shelf_path("approval", path, sizeof(path));
     r = r ? r : shelf_open(path, limits, &self->shelf);
-    return r ? r : records_review(self);
+    if (r) {
+        return r;
+    }
+    shelf_watch(self->shelf, &self->disk, actor);
+    return records_review(self);
 }
 
 static void approval_deinit(void *state, struct actor *actor)
@@ -97,6 +101,7 @@ static void approval_deinit(void *state, struct actor *actor)
         uv_close((uv_handle_t *)&self->timer, NULL);
     }
     waiters_free(self);
+    disk_watch_close(&self->disk);
     shelf_close(&self->shelf);
     text_buf_deinit(&self->text);
     pack_deinit(&self->pack);

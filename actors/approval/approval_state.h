@@ -32,6 +32,7 @@ struct waiter;
 struct approval {
     struct actor *actor;
     struct shelf *shelf;
+    struct disk_watch disk;
     struct waiter *waiters;
     uv_timer_t timer; /* of what expires next */
     bool has_timer;

@@ -9,6 +9,7 @@
 #include "schema_gen.h"
 
 #define STARTUP_RETRY_MS 500
+#define STORAGE_RETRY_MS 5000
 #define DETAILS_MAX 65536
 
 int answer_fail(const struct answer_to *to, const struct failure *failure)
@@ -22,24 +23,38 @@ static int admit(const struct answer_to *to, const struct msg_auth_decision *dec
                    : actor_token_reply(to->actor, to->token, MSG_AUTH_DECISION, decision);
 }
 
-int answer_starting(const struct answer_to *to)
+/* For now: the client shall come again later. */
+static int answer_later(const struct answer_to *to, int code, const char *reason, const char *closing,
+                        const char *message, uint32_t retry_after_ms)
 {
     CLEANUP(pack_deinit) struct pack details;
 
     pack_init(&details, DETAILS_MAX);
     pack_map_begin(&details);
-    pack_kv_text(&details, "reason", "startup-sidecars");
+    pack_kv_text(&details, "reason", reason);
     pack_kv_i64(&details, "_closeCode", 1013);
-    pack_kv_text(&details, "_closeReason", "gateway starting");
+    pack_kv_text(&details, "_closeReason", closing);
     pack_kv_i64(&details, "_httpStatus", 503);
     pack_map_end(&details);
     return answer_fail(to, &(struct failure){
-                               .code = FAIL_UNAVAILABLE,
-                               .message = SPAN_LIT("gateway starting; retry shortly"),
+                               .code = code,
+                               .message = span_from(message),
                                .retryable = true,
-                               .retry_after_ms = STARTUP_RETRY_MS,
+                               .retry_after_ms = retry_after_ms,
                                .details = pack_span(&details),
                            });
+}
+
+int answer_starting(const struct answer_to *to)
+{
+    return answer_later(to, FAIL_UNAVAILABLE, "startup-sidecars", "gateway starting", "gateway starting; retry shortly",
+                        STARTUP_RETRY_MS);
+}
+
+int answer_no_room(const struct answer_to *to)
+{
+    return answer_later(to, FAIL_STORAGE, "storage", "storage full",
+                        "the device cannot be stored: the disk is full or failing", STORAGE_RETRY_MS);
 }
 
 /* --- WebSocket ---------------------------------------------------------------------- */

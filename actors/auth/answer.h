@@ -17,6 +17,8 @@ struct answer_to {
 int answer_fail(const struct answer_to *to, const struct failure *failure);
 /* Settings have never been read: come again in a moment. */
 int answer_starting(const struct answer_to *to);
+/* The disk refuses what has to be kept of it. */
+int answer_no_room(const struct answer_to *to);
 int answer_connect_admit(const struct answer_to *to, const struct judge *judge, const struct judge_ask *ask,
                          const struct judge_verdict *verdict, uint64_t generation);
 int answer_connect_refuse(const struct answer_to *to, const struct judge_ask *ask, struct judge_verdict *verdict);

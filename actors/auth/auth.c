@@ -34,7 +34,9 @@
 #include "bus/pack.h"
 #include "bus/value.h"
 #include "schema/base/config_follow.h"
+#include "schema/base/database.h"
 #include "schema/base/db_problem.h"
+#include "schema/base/disk_watch.h"
 #include "schema_gen.h"
 
 #define BURST_MS 10000
@@ -61,6 +63,7 @@ struct auth {
     uint32_t refused_held; /* refusals since then */
     struct waiter *waiters;
     uint32_t waiters_n;
+    struct disk_watch disk;
     char tailscaled[PATH_MAX];
     struct judge judge; /* last, because it is large and mostly untouched */
 };
@@ -87,6 +90,22 @@ static void refusal_note(struct auth *self, struct span remote, const char *why)
     log_warning("auth_refused", "remote=%.*s why=\"%s\" before=%u", SPAN_FMT(remote), why, self->refused_held);
     self->refused_ms = now_ms;
     self->refused_held = 0;
+}
+
+/* The operator is told while the disk refuses changes. */
+static int disk_note(struct auth *self, int outcome)
+{
+    if (outcome == STORE_E_FULL) {
+        disk_watch_refused(&self->disk);
+    }
+    return outcome;
+}
+
+static int on_disk_probe(void *arg)
+{
+    struct auth *self = arg;
+
+    return database_probe(self->judge.store->db.handle);
 }
 
 /* --- telling others ------------------------------------------------------------------ */
@@ -201,10 +220,8 @@ static int connect_answer(struct auth *self, const struct answer_to *to, const s
     if (!whois && to->ctx && judge_wants_whois(&self->judge, &ask, &claim) && self->waiters_n < WAITERS_MAX) {
         return waiter_start(self, to->ctx, &claim);
     }
-    int r = judge_connect(&self->judge, &ask, &verdict);
-    r = r == STORE_E_FULL ? fail_text(to, FAIL_STORAGE, "the device cannot be stored: disk full or failing")
-        : r               ? r
-                          : connect_tell(self, to, &ask, &verdict);
+    int r = disk_note(self, judge_connect(&self->judge, &ask, &verdict));
+    r = r == STORE_E_FULL ? answer_no_room(to) : r ? r : connect_tell(self, to, &ask, &verdict);
     mem_wipe(verdict.tokens, sizeof(verdict.tokens));
     return r;
 }
@@ -347,7 +364,7 @@ static int manage_answer(struct auth *self, struct actor_ctx *ctx, int r, const 
                     result->text);
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", result->text);
     }
-    if (r > 0) {
+    if (disk_note(self, r) > 0) {
         return actor_fail(ctx, FAIL_STORAGE, "nothing was changed: disk full or failing");
     }
     r = r ? r : actor_reply_span(ctx, pack_span(&self->scratch));
@@ -546,8 +563,10 @@ static int store_start(struct auth *self, const char *path)
         actor_status(self->actor, text);
         log_error("auth_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", path, db_problem_text(fault),
                   db_problem_fix(fault));
+        return fault;
     }
-    return fault;
+    disk_watch_open(&self->disk, self->actor, path, on_disk_probe, self);
+    return 0;
 }
 
 static int auth_init(void *state, struct actor *actor, const char *arg)
@@ -577,6 +596,7 @@ static void auth_deinit(void *state, struct actor *actor)
 
     (void)actor;
     config_follow_close(&self->follow);
+    disk_watch_close(&self->disk);
     while (self->waiters) {
         waiter_destroy(self->waiters);
     }

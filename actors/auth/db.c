@@ -1,14 +1,11 @@
 #include "actors/auth/db.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "actors/auth/secret.h"
 #include "bus/base/fault.h"
+#include "schema/base/database.h"
 
 #define FORMAT 2
 
@@ -37,63 +34,17 @@ static const char from_1_sql[] =
     "INSERT INTO token SELECT device_id, role, scopes, 0, digest(token), NULL, issued_ms, NULL, NULL FROM device_role;"
     "DROP TABLE device_role; DROP TABLE device; DROP TABLE pending;";
 
-static int sqlite_fault(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_NOMEM:
-        return FAULT(-ENOMEM);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return FAULT(-EUCLEAN);
-    case SQLITE_BUSY:
-        return FAULT(-EBUSY);
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-        return FAULT(-EACCES);
-    default:
-        return FAULT(-EIO);
-    }
-}
-
-/* A disk that says no is the asker's bad news, not our fault. */
-static int sqlite_outcome(int rc)
-{
-    bool is_disk = (rc & 0xff) == SQLITE_FULL || (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_READONLY;
-
-    return is_disk ? DB_E_FULL : sqlite_fault(rc);
-}
-
 /* --- opening ------------------------------------------------------------------------------- */
 
 static int exec(struct db *self, const char *sql)
 {
-    int rc = sqlite3_exec(self->handle, sql, NULL, NULL, NULL);
-
-    return rc == SQLITE_OK ? 0 : sqlite_outcome(rc);
-}
-
-static int version_read(struct db *self, int *ret_version)
-{
-    sqlite3_stmt *stmt = NULL;
-    int version = -1;
-    int rc = sqlite3_prepare_v2(self->handle, "PRAGMA user_version", -1, &stmt, NULL);
-
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        version = sqlite3_column_int(stmt, 0);
-    }
-    sqlite3_finalize(stmt);
-    if (version < 0) {
-        return sqlite_fault(sqlite3_errcode(self->handle));
-    }
-    *ret_version = version;
-    return version > FORMAT ? FAULT(-EPROTONOSUPPORT) : 0;
+    return database_exec(self->handle, sql);
 }
 
 static int format_bring(struct db *self)
 {
     int version = 0;
-    int r = version_read(self, &version);
+    int r = database_format(self->handle, FORMAT, &version);
 
     if (r || version == FORMAT) {
         return r;
@@ -103,19 +54,6 @@ static int format_bring(struct db *self)
     r = r || version != 1 ? r : exec(self, from_1_sql);
     r = r ? r : exec(self, "PRAGMA user_version = 2");
     return r ? r : exec(self, "COMMIT");
-}
-
-/* The file is nobody else's business from its first byte on. */
-static int file_claim(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (fd < 0) {
-        return FAULT(-errno);
-    }
-    int fault = fchmod(fd, 0600) ? FAULT(-errno) : 0;
-    close(fd);
-    return fault;
 }
 
 static void digest_function(sqlite3_context *context, int argc, sqlite3_value **argv)
@@ -133,23 +71,17 @@ static void digest_function(sqlite3_context *context, int argc, sqlite3_value **
 
 int db_open(struct db *self, const char *path)
 {
-    int fault = file_claim(path);
+    int r = database_open(path, &self->handle);
 
-    if (fault) {
-        return fault;
+    if (r) {
+        return r;
     }
-    int rc = sqlite3_open_v2(path, &self->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_create_function(self->handle, "digest", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                     digest_function, NULL, NULL);
     if (rc != SQLITE_OK) {
-        return sqlite_fault(rc);
+        return database_fault(rc);
     }
-    sqlite3_extended_result_codes(self->handle, 1);
-    rc = sqlite3_create_function(self->handle, "digest", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, digest_function,
-                                 NULL, NULL);
-    if (rc != SQLITE_OK) {
-        return sqlite_fault(rc);
-    }
-    int r = exec(self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                       "PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON");
+    r = exec(self, "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON");
     r = r ? r : format_bring(self);
     return r > 0 ? FAULT(-EIO) : r;
 }
@@ -231,7 +163,7 @@ void db_bind_time(sqlite3_stmt *stmt, int at, int64_t value)
 int db_step(struct db *self, sqlite3_stmt *stmt, bool *ret_is_row)
 {
     if (!stmt) {
-        return sqlite_fault(sqlite3_errcode(self->handle));
+        return database_fault(sqlite3_errcode(self->handle));
     }
     int rc = sqlite3_step(stmt);
     *ret_is_row = rc == SQLITE_ROW;
@@ -239,7 +171,7 @@ int db_step(struct db *self, sqlite3_stmt *stmt, bool *ret_is_row)
         return 0;
     }
     db_done(stmt);
-    return rc == SQLITE_DONE ? 0 : sqlite_outcome(rc);
+    return rc == SQLITE_DONE ? 0 : database_outcome(rc);
 }
 
 int db_run(struct db *self, sqlite3_stmt *stmt)

@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 #include "bus/base/span.h"
+#include "schema/base/database.h"
 
 #define DB_STATEMENTS_MAX 64
 
 enum {
-    DB_E_FULL = 1, /* the disk is full or failing: nothing was changed */
+    DB_E_FULL = DATABASE_E_DISK, /* the disk is full or failing: nothing was changed */
 };
 
 struct db {

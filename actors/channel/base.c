@@ -29,6 +29,9 @@ static void status_show(struct channel *self)
 {
     char text[600];
 
+    if (self->disk.is_failing) {
+        return; /* it says so itself */
+    }
     if (!self->has_outbox) {
         actor_status(self->actor, "the outbox cannot be opened");
     } else if (self->account.state == ACCOUNT_UP) {
@@ -71,6 +74,27 @@ static void outbox_try(struct channel *self)
     }
 }
 
+/* What the operator is told of an outcome. */
+static int disk_note(struct channel *self, int outcome)
+{
+    if (outcome == OUTBOX_E_STORAGE) {
+        disk_watch_refused(&self->disk);
+    }
+    return outcome;
+}
+
+static int on_disk_probe(void *arg)
+{
+    struct channel *self = arg;
+
+    return outbox_probe(&self->outbox);
+}
+
+static void on_disk_over(void *arg)
+{
+    status_show(arg);
+}
+
 static int delivered(struct channel *self, const struct channel_waiter *waiter)
 {
     return actor_token_reply(self->actor, waiter->token, MSG_CHANNEL_DELIVERED,
@@ -88,8 +112,8 @@ static int waiters_answer(struct channel *self, int outcome)
 
     for (size_t i = 0; i < self->waiters_n && r >= 0; i++) {
         r = outcome ? actor_token_fail_text(self->actor, self->waiters[i].token, FAIL_STORAGE,
-                                            "the outbox could not be written: %s",
-                                            outcome == OUTBOX_E_FULL ? "the disk is full" : "I/O error")
+                                            "the outbox of %s/%s could not be written: the disk is full or failing",
+                                            self->transport->type, self->account_id)
                     : delivered(self, &self->waiters[i]);
     }
     self->waiters_n = 0;
@@ -99,7 +123,7 @@ static int waiters_answer(struct channel *self, int outcome)
 static void on_commit(uv_timer_t *timer)
 {
     struct channel *self = timer->data;
-    int outcome = outbox_commit(&self->outbox);
+    int outcome = disk_note(self, outbox_commit(&self->outbox));
     int r = waiters_answer(self, outcome);
 
     if (outcome && !r) {
@@ -146,7 +170,7 @@ int channel_pump(struct channel *self)
     }
     if (outcome < 0) {
         r = outcome;
-    } else if (items_n && outbox_commit(&self->outbox)) {
+    } else if (items_n && disk_note(self, outbox_commit(&self->outbox))) {
         r = channel_event(self, ACCOUNT_REFUSED, "the outbox could not be written");
     } else {
         for (size_t i = 0; i < items_n && !r; i++) {
@@ -198,7 +222,7 @@ int channel_on_deliver(void *arg, struct actor_ctx *ctx, const void *msg)
         return actor_fail(ctx, FAIL_STORAGE, "the outbox of %s/%s cannot be opened", self->transport->type,
                           self->account_id);
     }
-    r = outbox_put(&self->outbox, &item, clock_wall_ms());
+    r = disk_note(self, outbox_put(&self->outbox, &item, clock_wall_ms()));
     if (r > 0 && commit_soon(self)) {
         return FAULT(-EINVAL); /* only a timer that is being closed refuses */
     }
@@ -207,8 +231,8 @@ int channel_on_deliver(void *arg, struct actor_ctx *ctx, const void *msg)
                           self->transport->type, self->account_id, (unsigned long long)self->outbox.counts.queued_n);
     }
     if (r > 0) {
-        return actor_fail(ctx, FAIL_STORAGE, "the outbox of %s/%s could not be written", self->transport->type,
-                          self->account_id);
+        return actor_fail(ctx, FAIL_STORAGE, "the outbox of %s/%s could not be written: the disk is full or failing",
+                          self->transport->type, self->account_id);
     }
     return r ? r : waiter_add(self, ctx, &item);
 }
@@ -321,6 +345,8 @@ int channel_init(struct channel *self, struct actor *actor, const struct channel
     if (r) {
         return r;
     }
+    disk_watch_open(&self->disk, actor, self->path, on_disk_probe, self);
+    self->disk.on_over = on_disk_over;
     outbox_try(self);
     r = channel_event(self, ACCOUNT_START, "");
     return r ? r : transport->start(self);
@@ -331,6 +357,7 @@ void channel_deinit(struct channel *self)
     if (self->has_commit) {
         uv_close((uv_handle_t *)&self->commit, NULL);
     }
+    disk_watch_close(&self->disk);
     if (self->has_outbox) {
         outbox_close(&self->outbox);
     }

@@ -10,6 +10,7 @@
 #include "actors/channel/account.h"
 #include "actors/channel/outbox.h"
 #include "bus/actor.h"
+#include "schema/base/disk_watch.h"
 
 #define CHANNEL_ACCOUNT_MAX 64
 #define CHANNEL_BATCH 32 /* messages marked as being sent by one sync */
@@ -43,6 +44,7 @@ struct channel {
     struct account account;
     struct outbox outbox;
     bool has_outbox;
+    struct disk_watch disk;
     uv_timer_t commit; /* due at once: after the messages at hand, one sync for all */
     bool has_commit;
     struct channel_waiter *waiters; /* deliveries that await the sync; owned */

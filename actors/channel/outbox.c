@@ -34,12 +34,6 @@ const char *outbox_state_name(enum outbox_state state)
     return (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
-/* A full disk is told apart: the operator can do something about it. */
-static int outcome_of(int rc)
-{
-    return (rc & 0xff) == SQLITE_FULL ? OUTBOX_E_FULL : OUTBOX_E_STORAGE;
-}
-
 static void finalize(sqlite3_stmt **stmt)
 {
     sqlite3_finalize(*stmt);
@@ -49,7 +43,7 @@ static int run(struct outbox *self, const char *sql)
 {
     int rc = sqlite3_exec(self->db, sql, NULL, NULL, NULL);
 
-    return rc == SQLITE_OK ? 0 : outcome_of(rc);
+    return rc == SQLITE_OK ? 0 : OUTBOX_E_STORAGE;
 }
 
 static int64_t number(struct outbox *self, const char *sql)
@@ -182,6 +176,12 @@ int outbox_commit(struct outbox *self)
     return r;
 }
 
+/* Setting the number writes its page, whatever was there. */
+int outbox_probe(struct outbox *self)
+{
+    return self->is_open ? 0 : run(self, "PRAGMA user_version = 1");
+}
+
 static void bind_span(sqlite3_stmt *stmt, int at, struct span text)
 {
     sqlite3_bind_text64(stmt, at, text.len ? text.ptr : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
@@ -202,7 +202,7 @@ static int find(struct outbox *self, struct outbox_item *item)
         item->is_repeat = true;
         return 0;
     }
-    return rc == SQLITE_DONE ? OUTBOX_E_EMPTY : outcome_of(rc);
+    return rc == SQLITE_DONE ? OUTBOX_E_EMPTY : OUTBOX_E_STORAGE;
 }
 
 static int insert(struct outbox *self, struct outbox_item *item, int64_t now_ms)
@@ -214,7 +214,7 @@ static int insert(struct outbox *self, struct outbox_item *item, int64_t now_ms)
                                 -1, &stmt, NULL);
 
     if (rc != SQLITE_OK) {
-        return outcome_of(rc);
+        return OUTBOX_E_STORAGE;
     }
     bind_span(stmt, 1, item->key);
     bind_span(stmt, 2, item->session_key);
@@ -226,7 +226,7 @@ static int insert(struct outbox *self, struct outbox_item *item, int64_t now_ms)
     sqlite3_bind_int64(stmt, 8, now_ms);
     rc = sqlite3_step(stmt);
     if (rc != SQLITE_DONE) {
-        return outcome_of(rc);
+        return OUTBOX_E_STORAGE;
     }
     item->id = (uint64_t)sqlite3_last_insert_rowid(self->db);
     item->state = OUTBOX_QUEUED;
@@ -311,14 +311,14 @@ static int set_state(struct outbox *self, uint64_t id, enum outbox_state state, 
                                 -1, &stmt, NULL);
 
     if (rc != SQLITE_OK) {
-        return outcome_of(rc);
+        return OUTBOX_E_STORAGE;
     }
     sqlite3_bind_int64(stmt, 1, (int64_t)id);
     sqlite3_bind_int(stmt, 2, (int)state);
     bind_span(stmt, 3, why);
     sqlite3_bind_int64(stmt, 4, now_ms);
     rc = sqlite3_step(stmt);
-    return rc == SQLITE_DONE ? 0 : outcome_of(rc);
+    return rc == SQLITE_DONE ? 0 : OUTBOX_E_STORAGE;
 }
 
 int outbox_take(struct outbox *self, struct outbox_item *ret_item, int64_t now_ms)
@@ -340,7 +340,7 @@ int outbox_take(struct outbox *self, struct outbox_item *ret_item, int64_t now_m
                             -1, &stmt, NULL);
     rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
     if (rc != SQLITE_ROW) {
-        return rc == SQLITE_DONE ? OUTBOX_E_EMPTY : outcome_of(rc);
+        return rc == SQLITE_DONE ? OUTBOX_E_EMPTY : OUTBOX_E_STORAGE;
     }
     r = item_read(stmt, ret_item);
     if (r) {

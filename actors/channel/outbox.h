@@ -32,8 +32,8 @@ const char *outbox_state_name(enum outbox_state state);
 #define OUTBOX_OPEN_MAX 10000  /* messages waiting; more are refused */
 
 enum {
-    OUTBOX_E_FULL = 1,    /* OUTBOX_OPEN_MAX reached, or the disk is full */
-    OUTBOX_E_STORAGE = 2, /* it could not be written (I/O error); nothing was kept */
+    OUTBOX_E_FULL = 1,    /* OUTBOX_OPEN_MAX reached */
+    OUTBOX_E_STORAGE = 2, /* the disk is full or failing; nothing was kept */
     OUTBOX_E_EMPTY = 3,   /* nothing is queued */
 };
 
@@ -76,8 +76,10 @@ void outbox_close(struct outbox *self);
 /* Adds a message, or finds the row its key already has; id, state and is_repeat are set
  * in `item`. 0 or OUTBOX_E_FULL, OUTBOX_E_STORAGE. */
 int outbox_put(struct outbox *self, struct outbox_item *item, int64_t now_ms);
-/* Makes the batch durable. 0, OUTBOX_E_FULL or OUTBOX_E_STORAGE: then nothing of it is. */
+/* Makes the batch durable. 0, or OUTBOX_E_STORAGE: then nothing of it is. */
 int outbox_commit(struct outbox *self);
+/* Whether the disk takes writes again, when no batch is open. 0 or OUTBOX_E_STORAGE. */
+int outbox_probe(struct outbox *self);
 
 /*
  * Takes the oldest queued message for sending: its row becomes `sending`. Texts in

@@ -109,6 +109,9 @@ static int node_init(void *state, struct actor *actor, const char *arg)
     self->has_timers = true;
     r = shelf_path("node", path, sizeof(path));
     r = r ? r : shelf_open(path, limits, &self->shelf);
+    if (r == 0) {
+        shelf_watch(self->shelf, &self->disk, actor);
+    }
     r = r ? r : actor_watch(actor, "config", on_config_life);
     return r ? r : actor_watch(actor, "edge/*", on_edge_life);
 }
@@ -124,6 +127,7 @@ static void node_deinit(void *state, struct actor *actor)
     config_follow_close(&self->follow);
     invokes_free(self);
     sessions_free(self);
+    disk_watch_close(&self->disk);
     shelf_close(&self->shelf);
     text_buf_deinit(&self->config);
     text_buf_deinit(&self->text);

@@ -52,6 +52,7 @@ struct outcome;
 struct node {
     struct actor *actor;
     struct shelf *shelf;
+    struct disk_watch disk;
     struct session *sessions; /* newest first */
     size_t sessions_n;
     struct text_buf config; /* gateway.nodes, packed */

@@ -1,17 +1,15 @@
 #include "schema/base/shelf.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/database.h"
 
 #define FORMAT 1
 #define DEPTH_MAX 64U
@@ -44,34 +42,9 @@ struct shelf {
     sqlite3 *db;
     sqlite3_stmt *prepared[STATEMENTS_N];
     struct kind kinds[SHELF_KINDS];
+    struct disk_watch *watch; /* borrowed; NULL: nobody is told */
     bool is_new;
 };
-
-static int sqlite_fault(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_NOMEM:
-        return FAULT(-ENOMEM);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return FAULT(-EUCLEAN);
-    case SQLITE_BUSY:
-        return FAULT(-EBUSY);
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-        return FAULT(-EACCES);
-    default:
-        return FAULT(-EIO);
-    }
-}
-
-/* A disk that says no is the asker's bad news, not our fault. */
-static int sqlite_outcome(int rc)
-{
-    bool is_disk = (rc & 0xff) == SQLITE_FULL || (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_READONLY;
-
-    return is_disk ? SHELF_E_DISK : sqlite_fault(rc);
-}
 
 /* --- items in memory ----------------------------------------------------------------------- */
 
@@ -120,37 +93,20 @@ static void item_place(struct kind *kind, struct shelf_item *item)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-static int db_exec(struct shelf *self, const char *sql)
-{
-    int rc = sqlite3_exec(self->db, sql, NULL, NULL, NULL);
-
-    return rc == SQLITE_OK ? 0 : sqlite_fault(rc);
-}
-
 static int format_check(struct shelf *self)
 {
-    sqlite3_stmt *stmt = NULL;
-    int version = -1;
-    int rc = sqlite3_prepare_v2(self->db, "PRAGMA user_version", -1, &stmt, NULL);
+    int format = 0;
+    int r = database_format(self->db, FORMAT, &format);
 
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        version = sqlite3_column_int(stmt, 0);
-    }
-    sqlite3_finalize(stmt);
-    if (version < 0) {
-        return sqlite_fault(sqlite3_errcode(self->db));
-    }
-    if (version > FORMAT) {
-        return FAULT(-EPROTONOSUPPORT);
-    }
-    if (version == FORMAT) {
-        return 0;
+    if (r || format == FORMAT) {
+        return r;
     }
     self->is_new = true;
-    int r = db_exec(self, "BEGIN IMMEDIATE");
-    r = r ? r : db_exec(self, schema_sql);
-    r = r ? r : db_exec(self, "PRAGMA user_version = 1");
-    return r ? r : db_exec(self, "COMMIT");
+    r = database_exec(self->db, "BEGIN IMMEDIATE");
+    r = r ? r : database_exec(self->db, schema_sql);
+    r = r ? r : database_exec(self->db, "PRAGMA user_version = 1");
+    r = r ? r : database_exec(self->db, "COMMIT");
+    return r > 0 ? FAULT(-EIO) : r;
 }
 
 static int statements_prepare(struct shelf *self)
@@ -159,7 +115,7 @@ static int statements_prepare(struct shelf *self)
         int rc = sqlite3_prepare_v3(self->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &self->prepared[i], NULL);
 
         if (rc != SQLITE_OK) {
-            return sqlite_fault(rc);
+            return database_fault(rc);
         }
     }
     return 0;
@@ -200,39 +156,17 @@ static int all_read(struct shelf *self)
         r = row_take(self, stmt);
     }
     sqlite3_reset(stmt);
-    return r || rc == SQLITE_DONE ? r : sqlite_fault(rc);
-}
-
-/* There may be secrets in it: the file is nobody else's business from its first byte on. */
-static int file_claim(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (fd < 0) {
-        return FAULT(-errno);
-    }
-    int fault = fchmod(fd, 0600) ? FAULT(-errno) : 0;
-    (void)close(fd); /* nothing was written */
-    return fault;
+    return r || rc == SQLITE_DONE ? r : database_fault(rc);
 }
 
 int shelf_open(const char *path, const size_t limits[SHELF_KINDS], struct shelf **ret_shelf)
 {
     CLEANUP(shelf_close) struct shelf *self = mem_new(sizeof(*self));
-    int r = file_claim(path);
+    int r = database_open(path, &self->db);
 
-    if (r) {
-        return r;
-    }
     for (unsigned i = 0; i < SHELF_KINDS; i++) {
         self->kinds[i].most = limits[i];
     }
-    int rc = sqlite3_open_v2(path, &self->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc != SQLITE_OK) {
-        return sqlite_fault(rc);
-    }
-    sqlite3_extended_result_codes(self->db, 1);
-    r = db_exec(self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF");
     r = r ? r : format_check(self);
     r = r ? r : statements_prepare(self);
     r = r ? r : all_read(self);
@@ -266,6 +200,19 @@ void shelf_close(struct shelf **shelf_p)
     *shelf_p = NULL;
 }
 
+static int probe(void *arg)
+{
+    struct shelf *self = arg;
+
+    return database_probe(self->db);
+}
+
+void shelf_watch(struct shelf *self, struct disk_watch *watch, struct actor *actor)
+{
+    disk_watch_open(watch, actor, sqlite3_db_filename(self->db, "main"), probe, self);
+    self->watch = watch;
+}
+
 bool shelf_is_new(const struct shelf *self)
 {
     return self->is_new;
@@ -293,13 +240,17 @@ const struct shelf_item *shelf_find(const struct shelf *self, unsigned kind, str
     return item;
 }
 
-static int statement_run(sqlite3_stmt *stmt)
+static int statement_run(struct shelf *self, sqlite3_stmt *stmt)
 {
     int rc = sqlite3_step(stmt);
 
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
-    return rc == SQLITE_DONE ? 0 : sqlite_outcome(rc);
+    int r = rc == SQLITE_DONE ? 0 : database_outcome(rc);
+    if (self->watch && r == SHELF_E_DISK) {
+        disk_watch_refused(self->watch);
+    }
+    return r;
 }
 
 int shelf_put(struct shelf *self, unsigned kind, struct span id, struct span owner, int64_t at_ms, struct span body)
@@ -321,7 +272,7 @@ int shelf_put(struct shelf *self, unsigned kind, struct span id, struct span own
     sqlite3_bind_text(stmt, 3, item->owner, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 4, at_ms);
     sqlite3_bind_blob64(stmt, 5, item->body.ptr, item->body.len, SQLITE_STATIC);
-    r = statement_run(stmt);
+    r = statement_run(self, stmt);
     if (r) {
         free(item);
         return r;
@@ -342,7 +293,7 @@ int shelf_drop(struct shelf *self, unsigned kind, struct span id)
     }
     sqlite3_bind_int64(stmt, 1, kind);
     sqlite3_bind_text(stmt, 2, item->id, -1, SQLITE_STATIC);
-    r = statement_run(stmt);
+    r = statement_run(self, stmt);
     if (r) {
         return r;
     }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bus/base/span.h"
+#include "schema/base/disk_watch.h"
 
 #define SHELF_KINDS 8
 
@@ -35,6 +36,9 @@ enum {
  * `limits[k]`. 0 or a fault; -EPROTONOSUPPORT when a newer version wrote it. */
 int shelf_open(const char *path, const size_t limits[SHELF_KINDS], struct shelf **ret_shelf);
 void shelf_close(struct shelf **shelf_p);
+/* From now on the operator is told while the disk refuses changes. `watch` is part of the
+ * actor's state, and closed in its deinit; it lives longer than the shelf. */
+void shelf_watch(struct shelf *self, struct disk_watch *watch, struct actor *actor);
 /* The file was made by this very call of shelf_open. */
 bool shelf_is_new(const struct shelf *self);
 

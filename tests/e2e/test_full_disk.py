@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from client import CallError, Client
+from device_client import Device
 from gateway import Gateway, until
 
 
@@ -106,3 +107,34 @@ def test_a_full_disk_is_told_and_outlived(small):
         assert "after" in json.dumps(client.chat("after")[1][-1])
     assert small.text().count("agent_store_failing") + sum(
         "agent_store_failing" in line for line in small.logs() if line not in small.text()) <= 2
+
+
+def ask_of_approval(client, number):
+    client.call("exec.approval.request", {"command": f"echo {number} " + "x" * 60000, "cwd": "/tmp", "host": "gateway",
+                                          "timeoutMs": 60000, "twoPhase": True})
+
+
+def ask_of_node(client, number):
+    client.call("node.pair.request", {"nodeId": f"node-{number}", "caps": ["x" * 500] * 100})
+
+
+@pytest.mark.parametrize("name, ask", [("approval", ask_of_approval), ("node", ask_of_node), ("auth", None)])
+def test_an_owner_whose_database_finds_no_room_says_so_and_goes_on_when_there_is(small, name, ask):
+    filler = os.path.join(os.path.dirname(small.state_dir), "filler")
+    ask = ask or (lambda _, number: Device(f"device {number}").connect(small, [], {"token": small.token}).socket.close())
+    with Client(small.port, small.token) as client:
+        ask(client, 0)
+        fill(filler)
+        for i in range(1, 4):
+            with pytest.raises(CallError) as refused:
+                ask(client, i)
+            assert refused.value.code == "UNAVAILABLE" and "disk" in str(refused.value)
+        told = until(lambda: health(client).get("degraded", ""), 10, "the bad news in health")
+        assert f"{name}.sqlite" in told and "full" in told
+        assert small.get("/healthz")[0] == 200
+        client.call("node.list"), client.call("exec.approval.list"), client.call("device.pair.list")
+        os.unlink(filler)
+        until(lambda: not health(client).get("degraded"), 10, "the good news in health")
+        ask(client, 4)
+    told = [line for line in small.text().splitlines() if "store_failing" in line and f"{name}.sqlite" in line]
+    assert len(told) == 1, told

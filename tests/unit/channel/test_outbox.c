@@ -238,7 +238,7 @@ static void a_full_disk_refuses_the_whole_batch_and_loses_nothing_else(void **st
     item = message("third");
     item.text = (struct span){ big, sizeof(big) };
     r = outbox_put(&outbox, &item, 1);
-    assert_int_equal(r, OUTBOX_E_FULL);
+    assert_int_equal(r, OUTBOX_E_STORAGE);
     (void)outbox_commit(&outbox); /* whatever it says of "second", the file agrees below */
     assert_int_equal(sqlite3_exec(outbox.db, "PRAGMA max_page_count = 100000", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(outbox_put(&outbox, &item, 1), 0); /* there is room again */
