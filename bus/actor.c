@@ -1,6 +1,7 @@
 /*
  * actor: the runtime of one actor: its loop, its mailbox, and one message at a time.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include "bus/base/clock.h"
 #include "bus/base/descriptors.h"
 #include "bus/base/mem.h"
+
+#define CLOSE_SPINS 16 /* turns of a loop that is to be closed, before they are slowed down */
 
 static _Thread_local struct actor *current_actor;
 
@@ -443,7 +446,12 @@ static void own_loop_close(struct actor *self)
     }
     /* deinit may leave closes pending; a handle left open is a bug that must not hang the stop. */
     for (int i = 0; i < 1000 && uv_loop_close(self->loop) == UV_EBUSY; i++) {
+        struct pollfd backend = { .fd = uv_backend_fd(self->loop), .events = POLLIN };
+
         (void)uv_run(self->loop, UV_RUN_NOWAIT);
+        if (i >= CLOSE_SPINS) {
+            (void)poll(&backend, 1, 1); /* a handle that waits for something outside, like a process that was killed */
+        }
     }
 }
 
