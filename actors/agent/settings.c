@@ -47,33 +47,21 @@ static void key_set(struct provider_setup *setup, struct span key)
     setup->api_key = key.len ? mem_text(key.ptr, key.len) : NULL;
 }
 
-static void key_read(struct provider_setup *setup, struct span value, settings_env env)
+/* Config lays the secrets into what we read; a reference that is still there has no value. */
+static bool is_missing(struct provider_setup *setup, const char *path, struct span value)
 {
-    struct span source = value_str(value_get(value, "source"), SPAN_LIT(""));
-    char name[256];
-    const char *key;
+    if (value_kind_of(value) == VALUE_MAP) {
+        problem_set(setup, path, "refers to a secret that is not available now");
+        return true;
+    }
+    return false;
+}
 
-    if (value_kind_of(value) == VALUE_STR) {
+static void key_read(struct provider_setup *setup, struct span value)
+{
+    if (!is_missing(setup, "apiKey", value)) {
         key_set(setup, value_str(value, SPAN_LIT("")));
-        return;
     }
-    if (value_kind_of(value) != VALUE_MAP) {
-        return;
-    }
-    if (!span_is_text(source, "env")) {
-        problem_set(setup, "apiKey", "is a reference to a secret of a source other than env, which is all we read");
-        return;
-    }
-    text_set(name, sizeof(name), value_str(value_get(value, "id"), SPAN_LIT("")));
-    key = name[0] ? env(name) : NULL;
-    if (!key || !key[0]) {
-        char text[320];
-
-        (void)snprintf(text, sizeof(text), "names the environment variable %s, which is not set", name);
-        problem_set(setup, "apiKey", text);
-        return;
-    }
-    key_set(setup, span_from(key));
 }
 
 static void url_read(struct provider_setup *setup, struct span url)
@@ -107,6 +95,9 @@ static void headers_read(struct provider_setup *setup, struct span headers)
     struct span item;
 
     while (value_next(&it, &name, &item)) {
+        if (is_missing(setup, "headers", item)) {
+            continue;
+        }
         if (value_kind_of(item) != VALUE_STR) {
             problem_set(setup, "headers", "hold a value that is no text");
         } else if (!header_is_fit(name, value_str(item, SPAN_LIT("")))) {
@@ -120,7 +111,7 @@ static void headers_read(struct provider_setup *setup, struct span headers)
     }
 }
 
-static void provider_read(struct provider_setup *setup, struct span id, struct span value, settings_env env)
+static void provider_read(struct provider_setup *setup, struct span id, struct span value)
 {
     struct span api = value_str(value_get(value, "api"), SPAN_LIT("openai-completions"));
     struct span ca = value_str(value_path(value, "request.tls.ca"), SPAN_LIT(""));
@@ -143,8 +134,9 @@ static void provider_read(struct provider_setup *setup, struct span id, struct s
         problem_set(setup, "api", text);
     }
     url_read(setup, value_str(value_get(value, "baseUrl"), SPAN_LIT("")));
-    key_read(setup, value_get(value, "apiKey"), env);
+    key_read(setup, value_get(value, "apiKey"));
     headers_read(setup, value_get(value, "headers"));
+    (void)is_missing(setup, "request.tls.ca", value_path(value, "request.tls.ca"));
     setup->ca_file = ca.len ? mem_text(ca.ptr, ca.len) : NULL;
 }
 
@@ -159,7 +151,7 @@ static void provider_deinit(struct provider_setup *setup)
     mem_free(&setup->headers.ptr);
 }
 
-static int providers_read(struct settings *self, struct span providers, settings_env env)
+static int providers_read(struct settings *self, struct span providers)
 {
     struct value_iter it = value_iter(providers);
     size_t providers_max = 1 + value_count(providers);
@@ -181,7 +173,7 @@ static int providers_read(struct settings *self, struct span providers, settings
     self->providers_n = 1;
     while (self->providers_n < providers_max && value_next(&it, &id, &value)) {
         if (id.len && id.len < PROVIDER_ID_MAX && !span_is_text(id, BUILTIN_ID)) {
-            provider_read(&self->providers[self->providers_n++], id, value, env);
+            provider_read(&self->providers[self->providers_n++], id, value);
         }
     }
     return 0;
@@ -257,11 +249,10 @@ static void agent_read(struct settings *self, const char *agent_id, struct span 
     self->context_tokens = (uint64_t)either_i64(entry, defaults, "contextTokens", SETTINGS_CONTEXT_DEFAULT);
 }
 
-int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents,
-                  settings_env env)
+int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents)
 {
     struct settings fresh = { 0 };
-    int rc = providers_read(&fresh, providers, env);
+    int rc = providers_read(&fresh, providers);
 
     if (rc) {
         return rc;

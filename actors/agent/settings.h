@@ -27,16 +27,12 @@ struct settings {
     uint64_t context_tokens;
 };
 
-/* The value of an environment variable; NULL when it is not set. */
-typedef const char *(*settings_env)(const char *name);
-
 /*
  * Reads both subtrees (packed; nil or empty when absent) for the agent `agent_id`. A
  * provider that cannot be used is kept with its problem, so that whoever asks for it
  * learns why. `self` is zeroed or was read before. 0 or a fault.
  */
-int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents,
-                  settings_env env);
+int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents);
 void settings_deinit(struct settings *self);
 
 enum {

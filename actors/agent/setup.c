@@ -4,17 +4,12 @@
 #include "bus/value.h"
 #include "schema_gen.h"
 
-static const char *env_get(const char *name)
-{
-    return getenv(name);
-}
-
 int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct agent *self = arg;
     const struct msg_config_update *in = msg;
     int rc = settings_read(&self->settings, self->id, value_path(in->config, "models.providers"),
-                           value_get(in->config, "agents"), env_get);
+                           value_get(in->config, "agents"));
 
     if (rc) {
         return rc;

@@ -2,11 +2,15 @@
  * config: owns the config file and the snapshot everybody else reads.
  *
  * Accepts    config_read, config_follow, config_reload, config.get, config.set, config.patch, config.apply,
- * config.schema, config.schema.lookup, models.list Answers    config_value, config_followed Asks       config_update of
- * whoever follows, when a snapshot that differs for it is in force Its status says why the file on disk cannot be used,
- * and who does not work by what is in force; health shows it. The files are watched; what an edit means is decided by
- * the rules of schema/config/reload.json. On restart the file is read again; when it is broken by then, the copy of the
- * last good one is in force and the status says so.
+ *            config.schema, config.schema.lookup, models.list, secrets.reload, secrets.resolve
+ * Answers    config_value, config_followed
+ * Asks       config_update of whoever follows, when a snapshot that differs for it is in force
+ *
+ * Its status says why the file on disk cannot be used, which secrets fail, and who does not work by what is in force;
+ * health shows it. The files are watched; what an edit means is decided by the rules of schema/config/reload.json.
+ * References to secrets are resolved before a snapshot comes in force (activation.h), never while one is asked for.
+ * On restart the file is read again; when it is broken by then, the copy of the last good one is in force and the
+ * status says so.
  */
 #include "actors/config/config.h"
 
@@ -19,11 +23,18 @@
 #include "actors/config/write.h"
 
 static const struct actor_route config_routes[] = {
-    { MSG_CONFIG_READ, config_on_read, 0 },     { MSG_CONFIG_RELOAD, config_on_reload, 0 },
-    { MSG_CONFIG_GET, config_on_get, 0 },       { MSG_CONFIG_SET, config_on_set, 0 },
-    { MSG_CONFIG_PATCH, config_on_patch, 0 },   { MSG_CONFIG_APPLY, config_on_apply, 0 },
-    { MSG_CONFIG_SCHEMA, config_on_schema, 0 }, { MSG_CONFIG_SCHEMA_LOOKUP, config_on_schema_lookup, 0 },
-    { MSG_MODELS_LIST, config_on_models, 0 },   { MSG_CONFIG_FOLLOW, config_on_follow, 0 },
+    { MSG_CONFIG_READ, config_on_read, 0 },
+    { MSG_CONFIG_RELOAD, config_on_reload, 0 },
+    { MSG_CONFIG_GET, config_on_get, 0 },
+    { MSG_CONFIG_SET, config_on_set, 0 },
+    { MSG_CONFIG_PATCH, config_on_patch, 0 },
+    { MSG_CONFIG_APPLY, config_on_apply, 0 },
+    { MSG_CONFIG_SCHEMA, config_on_schema, 0 },
+    { MSG_CONFIG_SCHEMA_LOOKUP, config_on_schema_lookup, 0 },
+    { MSG_MODELS_LIST, config_on_models, 0 },
+    { MSG_CONFIG_FOLLOW, config_on_follow, 0 },
+    { MSG_SECRETS_RELOAD, config_on_secrets_reload, 0 },
+    { MSG_SECRETS_RESOLVE, config_on_secrets_resolve, 0 },
 };
 _Static_assert(ARRAY_LEN(config_routes) == CONFIG_ACCEPTS_N, "config: routes, schema differ");
 
@@ -51,8 +62,10 @@ static int config_init(void *state, struct actor *actor, const char *arg)
     int fault = env_copy("OPENCLAW_STATE_DIR", self->state_dir);
     fault = fault ? fault : env_copy("OPENCLAW_CONFIG_PATH", self->path);
     fault = fault ? fault : reload_open(self);
+    fault = fault ? fault : activation_open(self);
     fault = fault ? fault : config_first_load(self);
     fault = fault ? fault : followers_open(self);
+    fault = fault ? fault : activation_start(self);
     if (!fault) {
         reload_follow(self);
     }
@@ -64,6 +77,8 @@ static void config_deinit(void *state, struct actor *actor)
     struct config *self = state;
 
     (void)actor;
+    write_abandon(self);
+    activation_close(self);
     reload_close(self);
     followers_close(self);
     snapshot_deinit(&self->snapshot);

@@ -226,14 +226,31 @@ static void on_applied(void *state, struct actor *actor, void *cookie, const str
     }
 }
 
+/* Its part, with those secrets that are its own. 0 or a fault. */
+static int part_show(const struct follower *it, struct pack *part)
+{
+    CLEANUP(config_text_wipe) struct text_buf text = { 0 };
+    struct config *self = it->config;
+    struct span all;
+    int r = config_part(self, SPAN_LIT(""), span_from(it->address), &text, &all);
+
+    pack_reset(part);
+    if (!r) {
+        part_pack(it->row, all, part);
+    }
+    return r ? r : pack_error(part);
+}
+
 /* A fault here is memory, or the bus itself: the actor cannot go on. */
 static void follower_send(struct follower *it, struct actor_ctx *cause)
 {
     struct config *self = it->config;
     struct pack *part = &self->followers.part;
 
-    pack_reset(part);
-    part_pack(it->row, pack_span(&self->snapshot.effective), part);
+    if (activation_holds(self, it->address)) {
+        return; /* due still: followers_resume sends it */
+    }
+    int r = part_show(it, part);
     if (it->is_whole) {
         paths_forget(it);
     }
@@ -250,7 +267,7 @@ static void follower_send(struct follower *it, struct actor_ctx *cause)
     if (cause) {
         call.trace = actor_ctx_trace(cause);
     }
-    int r = pack_error(part) ? pack_error(part) : pack_error(&it->paths);
+    r = r ? r : pack_error(&it->paths);
     r = r ? r : actor_call(self->actor, &call, NULL);
     if (part->data) {
         mem_wipe(part->data, part->cap);
@@ -299,6 +316,15 @@ struct rollout *followers_tell(struct config *self, struct span paths, struct ac
         }
     }
     return rollout;
+}
+
+void followers_resume(struct config *self)
+{
+    for (struct follower *it = self->followers.first; it; it = it->next) {
+        if (it->is_due && !it->is_asked && !it->is_gone) {
+            follower_send(it, NULL);
+        }
+    }
 }
 
 int config_on_follow(void *arg, struct actor_ctx *ctx, const void *msg)

@@ -64,6 +64,8 @@ void followers_problems_pack(const struct config *self, struct pack *out);
  * concerns. The rollout lives until the loop turns, and as long as it waits for somebody.
  */
 struct rollout *followers_tell(struct config *self, struct span paths, struct actor_ctx *cause);
+/* Secrets that some had to wait for are there, or will not be: sends to those that may have them. */
+void followers_resume(struct config *self);
 /* Nobody will be added to it: ends at once when it waits for nobody. */
 void rollout_close(struct config *self, struct rollout *rollout);
 /* The one of this version that still waits, or NULL. */

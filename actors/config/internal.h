@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "actors/config/activation.h"
 #include "actors/config/followers.h"
 #include "actors/config/snapshot.h"
 #include "actors/config/watch.h"
@@ -14,7 +15,8 @@
 #include "schema_gen.h"
 
 #define CONFIG_EDGES_MAX 8
-#define CONFIG_TIME_LEN 25 /* "2026-01-02T03:04:05.678Z" */
+#define CONFIG_PATH_MAX 513 /* of config_read, with terminator */
+#define CONFIG_TIME_LEN 25  /* "2026-01-02T03:04:05.678Z" */
 
 struct config {
     struct actor *actor;
@@ -37,6 +39,8 @@ struct config {
     char edges[CONFIG_EDGES_MAX][ACTOR_ADDRESS_MAX];
     size_t edges_n;
     struct followers followers;
+    struct activation activation;
+    struct write *write; /* the one that waits for its secrets to be judged, or NULL */
 };
 
 /* --- load.c ------------------------------------------------------------------------------------- */
@@ -45,6 +49,9 @@ struct config {
 int config_load(struct config *self, struct snapshot *ret_snapshot);
 /* Puts `fresh` in force and tells everybody what differs. `fresh` is empty afterwards. */
 int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *cause);
+/* Other secrets under the same references are in force than were in `before`: tells those whom it concerns. The rollout
+ * is NULL when there are none. 0 or a fault. */
+int config_renewed(struct config *self, const struct secret_set *before, struct rollout **ret_rollout);
 /* Says of this actor what most needs saying: shown by health and `bus actors`. */
 void config_status_tell(struct config *self);
 /* The file cannot be used: what is in force stays. Told once for each reason. */
@@ -53,6 +60,15 @@ void config_refuse(struct config *self);
 void config_prove(struct config *self);
 /* The first snapshot of this life: of the file, else of the copy of the last good one. */
 int config_first_load(struct config *self);
+
+/* The part of the snapshot at a dotted path; empty when there is none. */
+struct span config_part_find(const struct config *self, struct span path);
+/* The same as an actor of this address may see it, nil when there is none; borrows from `text` or the snapshot. 0 or a
+ * fault. */
+int config_part(const struct config *self, struct span path, struct span address, struct text_buf *text,
+                struct span *ret_value);
+/* Wipes and frees. */
+void config_text_wipe(struct text_buf *text);
 
 /* --- show.c ---------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,8 @@
 #include "actors/config/diff.h"
 #include "actors/config/last_good.h"
 #include "actors/config/reload.h"
+#include "bus/base/mem.h"
+#include "bus/value.h"
 #include "schema/base/config_shape.h"
 
 /* Builds a snapshot of one file and what it includes; an absent file is an empty config. */
@@ -81,6 +83,7 @@ void config_prove(struct config *self)
         self->is_unproved = false;
         last_good_keep(self);
         unserved_tell(self); /* not before: the log may not be there yet when the first config is read */
+        activation_tell(self);
     }
 }
 
@@ -92,10 +95,44 @@ static void snapshot_put(struct config *self, struct snapshot *fresh)
     self->version++;
 }
 
-static int changed_tell(struct config *self, struct span before, struct actor_ctx *cause, struct rollout **ret_rollout)
+static void paths_copy(struct span paths, struct pack *out)
 {
-    pack_reset(&self->scratch);
-    diff_leaves_pack(before, pack_span(&self->snapshot.effective), &self->scratch);
+    struct value_iter it = value_iter(paths);
+    struct span key;
+    struct span path;
+
+    while (value_next(&it, &key, &path)) {
+        pack_raw(out, path);
+    }
+}
+
+/* What the document says otherwise, and secrets that are others under the same reference. */
+static void changed_pack(const struct snapshot *before, const struct snapshot *after, struct pack *out)
+{
+    CLEANUP(pack_deinit) struct pack plain;
+    CLEANUP(pack_deinit) struct pack secrets;
+
+    pack_init(&plain, 0);
+    pack_init(&secrets, 0);
+    diff_leaves_pack(pack_span(&before->effective), pack_span(&after->effective), &plain);
+    pack_array_begin(&secrets);
+    secret_set_diff_pack(&before->secrets, &after->secrets, &secrets);
+    pack_array_end(&secrets);
+    pack_reset(out);
+    pack_array_begin(out);
+    if (value_count(pack_span(&plain)) + value_count(pack_span(&secrets)) > DIFF_PATHS_MAX) {
+        pack_text(out, "");
+    } else {
+        paths_copy(pack_span(&plain), out);
+        paths_copy(pack_span(&secrets), out);
+    }
+    pack_array_end(out);
+}
+
+static int changed_tell(struct config *self, const struct snapshot *before, struct actor_ctx *cause,
+                        struct rollout **ret_rollout)
+{
+    changed_pack(before, &self->snapshot, &self->scratch);
     if (pack_error(&self->scratch)) {
         return pack_error(&self->scratch);
     }
@@ -127,14 +164,39 @@ int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *
     last_good_keep(self);
     unserved_tell(self);
     log_info("config_loaded", "version=%llu path=%s", (unsigned long long)self->version, self->path);
-    int r = changed_tell(self, pack_span(&before.effective), cause, &rollout);
+    activation_tell_changed(&self->snapshot.secrets, &before.secrets);
+    int r = changed_tell(self, &before, cause, &rollout);
     r = r ? r : plan_carry_out(self, pack_span(&before.document.resolved), rollout);
     if (!r) {
         rollout_close(self, rollout);
     }
     snapshot_deinit(&before);
+    activation_settle(self, ACTIVATION_FILE);
     reload_follow(self);
     return r;
+}
+
+int config_renewed(struct config *self, const struct secret_set *before, struct rollout **ret_rollout)
+{
+    struct pack *paths = &self->scratch;
+
+    *ret_rollout = NULL;
+    pack_reset(paths);
+    pack_array_begin(paths);
+    secret_set_diff_pack(before, &self->snapshot.secrets, paths);
+    pack_array_end(paths);
+    if (pack_error(paths) || !value_count(pack_span(paths))) {
+        return pack_error(paths);
+    }
+    if (value_count(pack_span(paths)) > DIFF_PATHS_MAX) {
+        pack_reset(paths);
+        pack_array_begin(paths);
+        pack_text(paths, "");
+        pack_array_end(paths);
+    }
+    self->version++;
+    *ret_rollout = followers_tell(self, pack_span(paths), NULL);
+    return pack_error(paths);
 }
 
 void config_status_tell(struct config *self)
@@ -145,6 +207,8 @@ void config_status_tell(struct config *self)
         actor_status(self->actor, self->issue.text);
     } else if (followers_problem(self, text, sizeof(text))) {
         actor_status(self->actor, text);
+    } else if (self->activation.is_degraded) {
+        actor_status(self->actor, self->activation.degraded_text);
     } else {
         actor_status(self->actor, self->spare_problem[0] ? self->spare_problem : self->due);
     }

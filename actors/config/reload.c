@@ -72,6 +72,9 @@ static void settle(struct config *self)
         self->was_refused[0] = '\0';
         log_info("config_recovered", "version=%llu", (unsigned long long)self->version);
     }
+    if (self->activation.is_file_broken) {
+        activation_settle(self, ACTIVATION_FILE);
+    }
     config_status_tell(self);
 }
 
@@ -107,7 +110,7 @@ static int take(struct config *self, struct actor_ctx *cause)
         settle(self);
         return 0;
     }
-    return config_apply(self, &fresh, cause);
+    return activation_take(self, &fresh, cause);
 }
 
 static void on_change(void *arg)
@@ -115,6 +118,10 @@ static void on_change(void *arg)
     struct config *self = arg;
 
     if (mode_of(self) == RELOAD_OFF) {
+        return;
+    }
+    if (!activation_make_way(self)) {
+        self->activation.is_look_due = true;
         return;
     }
     if (is_missing(self) && self->missing_n++ < MISSING_RETRIES) {
@@ -135,6 +142,10 @@ int config_on_reload(void *arg, struct actor_ctx *ctx, const void *msg)
     struct config *self = arg;
 
     (void)msg;
+    if (!activation_make_way(self)) {
+        self->activation.is_look_due = true;
+        return 0;
+    }
     int r = take(self, ctx);
     if (r < 0) {
         return r;

@@ -1,19 +1,77 @@
 /*
- * secrets: references to secrets become the secrets. Pure; the caller brings the look-up.
+ * secrets: the references of one config and what became of them. Pure: the caller brings
+ * the environment and the outcomes.
+ *
+ * The document keeps its references; the values stand here, in locked memory, and are laid
+ * into what the owner of a credential reads, and into nothing else.
  */
 #ifndef ACTORS_CONFIG_SECRETS_H
 #define ACTORS_CONFIG_SECRETS_H
 
 #include "bus/base/span.h"
+#include "bus/json.h"
 #include "bus/pack.h"
 #include "schema/base/config_env.h"
+#include "schema/base/secret_memory.h"
+#include "schema/base/secret_resolve.h"
+#include "schema/base/secret_surface.h"
+
+#define SECRETS_MAX 4096U
+
+struct secret_entry {
+    const struct config_credential *row;
+    char *path;            /* "models.providers.openai.apiKey" */
+    struct secret_ref ref; /* borrows from the document */
+    bool is_active;
+    bool is_settled;                      /* an attempt has ended */
+    bool is_stale;                        /* the last one failed, and the value is that of an earlier one */
+    char reason[SECRET_SURFACE_TEXT_MAX]; /* why it is active, or is not */
+    char problem[SECRET_PROBLEM_MAX];     /* why the last attempt failed; empty: it did not */
+    struct span value;                    /* packed; empty: none */
+};
+
+struct secret_set {
+    struct secret_entry *items;
+    size_t n;
+    size_t active_n;
+    struct span doc; /* borrowed: the whole config */
+    struct secret_arena arena;
+};
+
+/* Wipes. */
+void secret_set_deinit(struct secret_set *self);
+/* The references of `doc`, which must stay as long as the set. 0, or -E2BIG when there are more than SECRETS_MAX. */
+int secret_set_collect(struct secret_set *self, struct span doc, struct config_lookup lookup);
+/* NULL when no reference stands at that path. */
+const struct secret_entry *secret_set_find(const struct secret_set *self, const char *path);
+
+/* The active references, in order, as secret_resolve wants them: active_n of them. */
+void secret_set_refs(const struct secret_set *self, struct secret_ref *refs);
 
 /*
- * Appends a copy of `doc` in which every { source: "env", provider, id } whose variable
- * is set is that variable's value. What cannot be resolved stays a reference, so that
- * whoever needs it fails by itself and nobody else does; its dotted path is appended to
- * `unresolved` (strings of an open array).
+ * Takes the outcomes of those references. When any failed, those that had a value in `old`
+ * (may be NULL) under the same reference and the same provider keep it, all of them, so that
+ * old and new are not mixed; those that had none take what was found. Returns how many
+ * failed. `ret_broken` is the first that failed and has no value, or NULL.
  */
-void secrets_resolve(struct span doc, struct config_lookup lookup, struct pack *out, struct pack *unresolved);
+size_t secret_set_take(struct secret_set *self, const struct secret_set *old, const struct secret_resolve *resolve,
+                       const struct secret_entry **ret_broken);
+/* What has been found so far, for those that have nothing yet. True when there was something. */
+bool secret_set_fill(struct secret_set *self, const struct secret_resolve *resolve);
+/* How many active ones failed at the last attempt; the first of them in `ret_first` (may be NULL). */
+size_t secret_set_failed(const struct secret_set *self, const struct secret_entry **ret_first);
+
+/* Appends the paths whose values differ. */
+void secret_set_diff_pack(const struct secret_set *before, const struct secret_set *after, struct pack *out);
+
+/*
+ * `value` is a part of `doc`, a document with the same references as that of the set. Puts into
+ * `out` what an actor of this address may see of it: the secrets that are its own as values, other
+ * ones as the marker, references that have no value as references. 1, 0 when that is just `value`, or a fault.
+ */
+int secret_set_show(const struct secret_set *self, struct span doc, struct span value, struct span address,
+                    struct text_buf *out);
+/* Is a secret of this actor's own in that part, of which nothing is known yet? */
+bool secret_set_is_awaited(const struct secret_set *self, struct span doc, struct span value, struct span address);
 
 #endif

@@ -6,6 +6,7 @@
 #include "actors/config/models.h"
 #include "actors/config/view.h"
 #include "bus/base/clock.h"
+#include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_shape.h"
 
@@ -20,23 +21,49 @@ void config_time(int64_t wall_ms, char out[CONFIG_TIME_LEN])
     (void)snprintf(out, CONFIG_TIME_LEN, "%.19s.%03uZ", date, (unsigned)(wall_ms % 1000) % 1000U);
 }
 
+void config_text_wipe(struct text_buf *text)
+{
+    if (text->data) {
+        mem_wipe(text->data, text->cap);
+    }
+    text_buf_deinit(text);
+}
+
+struct span config_part_find(const struct config *self, struct span path)
+{
+    struct span value = pack_span(&self->snapshot.effective);
+    char dotted[CONFIG_PATH_MAX];
+
+    (void)snprintf(dotted, sizeof(dotted), "%.*s", SPAN_FMT(path));
+    return *dotted ? value_path(value, dotted) : value;
+}
+
+int config_part(const struct config *self, struct span path, struct span address, struct text_buf *text,
+                struct span *ret_value)
+{
+    static const char nil = (char)0xc0;
+    struct span value = config_part_find(self, path);
+
+    if (!value.len) {
+        *ret_value = (struct span){ &nil, 1 };
+        return 0;
+    }
+    int r = secret_set_show(&self->snapshot.secrets, pack_span(&self->snapshot.effective), value, address, text);
+    *ret_value = r > 0 ? (struct span){ text->data, text->len } : value;
+    return r < 0 ? r : 0;
+}
+
 int config_on_read(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct config *self = arg;
     const struct msg_config_read *in = msg;
-    static const char nil = (char)0xc0;
-    char path[513];
-    struct span value = pack_span(&self->snapshot.effective);
+    CLEANUP(config_text_wipe) struct text_buf text = { 0 };
+    struct span value;
 
-    snprintf(path, sizeof(path), "%.*s", SPAN_FMT(in->path));
-    if (*path) {
-        value = value_path(value, path);
-    }
-    return actor_reply(ctx, MSG_CONFIG_VALUE,
-                       &(struct msg_config_value){
-                           .version = self->version,
-                           .value = value.len ? value : (struct span){ &nil, 1 },
-                       });
+    int r = config_part(self, in->path, actor_ctx_from(ctx), &text, &value);
+    return r ? r
+             : actor_reply(ctx, MSG_CONFIG_VALUE,
+                           &(struct msg_config_value){ .version = self->version, .value = value });
 }
 
 static int scratch_reply(struct config *self, struct actor_ctx *ctx)

@@ -5,7 +5,6 @@
 
 #include "schema/base/config_merge.h"
 #include "actors/config/models.h"
-#include "actors/config/secrets.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
@@ -26,7 +25,6 @@ void snapshot_init(struct snapshot *self)
     *self = (struct snapshot){ 0 };
     config_document_init(&self->document);
     pack_init(&self->effective, 0);
-    pack_init(&self->unresolved, 0);
 }
 
 static void wipe(struct pack *pack)
@@ -41,7 +39,7 @@ void snapshot_deinit(struct snapshot *self)
 {
     config_document_deinit(&self->document);
     wipe(&self->effective);
-    wipe(&self->unresolved);
+    secret_set_deinit(&self->secrets);
 }
 
 /* What flags and environment say, and what the gateway section means in plain values. */
@@ -106,29 +104,32 @@ static int effective_build(struct snapshot *self, const struct gateway_config *g
                            const struct snapshot_opts *opts)
 {
     CLEANUP(pack_deinit) struct pack defaults;
-    CLEANUP(wipe) struct pack plain; /* secrets resolved */
     CLEANUP(wipe) struct pack based; /* over the defaults */
     CLEANUP(wipe) struct pack overrides;
 
     pack_init(&defaults, 0);
-    pack_init(&plain, 0);
     pack_init(&based, 0);
     pack_init(&overrides, 0);
     int fault = defaults_pack(opts, &defaults);
     if (fault) {
         return fault;
     }
-    pack_array_begin(&self->unresolved);
-    secrets_resolve(pack_span(&self->document.resolved), opts->lookup, &plain, &self->unresolved);
-    pack_array_end(&self->unresolved);
-    config_merge(pack_span(&defaults), pack_span(&plain), &based);
+    config_merge(pack_span(&defaults), pack_span(&self->document.resolved), &based);
     overrides_pack(gateway, pack_span(&self->document.resolved), &overrides);
-    if (pack_error(&plain) || pack_error(&based) || pack_error(&overrides)) {
+    if (pack_error(&based) || pack_error(&overrides)) {
         return pack_error(&based) ? pack_error(&based) : pack_error(&overrides);
     }
     config_merge(pack_span(&based), pack_span(&overrides), &self->effective);
-    fault = pack_error(&self->effective);
-    return fault ? fault : pack_error(&self->unresolved);
+    return pack_error(&self->effective);
+}
+
+static int secrets_collect(struct snapshot *self, const struct snapshot_opts *opts, struct config_error *error)
+{
+    if (!secret_set_collect(&self->secrets, pack_span(&self->document.resolved), opts->lookup)) {
+        return 0;
+    }
+    (void)snprintf(error->text, sizeof(error->text), "there are more than %u references to secrets", SECRETS_MAX);
+    return SNAPSHOT_E_REFUSED;
 }
 
 /* The document is read; what follows needs no file. */
@@ -149,6 +150,7 @@ static int finish(struct snapshot *self, const struct snapshot_opts *opts, struc
         config_document_locate(&self->document, error);
         return SNAPSHOT_E_REFUSED;
     }
+    r = r ? r : secrets_collect(self, opts, error);
     return r ? r : effective_build(self, &gateway, opts);
 }
 

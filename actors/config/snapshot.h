@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "actors/config/secrets.h"
 #include "bus/base/span.h"
 #include "bus/pack.h"
 #include "schema/base/config_env.h"
@@ -16,8 +17,8 @@
 
 struct snapshot {
     struct config_document document; /* as written, and with ${NAME} replaced */
-    struct pack effective;           /* with secrets, defaults and overrides: what config_read reads */
-    struct pack unresolved;          /* packed array: paths of references that lead nowhere */
+    struct pack effective;           /* with defaults and overrides: what config_read reads, secrets laid into it */
+    struct secret_set secrets;       /* the references of the document; values come by an activation */
 };
 
 struct snapshot_opts {

@@ -25,13 +25,16 @@ static void unserved_pack(void *arg, const struct config_section *section)
 
 static void warnings_pack(const struct snapshot *snapshot, struct pack *out)
 {
-    struct value_iter it = value_iter(pack_span(&snapshot->unresolved));
-    struct span key;
-    struct span item;
-
     pack_array_begin(out);
-    while (value_next(&it, &key, &item)) {
-        issue_pack(value_str(item, SPAN_LIT("")), "the secret that this refers to is not available", out);
+    for (size_t i = 0; i < snapshot->secrets.n; i++) {
+        const struct secret_entry *entry = &snapshot->secrets.items[i];
+
+        if (entry->is_active && entry->is_settled && !entry->value.len) {
+            issue_pack(span_from(entry->path), "the secret that this refers to is not available", out);
+        } else if (entry->is_stale) {
+            issue_pack(span_from(entry->path),
+                       "the secret that this refers to is not available; the value of before stays in use", out);
+        }
     }
     config_shape_unserved(pack_span(&snapshot->document.source), unserved_pack, out);
     if (value_bool(value_path(pack_span(&snapshot->document.resolved), "env.shellEnv.enabled"), false)) {

@@ -1,43 +1,67 @@
 #include "actors/config/write.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "actors/config/audit.h"
 #include "actors/config/internal.h"
 #include "schema/base/config_redact.h"
 #include "bus/base/clock.h"
+#include "bus/base/mem.h"
+#include "bus/body.h"
 #include "bus/value.h"
 #include "schema/base/config_change.h"
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
 
 #define CONTENT_LOSS_MIN 256U /* bytes, packed */
+#define BUSY_RETRY_MS 500U
 #define NOTHING ((struct span){ 0 })
 
 struct request {
+    struct body body;   /* what the spans borrow from */
     const char *method; /* "config.patch" */
     const char *kind;   /* "config-patch" in the answer; NULL: it has none */
     enum config_change_kind change;
     struct span raw;
     struct span base_hash;
     struct span note;
-    const struct type_client *client;
+    struct type_client client;
 };
 
+/* One change, from the request to its answer. It outlives the request when secrets have to be waited for. */
 struct write {
     struct config *self;
-    struct actor_ctx *ctx;
-    const struct request *in;
+    struct actor_ctx *ctx;    /* while the request is in hand, then NULL */
+    struct actor_token token; /* then */
+    struct request in;
     struct config_edit edit;
     struct snapshot fresh; /* what the change makes of the config */
     struct config_overlay overlay;
     char when[CONFIG_TIME_LEN];
+    int outcome; /* of on_judged, when it was called at once */
 };
+
+/* The code for the handler to return; once there is no handler the answer is sent, and the code says that it is over.
+ */
+static int fail(struct write *write, const struct failure *failure)
+{
+    if (write->ctx) {
+        return actor_fail_with(write->ctx, failure);
+    }
+    int r = actor_token_fail(write->self->actor, write->token, failure);
+    return r ? r : failure->code;
+}
+
+static int refuse_with(struct write *write, int code, const char *text)
+{
+    return fail(write, &(struct failure){ .code = code, .message = span_from(text) });
+}
 
 static int refuse(struct write *write, const char *text)
 {
-    return actor_fail(write->ctx, FAIL_INVALID_REQUEST, "%s", text);
+    return refuse_with(write, FAIL_INVALID_REQUEST, text);
 }
 
 /* --- may it be tried ------------------------------------------------------------------------------- */
@@ -62,18 +86,21 @@ static int base_check(struct write *write)
     }
     if (self->followers.rollouts_n >= ROLLOUTS_MAX) {
         snapshot_deinit(&now);
-        return actor_fail(write->ctx, FAIL_UNAVAILABLE, "earlier changes are still being applied; nothing was written");
+        return refuse_with(write, FAIL_UNAVAILABLE, "earlier changes are still being applied; nothing was written");
     }
     bool is_edited = strcmp(now.document.hash, self->snapshot.document.hash) != 0;
-    r = is_edited ? config_apply(self, &now, write->ctx) : 0;
+    r = is_edited ? activation_take(self, &now, write->ctx) : 0;
     snapshot_deinit(&now);
+    if (r > 0 || self->activation.why != ACTIVATION_NONE) {
+        return refuse(write, "config changed since last load; re-run config.get and retry");
+    }
     if (r) {
         return r;
     }
-    if (self->snapshot.document.is_present && !write->in->base_hash.len) {
+    if (self->snapshot.document.is_present && !write->in.base_hash.len) {
         return refuse(write, "config base hash required; re-run config.get and retry");
     }
-    if (self->snapshot.document.is_present && !span_is_text(write->in->base_hash, self->snapshot.document.hash)) {
+    if (self->snapshot.document.is_present && !span_is_text(write->in.base_hash, self->snapshot.document.hash)) {
         return refuse(write, "config changed since last load; re-run config.get and retry");
     }
     return 0;
@@ -108,18 +135,18 @@ static int reject(struct write *write, const char *reason, struct span details)
     char text[FAILURE_MESSAGE_MAX];
     bool is_kept = config_store_reject(target(write), text_after(write), kept);
 
-    audit_write(write->self, &(struct audit){ .method = write->in->method,
+    audit_write(write->self, &(struct audit){ .method = write->in.method,
                                               .path = target(write),
-                                              .client = write->in->client,
+                                              .client = &write->in.client,
                                               .before = text_before(write),
                                               .after = text_after(write),
                                               .result = "rejected",
                                               .reason = reason });
-    log_warning("config_write_rejected", "method=%s kept=%s reason=\"%s\"", write->in->method, is_kept ? kept : "none",
+    log_warning("config_write_rejected", "method=%s kept=%s reason=\"%s\"", write->in.method, is_kept ? kept : "none",
                 reason);
     (void)snprintf(text, sizeof(text), "%s", reason);
-    return actor_fail_with(
-        write->ctx, &(struct failure){ .code = FAIL_INVALID_REQUEST, .message = span_from(text), .details = details });
+    return fail(write,
+                &(struct failure){ .code = FAIL_INVALID_REQUEST, .message = span_from(text), .details = details });
 }
 
 static int shape_reject(struct write *write, const struct config_error *error, struct pack *issues)
@@ -157,36 +184,18 @@ static int trial(struct write *write)
     return r > 0 ? shape_reject(write, &error, &issues) : r;
 }
 
-static bool is_listed(struct span list, struct span wanted)
+/* A reference that leads nowhere and is none of those in use is a mistake of this change. */
+static int secrets_check(struct write *write, const struct secret_entry *broken)
 {
-    struct value_iter it = value_iter(list);
-    struct span key;
-    struct span item;
-
-    while (value_next(&it, &key, &item)) {
-        if (span_is(item, wanted)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A reference that leads nowhere and was not there before is a mistake of this change. */
-static int secrets_check(struct write *write)
-{
-    struct value_iter it = value_iter(pack_span(&write->fresh.unresolved));
-    struct span key;
-    struct span place;
     char text[FAILURE_MESSAGE_MAX];
 
-    while (value_next(&it, &key, &place)) {
-        if (!is_listed(pack_span(&write->self->snapshot.unresolved), place)) {
-            (void)snprintf(text, sizeof(text), "invalid config: %.*s: the secret that this refers to is not available",
-                           SPAN_FMT(value_str(place, SPAN_LIT("?"))));
-            return reject(write, text, NOTHING);
-        }
+    if (!broken) {
+        return 0;
     }
-    return 0;
+    (void)snprintf(text, sizeof(text),
+                   "invalid config: %.200s: the secret that this refers to is not available (%.200s)", broken->path,
+                   broken->problem);
+    return reject(write, text, NOTHING);
 }
 
 static int loss_check(struct write *write)
@@ -221,17 +230,17 @@ static int store(struct write *write)
         return refuse(write, "config changed since last load; re-run config.get and retry");
     }
     if (r == CONFIG_STORE_E_REFUSED) {
-        return actor_fail(write->ctx, FAIL_STORAGE, "%s", error.text);
+        return refuse_with(write, FAIL_STORAGE, error.text);
     }
     if (!r) {
-        audit_write(write->self, &(struct audit){ .method = write->in->method,
+        audit_write(write->self, &(struct audit){ .method = write->in.method,
                                                   .path = target(write),
-                                                  .client = write->in->client,
+                                                  .client = &write->in.client,
                                                   .before = text_before(write),
                                                   .after = text_after(write),
                                                   .result = "rename",
                                                   .reason = "" });
-        log_info("config_written", "method=%s path=%s bytes=%zu", write->in->method, target(write),
+        log_info("config_written", "method=%s path=%s bytes=%zu", write->in.method, target(write),
                  write->edit.text.len);
     }
     return r;
@@ -247,18 +256,18 @@ static void sentinel_pack(const struct write *write, struct pack *out)
     pack_kv_text(out, "path", NULL);
     pack_key(out, "payload");
     pack_map_begin(out);
-    pack_kv_text(out, "kind", write->in->kind);
+    pack_kv_text(out, "kind", write->in.kind);
     pack_kv_text(out, "status", "ok");
     pack_kv_i64(out, "ts", clock_wall_ms());
     pack_key(out, "message");
-    if (write->in->note.len) {
-        pack_str(out, write->in->note);
+    if (write->in.note.len) {
+        pack_str(out, write->in.note);
     } else {
         pack_nil(out);
     }
     pack_key(out, "stats");
     pack_map_begin(out);
-    pack_kv_text(out, "mode", write->in->method);
+    pack_kv_text(out, "mode", write->in.method);
     pack_kv_text(out, "root", write->self->path);
     pack_map_end(out);
     pack_map_end(out);
@@ -273,7 +282,7 @@ static void answer_pack(const struct write *write, struct pack *out)
     pack_kv_text(out, "hash", write->self->snapshot.document.hash);
     pack_key(out, "config");
     config_redact(pack_span(&write->self->snapshot.effective), out);
-    if (write->in->kind) {
+    if (write->in.kind) {
         sentinel_pack(write, out);
     }
 }
@@ -288,21 +297,25 @@ static int answer(struct write *write)
     if (rollout && !rollout->has_asker) {
         rollout->has_asker = true;
         answer_pack(write, &rollout->answer);
-        rollout->asker = actor_defer(write->ctx, NULL);
+        rollout->asker = write->ctx ? actor_defer(write->ctx, NULL) : write->token;
         return rollout->answer.fault; /* it is open still */
     }
     pack_reset(out);
     answer_pack(write, out);
     followers_problems_pack(self, out);
     pack_map_end(out);
-    return pack_error(out) ? pack_error(out) : actor_reply_span(write->ctx, pack_span(out));
+    if (pack_error(out)) {
+        return pack_error(out);
+    }
+    return write->ctx ? actor_reply_span(write->ctx, pack_span(out))
+                      : actor_token_reply_span(write->self->actor, write->token, pack_span(out));
 }
 
 static int change_make(struct write *write)
 {
     struct config_error error = { "" };
     struct config_change change = {
-        .kind = write->in->change, .raw = write->in->raw, .version = OPENCLAW_VERSION, .when = write->when
+        .kind = write->in.change, .raw = write->in.raw, .version = OPENCLAW_VERSION, .when = write->when
     };
     int r = config_change(&write->self->snapshot.document, write->self->path, &change, config_lookup_process(),
                           &write->edit, &error);
@@ -310,8 +323,53 @@ static int change_make(struct write *write)
     return r > 0 ? refuse(write, error.text) : r;
 }
 
-static int write_all(struct write *write)
+static void write_destroy(struct write **write_p)
 {
+    struct write *write = TAKE(*write_p);
+
+    if (write) {
+        snapshot_deinit(&write->fresh);
+        config_edit_deinit(&write->edit);
+        body_deinit(&write->in.body);
+        free(write);
+    }
+}
+
+void write_abandon(struct config *self)
+{
+    write_destroy(&self->write);
+}
+
+/* Its secrets have been judged: 0, what was answered, or a fault. */
+static int write_finish(struct write *write, const struct secret_entry *broken)
+{
+    int r = secrets_check(write, broken);
+
+    r = r ? r : loss_check(write);
+    r = r ? r : store(write);
+    r = r ? r : config_apply(write->self, &write->fresh, write->ctx);
+    return r ? r : answer(write);
+}
+
+static void on_judged(struct config *self, const struct secret_entry *broken)
+{
+    struct write *write = self->write;
+    int r = write_finish(write, broken);
+
+    if (write->ctx) {
+        write->outcome = r; /* write_run returns it */
+        return;
+    }
+    write_destroy(&self->write);
+    if (r < 0) {
+        (void)actor_fault(self->actor, r);
+    }
+}
+
+/* 0: answered, or to be answered by on_judged (self->write is there still). */
+static int write_run(struct write *write)
+{
+    struct config *self = write->self;
     int r = base_check(write);
 
     r = r ? r : change_make(write);
@@ -319,22 +377,39 @@ static int write_all(struct write *write)
         return r ? r : answer(write);
     }
     r = trial(write);
-    r = r ? r : secrets_check(write);
-    r = r ? r : loss_check(write);
-    r = r ? r : store(write);
-    r = r ? r : config_apply(write->self, &write->fresh, write->ctx);
-    return r ? r : answer(write);
+    if (r) {
+        return r;
+    }
+    self->write = write;
+    r = activation_judge(self, &write->fresh.secrets, on_judged);
+    if (r || self->activation.why == ACTIVATION_NONE) {
+        self->write = NULL;
+        return r ? r : write->outcome;
+    }
+    write->token = actor_defer(write->ctx, NULL);
+    write->ctx = NULL;
+    return 0;
 }
 
 static int request_run(struct config *self, struct actor_ctx *ctx, const struct request *in)
 {
-    struct write write = { .self = self, .ctx = ctx, .in = in };
+    CLEANUP(write_destroy) struct write *write = NULL;
 
-    config_time(clock_wall_ms(), write.when);
-    snapshot_init(&write.fresh);
-    int r = write_all(&write);
-    snapshot_deinit(&write.fresh);
-    config_edit_deinit(&write.edit);
+    if (!activation_make_way(self)) {
+        return actor_fail_with(ctx, &(struct failure){ .code = FAIL_UNAVAILABLE,
+                                                       .message = SPAN_LIT("the config is being changed; try again"),
+                                                       .retryable = true,
+                                                       .retry_after_ms = BUSY_RETRY_MS });
+    }
+    write = mem_new(sizeof(*write));
+    *write = (struct write){ .self = self, .ctx = ctx, .in = *in };
+    snapshot_init(&write->fresh);
+    config_time(clock_wall_ms(), write->when);
+    int r = body_init_share(&write->in.body, actor_ctx_body_shared(ctx));
+    r = r ? FAULT(r) : write_run(write);
+    if (!r && self->write == write) {
+        write = NULL; /* on_judged has it */
+    }
     return r;
 }
 
@@ -347,7 +422,7 @@ int config_on_set(void *arg, struct actor_ctx *ctx, const void *msg)
                                           .change = CONFIG_CHANGE_REPLACE,
                                           .raw = in->raw,
                                           .base_hash = in->base_hash,
-                                          .client = &in->client });
+                                          .client = in->client });
 }
 
 int config_on_patch(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -361,7 +436,7 @@ int config_on_patch(void *arg, struct actor_ctx *ctx, const void *msg)
                                           .raw = in->raw,
                                           .base_hash = in->base_hash,
                                           .note = in->note,
-                                          .client = &in->client });
+                                          .client = in->client });
 }
 
 int config_on_apply(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -375,5 +450,5 @@ int config_on_apply(void *arg, struct actor_ctx *ctx, const void *msg)
                                           .raw = in->raw,
                                           .base_hash = in->base_hash,
                                           .note = in->note,
-                                          .client = &in->client });
+                                          .client = in->client });
 }

@@ -25,10 +25,12 @@
 #include "edge/cli/compose.h"
 #include "edge/cli/gateway_listen.h"
 #include "edge/cli/gateway_port.h"
+#include "edge/cli/gateway_secrets.h"
 #include "edge/cli/gateway_state.h"
 #include "edge/cli/gateway_topology.h"
 #include "schema/base/config_create.h"
 #include "schema/base/gateway_config.h"
+#include "schema/base/secret_memory.h"
 #include "schema_gen.h"
 
 #define FORCE_TERM_MS 3000
@@ -175,7 +177,12 @@ static int config_load(struct start *self)
         cli_err_more("config: %s", self->cli->paths.config_path);
         return CLI_EXIT_CONFIG;
     }
-    return r == GATEWAY_CONFIG_E_NO_SECRET ? token_make_up(self, &overrides, &error) : 0;
+    if (r == GATEWAY_CONFIG_E_NO_SECRET) {
+        return token_make_up(self, &overrides, &error);
+    }
+    return self->config.is_token_ref || self->config.is_password_ref
+               ? gateway_secrets_check(self->cli->paths.config_path)
+               : 0;
 }
 
 /* What no definition fits would kill its host again and again until that is given up. */
@@ -479,7 +486,8 @@ int cmd_gateway_run(struct cli *cli)
     CLEANUP(start_deinit) struct start self = { .cli = cli, .lock_fd = -1, .topology_fd = -1 };
     int r;
 
-    umask(0077); /* of this process and its hosts: what they make is for nobody else */
+    umask(0077);           /* of this process and its hosts: what they make is for nobody else */
+    secret_memory_guard(); /* of both likewise */
     r = flags_export(cli);
     r = r ? r : config_load(&self);
     r = r ? r : topology_load(&self);

@@ -9,6 +9,8 @@
 #include "bus/base/fault.h"
 #include "bus/json.h"
 #include "bus/value.h"
+#include "schema/base/secret_ref.h"
+#include "schema/base/secret_target.h"
 
 #define NAME_MAX_LEN 128
 #define PLACE_MAX 256
@@ -21,6 +23,8 @@ struct job {
     struct text_buf text;  /* the string under construction */
     char place[PLACE_MAX]; /* dotted path of the value in hand */
     size_t place_len;
+    struct json5_step steps[SECRET_TARGET_STEPS_MAX]; /* the same, as far as there is room */
+    size_t steps_n;
     bool is_lenient; /* what refers to an unset variable becomes null */
 };
 
@@ -122,9 +126,13 @@ static int string_build(struct job *job, struct span text)
 
 static int value_copy(struct job *job, struct span value);
 
-static size_t place_push(struct job *job, struct span key)
+static size_t place_push(struct job *job, struct span key, struct json5_step step)
 {
     size_t before = job->place_len;
+    if (job->steps_n < SECRET_TARGET_STEPS_MAX) {
+        job->steps[job->steps_n] = step;
+    }
+    job->steps_n++;
     int n = snprintf(job->place + before, PLACE_MAX - before, "%s%.*s", before ? "." : "", SPAN_FMT(key));
 
     if (n > 0) {
@@ -132,6 +140,12 @@ static size_t place_push(struct job *job, struct span key)
         job->place_len += (size_t)n < room ? (size_t)n : room;
     }
     return before;
+}
+
+static void place_pop(struct job *job, size_t before)
+{
+    job->place_len = before;
+    job->steps_n--;
 }
 
 static int map_copy(struct job *job, struct span map)
@@ -142,13 +156,13 @@ static int map_copy(struct job *job, struct span map)
 
     pack_map_begin(job->out);
     while (value_next(&it, &key, &item)) {
-        size_t before = place_push(job, key);
+        size_t before = place_push(job, key, (struct json5_step){ .key = key });
         pack_key_span(job->out, key);
         int r = value_copy(job, item);
         if (r) {
             return r;
         }
-        job->place_len = before;
+        place_pop(job, before);
     }
     pack_map_end(job->out);
     return 0;
@@ -164,16 +178,26 @@ static int array_copy(struct job *job, struct span array)
     pack_array_begin(job->out);
     while (value_next(&it, &key, &item)) {
         char number[16];
-        int n = snprintf(number, sizeof(number), "%u", index++);
-        size_t before = place_push(job, (struct span){ number, (size_t)n });
+        int n = snprintf(number, sizeof(number), "%u", index);
+        size_t before = place_push(job, (struct span){ number, (size_t)n }, (struct json5_step){ .index = index });
+        index++;
         int r = value_copy(job, item);
         if (r) {
             return r;
         }
-        job->place_len = before;
+        place_pop(job, before);
     }
     pack_array_end(job->out);
     return 0;
+}
+
+/* Where a secret may stand, `${NAME}` alone is a reference to it, and whether it has a value is the owner's affair. */
+static bool is_secret_ref(const struct job *job, struct span value)
+{
+    struct secret_ref ref;
+
+    return !job->is_lenient && secret_ref_read(value, job->doc, &ref) && job->steps_n <= SECRET_TARGET_STEPS_MAX &&
+           secret_target_find(job->steps, job->steps_n, "openclaw.json");
 }
 
 static int value_copy(struct job *job, struct span value)
@@ -188,7 +212,7 @@ static int value_copy(struct job *job, struct span value)
     }
     if (kind == VALUE_STR) {
         struct span text = value_str(value, (struct span){ 0 });
-        if (text.len && memchr(text.ptr, '$', text.len)) {
+        if (text.len && memchr(text.ptr, '$', text.len) && !is_secret_ref(job, value)) {
             int r = string_build(job, text);
             if (r == CONFIG_ENV_E_REFUSED && job->is_lenient) {
                 pack_nil(job->out);
@@ -230,21 +254,21 @@ const char *config_secret_resolve(struct span value, struct config_lookup lookup
                                   bool *ret_is_set)
 {
     struct span text = value_str(value, (struct span){ 0 });
-    char name[NAME_MAX_LEN];
+    char name[NAME_MAX_LEN + 1];
+    struct secret_ref ref;
+    bool is_ref = secret_ref_read(value, (struct span){ 0 }, &ref);
 
     *ret_is_set = text.len > 0 || value_kind_of(value) == VALUE_MAP;
-    if (text.len && text.len < buf_len) {
+    if (!is_ref && text.len && text.len < buf_len) {
         memcpy(buf, text.ptr, text.len);
         buf[text.len] = '\0';
         return buf;
     }
-    struct span id = value_str(value_get(value, "id"), (struct span){ 0 });
-    if (!span_is_text(value_str(value_get(value, "source"), (struct span){ 0 }), "env") || !id.len ||
-        id.len >= sizeof(name)) {
+    if (!is_ref || ref.source != SECRET_SOURCE_ENV || ref.id.len >= sizeof(name)) {
         return NULL;
     }
-    memcpy(name, id.ptr, id.len);
-    name[id.len] = '\0';
+    memcpy(name, ref.id.ptr, ref.id.len);
+    name[ref.id.len] = '\0';
     const char *found = lookup.find(lookup.arg, name);
     return found && *found ? found : NULL;
 }

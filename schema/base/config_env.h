@@ -25,7 +25,8 @@ enum {
 /*
  * Appends a copy of `doc` with every `${NAME}` (A-Z, 0-9 and _, not beginning with a
  * digit) replaced. What the environment lacks is taken from the document's own
- * `env.vars.NAME` or `env.NAME`.
+ * `env.vars.NAME` or `env.NAME`. Where a secret may stand (schema/config/credentials.json) a
+ * text that is `${NAME}` alone stays: it is a reference, see secret_ref.h.
  */
 int config_env_substitute(struct span doc, struct config_lookup lookup, struct pack *out, struct config_error *error);
 
@@ -35,7 +36,7 @@ int config_env_substitute_known(struct span doc, struct config_lookup lookup, st
                                 struct config_error *error);
 
 /*
- * A secret field: a plain string, or { source: "env", provider, id }. Returns the value,
+ * A secret field as a client command reads it: a plain string, or a reference of source env. Returns the value,
  * or NULL with ret_is_set telling a secret that is configured but cannot be resolved.
  * A plain string is copied into `buf`.
  */

@@ -5,11 +5,14 @@
 
 #include "bus/value.h"
 #include "schema/base/config_shape.h"
+#include "schema/base/secret_target.h"
 
 #define NOTHING ((struct span){ 0 })
 
 struct job {
     struct pack *out;
+    struct json5_step steps[SECRET_TARGET_STEPS_MAX]; /* where we are, as far as there is room */
+    size_t steps_n;
     bool is_changed;
 };
 
@@ -36,16 +39,31 @@ static bool is_variable(struct span text)
     return memchr(text.ptr + 2, '}', text.len - 3) == NULL;
 }
 
+/* A name need not say so: a header of a provider is a secret whatever it is called. */
+static bool is_credential(const struct job *job)
+{
+    return job->steps_n <= SECRET_TARGET_STEPS_MAX && secret_target_find(job->steps, job->steps_n, "openclaw.json");
+}
+
 static void text_copy(struct job *job, struct span value, bool is_secret)
 {
     struct span text = value_str(value, NOTHING);
 
+    is_secret = is_secret || is_credential(job);
     if (text.len && !is_variable(text) && (is_secret || is_url_with_password(text))) {
         pack_text(job->out, REDACT_MARKER);
         job->is_changed = true;
     } else {
         pack_raw(job->out, value);
     }
+}
+
+static void step_into(struct job *job, struct json5_step step)
+{
+    if (job->steps_n < SECRET_TARGET_STEPS_MAX) {
+        job->steps[job->steps_n] = step;
+    }
+    job->steps_n++;
 }
 
 /* A list under a secret name holds secrets; a map does only when it is not a reference,
@@ -62,14 +80,18 @@ static void copy(struct job *job, struct span value, bool is_secret, bool is_env
         while (value_next(&it, &key, &item)) {
             bool is_inner_env = is_env || span_is_text(key, "env");
             pack_key_span(job->out, key);
+            step_into(job, (struct json5_step){ .key = key });
             copy(job, item, is_env || config_shape_is_secret_name(key), is_inner_env);
+            job->steps_n--;
         }
         pack_map_end(job->out);
         break;
     case VALUE_ARRAY:
         pack_array_begin(job->out);
-        while (value_next(&it, &key, &item)) {
+        for (size_t i = 0; value_next(&it, &key, &item); i++) {
+            step_into(job, (struct json5_step){ .index = i });
             copy(job, item, is_secret, is_env);
+            job->steps_n--;
         }
         pack_array_end(job->out);
         break;

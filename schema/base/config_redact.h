@@ -14,9 +14,9 @@
 
 /*
  * Appends a copy of `doc`. Replaced are strings under names that say token, password,
- * secret, API key and the like, everything under env, and URLs that carry a password.
- * A text that is only a `${NAME}` stays: it names a secret and is none. Returns whether
- * anything was replaced.
+ * secret, API key and the like, at every place of schema/config/credentials.json, everything under env, and URLs that
+ * carry a password. A text that is only a `${NAME}` stays: it names a secret and is none. Returns whether anything was
+ * replaced.
  */
 bool config_redact(struct span doc, struct pack *out);
 

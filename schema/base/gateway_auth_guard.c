@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
 #include "bus/value.h"
 
 #define NOTHING ((struct span){ 0 })
@@ -41,6 +42,22 @@ static bool is_worthless(const char *secret)
     return secret[0] && secret[strspn(secret, " \t\r\n")] == '\0';
 }
 
+const char *gateway_secret_problem(struct span secret)
+{
+    char text[GATEWAY_CONFIG_SECRET_MAX];
+
+    if (secret.len >= sizeof(text)) {
+        return "it is too long for a secret of the gateway";
+    }
+    if (memchr(secret.ptr, '\0', secret.len)) {
+        return "it holds a zero byte";
+    }
+    (void)snprintf(text, sizeof(text), "%.*s", SPAN_FMT(secret));
+    bool is_bad = is_worthless(text);
+    mem_wipe(text, sizeof(text));
+    return is_bad ? "it is blank or an example that everybody knows" : NULL;
+}
+
 static int secret_check(const struct gateway_config *self, struct config_error *error)
 {
     const char *name = gateway_auth_mode_name(self->auth);
@@ -49,6 +66,9 @@ static int secret_check(const struct gateway_config *self, struct config_error *
     if (self->is_auth_ambiguous) {
         return refuse(error, "both gateway.auth.token and gateway.auth.password are set: say which one counts with "
                              "gateway.auth.mode \"token\" or \"password\"");
+    }
+    if (self->auth == GATEWAY_AUTH_PASSWORD ? self->is_password_ref : self->is_token_ref) {
+        return 0; /* looked at once it is resolved */
     }
     if (!secret[0]) {
         refuse(error, "gateway.auth.mode is %s but no %s is configured: set gateway.auth.%s or %s", name, name, name,
@@ -68,7 +88,7 @@ static int proxy_check(const struct gateway_config *self, struct span gateway, s
 {
     struct span header = value_str(value_path(gateway, "auth.trustedProxy.userHeader"), NOTHING);
 
-    if (self->token[0]) {
+    if (self->token[0] || self->is_token_ref) {
         return refuse(error, "gateway.auth.mode is trusted-proxy and a gateway token is set as well: remove "
                              "gateway.auth.token and OPENCLAW_GATEWAY_TOKEN, or set gateway.auth.mode to \"token\"");
     }

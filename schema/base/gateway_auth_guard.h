@@ -15,4 +15,7 @@
  */
 int gateway_auth_guard(const struct gateway_config *self, struct span doc, struct config_error *error);
 
+/* Why this cannot be the gateway's token or password, in words; NULL when it can. */
+const char *gateway_secret_problem(struct span secret);
+
 #endif

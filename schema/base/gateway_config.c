@@ -16,6 +16,7 @@
 #include "schema/base/config_document.h"
 #include "schema/base/config_valid.h"
 #include "schema/base/gateway_auth_guard.h"
+#include "schema/base/secret_ref.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -155,19 +156,26 @@ static int bind_resolve(struct span gateway, const struct gateway_overrides *ove
                   overrides->bind ? "bind mode" : "gateway.bind", SPAN_FMT(name));
 }
 
-/* `override` wins; else the field of the config. An unresolvable reference is refused, or skipped where nobody
- * is to be told (`error` NULL). */
+/* `override` wins; else the field of the config. A reference is left to the config actor; a client, to whom nothing is
+ * told (`error` NULL), takes what it can. */
 static int secret_resolve(struct span value, const char *field, const char *override, struct config_lookup lookup,
-                          char out[GATEWAY_CONFIG_SECRET_MAX], struct config_error *error)
+                          char out[GATEWAY_CONFIG_SECRET_MAX], bool *ret_is_ref, struct config_error *error)
 {
+    struct secret_ref ref;
     bool is_set = false;
+
+    *ret_is_ref = !override && secret_ref_read(value, NOTHING, &ref);
+    if (*ret_is_ref && error) {
+        out[0] = '\0';
+        return 0;
+    }
     const char *secret =
         override ? override : config_secret_resolve(value, lookup, out, GATEWAY_CONFIG_SECRET_MAX, &is_set);
 
     if (!secret && is_set && error) {
         return refuse(error,
-                      "%s cannot be resolved: give a string of less than %d bytes, or a reference with source "
-                      "\"env\" to a variable that is set",
+                      "%s cannot be used: give a string of less than %d bytes, or a reference like { source: \"env\", "
+                      "provider: \"default\", id: \"NAME\" }",
                       field, GATEWAY_CONFIG_SECRET_MAX);
     }
     if (!secret) {
@@ -195,10 +203,11 @@ static int auth_mode_resolve(struct span auth, const struct gateway_overrides *o
 
     if (!value.len && !overrides->auth) {
         /* Unsaid, it follows from what is configured, or from the one that is given for this run. */
-        bool is_both = self->password[0] && self->token[0];
+        bool has_token = self->token[0] || self->is_token_ref;
+        bool has_password = self->password[0] || self->is_password_ref;
+        bool is_both = has_password && has_token;
         bool is_by_override = (overrides->token != NULL) != (overrides->password != NULL);
-        bool is_password =
-            is_both && is_by_override ? overrides->password != NULL : self->password[0] && !self->token[0];
+        bool is_password = is_both && is_by_override ? overrides->password != NULL : has_password && !has_token;
         self->auth = is_password ? GATEWAY_AUTH_PASSWORD : GATEWAY_AUTH_TOKEN;
         self->is_auth_ambiguous = is_both && !is_by_override;
     } else if (span_is_text(mode, "token")) {
@@ -220,11 +229,12 @@ static int auth_resolve(struct span auth, const struct gateway_overrides *overri
                         struct gateway_config *self, struct config_error *error)
 {
     struct config_error *told = overrides->is_client ? NULL : error;
-    int r = secret_resolve(value_get(auth, "token"), "gateway.auth.token", overrides->token, lookup, self->token, told);
+    int r = secret_resolve(value_get(auth, "token"), "gateway.auth.token", overrides->token, lookup, self->token,
+                           &self->is_token_ref, told);
 
     if (!r) {
         r = secret_resolve(value_get(auth, "password"), "gateway.auth.password", overrides->password, lookup,
-                           self->password, told);
+                           self->password, &self->is_password_ref, told);
     }
     return r ? r : auth_mode_resolve(auth, overrides, self, error);
 }

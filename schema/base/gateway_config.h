@@ -60,6 +60,8 @@ struct gateway_config {
     bool is_auth_ambiguous;                   /* token and password, and nobody says which */
     char token[GATEWAY_CONFIG_SECRET_MAX];    /* empty: none */
     char password[GATEWAY_CONFIG_SECRET_MAX]; /* empty: none */
+    bool is_token_ref; /* a reference stands for it, which is not resolved here, but by clients those of source env */
+    bool is_password_ref;
 };
 /* Wipes the secrets. */
 void gateway_config_deinit(struct gateway_config *self);

@@ -24,8 +24,9 @@ char *secret_arena_room(struct secret_arena *self, size_t len);
 void secret_arena_deinit(struct secret_arena *self);
 
 /*
- * For a process that holds secrets: no core dump of it is ever written, and no other process
- * of the same user may read its memory (PR_SET_DUMPABLE). Not for the programs it starts.
+ * For a process that holds secrets, and those that it starts: a core dump of it has no memory in it,
+ * neither these pages nor the copies that a secret leaves on its way (messages, TLS). What is
+ * left (registers, threads, mapped files) tells where it died.
  */
 void secret_memory_guard(void);
 

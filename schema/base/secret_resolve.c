@@ -72,6 +72,13 @@ static void group_fail(struct group *group, const char *text)
     }
 }
 
+static void transient_mark(struct group *group)
+{
+    for (size_t i = 0; i < group->members_n; i++) {
+        group->resolve->outcomes[group->members[i]].is_transient = true;
+    }
+}
+
 static void found(struct group *group, size_t ref, struct span value)
 {
     struct secret_outcome *outcome = &group->resolve->outcomes[ref];
@@ -292,6 +299,7 @@ static void on_exec(void *arg, struct span output, const struct secret_problem *
     group->exec = NULL;
     if (problem || secret_answer_read(output, is_plain_fine, &doc, &why)) {
         group_fail(group, problem ? problem->text : why.text);
+        transient_mark(group);
         group_end(group);
         return;
     }

@@ -23,6 +23,7 @@ enum secret_state {
 struct secret_outcome {
     enum secret_state state;
     struct span value;             /* SECRET_FOUND: packed, in locked memory of the resolve */
+    bool is_transient;             /* SECRET_FAILED: the provider itself did, and may not the next time */
     struct secret_problem problem; /* SECRET_FAILED: why; names providers and variables, never values or other ids */
 };
 

@@ -9,11 +9,6 @@
 #include "bus/base/cleanup.h"
 #include "bus/json.h"
 
-static const char *env(const char *name)
-{
-    return strcmp(name, "THE_KEY") == 0 ? "sk-env" : NULL;
-}
-
 static void load(struct settings *settings, const char *id, const char *providers, const char *agents)
 {
     static const struct json_opts opts = { 0 };
@@ -25,7 +20,7 @@ static void load(struct settings *settings, const char *id, const char *provider
     pack_init(&second, 0);
     assert_int_equal(json_to_pack(span_from(providers), &opts, &first, &error), 0);
     assert_int_equal(json_to_pack(span_from(agents), &opts, &second, &error), 0);
-    assert_int_equal(settings_read(settings, id, pack_span(&first), pack_span(&second), env), 0);
+    assert_int_equal(settings_read(settings, id, pack_span(&first), pack_span(&second)), 0);
 }
 
 static const struct provider_setup *resolve(const struct settings *settings, const char *ref, const char *model)
@@ -91,18 +86,16 @@ static void unknown_references_are_refused(void **state)
     settings_deinit(&settings);
 }
 
-static void keys_come_from_the_file_or_the_environment(void **state)
+static void keys_are_those_that_config_gives(void **state)
 {
     struct settings settings = { 0 };
 
     (void)state;
     load(&settings, "main",
          "{\"a\":{\"baseUrl\":\"http://a\",\"apiKey\":\"sk-file\"},"
-         "\"b\":{\"baseUrl\":\"http://b\",\"apiKey\":{\"source\":\"env\",\"id\":\"THE_KEY\"}},"
          "\"c\":{\"baseUrl\":\"http://c\"}}",
          "{}");
     assert_string_equal(resolve(&settings, "a/m", "m")->api_key, "sk-file");
-    assert_string_equal(resolve(&settings, "b/m", "m")->api_key, "sk-env");
     assert_null(resolve(&settings, "c/m", "m")->api_key);
     settings_deinit(&settings);
 }
@@ -114,10 +107,12 @@ static void what_is_wrong_with_a_provider_is_said_to_who_asks(void **state)
         { "{\"a\":{\"baseUrl\":\"file:///etc\"}}", "models.providers.a.baseUrl must begin with http:// or https://" },
         { "{\"a\":{\"baseUrl\":\"http://a\",\"api\":\"ollama\"}}",
           "models.providers.a.api is \"ollama\"; this release speaks openai-completions only" },
-        { "{\"a\":{\"baseUrl\":\"http://a\",\"apiKey\":{\"source\":\"env\",\"id\":\"NONE\"}}}",
-          "models.providers.a.apiKey names the environment variable NONE, which is not set" },
         { "{\"a\":{\"baseUrl\":\"http://a\",\"apiKey\":{\"source\":\"exec\",\"id\":\"x\"}}}",
-          "models.providers.a.apiKey is a reference to a secret of a source other than env, which is all we read" },
+          "models.providers.a.apiKey refers to a secret that is not available now" },
+        { "{\"a\":{\"baseUrl\":\"http://a\",\"headers\":{\"X\":{\"source\":\"env\",\"id\":\"X\"}}}}",
+          "models.providers.a.headers refers to a secret that is not available now" },
+        { "{\"a\":{\"baseUrl\":\"http://a\",\"request\":{\"tls\":{\"ca\":{\"source\":\"env\"}}}}}",
+          "models.providers.a.request.tls.ca refers to a secret that is not available now" },
         { "{\"a\":{\"baseUrl\":\"http://a\",\"apiKey\":\"a\\nb\"}}",
           "models.providers.a.apiKey holds a control character" },
         { "{\"a\":{\"baseUrl\":\"http://a\",\"headers\":{\"X: y\":\"v\"}}}",
@@ -144,7 +139,7 @@ int main(void)
         cmocka_unit_test(without_any_configuration_the_built_in_provider_answers),
         cmocka_unit_test(the_agents_own_model_comes_before_the_default),
         cmocka_unit_test(unknown_references_are_refused),
-        cmocka_unit_test(keys_come_from_the_file_or_the_environment),
+        cmocka_unit_test(keys_are_those_that_config_gives),
         cmocka_unit_test(what_is_wrong_with_a_provider_is_said_to_who_asks),
     };
 

@@ -1,5 +1,6 @@
 #include "tests/unit/config/support.h"
 
+#include "schema/base/gateway_auth_guard.h"
 #include "schema/base/gateway_config.h"
 
 struct outcome {
@@ -59,17 +60,36 @@ static void lets_the_environment_win_over_the_file(void **state)
     assert_string_equal(both.config.token, "ENV");
 }
 
-static void follows_a_reference_to_a_secret(void **state)
+static void leaves_a_reference_to_who_resolves_it(void **state)
 {
-    static const char json[] = "{gateway:{auth:{token:{source:'env',provider:'default',id:'MY_TOKEN'}}}}";
+    static const char *const json[] = { "{gateway:{auth:{token:{source:'exec',provider:'vault',id:'t'}}}}",
+                                        "{gateway:{auth:{token:'${MY_TOKEN}'}}}" };
     static const char *const env[] = { "MY_TOKEN=SECRET", NULL };
-    struct outcome found = resolve(json, env, false);
-    struct outcome missing = resolve(json, NULL, false);
 
     (void)state;
-    assert_string_equal(found.config.token, "SECRET");
-    assert_int_equal(missing.r, GATEWAY_CONFIG_E_REFUSED);
-    assert_non_null(strstr(missing.error.text, "gateway.auth.token"));
+    for (size_t i = 0; i < ARRAY_LEN(json); i++) {
+        struct outcome found = resolve(json[i], env, false);
+
+        assert_int_equal(found.r, 0);
+        assert_true(found.config.is_token_ref && !found.config.is_password_ref);
+        assert_string_equal(found.config.token, "");
+        assert_int_equal(found.config.auth, GATEWAY_AUTH_TOKEN);
+    }
+    struct outcome both = resolve("{gateway:{auth:{password:'${P}',token:'T'}}}", NULL, false);
+    assert_true(both.config.is_auth_ambiguous);
+}
+
+static void a_secret_of_the_gateway_must_be_worth_something(void **state)
+{
+    char long_one[GATEWAY_CONFIG_SECRET_MAX];
+
+    (void)state;
+    memset(long_one, 'x', sizeof(long_one));
+    assert_null(gateway_secret_problem((struct span){ long_one, sizeof(long_one) - 1 }));
+    assert_non_null(gateway_secret_problem((struct span){ long_one, sizeof(long_one) }));
+    assert_non_null(gateway_secret_problem(SPAN_LIT("change-me-now")));
+    assert_non_null(gateway_secret_problem(SPAN_LIT("  ")));
+    assert_non_null(gateway_secret_problem((struct span){ "a\0b", 3 }));
 }
 
 static void derives_the_auth_mode_from_what_is_configured(void **state)
@@ -229,7 +249,8 @@ int main(void)
         cmocka_unit_test(refuses_ways_of_letting_in_that_cannot_hold),
         cmocka_unit_test(has_defaults),
         cmocka_unit_test(lets_the_environment_win_over_the_file),
-        cmocka_unit_test(follows_a_reference_to_a_secret),
+        cmocka_unit_test(leaves_a_reference_to_who_resolves_it),
+        cmocka_unit_test(a_secret_of_the_gateway_must_be_worth_something),
         cmocka_unit_test(derives_the_auth_mode_from_what_is_configured),
         cmocka_unit_test(lets_an_override_choose_the_auth_mode),
         cmocka_unit_test(refuses_values_that_make_no_sense),

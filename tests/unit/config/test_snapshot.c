@@ -114,6 +114,15 @@ static void hides_secrets_and_nothing_else(void **state)
                 "\"__OPENCLAW_REDACTED__\",\"v\":\"https://h/a@b:c\",\"ref\":{\"token\":\"${NAME}\"},\"s\":{"
                 "\"password\":{\"source\":\"env\",\"provider\":\"default\",\"id\":\"X\"}},\"tokens\":[1],\"botToken\":"
                 "[\"__OPENCLAW_REDACTED__\"]}");
+    json_pack("{models:{providers:{p:{headers:{X:'v',Y:'${V}'},baseUrl:'http://x'}}},agents:{list:[{sandbox:{ssh:{"
+              "identityData:'i',target:'t'}}}]}}",
+              &in);
+    pack_reset(&out);
+    assert_true(config_redact(pack_span(&in), &out));
+    assert_json(pack_span(&out),
+                "{\"models\":{\"providers\":{\"p\":{\"headers\":{\"X\":\"__OPENCLAW_REDACTED__\",\"Y\":\"${V}\"},"
+                "\"baseUrl\":\"http://x\"}}},\"agents\":{\"list\":[{\"sandbox\":{\"ssh\":{\"identityData\":"
+                "\"__OPENCLAW_REDACTED__\",\"target\":\"t\"}}}]}}");
     json_pack("{gateway:{port:1}}", &in);
     pack_reset(&out);
     assert_false(config_redact(pack_span(&in), &out));
@@ -140,24 +149,144 @@ static void fills_in_what_a_config_does_not_say(void **state)
     snapshot_deinit(&snapshot);
 }
 
-static void resolves_secrets_and_leaves_what_it_cannot(void **state)
+/* --- secrets ----------------------------------------------------------------------------------------- */
+
+static const char secret_json[] =
+    "{gateway:{mode:'local',auth:{mode:'token',token:'GATEWAY-TOKEN'}},models:{providers:{"
+    "a:{baseUrl:'http://a',models:[],apiKey:{source:'env',provider:'default',id:'KEY'},headers:{X:'${KEY}',Y:'PLAIN'}},"
+    "b:{baseUrl:'http://b',models:[],apiKey:{source:'file',provider:'f',id:'/x'}},"
+    "c:{baseUrl:'http://c',models:[],apiKey:'${NONE}'}}}}";
+
+/* Resolves what variables can tell; the rest fails. */
+static size_t take(struct snapshot *snapshot, const struct secret_set *old, const char *const *env,
+                   const struct secret_entry **ret_broken)
 {
+    CLEANUP(secret_resolve_destroy) struct secret_resolve *resolve = NULL;
+    struct secret_ref refs[16];
+
+    assert_in_range(snapshot->secrets.active_n, 1, ARRAY_LEN(refs));
+    secret_set_refs(&snapshot->secrets, refs);
+    assert_int_equal(secret_resolve_start(&(struct secret_resolve_opts){ .doc = snapshot->secrets.doc,
+                                                                         .lookup = env_of(env),
+                                                                         .refs = refs,
+                                                                         .refs_n = snapshot->secrets.active_n },
+                                          &resolve),
+                     0);
+    assert_true(secret_resolve_is_done(resolve));
+    return secret_set_take(&snapshot->secrets, old, resolve, ret_broken);
+}
+
+static void assert_shown(const struct snapshot *snapshot, const char *path, const char *address, const char *expected)
+{
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    struct span doc = pack_span(&snapshot->effective);
+    struct span value = value_path(doc, path);
+    int r = secret_set_show(&snapshot->secrets, doc, value, span_from(address), &text);
+
+    assert_in_range(r, 0, 1);
+    value = r ? (struct span){ text.data, text.len } : value;
+    assert_true(wire_check(value.ptr, value.len, 64));
+    assert_json(value, expected);
+}
+
+static void lays_secrets_into_what_their_owner_reads_and_into_nothing_else(void **state)
+{
+    const struct secret_entry *broken;
     struct config_error error = { 0 };
     struct snapshot snapshot;
 
     (void)state;
-    assert_int_equal(
-        build(&snapshot,
-              "{gateway:{mode:'local'},models:{providers:{a:{baseUrl:'http://a',models:[],apiKey:{source:'env',"
-              "provider:'default',id:'KEY'}},b:{baseUrl:'http://b',models:[],apiKey:{source:'file',provider:'f',id:'/"
-              "x'}}}}}",
-              env_token, &error),
-        0);
-    struct span doc = pack_span(&snapshot.effective);
-    assert_true(span_is_text(value_str(value_path(doc, "models.providers.a.apiKey"), SPAN_LIT("")), "SECRET-KEY"));
-    assert_int_equal(value_kind_of(value_path(doc, "models.providers.b.apiKey")), VALUE_MAP);
-    assert_json(pack_span(&snapshot.unresolved), "[\"models.providers.b.apiKey\"]");
+    assert_int_equal(build(&snapshot, secret_json, env_token + 1, &error), 0);
+    assert_int_equal(snapshot.secrets.n, 4);
+    assert_int_equal(take(&snapshot, NULL, env_token + 1, &broken), 2);
+    assert_string_equal(broken->path, "models.providers.b.apiKey");
+    assert_shown(&snapshot, "models.providers.a", "agent/main",
+                 "{\"baseUrl\":\"http://a\",\"models\":[],\"apiKey\":\"SECRET-KEY\",\"headers\":{\"X\":\"SECRET-KEY\","
+                 "\"Y\":\"PLAIN\"}}");
+    assert_shown(&snapshot, "models.providers.a.headers", "router",
+                 "{\"X\":\"${KEY}\",\"Y\":\"__OPENCLAW_REDACTED__\"}");
+    assert_shown(&snapshot, "models.providers.a.apiKey", "agents",
+                 "{\"source\":\"env\",\"provider\":\"default\",\"id\":\"KEY\"}");
+    assert_shown(&snapshot, "models.providers.b.apiKey", "agent/main",
+                 "{\"source\":\"file\",\"provider\":\"f\",\"id\":\"/x\"}");
+    assert_shown(&snapshot, "models.providers.c.apiKey", "agent/main", "{\"source\":\"env\"}");
+    assert_shown(&snapshot, "gateway.auth.token", "auth", "\"GATEWAY-TOKEN\"");
+    assert_shown(&snapshot, "gateway.auth.token", "edge/0", "\"__OPENCLAW_REDACTED__\"");
+    assert_shown(&snapshot, "gateway.mode", "edge/0", "\"local\"");
     snapshot_deinit(&snapshot);
+}
+
+static void keeps_all_values_of_before_when_one_fails(void **state)
+{
+    static const char json[] =
+        "{gateway:{mode:'local',auth:{mode:'token',token:'T'}},models:{providers:{"
+        "a:{baseUrl:'http://a',models:[],apiKey:'$A'},b:{baseUrl:'http://b',models:[],apiKey:'$B'},"
+        "c:{baseUrl:'http://c',models:[],apiKey:'$C'}}}}";
+    static const char *const first[] = { "A=a1", "B=b1", NULL };
+    static const char *const second[] = { "A=a2", "C=c2", NULL };
+    static const char *const third[] = { "A=a3", "B=b3", "C=c3", NULL };
+    const struct secret_entry *broken;
+    const struct secret_entry *failed;
+    struct config_error error = { 0 };
+    struct snapshot old;
+    struct snapshot fresh;
+    struct snapshot last;
+    struct pack paths;
+
+    (void)state;
+    assert_int_equal(build(&old, json, NULL, &error), 0);
+    assert_int_equal(build(&fresh, json, NULL, &error), 0);
+    assert_int_equal(build(&last, json, NULL, &error), 0);
+    assert_int_equal(take(&old, NULL, first, &broken), 1);
+    assert_string_equal(broken->path, "models.providers.c.apiKey");
+    assert_int_equal(take(&fresh, &old.secrets, second, &broken), 1);
+    assert_null(broken);
+    assert_int_equal(secret_set_failed(&fresh.secrets, &failed), 1);
+    assert_true(failed->is_stale && !strcmp(failed->path, "models.providers.b.apiKey"));
+    assert_shown(&fresh, "models.providers.a.apiKey", "agent/x", "\"a1\"");
+    assert_shown(&fresh, "models.providers.b.apiKey", "agent/x", "\"b1\"");
+    assert_shown(&fresh, "models.providers.c.apiKey", "agent/x", "\"c2\"");
+    assert_int_equal(take(&last, &fresh.secrets, third, &broken), 0);
+    assert_shown(&last, "models.providers.a.apiKey", "agent/x", "\"a3\"");
+    pack_init(&paths, 0);
+    pack_array_begin(&paths);
+    secret_set_diff_pack(&old.secrets, &fresh.secrets, &paths);
+    pack_array_end(&paths);
+    assert_json(pack_span(&paths), "[\"models.providers.c.apiKey\"]");
+    pack_deinit(&paths);
+    snapshot_deinit(&old);
+    snapshot_deinit(&fresh);
+    snapshot_deinit(&last);
+}
+
+static void a_value_of_another_reference_or_provider_is_not_kept(void **state)
+{
+    static const char old_json[] = "{gateway:{mode:'local',auth:{mode:'token',token:'T'}},models:{providers:{"
+                                   "a:{baseUrl:'http://a',models:[],apiKey:'$A'}}}}";
+    static const char *const others[] = {
+        "{gateway:{mode:'local',auth:{mode:'token',token:'T'}},models:{providers:{a:{baseUrl:'http://a',models:[],"
+        "apiKey:'$B'}}}}",
+        "{gateway:{mode:'local',auth:{mode:'token',token:'T'}},secrets:{providers:{default:{source:'env',allowlist:[]}}"
+        "},"
+        "models:{providers:{a:{baseUrl:'http://a',models:[],apiKey:'$A'}}}}",
+    };
+    static const char *const env[] = { "A=a", NULL };
+    struct config_error error = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        const struct secret_entry *broken;
+        struct snapshot old;
+        struct snapshot fresh;
+
+        assert_int_equal(build(&old, old_json, NULL, &error), 0);
+        assert_int_equal(take(&old, NULL, env, &broken), 0);
+        assert_int_equal(build(&fresh, others[i], NULL, &error), 0);
+        assert_int_equal(take(&fresh, &old.secrets, env, &broken), 1);
+        assert_non_null(broken);
+        snapshot_deinit(&old);
+        snapshot_deinit(&fresh);
+    }
 }
 
 static void refuses_a_config_that_no_gateway_could_run_on(void **state)
@@ -249,7 +378,9 @@ int main(void)
         cmocka_unit_test(says_everything_when_too_many_paths_differ),
         cmocka_unit_test(hides_secrets_and_nothing_else),
         cmocka_unit_test(fills_in_what_a_config_does_not_say),
-        cmocka_unit_test(resolves_secrets_and_leaves_what_it_cannot),
+        cmocka_unit_test(lays_secrets_into_what_their_owner_reads_and_into_nothing_else),
+        cmocka_unit_test(keeps_all_values_of_before_when_one_fails),
+        cmocka_unit_test(a_value_of_another_reference_or_provider_is_not_kept),
         cmocka_unit_test(refuses_a_config_that_no_gateway_could_run_on),
         cmocka_unit_test(lists_the_models_of_providers_and_the_built_in_one),
         cmocka_unit_test(shows_a_config_without_its_secrets),
