@@ -65,9 +65,15 @@ int cli_handshake_init(struct cli_handshake *self, const struct cli_session_opts
     return wants_identity(opts->target) ? identity_take(self, opts->role == CLI_SESSION_COMMAND, problem) : 0;
 }
 
+void cli_handshake_owner(struct cli_handshake *self, const struct cli_session_opts *opts)
+{
+    cli_handshake_deinit(self);
+    *self = (struct cli_handshake){ .opts = opts, .is_owner = true };
+}
+
 bool cli_handshake_identify(struct cli_handshake *self, struct cli_problem *problem)
 {
-    return !self->has_identity && strcmp(problem->detail, "DEVICE_IDENTITY_REQUIRED") == 0 &&
+    return !self->has_identity && !self->is_owner && strcmp(problem->detail, "DEVICE_IDENTITY_REQUIRED") == 0 &&
            identity_take(self, true, problem) == 0;
 }
 
@@ -104,7 +110,7 @@ static void auth_pack(const struct cli_handshake *self, struct pack *out)
     const struct cli_target *target = self->opts->target;
     const char *token = token_signed(self);
 
-    if (!token[0] && !target->password[0]) {
+    if (self->is_owner || (!token[0] && !target->password[0])) {
         return;
     }
     pack_key(out, "auth");

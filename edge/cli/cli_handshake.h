@@ -4,6 +4,7 @@
  * On this machine the shared secret of the gateway is enough to be trusted with every
  * scope, as backend "gateway-client". Anywhere else, or without a secret, a gateway
  * wants to know the device, so the request is signed with this installation's identity.
+ * On its owner's socket a gateway wants neither.
  */
 #ifndef EDGE_CLI_CLI_HANDSHAKE_H
 #define EDGE_CLI_CLI_HANDSHAKE_H
@@ -14,6 +15,7 @@
 
 struct cli_handshake {
     const struct cli_session_opts *opts; /* borrowed */
+    bool is_owner;
     bool has_identity;
     struct cli_identity identity;
     char device_token[CLI_IDENTITY_TOKEN_MAX]; /* issued earlier by this gateway; empty: none */
@@ -24,6 +26,8 @@ int cli_handshake_init(struct cli_handshake *self, const struct cli_session_opts
 /* After a refusal: true when the gateway wants to know the device, which it now will. So is
  * one that was started with another auth mode than its config says. */
 bool cli_handshake_identify(struct cli_handshake *self, struct cli_problem *problem);
+/* It is the owner who asks, by the kernel's word: no secret, no device. Instead of cli_handshake_init. */
+void cli_handshake_owner(struct cli_handshake *self, const struct cli_session_opts *opts);
 void cli_handshake_deinit(struct cli_handshake *self);
 
 /* Appends the params of `connect` as one msgpack map. 0 or a fault. */

@@ -15,6 +15,7 @@
 #include "bus/value.h"
 #include "edge/cli/cli_down.h"
 #include "edge/cli/cli_handshake.h"
+#include "edge/cli/cli_out.h"
 #include "edge/cli/cli_uuid.h"
 #include "edge/cli/ws_client.h"
 
@@ -33,6 +34,7 @@ struct request {
 struct cli_session {
     struct cli_session_opts opts;
     struct cli_handshake handshake;
+    struct ws_url owner; /* where it is the owner who asks; host empty: by the target's address */
     uv_loop_t loop;
     uv_timer_t timer;
     uv_signal_t signals[2];
@@ -291,7 +293,7 @@ static int attempt(struct cli_session *self, uint64_t left_ms, struct cli_proble
 {
     struct ws_client_opts client_opts = {
         .loop = &self->loop,
-        .url = &self->opts.target->url,
+        .url = self->owner.host[0] ? &self->owner : &self->opts.target->url,
         .arg = self,
         .on_open = on_open,
         .on_text = on_text,
@@ -322,6 +324,36 @@ static bool is_down(struct cli_session *self, struct cli_problem *problem)
     problem->kind = CLI_PROBLEM_DOWN;
     (void)snprintf(problem->message, sizeof(problem->message), "%s", text);
     return true;
+}
+
+/* --- as the owner --------------------------------------------------------------------------- */
+
+static bool may_be_owner(const struct cli_session *self)
+{
+    return self->opts.role != CLI_SESSION_PROBE && !self->owner.host[0] && self->opts.target->owner_path[0];
+}
+
+static bool has_credential(const struct cli_session *self)
+{
+    const struct cli_target *target = self->opts.target;
+
+    return target->token[0] || target->password[0] || (target->has_config && target->config.auth == GATEWAY_AUTH_NONE);
+}
+
+static void owner_be(struct cli_session *self)
+{
+    self->owner = (struct ws_url){ .path = "/", .is_loopback = true };
+    (void)snprintf(self->owner.host, sizeof(self->owner.host), "+%s", self->opts.target->owner_path);
+    cli_handshake_owner(&self->handshake, &self->opts);
+}
+
+/* What the kernel says of us counts where what the config says does not. */
+static bool is_owner_worth_a_try(const struct cli_session *self, const struct cli_problem *problem)
+{
+    bool is_refused = problem->kind == CLI_PROBLEM_REFUSED &&
+                      (!problem->retryable || strcmp(problem->detail, "AUTH_RATE_LIMITED") == 0);
+
+    return may_be_owner(self) && (is_refused || problem->kind == CLI_PROBLEM_UNREACHABLE);
 }
 
 /* A gateway that is still starting says so and how long to wait; that is not worth an error yet. */
@@ -358,6 +390,45 @@ static int attempts(struct cli_session *self, struct cli_problem *problem)
     }
 }
 
+/* 0 or, with the problem as it was, CLI_SESSION_E_PROBLEM. */
+static int attempts_as_owner(struct cli_session *self, struct cli_problem *problem)
+{
+    struct cli_problem as_owner;
+
+    ws_client_destroy(&self->client);
+    owner_be(self);
+    if (attempts(self, &as_owner)) {
+        return CLI_SESSION_E_PROBLEM;
+    }
+    if (problem->kind == CLI_PROBLEM_REFUSED) {
+        cli_err("note: the gateway refused what the config has (%s); it knows you as its owner instead",
+                problem->detail[0] ? problem->detail : problem->message);
+    }
+    *problem = (struct cli_problem){ .kind = CLI_PROBLEM_NONE };
+    return 0;
+}
+
+/* The ways in, one after the other. */
+static int ways_try(struct cli_session *self, struct cli_problem *problem)
+{
+    bool is_owner_first = may_be_owner(self) && !has_credential(self);
+    int r = 0;
+
+    if (is_owner_first) {
+        owner_be(self);
+    } else {
+        r = cli_handshake_init(&self->handshake, &self->opts, problem);
+    }
+    r = r ? r : attempts(self, problem);
+    if (r && is_owner_first && problem->kind == CLI_PROBLEM_UNREACHABLE) { /* a socket that was left behind */
+        ws_client_destroy(&self->client);
+        self->owner = (struct ws_url){ .host = "" };
+        r = cli_handshake_init(&self->handshake, &self->opts, problem);
+        return r ? r : attempts(self, problem);
+    }
+    return r && is_owner_worth_a_try(self, problem) ? attempts_as_owner(self, problem) : r;
+}
+
 int cli_session_open(const struct cli_session_opts *opts, struct cli_session **ret_session, struct cli_problem *problem)
 {
     struct cli_session *self = NULL;
@@ -370,8 +441,7 @@ int cli_session_open(const struct cli_session_opts *opts, struct cli_session **r
         (void)snprintf(problem->message, sizeof(problem->message), "%s", fault_text(r));
         return CLI_SESSION_E_PROBLEM;
     }
-    r = cli_handshake_init(&self->handshake, &self->opts, problem);
-    r = r ? r : attempts(self, problem);
+    r = ways_try(self, problem);
     if (r) {
         cli_session_destroy(&self);
         return r;

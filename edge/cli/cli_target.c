@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
@@ -146,9 +147,35 @@ static void secret_of_config(struct span doc, const char *path, char *out, const
     }
 }
 
+static bool is_secret_named(const struct cli *cli)
+{
+    return cli_given(cli, "token") || cli_given(cli, "password") || env_text("OPENCLAW_GATEWAY_TOKEN") ||
+           env_text("OPENCLAW_GATEWAY_PASSWORD");
+}
+
+/* A port names the gateway of this state directory when that one listens there. */
+static bool is_port_ours(const struct cli *cli, const struct cli_target *target)
+{
+    bool is_named = cli_given(cli, "port") || env_text("OPENCLAW_GATEWAY_PORT");
+
+    return !is_named || cli_service_port(&cli->paths) == target->config.port;
+}
+
+static void owner_path_choose(const struct cli *cli, struct cli_target *target)
+{
+    if (!is_secret_named(cli) && !target->is_elsewhere &&
+        strlen(cli->paths.clients_path) < sizeof(target->owner_path) && access(cli->paths.clients_path, W_OK) == 0 &&
+        is_port_ours(cli, target)) {
+        (void)strcpy(target->owner_path, cli->paths.clients_path);
+    }
+}
+
 /* Without any secret the gateway would refuse us, and not know why we have none. */
 static void secret_problem_judge(struct cli_target *target)
 {
+    if (target->owner_path[0]) {
+        return;
+    }
     if (!target->token[0] && !target->password[0] && !target->config_problem[0] && target->secret_problem[0] &&
         (target->is_elsewhere || target->config.auth != GATEWAY_AUTH_NONE)) {
         (void)strcpy(target->config_problem, target->secret_problem);
@@ -240,6 +267,7 @@ static int target_of_config(const struct cli *cli, unsigned flags, struct span d
                      &target->token_source, target);
     secret_of_config(doc, is_remote ? "gateway.remote.password" : "gateway.auth.password", target->password,
                      &target->password_source, target);
+    owner_path_choose(cli, target);
     secret_problem_judge(target);
     if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT)) {
         cli_err("the config cannot be used: %s", target->config_problem);

@@ -8,6 +8,8 @@
  * gateway.auth (this machine) or gateway.remote. An address from --url or
  * OPENCLAW_GATEWAY_URL never gets credentials of the config, and one from --url none of
  * the environment: they belong to another gateway.
+ * The owner of the gateway of this state directory needs none: where neither address nor
+ * credential was named, owner_path leads in when the config has no credential that works.
  */
 #ifndef EDGE_CLI_CLI_TARGET_H
 #define EDGE_CLI_CLI_TARGET_H
@@ -29,6 +31,8 @@ struct cli_target {
     bool has_config;              /* the file is there */
     char config_problem[768];     /* why it could not be used; empty when it could */
     char secret_problem[768];     /* why a secret of the config cannot be had; empty when it can */
+    char owner_path[108];         /* the socket on which the gateway of this state directory knows its owner, when
+                                     that gateway is meant and no secret was named; empty: not to be used */
     bool is_elsewhere;            /* named by --url, OPENCLAW_GATEWAY_URL or gateway.remote */
     char log_file[PATH_MAX];      /* of the gateway on this machine */
     struct gateway_config config; /* set when has_config and without a problem */

@@ -86,6 +86,11 @@ static void connect_error_note(struct ws_client *self, unsigned http_status, con
         end_note(self, 1006, text, len);
         return;
     }
+    if (self->opts.url->host[0] == '+') {
+        self->end.sys_error = ECONNREFUSED; /* nobody behind the socket, or nothing that speaks to us */
+        end_note(self, 1006, text, len);
+        return;
+    }
     (void)snprintf(port, sizeof(port), "%u", self->opts.url->port);
     r = getaddrinfo(self->opts.url->host, port, &hints, &found);
     if (r) {
@@ -281,8 +286,12 @@ int ws_client_new(const struct ws_client_opts *opts, struct ws_client **ret_clie
         free(self);
         return FAULT(-ENOMEM);
     }
-    (void)snprintf(authority, sizeof(authority), "%s%s%s:%u", has_colon ? "[" : "", opts->url->host,
-                   has_colon ? "]" : "", opts->url->port);
+    if (opts->url->host[0] == '+') {
+        (void)snprintf(authority, sizeof(authority), "localhost");
+    } else {
+        (void)snprintf(authority, sizeof(authority), "%s%s%s:%u", has_colon ? "[" : "", opts->url->host,
+                       has_colon ? "]" : "", opts->url->port);
+    }
     *ret_client = self;
     connect = (struct lws_client_connect_info){
         .context = self->context,

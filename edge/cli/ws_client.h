@@ -29,7 +29,7 @@ struct ws_client_end {
 
 struct ws_client_opts {
     uv_loop_t *loop;
-    const struct ws_url *url;
+    const struct ws_url *url; /* a host that begins with "+" is the path of a Unix socket behind it */
     void *arg;
     void (*on_open)(void *arg);
     void (*on_text)(void *arg, struct span text);

@@ -1,0 +1,73 @@
+"""No dead end for whoever owns the gateway: the command line of its user needs no secret that works."""
+
+import json
+import os
+
+import pytest
+
+from gateway import Gateway
+
+CONFIG = {"gateway": {"mode": "local", "auth": {"mode": "token", "token": "the-token-that-counts"}}}
+
+
+@pytest.fixture(scope="module")
+def running(topology):
+    made = Gateway(topology, config=CONFIG)
+    try:
+        yield made.start()
+    finally:
+        made.close()
+
+
+def elsewhere(running, tmp_path, auth):
+    """The same state directory, seen with another config."""
+    path = tmp_path / "openclaw.json"
+    path.write_text(json.dumps({"gateway": {"mode": "local", "auth": auth}}))
+    return {"OPENCLAW_CONFIG_PATH": str(path)}
+
+
+def test_a_config_whose_secret_is_outdated_is_no_dead_end(running, tmp_path):
+    environment = elsewhere(running, tmp_path, {"mode": "token", "token": "an-older-one"})
+    done = running.cli("devices", "list", "--json", environment=environment)
+    assert done.returncode == 0 and set(json.loads(done.stdout)) == {"pending", "paired"}
+    assert "AUTH_TOKEN_MISMATCH" in done.stderr and "owner" in done.stderr
+    assert "an-older-one" not in done.stderr
+
+
+@pytest.mark.parametrize("auth", [{}, {"mode": "token"}, {"mode": "token", "token": "${NOT_SET_ANYWHERE}"},
+                                  {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "X-User"}}])
+def test_without_a_secret_the_owner_is_known_all_the_same(running, tmp_path, auth):
+    environment = elsewhere(running, tmp_path, auth)
+    done = running.cli("gateway", "call", "config.get", environment=environment)
+    assert done.returncode == 0 and json.loads(done.stdout)["valid"] is True, done.stderr
+    assert done.stderr == ""
+    assert not os.path.exists(os.path.join(running.state_dir, "identity", "device.json"))
+    assert running.cli("status", environment=environment).returncode == 0
+
+
+@pytest.mark.parametrize("words, environment, source", [
+    (("--token", "wrong-one"), {}, "--token"),
+    ((), {"OPENCLAW_GATEWAY_TOKEN": "wrong-one"}, "OPENCLAW_GATEWAY_TOKEN"),
+])
+def test_a_secret_that_was_named_is_the_one_that_counts(running, words, environment, source):
+    done = running.cli("health", *words, environment=environment)
+    assert done.returncode == 77 and source in done.stderr and "wrong-one" not in done.stderr
+    assert "owner" not in done.stderr
+
+
+def test_an_address_that_was_named_is_not_ours(running, tmp_path):
+    environment = elsewhere(running, tmp_path, {"mode": "token", "token": "an-older-one"})
+    done = running.cli("health", "--url", f"ws://127.0.0.1:{running.port}", environment=environment)
+    assert done.returncode == 77
+    done = running.cli("health", "--port", "1", environment=environment)
+    assert done.returncode == 69
+
+
+def test_a_socket_that_was_left_behind_says_nothing_wrong(fresh_gateway, tmp_path):
+    running = fresh_gateway(config=CONFIG).start()
+    running.process.kill()
+    running.process.wait()
+    running.check_nothing_left()
+    environment = elsewhere(running, tmp_path, {})
+    done = running.cli("health", environment=environment)
+    assert done.returncode == 69 and f"127.0.0.1:{running.port}" in done.stderr
