@@ -2,7 +2,7 @@
  * config: owns the config file and the snapshot everybody else reads.
  *
  * Accepts    config_read, config_follow, config_reload, config.get, config.set, config.patch, config.apply,
- *            config.schema, config.schema.lookup, models.list, secrets.reload, secrets.resolve
+ *            config.repair, config.schema, config.schema.lookup, models.list, secrets.reload, secrets.resolve
  * Answers    config_value, config_followed
  * Asks       config_update of whoever follows, when a snapshot that differs for it is in force
  *
@@ -31,6 +31,7 @@ static const struct actor_route config_routes[] = {
     { MSG_CONFIG_APPLY, config_on_apply, 0 },
     { MSG_CONFIG_SCHEMA, config_on_schema, 0 },
     { MSG_CONFIG_SCHEMA_LOOKUP, config_on_schema_lookup, 0 },
+    { MSG_CONFIG_REPAIR, config_on_repair, 0 },
     { MSG_MODELS_LIST, config_on_models, 0 },
     { MSG_CONFIG_FOLLOW, config_on_follow, 0 },
     { MSG_SECRETS_RELOAD, config_on_secrets_reload, 0 },

@@ -24,6 +24,7 @@ struct request {
     const char *method; /* "config.patch" */
     const char *kind;   /* "config-patch" in the answer; NULL: it has none */
     enum config_change_kind change;
+    bool is_repair; /* `raw` is the text of the file; `change` says nothing */
     struct span raw;
     struct span base_hash;
     struct span note;
@@ -40,7 +41,8 @@ struct write {
     struct snapshot fresh; /* what the change makes of the config */
     struct config_overlay overlay;
     char when[CONFIG_TIME_LEN];
-    int outcome; /* of on_judged, when it was called at once */
+    struct text_buf broken; /* of a repair: what the file holds, which is not what is in force */
+    int outcome;            /* of on_judged, when it was called at once */
 };
 
 /* The code for the handler to return; once there is no handler the answer is sent, and the code says that it is over.
@@ -111,6 +113,10 @@ static int base_check(struct write *write)
 static struct span text_before(const struct write *write)
 {
     const struct config_document *document = &write->self->snapshot.document;
+
+    if (write->in.is_repair) {
+        return (struct span){ write->broken.data, write->broken.len };
+    }
     const struct text_buf *text = document->sources.n ? &document->sources.items[write->edit.source]->text : NULL;
 
     return document->is_present && text ? (struct span){ text->data, text->len } : NOTHING;
@@ -323,6 +329,62 @@ static int change_make(struct write *write)
     return r > 0 ? refuse(write, error.text) : r;
 }
 
+/* --- repairing ------------------------------------------------------------------------------------------- */
+
+/* Only what cannot be used is replaced as a whole, and only the text that whoever repairs it has seen. */
+static int broken_check(struct write *write)
+{
+    struct config *self = write->self;
+    struct config_error error = { "" };
+    struct snapshot now;
+    char hash[CONFIG_FILE_HASH_LEN] = "";
+    int r = config_file_read(self->path, &write->broken, &error);
+    bool is_there = r != CONFIG_FILE_E_ABSENT;
+
+    if (r < 0 || r == CONFIG_FILE_E_REFUSED) {
+        return r < 0 ? r : refuse(write, error.text);
+    }
+    r = is_there ? config_file_hash((struct span){ write->broken.data, write->broken.len }, hash) : 0;
+    if (r) {
+        return r;
+    }
+    if (is_there ? !span_is_text(write->in.base_hash, hash) : write->in.base_hash.len > 0) {
+        return refuse(write, "config changed since last load; look at it again");
+    }
+    r = is_there ? config_load(self, &now) : SNAPSHOT_E_REFUSED;
+    if (!r) {
+        snapshot_deinit(&now);
+        return refuse(write, "the config can be used as it is: config.set changes it");
+    }
+    return r > 0 ? 0 : r;
+}
+
+static int broken_keep(struct write *write)
+{
+    char kept[PATH_MAX];
+
+    if (!write->in.is_repair || !write->broken.data) {
+        return 0;
+    }
+    if (!config_store_aside(write->self->path, text_before(write), kept)) {
+        return refuse_with(write, FAIL_STORAGE, "the text that is there cannot be kept; nothing was written");
+    }
+    log_info("config_kept", "file=%s", kept);
+    return 0;
+}
+
+/* What the change makes of the file, in `edit`. */
+static int edit_make(struct write *write)
+{
+    int r = write->in.is_repair ? broken_check(write) : base_check(write);
+
+    if (r || !write->in.is_repair) {
+        return r ? r : change_make(write);
+    }
+    write->edit.is_changed = true;
+    return text_buf_add(&write->edit.text, write->in.raw);
+}
+
 static void write_destroy(struct write **write_p)
 {
     struct write *write = TAKE(*write_p);
@@ -330,6 +392,10 @@ static void write_destroy(struct write **write_p)
     if (write) {
         snapshot_deinit(&write->fresh);
         config_edit_deinit(&write->edit);
+        if (write->broken.data) {
+            mem_wipe(write->broken.data, write->broken.cap);
+        }
+        text_buf_deinit(&write->broken);
         body_deinit(&write->in.body);
         free(write);
     }
@@ -345,7 +411,8 @@ static int write_finish(struct write *write, const struct secret_entry *broken)
 {
     int r = secrets_check(write, broken);
 
-    r = r ? r : loss_check(write);
+    r = r || write->in.is_repair ? r : loss_check(write);
+    r = r ? r : broken_keep(write);
     r = r ? r : store(write);
     r = r ? r : config_apply(write->self, &write->fresh, write->ctx);
     return r ? r : answer(write);
@@ -370,9 +437,8 @@ static void on_judged(struct config *self, const struct secret_entry *broken)
 static int write_run(struct write *write)
 {
     struct config *self = write->self;
-    int r = base_check(write);
+    int r = edit_make(write);
 
-    r = r ? r : change_make(write);
     if (r || !write->edit.is_changed) {
         return r ? r : answer(write);
     }
@@ -450,5 +516,17 @@ int config_on_apply(void *arg, struct actor_ctx *ctx, const void *msg)
                                           .raw = in->raw,
                                           .base_hash = in->base_hash,
                                           .note = in->note,
+                                          .client = in->client });
+}
+
+int config_on_repair(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_config_repair *in = msg;
+
+    return request_run(arg, ctx,
+                       &(struct request){ .method = "config.repair",
+                                          .is_repair = true,
+                                          .raw = in->raw,
+                                          .base_hash = in->base_hash,
                                           .client = in->client });
 }

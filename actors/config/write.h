@@ -12,6 +12,7 @@ void write_abandon(struct config *self);
 
 int config_on_set(void *arg, struct actor_ctx *ctx, const void *msg);
 int config_on_patch(void *arg, struct actor_ctx *ctx, const void *msg);
+int config_on_repair(void *arg, struct actor_ctx *ctx, const void *msg);
 int config_on_apply(void *arg, struct actor_ctx *ctx, const void *msg);
 
 #endif

@@ -20,7 +20,7 @@ int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct 
     int r;
 
     *ret_rpc = (struct cli_rpc){ .cli = cli };
-    r = cli_target_resolve(cli, 0, &ret_rpc->target);
+    r = cli_target_resolve(cli, opts->is_config_broken ? CLI_TARGET_TOLERANT : 0, &ret_rpc->target);
     if (r) {
         return r == CLI_TARGET_E_USAGE ? CLI_EXIT_USAGE : CLI_EXIT_CONFIG;
     }

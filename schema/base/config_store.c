@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 
@@ -231,6 +233,19 @@ int config_store_replace(const char *path, struct span before, struct span text,
     }
     r = r ? r : directory_sync(path);
     return r < 0 ? refuse(error, path, fault_text(r)) : r;
+}
+
+bool config_store_aside(const char *path, struct span text, char ret_path[PATH_MAX])
+{
+    int64_t now_ms = clock_wall_ms();
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm tm = { 0 };
+    char when[24] = "";
+
+    (void)gmtime_r(&seconds, &tm);
+    (void)strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
+    return snprintf(ret_path, PATH_MAX, "%s.clobbered.%s%03dZ", path, when, (int)(now_ms % 1000)) < PATH_MAX &&
+           !config_store_put(ret_path, text);
 }
 
 bool config_store_is_loss(struct span before, struct span text)

@@ -31,6 +31,9 @@ bool config_store_is_loss(struct span before, struct span text);
 /* Keeps a text that was not accepted beside the file. False when that is not possible. */
 bool config_store_reject(const char *path, struct span text, char ret_path[PATH_MAX]);
 
+/* Keeps a text that is about to be replaced, as <path>.clobbered.TIME. False when that is not possible. */
+bool config_store_aside(const char *path, struct span text, char ret_path[PATH_MAX]);
+
 /* Writes a file whole or not at all, 0600, synced; whatever was there is replaced. 0 or a fault. */
 int config_store_put(const char *path, struct span text);
 

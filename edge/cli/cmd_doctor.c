@@ -1,0 +1,167 @@
+/*
+ * openclaw doctor: looks at config, state directory and gateway, proposes, and mends what
+ * it is told to mend.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/doctor.h"
+#include "edge/cli/doctor_write.h"
+
+static const struct {
+    const char *name;
+    enum cli_style style;
+} levels[] = {
+    [DOCTOR_NOTE] = { "note", CLI_STYLE_DIM },
+    [DOCTOR_WARNING] = { "warning", CLI_STYLE_WARN },
+    [DOCTOR_PROBLEM] = { "problem", CLI_STYLE_BAD },
+};
+
+static void look(struct doctor *self, struct cli *cli, bool is_token_alone)
+{
+    doctor_init(self, cli);
+    self->is_deep = cli_flag(cli, "deep");
+    self->wants_token = cli_flag(cli, "generate-gateway-token");
+    self->wants_suggestions = !cli_flag(cli, "no-workspace-suggestions");
+    self->is_token_alone = is_token_alone;
+    doctor_lock_look(self);
+    doctor_config_look(self);
+    if (!is_token_alone) {
+        doctor_state_look(self);
+        doctor_gateway_look(self);
+    }
+}
+
+static size_t count(const struct doctor *self, enum doctor_level level)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < self->n; i++) {
+        n += self->findings[i].level == level;
+    }
+    return n;
+}
+
+static size_t repairs_count(const struct doctor *self)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < self->n; i++) {
+        n += self->findings[i].repair != NULL;
+    }
+    return n;
+}
+
+static void report(const struct doctor *self)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        const struct doctor_finding *finding = &self->findings[i];
+
+        cli_out_styled(levels[finding->level].style, levels[finding->level].name);
+        cli_out(" (%s): ", finding->topic);
+        cli_out_safe(span_from(finding->text), false);
+        cli_out("\n");
+        if (finding->fix[0]) {
+            cli_out("  %s ", finding->repair ? "repair:" : "you can:");
+            cli_out_safe(span_from(finding->fix), false);
+            cli_out("\n");
+        }
+    }
+    if (self->left_out) {
+        cli_out("and %zu more\n", self->left_out);
+    }
+    cli_out("%zu problems, %zu warnings, %zu notes; %zu can be repaired here\n", count(self, DOCTOR_PROBLEM),
+            count(self, DOCTOR_WARNING), count(self, DOCTOR_NOTE), repairs_count(self));
+}
+
+static bool is_agreed(void)
+{
+    char line[16] = "";
+
+    cli_out("Make these repairs? [y/N] ");
+    (void)cli_out_flush(); /* a question nobody sees is answered with no */
+    return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+/* Goes on after one that failed: the others stand for themselves. */
+static int repair_all(struct doctor *self)
+{
+    int worst = CLI_EXIT_OK;
+
+    for (size_t i = 0; i < self->n; i++) {
+        const struct doctor_finding *finding = &self->findings[i];
+
+        if (finding->repair) {
+            int r = finding->repair(self, finding);
+
+            cli_out("%s: ", r ? "not done" : "done");
+            cli_out_safe(span_from(finding->fix), false);
+            cli_out("\n");
+            worst = worst ? worst : r;
+        }
+    }
+    return worst;
+}
+
+/* What is left when all is done, by looking again. */
+static int again(struct cli *cli, bool is_token_alone)
+{
+    struct doctor self;
+
+    look(&self, cli, is_token_alone);
+    size_t left = 0;
+    for (size_t i = 0; i < self.n; i++) {
+        const struct doctor_finding *finding = &self.findings[i];
+        bool is_wish = self.wants_token && finding->level == DOCTOR_NOTE;
+
+        left += finding->level == DOCTOR_PROBLEM || (finding->repair && !is_wish);
+    }
+    doctor_deinit(&self);
+    if (left) {
+        cli_out("%zu findings are left: openclaw doctor shows them\n", left);
+    }
+    return left ? CLI_EXIT_FAILED : CLI_EXIT_OK;
+}
+
+static int doctor_work(struct doctor *self, struct cli *cli, bool is_told, bool is_token_alone)
+{
+    bool may_ask = !cli_flag(cli, "non-interactive") && isatty(STDIN_FILENO) && cli_out_is_tty();
+
+    report(self);
+    if (!repairs_count(self)) {
+        return is_told && count(self, DOCTOR_PROBLEM) ? CLI_EXIT_FAILED : CLI_EXIT_OK;
+    }
+    if (!is_told && !may_ask) {
+        cli_out("openclaw doctor --fix makes the repairs\n");
+        return CLI_EXIT_OK;
+    }
+    if (!is_told && !is_agreed()) {
+        return CLI_EXIT_OK;
+    }
+    int r = repair_all(self);
+    return r ? r : again(cli, is_token_alone);
+}
+
+int cmd_doctor(struct cli *cli)
+{
+    bool is_fix = cli_flag(cli, "fix") || cli_flag(cli, "repair") || cli_flag(cli, "yes") || cli_flag(cli, "force");
+    bool is_token = cli_flag(cli, "generate-gateway-token");
+    const char *nix = getenv("OPENCLAW_NIX_MODE"); /* NOLINT(concurrency-mt-unsafe): one thread */
+    struct doctor self;
+
+    if ((is_fix || is_token) && nix && !strcmp(nix, "1")) {
+        cli_err("the config belongs to Nix (OPENCLAW_NIX_MODE=1), so nothing is changed here");
+        cli_err_more("change its source; openclaw doctor without options only looks");
+        return CLI_EXIT_FAILED;
+    }
+    look(&self, cli, is_token && !is_fix);
+    int r = doctor_work(&self, cli, is_fix || is_token, is_token && !is_fix);
+    doctor_deinit(&self);
+    return r;
+}

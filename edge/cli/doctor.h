@@ -1,0 +1,75 @@
+/*
+ * doctor: what is wrong with this gateway's config, state directory and place on the
+ * machine, and what would mend it. Looking changes nothing; each finding says what its
+ * repair would do, and carries it out only when told.
+ */
+#ifndef EDGE_CLI_DOCTOR_H
+#define EDGE_CLI_DOCTOR_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "bus/json.h"
+#include "edge/cli/cli.h"
+
+#define DOCTOR_FINDINGS_MAX 256U
+#define DOCTOR_TEXT_MAX 768
+
+enum doctor_level {
+    DOCTOR_NOTE,    /* worth knowing */
+    DOCTOR_WARNING, /* works, and should not stay so */
+    DOCTOR_PROBLEM, /* the gateway will not start, or not do what it should */
+};
+
+struct doctor;
+struct doctor_finding;
+/* Returns an exit code, having explained itself unless it is CLI_EXIT_OK. */
+typedef int (*doctor_repair)(struct doctor *self, const struct doctor_finding *finding);
+
+struct doctor_finding {
+    const char *topic; /* "config", "state", "gateway" */
+    enum doctor_level level;
+    char text[DOCTOR_TEXT_MAX];
+    char fix[DOCTOR_TEXT_MAX]; /* what the repair would do, or what a person can do; may be empty */
+    doctor_repair repair;      /* NULL: only a person can */
+    char path[PATH_MAX];       /* for the repair */
+    mode_t mode;               /* for the repair */
+};
+
+struct doctor {
+    const struct cli *cli;
+    struct doctor_finding *findings;
+    size_t n;
+    size_t left_out; /* beyond what the list holds */
+    bool is_deep;
+    bool wants_token;       /* make one although there is one */
+    bool wants_suggestions; /* about the workspace */
+    bool is_running;        /* a gateway holds the lock of the state directory */
+    pid_t holder;           /* its pid; 0: it has not said */
+    struct text_buf disk;   /* the config file as it is */
+    bool has_disk;
+    struct text_buf fresh; /* what its repair would make of it; wiped */
+    bool is_usable;        /* the config as it is would be taken */
+    bool is_token_alone;   /* nothing else of the config is to change */
+    bool is_written;
+};
+
+void doctor_init(struct doctor *self, const struct cli *cli);
+void doctor_deinit(struct doctor *self);
+
+/* Adds a finding; the texts are made by the format functions below. Never NULL: beyond the limit it is a spare one. */
+struct doctor_finding *doctor_add(struct doctor *self, const char *topic, enum doctor_level level, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void doctor_fix_say(struct doctor_finding *finding, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* doctor_state.c: directories, files and who may read them. */
+void doctor_state_look(struct doctor *self);
+/* doctor_config.c: the config file. Needs `is_running`. */
+void doctor_config_look(struct doctor *self);
+/* doctor_gateway.c: who runs, and who holds the port. Sets `is_running`; comes first. */
+void doctor_lock_look(struct doctor *self);
+void doctor_gateway_look(struct doctor *self);
+
+#endif

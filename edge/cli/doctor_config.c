@@ -1,0 +1,471 @@
+/*
+ * doctor_config: the config file. All repairs of it are one text, made here and written by
+ * doctor_write.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+#include "bus/value.h"
+#include "edge/cli/config_legacy.h"
+#include "edge/cli/config_path.h"
+#include "edge/cli/doctor.h"
+#include "edge/cli/doctor_write.h"
+#include "schema/base/config_create.h"
+#include "schema/base/config_edit.h"
+#include "schema/base/config_shape.h"
+#include "schema/base/config_store.h"
+#include "schema/base/config_valid.h"
+#include "schema/base/gateway_config.h"
+#include "schema/base/json5_edit.h"
+
+#define PLACE_MAX 512
+#define NOTHING ((struct span){ 0 })
+
+static struct span text_span(const struct text_buf *text)
+{
+    return (struct span){ text->data ? text->data : "", text->len };
+}
+
+static void text_wipe(struct text_buf *text)
+{
+    if (text->data) {
+        mem_wipe(text->data, text->cap);
+    }
+    text_buf_deinit(text);
+    *text = (struct text_buf){ 0 };
+}
+
+static void text_swap(struct text_buf *text, struct text_buf *fresh)
+{
+    struct text_buf old = *text;
+
+    *text = *fresh;
+    *fresh = old;
+}
+
+/* Would this text be taken as the config file? */
+static bool is_valid(const struct doctor *self, struct span text)
+{
+    CLEANUP(config_document_deinit) struct config_document document;
+    struct text_buf copy = { 0 };
+    struct config_error error = { "" };
+
+    config_document_init(&document);
+    return !text_buf_add(&copy, text) &&
+           !config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &error) &&
+           !config_valid(&document, &error, NULL);
+}
+
+/* Is it a whole one, which says what every config of a gateway does? */
+static bool is_whole(const struct doctor *self, struct span text)
+{
+    CLEANUP(pack_deinit) struct pack doc;
+    struct config_error ignored;
+
+    pack_init(&doc, 0);
+    return is_valid(self, text) && !config_file_parse(text, "", &doc, &ignored) &&
+           value_path(pack_span(&doc), "gateway").len;
+}
+
+/* --- a whole text from elsewhere ---------------------------------------------------------------------- */
+
+/* The newest copy that would do: of the last good config, else of what a write replaced. */
+static bool spare_find(const struct doctor *self, struct text_buf *ret_text, char path[PATH_MAX])
+{
+    static const char *const names[] = { ".last-good", ".bak", ".bak.1", ".bak.2", ".bak.3", ".bak.4" };
+    struct config_error ignored;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        text_wipe(ret_text);
+        if (snprintf(path, PATH_MAX, "%s%s", self->cli->paths.config_path, names[i]) < PATH_MAX &&
+            !config_file_read(path, ret_text, &ignored) && is_whole(self, text_span(ret_text))) {
+            return true;
+        }
+    }
+    text_wipe(ret_text);
+    return false;
+}
+
+static void spare_offer(struct doctor *self, struct doctor_finding *finding)
+{
+    char path[PATH_MAX];
+
+    if (!spare_find(self, &self->fresh, path)) {
+        doctor_fix_say(finding, "there is no copy that could be put back: correct it by hand, or move it away and run "
+                                "`openclaw setup`");
+        return;
+    }
+    finding->repair = doctor_write_replaced;
+    doctor_fix_say(finding, "put back %s; what is there now is kept as %s.clobbered.TIME", path,
+                   self->cli->paths.config_path);
+}
+
+/* A line of output before the text, say. */
+static bool prefix_offer(struct doctor *self, struct doctor_finding *finding)
+{
+    struct span text = text_span(&self->disk);
+
+    for (size_t at = 1; at < text.len; at++) {
+        struct span rest = { text.ptr + at, text.len - at };
+
+        if (text.ptr[at] == '{' && text.ptr[at - 1] == '\n' && is_whole(self, rest)) {
+            text_wipe(&self->fresh);
+            finding->repair = text_buf_add(&self->fresh, rest) ? NULL : doctor_write_replaced;
+            doctor_fix_say(finding, "remove the %zu bytes before it; what is there now is kept as %s.clobbered.TIME",
+                           at, self->cli->paths.config_path);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- changes of the text -------------------------------------------------------------------------------------- */
+
+static void edit_offer(struct doctor_finding *finding)
+{
+    finding->repair = doctor_write_edited;
+}
+
+static void on_legacy(void *arg, const char *says, bool is_done)
+{
+    struct doctor *self = arg;
+    struct doctor_finding *finding =
+        doctor_add(self, "config", is_done ? DOCTOR_PROBLEM : DOCTOR_WARNING, "of an earlier version: %s", says);
+
+    if (is_done) {
+        edit_offer(finding);
+        doctor_fix_say(finding, "write that %s", says);
+    }
+}
+
+static int legacy_look(struct doctor *self)
+{
+    CLEANUP(text_wipe) struct text_buf moved = { 0 };
+    int r = config_legacy_move(text_span(&self->fresh), on_legacy, self, &moved);
+
+    if (!r) {
+        text_swap(&self->fresh, &moved);
+    }
+    return r;
+}
+
+struct unknown {
+    struct doctor *self;
+    bool is_again; /* something was taken out; what is left must be looked at anew */
+};
+
+static void on_issue(void *arg, const struct config_shape_issue *issue)
+{
+    struct unknown *unknown = arg;
+    struct doctor *self = unknown->self;
+    CLEANUP(text_wipe) struct text_buf without = { 0 };
+    struct json5_item item;
+    char place[PLACE_MAX];
+
+    if (unknown->is_again || issue->where_n <= issue->steps_n ||
+        json5_find(text_span(&self->fresh), issue->steps, issue->where_n, &item) != issue->where_n) {
+        return; /* told as what it is when the keys that can go are gone */
+    }
+    config_shape_place(issue->steps, issue->where_n, false, place, sizeof(place));
+    if (json5_remove(text_span(&self->fresh), issue->steps, issue->where_n, &without)) {
+        return;
+    }
+    struct doctor_finding *finding =
+        doctor_add(self, "config", DOCTOR_PROBLEM, "nobody knows %s: %s", place, issue->message);
+    edit_offer(finding);
+    doctor_fix_say(finding, "remove %s; the text with it is kept as %s.bak", place, self->cli->paths.config_path);
+    text_swap(&self->fresh, &without);
+    unknown->is_again = true;
+}
+
+/* One key at a time: a place found before a removal may be another after it. */
+static int unknown_look(struct doctor *self)
+{
+    struct unknown unknown = { .self = self };
+
+    for (unsigned i = 0; i < CONFIG_SHAPE_ISSUES_MAX; i++) {
+        CLEANUP(config_document_deinit) struct config_document document;
+        struct text_buf copy = { 0 };
+        struct config_error error = { "" };
+
+        config_document_init(&document);
+        unknown.is_again = false;
+        if (text_buf_add(&copy, text_span(&self->fresh))) {
+            return FAULT(-ENOMEM);
+        }
+        int r = config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &error);
+        if (r < 0 || pack_error(&document.source) || !document.source.len) {
+            return r < 0 ? r : 0;
+        }
+        (void)config_shape_check(pack_span(&document.source), on_issue, &unknown); /* told by on_issue, and later */
+        if (!unknown.is_again) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static int value_set(struct doctor *self, const char *place, const char *value)
+{
+    CLEANUP(text_wipe) struct text_buf fresh = { 0 };
+    CLEANUP(pack_deinit) struct pack packed;
+    struct config_path path;
+
+    pack_init(&packed, 0);
+    pack_text(&packed, value);
+    int r = config_path_parse(place, &path);
+    r = r ? r : json5_set(text_span(&self->fresh), path.steps, path.n, pack_span(&packed), &fresh);
+    if (packed.data) {
+        mem_wipe(packed.data, packed.cap);
+    }
+    if (!r) {
+        text_swap(&self->fresh, &fresh);
+    }
+    return r;
+}
+
+static void mode_look(struct doctor *self, struct span doc)
+{
+    struct doctor_finding *finding;
+
+    if (value_path(doc, "gateway.mode").len) {
+        return;
+    }
+    finding = doctor_add(self, "config", DOCTOR_PROBLEM, "gateway.mode is not set, without which no gateway starts");
+    if (!value_set(self, "gateway.mode", "local")) {
+        edit_offer(finding);
+        doctor_fix_say(finding, "set gateway.mode to \"local\"");
+    }
+}
+
+/* A reference to a secret is never replaced by the secret itself. */
+static void token_look(struct doctor *self, struct span doc, bool is_missing)
+{
+    struct span token = value_path(doc, "gateway.auth.token");
+    char fresh[CONFIG_TOKEN_LEN];
+    struct doctor_finding *finding;
+
+    if (!is_missing && !self->wants_token) {
+        return;
+    }
+    finding = doctor_add(self, "config", is_missing ? DOCTOR_PROBLEM : DOCTOR_NOTE, "%s",
+                         is_missing ? "the gateway has no token to compare a client's with" : "a new token is wanted");
+    if (value_kind_of(token) == VALUE_MAP) {
+        doctor_fix_say(finding, "gateway.auth.token refers to a secret; see that this can be read, it is not replaced");
+        return;
+    }
+    if (!config_token_generate(fresh) && !value_set(self, "gateway.auth.token", fresh)) {
+        edit_offer(finding);
+        doctor_fix_say(finding, "put a random token into gateway.auth.token%s",
+                       is_missing ? "" : "; clients that use the old one have to be told");
+    }
+    mem_wipe(fresh, sizeof(fresh));
+}
+
+/* --- what the text says --------------------------------------------------------------------------------------------
+ */
+
+static void on_unserved(void *arg, const struct config_section *section)
+{
+    char(*list)[400] = arg;
+    size_t len = strlen(*list);
+
+    (void)snprintf(*list + len, sizeof(*list) - len, "%s%s", len ? ", " : "", section->name); /* cut */
+}
+
+/* Places of texts that hide a secret, and of references to variables that are not set. */
+static void values_look(struct doctor *self, struct span value, const char *place)
+{
+    struct value_iter it = value_iter(value);
+    char inner[PLACE_MAX];
+    struct span key;
+    struct span item;
+    bool is_set = false;
+
+    if (span_is_text(value_str(value, NOTHING), CONFIG_REDACTED)) {
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM,
+                                  "%s holds the marker that stands for a hidden secret, not the secret", place),
+                       "openclaw config set %s SECRET", place);
+        return;
+    }
+    if (span_is_text(value_str(value_get(value, "source"), NOTHING), "env") && value_get(value, "id").len &&
+        !config_secret_resolve(value, config_lookup_process(), inner, sizeof(inner), &is_set) && is_set) {
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_WARNING,
+                                  "%s refers to the variable %.*s, which is not set here", place,
+                                  SPAN_FMT(value_str(value_get(value, "id"), NOTHING))),
+                       "set it for the gateway, in its environment or in .env of the state directory");
+        return;
+    }
+    for (size_t i = 0; value_next(&it, &key, &item); i++) {
+        bool is_fit = key.ptr ? snprintf(inner, sizeof(inner), "%s%s%.*s", place, *place ? "." : "", SPAN_FMT(key)) <
+                                    (int)sizeof(inner)
+                              : snprintf(inner, sizeof(inner), "%s[%zu]", place, i) < (int)sizeof(inner);
+        if (is_fit) {
+            values_look(self, item, inner);
+        }
+    }
+}
+
+/* What stands in the way of a start, in the words of a start. */
+static bool start_look(struct doctor *self, struct config_document *document, bool *ret_is_secret_missing)
+{
+    struct gateway_overrides overrides = gateway_overrides_from(config_lookup_process());
+    CLEANUP(gateway_config_deinit) struct gateway_config gateway = { 0 };
+    struct span doc = pack_span(&document->resolved);
+    struct config_error error = { "" };
+
+    overrides.is_dev = self->cli->paths.is_dev;
+    int r = config_valid(document, &error, NULL);
+    r = r ? r : gateway_config_resolve(doc, &overrides, config_lookup_process(), &gateway, &error);
+    if (!r && gateway.is_file_present && !gateway.is_mode_local) {
+        if (span_is_text(value_str(value_path(doc, "gateway.mode"), NOTHING), "remote")) {
+            doctor_fix_say(doctor_add(self, "gateway", DOCTOR_NOTE,
+                                      "gateway.mode is \"remote\": the gateway and its state are on another machine"),
+                           "run the doctor there as well");
+            return true;
+        }
+        overrides.is_unconfigured_allowed = true; /* that it is not set is told apart */
+    }
+    r = r ? r : gateway_config_guard(&gateway, doc, &overrides, &error);
+    *ret_is_secret_missing = r == GATEWAY_CONFIG_E_NO_SECRET;
+    if (r > 0 && !*ret_is_secret_missing) {
+        config_document_locate(document, &error);
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM, "%s", error.text), "correct it by hand, or with "
+                                                                                     "openclaw config set");
+    }
+    return r == 0 || *ret_is_secret_missing;
+}
+
+static void document_look(struct doctor *self)
+{
+    CLEANUP(config_document_deinit) struct config_document document;
+    struct text_buf copy = { 0 };
+    struct config_error error = { "" };
+    char unserved[400] = "";
+    bool is_secret_missing = false;
+
+    config_document_init(&document);
+    int r = text_buf_add(&copy, text_span(&self->fresh));
+    r = r ? r : config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &error);
+    if (r) {
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM, "%s", r < 0 ? fault_text(r) : error.text),
+                       "correct it by hand");
+        return;
+    }
+    struct span doc = pack_span(&document.resolved);
+    bool is_startable = start_look(self, &document, &is_secret_missing);
+    if (!self->is_token_alone) {
+        mode_look(self, doc);
+        values_look(self, pack_span(&document.source), "");
+        config_shape_unserved(pack_span(&document.source), on_unserved, &unserved);
+    }
+    if (is_startable) {
+        token_look(self, pack_span(&document.source), is_secret_missing);
+    }
+    if (unserved[0]) {
+        (void)doctor_add(self, "config", DOCTOR_NOTE, "kept, and not served by this version: %s", unserved);
+    }
+}
+
+/* Writing what would be refused helps nobody: then the rest has to be mended first. */
+static void repairs_check(struct doctor *self)
+{
+    if (is_valid(self, text_span(&self->fresh))) {
+        return;
+    }
+    for (size_t i = 0; i < self->n; i++) {
+        if (self->findings[i].repair == doctor_write_edited) {
+            size_t len = strlen(self->findings[i].fix);
+
+            self->findings[i].repair = NULL;
+            (void)snprintf(self->findings[i].fix + len, sizeof(self->findings[i].fix) - len,
+                           ": once what only you can correct is corrected"); /* cut */
+        }
+    }
+}
+
+/* Half of it gone, and with it what every config of a gateway has: somebody's accident. */
+static bool clobber_look(struct doctor *self)
+{
+    CLEANUP(text_wipe) struct text_buf spare = { 0 };
+    CLEANUP(pack_deinit) struct pack doc;
+    char path[PATH_MAX];
+    struct config_error ignored;
+
+    pack_init(&doc, 0);
+    if (config_file_parse(text_span(&self->disk), "", &doc, &ignored) ||
+        value_path(pack_span(&doc), "gateway.mode").len || !spare_find(self, &spare, path) ||
+        self->disk.len >= spare.len / 2) {
+        return false;
+    }
+    spare_offer(self, doctor_add(self, "config", DOCTOR_PROBLEM,
+                                 "%s has lost most of what it held: %zu bytes are left of %zu, and no gateway.mode",
+                                 self->cli->paths.config_path, self->disk.len, spare.len));
+    return true;
+}
+
+static bool disk_read(struct doctor *self)
+{
+    const char *path = self->cli->paths.config_path;
+    struct config_error error = { "" };
+    struct stat st;
+    int r = config_file_read(path, &self->disk, &error);
+
+    self->has_disk = r != CONFIG_FILE_E_ABSENT;
+    if (!lstat(path, &st) && S_ISLNK(st.st_mode)) {
+        doctor_fix_say(
+            doctor_add(self, "config", DOCTOR_WARNING, "%s is a symbolic link, which is never written to", path),
+            "name the file itself in OPENCLAW_CONFIG_PATH");
+    }
+    if (r == CONFIG_FILE_E_ABSENT) {
+        struct doctor_finding *finding = doctor_add(self, "config", DOCTOR_PROBLEM, "there is no config: %s", path);
+        char spare[PATH_MAX];
+
+        if (spare_find(self, &self->fresh, spare)) {
+            spare_offer(self, finding);
+        } else {
+            doctor_fix_say(finding, "`openclaw setup` makes one");
+        }
+    } else if (r) {
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM, "%s", r < 0 ? fault_text(r) : error.text),
+                       "see that user %u can read it", (unsigned)geteuid());
+    }
+    return r == 0;
+}
+
+void doctor_config_look(struct doctor *self)
+{
+    CLEANUP(pack_deinit) struct pack doc;
+    struct config_error error = { "" };
+
+    pack_init(&doc, 0);
+    if (!disk_read(self) || clobber_look(self)) {
+        return;
+    }
+    self->is_usable = is_valid(self, text_span(&self->disk));
+    if (config_file_parse(text_span(&self->disk), self->cli->paths.config_path, &doc, &error)) {
+        struct doctor_finding *finding = doctor_add(self, "config", DOCTOR_PROBLEM, "%s", error.text);
+
+        if (!prefix_offer(self, finding)) {
+            spare_offer(self, finding);
+        }
+        return;
+    }
+    int r = text_buf_add(&self->fresh, text_span(&self->disk));
+    if (!self->is_token_alone) {
+        r = r ? r : legacy_look(self);
+        r = r ? r : unknown_look(self);
+    }
+    if (r) {
+        (void)doctor_add(self, "config", DOCTOR_PROBLEM, "the config cannot be looked at: %s", fault_text(r));
+        return;
+    }
+    document_look(self);
+    repairs_check(self);
+}

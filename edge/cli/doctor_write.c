@@ -1,0 +1,136 @@
+#include "edge/cli/doctor_write.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+#include "bus/lock.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/cli_rpc.h"
+#include "edge/cli/doctor.h"
+#include "schema/base/config_document.h"
+#include "schema/base/config_store.h"
+
+#define RPC_MS 15000U
+
+static struct span text_span(const struct text_buf *text)
+{
+    return (struct span){ text->data ? text->data : "", text->len };
+}
+
+/* --- through the gateway ------------------------------------------------------------------------------- */
+
+/* A usable config is changed like any other; one that is not is what config.repair is for. */
+static bool base_hash(const struct doctor *self, char hash[CONFIG_FILE_HASH_LEN])
+{
+    CLEANUP(config_document_deinit) struct config_document document;
+    struct config_error error = { "" };
+
+    config_document_init(&document);
+    if (!self->is_usable) {
+        return !config_file_hash(text_span(&self->disk), hash);
+    }
+    int r = config_document_load(&document, self->cli->paths.config_path, config_lookup_process(), &error);
+    memcpy(hash, document.hash, CONFIG_FILE_HASH_LEN);
+    return !r;
+}
+
+static int gateway_write(const struct doctor *self)
+{
+    CLEANUP(pack_deinit) struct pack params;
+    CLEANUP(pack_deinit) struct pack answer;
+    struct cli_rpc_opts opts = { .display_name = "doctor", .timeout_ms = RPC_MS, .is_config_broken = !self->is_usable };
+    char hash[CONFIG_FILE_HASH_LEN] = "";
+    struct cli_rpc rpc;
+
+    pack_init(&params, 0);
+    pack_init(&answer, 0);
+    if (self->has_disk && !base_hash(self, hash)) {
+        cli_err("the config was changed meanwhile: run the doctor again");
+        return CLI_EXIT_FAILED;
+    }
+    int r = cli_rpc_open(self->cli, &opts, &rpc);
+    if (r) {
+        return r;
+    }
+    pack_map_begin(&params);
+    pack_kv_str(&params, "raw", text_span(&self->fresh));
+    if (hash[0]) {
+        pack_kv_text(&params, "baseHash", hash);
+    }
+    pack_map_end(&params);
+    struct cli_call call = { .method = self->is_usable ? "config.set" : "config.repair",
+                             .params = pack_span(&params),
+                             .timeout_ms = RPC_MS };
+    r = cli_rpc_call(&rpc, &call, &answer);
+    mem_wipe(params.data, params.cap);
+    cli_rpc_close(&rpc);
+    return r;
+}
+
+/* --- alone ---------------------------------------------------------------------------------------------- */
+
+static int refuse(const struct doctor *self, const char *text)
+{
+    cli_err("%s", text);
+    cli_err_more("config: %s; it was left as it is", self->cli->paths.config_path);
+    return CLI_EXIT_FAILED;
+}
+
+static int file_write(const struct doctor *self, bool is_replaced)
+{
+    const char *path = self->cli->paths.config_path;
+    struct span before = self->has_disk ? text_span(&self->disk) : (struct span){ 0 };
+    struct config_error error = { "" };
+    char kept[PATH_MAX];
+
+    if (is_replaced && before.ptr && !config_store_aside(path, before, kept)) {
+        return refuse(self, "the text that is there cannot be kept, so nothing takes its place");
+    }
+    int r = config_store_replace(path, before, text_span(&self->fresh), &error);
+    if (r == CONFIG_STORE_E_CHANGED) {
+        return refuse(self, "the config was changed meanwhile: run the doctor again");
+    }
+    return r ? refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
+}
+
+static int alone_write(const struct doctor *self, bool is_replaced)
+{
+    char path[PATH_MAX + 16];
+    pid_t holder = 0;
+    int fd = -1;
+
+    (void)snprintf(path, sizeof(path), "%s/gateway.lock", self->cli->paths.state_dir);
+    int r = lock_take(path, &fd, &holder);
+    if (r) {
+        return refuse(self, r == LOCK_E_HELD ? "a gateway was started meanwhile: run the doctor again" : fault_text(r));
+    }
+    r = file_write(self, is_replaced);
+    (void)close(fd); /* the kernel gives the lock back */
+    return r;
+}
+
+static int text_write(struct doctor *self, bool is_replaced)
+{
+    if (self->is_written) {
+        return CLI_EXIT_OK;
+    }
+    int r = self->is_running ? gateway_write(self) : alone_write(self, is_replaced);
+    self->is_written = !r;
+    return r;
+}
+
+int doctor_write_edited(struct doctor *self, const struct doctor_finding *finding)
+{
+    (void)finding;
+    return text_write(self, false);
+}
+
+int doctor_write_replaced(struct doctor *self, const struct doctor_finding *finding)
+{
+    (void)finding;
+    return text_write(self, true);
+}

@@ -1,0 +1,240 @@
+"""`openclaw setup` makes what a start needs, `openclaw doctor` finds what is wrong: looking changes nothing, and a repair
+never makes things worse."""
+
+import json
+import os
+import re
+import socket
+import stat
+
+import pytest
+
+from client import Client
+from gateway import Gateway, until
+
+LEGACY = """// my notes
+{
+  agent: { model: "openai/gpt-5", workspace: "/w" },
+  identity: { name: "Molty" }, // her
+  gateway: { mode: "local", auth: { token: "abc-def-ghi-jkl", tokn: 1 } },
+  models: { providers: { p: { baseUrl: "http://127.0.0.1:9", api: "openai", models: [] } } },
+}
+"""
+
+
+@pytest.fixture(name="ours")
+def gateway_not_started():
+    made = Gateway()
+    yield made
+    made.close()
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def write(path, text, mode=0o600):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, mode)
+
+
+def mode_of(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def files(gateway):
+    """Names and texts of the state directory, without what looking may leave (lock, sanitizer, home)."""
+    return {name: read(os.path.join(gateway.state_dir, name)) for name in sorted(os.listdir(gateway.state_dir))
+            if name.startswith(("openclaw.json", ".env"))}
+
+
+def doctor(gateway, *options, code=0):
+    named = {"OPENCLAW_GATEWAY_PORT": str(gateway.port) if gateway.process is None else ""}
+    done = gateway.cli("doctor", *options, environment=named)
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    return done.stdout
+
+
+# --- setup ------------------------------------------------------------------------------------------------------------
+
+
+def test_setup_makes_a_gateway_that_starts(ours):
+    os.unlink(ours.config_path)
+    assert ours.cli("setup").returncode == 0
+    config = json.loads(read(ours.config_path))
+    assert config["gateway"]["mode"] == "local" and mode_of(ours.config_path) == 0o600
+    assert os.path.isdir(config["agents"]["defaults"]["workspace"])
+    before = read(ours.config_path)
+    assert ours.cli("setup").returncode == 0 and read(ours.config_path) == before, "the second time changes nothing"
+    assert "0 problems" in doctor(ours)
+    ours.start()
+    with Client(ours.port, config["gateway"]["auth"]["token"]) as client:
+        assert client.call("health")["ok"]
+        workspace = os.path.join(ours.state_dir, "elsewhere")
+        done = ours.cli("setup", "--workspace", workspace, "--non-interactive", "--mode", "local")
+        assert done.returncode == 0, done.stderr
+        assert client.call("config.get")["config"]["agents"]["defaults"]["workspace"] == workspace
+    assert json.loads(read(ours.config_path))["gateway"]["auth"] == config["gateway"]["auth"], "what was there stays"
+
+
+def test_setup_for_a_gateway_elsewhere_and_what_it_does_not_do(ours):
+    os.unlink(ours.config_path)
+    done = ours.cli("setup", "--non-interactive", "--mode", "remote", "--remote-url", "wss://far.example:18789",
+                       "--remote-token", "a-remote-token")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(read(ours.config_path))["gateway"] == {
+        "mode": "remote", "remote": {"url": "wss://far.example:18789", "token": "a-remote-token"}}
+    for words in (("--wizard",), ("--import-from", "hermes"), ("--mode", "remote"), ("--remote-token", "x"),
+                  ("--remote-url", "http://far.example")):
+        before = read(ours.config_path)
+        assert ours.cli("setup", *words).returncode == 2 and read(ours.config_path) == before
+
+
+def test_setup_of_the_dev_profile(ours):
+    environment = {"OPENCLAW_STATE_DIR": "", "OPENCLAW_CONFIG_PATH": "", "HOME": ours.state_dir}
+    assert ours.cli("--dev", "setup", environment=environment).returncode == 0
+    config = json.loads(read(os.path.join(ours.state_dir, ".openclaw-dev", "openclaw.json")))
+    assert config["gateway"]["port"] == 19001 and config["gateway"]["mode"] == "local"
+
+
+# --- doctor -----------------------------------------------------------------------------------------------------------
+
+
+def test_it_only_looks_until_it_is_told(ours):
+    write(ours.config_path, LEGACY, 0o644)
+    before = files(ours)
+    for options in ((), ("--non-interactive",), ("--deep",)):
+        said = doctor(ours, *options)
+        assert "agents.defaults.model.primary" in said and "tokn" in said and "0644" in said
+        assert files(ours) == before and mode_of(ours.config_path) == 0o644
+    assert ours.cli("doctor", "--fix", environment={"OPENCLAW_NIX_MODE": "1"}).returncode == 1
+    assert files(ours) == before
+
+
+def test_oc_134730_old_keys_become_what_they_are_today_and_the_rest_stays(ours):
+    """They were the reason to put back an older config as a whole, with whatever had been set since."""
+    write(ours.config_path + ".last-good", '{ "gateway": { "mode": "local", "auth": { "token": "of-long-ago" } } }')
+    write(ours.config_path, LEGACY, 0o644)
+    assert ours.cli("config", "validate").returncode == 1
+    doctor(ours, "--fix")
+    text = read(ours.config_path)
+    assert "// my notes" in text and 'tokn' not in text
+    assert ours.cli("config", "validate").returncode == 0 and mode_of(ours.config_path) == 0o600
+    assert ours.cli("config", "get", "agents.list[0].identity.name").stdout.strip() == "Molty"
+    assert ours.cli("config", "get", "agents.defaults.model.primary").stdout.strip() == "openai/gpt-5"
+    assert ours.cli("config", "get", "models.providers.p.api").stdout.strip() == "openai-completions"
+    assert read(ours.config_path + ".bak") == LEGACY, "nothing is removed without a copy"
+    again = files(ours)
+    assert "0 problems" in doctor(ours, "--repair") and files(ours) == again, "the second time changes nothing"
+
+
+def test_oc_12858_a_config_that_is_fine_is_not_touched(ours):
+    """Repairs of other things, and of nothing, leave it byte for byte as it is."""
+    text = "// mine\n{ gateway: { mode: 'local', auth: { token: 'abc-def-ghi-jkl' } }, plugins: { entries: { x: {} } }, }\n"
+    write(ours.config_path, text, 0o644)
+    doctor(ours, "--fix")
+    doctor(ours, "--repair", "--force", "--yes", "--deep")
+    assert read(ours.config_path) == text and files(ours) == {"openclaw.json": text}
+
+
+def test_what_only_a_person_can_correct_is_left_alone(ours):
+    write(ours.config_path, '{ gateway: { mode: "local", port: "many", auth: { token: "abc-def-ghi-jkl" } }, bogus: 1 }')
+    before = files(ours)
+    said = doctor(ours, "--fix", code=1)
+    assert "gateway.port" in said and "once what only you can correct is corrected" in said
+    assert files(ours) == before
+
+
+def test_a_missing_token_is_made_and_a_reference_is_not_replaced(ours):
+    write(ours.config_path, '{ gateway: { mode: "local" } }')
+    assert "no token" in doctor(ours)
+    doctor(ours, "--yes")
+    first = re.search(r'"token":\s*"([0-9a-f]{48})"', read(ours.config_path)).group(1)
+    doctor(ours, "--generate-gateway-token")
+    assert ours.cli("config", "get", "gateway.auth.token").returncode == 0 and first not in read(ours.config_path)
+    write(ours.config_path,
+          '{ gateway: { mode: "local", auth: { token: { source: "env", provider: "default", id: "NOT_SET_HERE" } } } }')
+    before = files(ours)
+    said = doctor(ours, "--generate-gateway-token", code=1)
+    assert "gateway.auth.token cannot be resolved" in said
+    assert files(ours) == before
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_broken_config_is_put_back_and_kept(ours, is_running):
+    ours.start()
+    until(lambda: os.path.exists(ours.config_path + ".last-good"), 10, "the copy of the last good config")
+    good = read(ours.config_path)
+    if not is_running:
+        ours.stop()
+    for broken, says in (("{ gateway: ", "put back"), ("", "put back"), ("warning: x\n" + good, "bytes before it")):
+        write(ours.config_path, broken)
+        assert says in doctor(ours)
+        assert read(ours.config_path) == broken
+        doctor(ours, "--fix", "--non-interactive")
+        assert json.loads(read(ours.config_path)) == json.loads(good)
+        kept = [read(os.path.join(ours.state_dir, name)) for name in os.listdir(ours.state_dir)
+                if ".clobbered." in name]
+        assert broken in kept or not broken
+    os.unlink(ours.config_path)
+    doctor(ours, "--fix")
+    assert json.loads(read(ours.config_path)) == json.loads(good)
+    if is_running:
+        with Client(ours.port, ours.token) as client:
+            until(lambda: client.call("config.get")["valid"], 10, "a config that is in force")
+
+
+def test_oc_91148_a_clobbered_config_is_recognised(ours):  # 43 bytes were left
+    ours.start()
+    until(lambda: os.path.exists(ours.config_path + ".last-good"), 10, "the copy of the last good config")
+    ours.stop()
+    good = read(ours.config_path)
+    write(ours.config_path, '{"meta":{"lastTouchedVersion":"2026.5.7"}}\n')
+    assert "has lost most of what it held" in doctor(ours)
+    doctor(ours, "--fix")
+    assert json.loads(read(ours.config_path)) == json.loads(good)
+
+
+def test_the_running_gateway_writes_its_config_itself(ours):
+    ours.start()
+    write(ours.config_path, json.dumps({**json.loads(read(ours.config_path)), "identity": {"name": "Molty"}}))
+    with Client(ours.port, ours.token) as client:
+        until(lambda: not client.call("config.get")["valid"], 10, "the refusal")
+        doctor(ours, "--fix")
+        shown = client.call("config.get")
+        assert shown["valid"] and shown["config"]["agents"]["list"][0]["identity"]["name"] == "Molty"
+    assert any("config.repair" in line for line in read(os.path.join(ours.state_dir, "logs",
+                                                                     "config-audit.jsonl")).splitlines())
+
+
+def test_who_may_read_what(ours):
+    secret = os.path.join(ours.state_dir, "identity", "device.json")
+    os.makedirs(os.path.dirname(secret), mode=0o755)
+    write(secret, "{}", 0o664)
+    write(os.path.join(ours.state_dir, ".env"), "A=b\n", 0o640)
+    os.chmod(ours.state_dir, 0o755)
+    doctor(ours, "--fix")
+    assert mode_of(secret) == 0o600 and mode_of(os.path.dirname(secret)) == 0o700
+    assert mode_of(ours.state_dir) == 0o700 and mode_of(os.path.join(ours.state_dir, ".env")) == 0o600
+
+
+def test_a_port_that_is_taken_and_a_damaged_database(ours):
+    os.makedirs(os.path.join(ours.state_dir, "db"), mode=0o700)
+    write(os.path.join(ours.state_dir, "db", "auth.sqlite"), "this is no database, whatever it is called " * 100)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ours.port))
+        taken.listen()
+        said = doctor(ours)
+        assert f"port {ours.port} is held by pid {os.getpid()}" in said and "auth.sqlite is damaged" in said
+
+
+def test_what_the_running_gateway_says_is_told(ours):
+    ours.start()
+    os.chmod(ours.config_path, 0o600)
+    assert "0 problems, 0 warnings" in doctor(ours)
+    write(ours.config_path, "{")
+    with Client(ours.port, ours.token) as client:
+        until(lambda: not client.call("health")["config"]["ok"], 10, "the refusal")
+    assert "the running gateway says" in doctor(ours)
