@@ -12,6 +12,7 @@ from client import Client
 from gateway import Gateway, until
 
 KILLS = int(os.environ.get("OPENCLAW_TEST_KILLS", "20"))
+HOST_KILLS = max(3, KILLS) if "OPENCLAW_TEST_KILLS" in os.environ else 3
 TEXT = "// mine\n{\n  gateway: { mode: 'local', auth: { mode: 'token', token: 'x' } },\n  logging: { level: 'info' }, %s\n}\n"
 
 
@@ -79,7 +80,7 @@ def test_a_gateway_is_killed_while_it_writes():
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        for _ in range(3):
+        for _ in range(HOST_KILLS):
             count = len(written)
             until(lambda: len(written) > count + 2, 20, "some writes")
             for pid in gateway.children():

@@ -62,7 +62,7 @@ def is_open(client):
 
 
 @pytest.mark.parametrize("how", ["rename", "in place"])
-def test_an_edit_applies_and_connections_stay(running, how):  # oc#131094
+def test_oc_131094_an_edit_applies_and_connections_stay(running, how):
     with Client(running.port, running.token) as client:
         conn = client.hello["server"]["connId"]
         save(running, text_of(running, agents__defaults__workspace="/elsewhere", logging__level="debug"), how=how)
@@ -71,7 +71,7 @@ def test_an_edit_applies_and_connections_stay(running, how):  # oc#131094
         assert is_open(client) and client.hello["server"]["connId"] == conn
 
 
-def test_a_token_applies_in_place_and_revokes_the_old_one(running):  # oc#24523, GHSA-68x5-xx89-w9mm
+def test_oc_24523_a_token_applies_in_place_and_revokes_the_old_one(running):  # GHSA-68x5-xx89-w9mm too
     with Client(running.port, running.token) as client:
         save(running, text_of(running, gateway__auth__token="second-token"))
         until(lambda: gone(client), 10, "the end of a connection whose token is void")
@@ -90,7 +90,7 @@ def gone(client):
         return True
 
 
-def test_what_the_edge_reads_once_starts_the_edge_alone(running):  # oc#33149
+def test_oc_33149_what_the_edge_reads_once_starts_the_edge_alone(running):
     with Client(running.port, running.token) as client:
         run = client.call("chat.send", {"sessionKey": "agent:main:slow", "message": "hello", "idempotencyKey": "k1"})
         host = running.children()
@@ -103,7 +103,7 @@ def test_what_the_edge_reads_once_starts_the_edge_alone(running):  # oc#33149
     assert running.children() == host, "no process was started again"
 
 
-def test_the_mode_hot_starts_nothing(running):  # oc#83017
+def test_oc_83017_the_mode_hot_starts_nothing(running):
     with Client(running.port, running.token) as client:
         save(running, text_of(running, gateway__reload={"mode": "hot", "debounceMs": 50}))
         holds(client, "gateway.reload.mode", "hot")

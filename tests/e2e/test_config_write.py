@@ -143,7 +143,7 @@ def test_a_base_hash_is_needed_and_must_be_the_newest(running, client):
     assert read(running) == before
 
 
-def test_an_edit_on_disk_is_never_overwritten(running, client):  # oc#91148
+def test_an_edit_on_disk_is_never_overwritten(running, client):
     known = client.call("config.get")["hash"]
     put(running, "openclaw.json", read(running).replace("for now", "edited by hand"))
     with pytest.raises(CallError) as refused:
@@ -152,7 +152,7 @@ def test_an_edit_on_disk_is_never_overwritten(running, client):  # oc#91148
     assert "edited by hand" in read(running)
 
 
-def test_a_file_that_is_broken_on_disk_is_not_written_over(running, client):  # oc#145114
+def test_oc_145114_a_file_that_is_broken_on_disk_is_not_written_over(running, client):
     put(running, "openclaw.json", "{ gateway: { mode: 'local' ")
     error = refusal(client, "config.set", {"gateway": {"mode": "local"}})
     assert "cannot be used" in error["message"] and "openclaw.json:1:" in error["message"]
@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_refused_and_kept_aside(running, client):
     assert any(name.startswith("openclaw.json.rejected.") for name in os.listdir(running.state_dir))
 
 
-def test_a_loss_is_refused(running, client):  # oc#134730: 43 bytes left
+def test_oc_91148_a_loss_is_refused(running, client):  # 43 bytes were left
     change(client, "config.set", {**parsed(client), "env": {"vars": {f"NAME_{i}": "value" for i in range(30)}}})
     before = read(running)
     error = refusal(client, "config.set", {"gateway": {"mode": "local", "auth": {"mode": "token", "token": MARKER}}})
@@ -180,7 +180,7 @@ def test_a_loss_is_refused(running, client):  # oc#134730: 43 bytes left
     assert read(running) == before, error
 
 
-def test_a_redaction_marker_is_never_written(running, client):  # oc#11355
+def test_oc_11355_a_redaction_marker_is_never_written(running, client):
     whole = parsed(client)
     assert whole["gateway"]["auth"]["token"] == MARKER
     change(client, "config.set", whole)
@@ -202,7 +202,7 @@ def test_markers_in_lists_follow_the_id(running, client):
     assert text.index('"one"') < text.index('"a"') < text.index('"two"') < text.index('"b"') and "sk-mine" in text
 
 
-def test_keys_that_nobody_serves_are_kept(running, client):  # oc#12858
+def test_keys_that_nobody_serves_are_kept(running, client):
     put(running, "openclaw.json", read(running).replace("// my gateway\n{", "{ channels: { matrix: { any: [1, null] } },"))
     know(client)
     change(client, "config.set", {**parsed(client), "logging": {"level": "info"}})
