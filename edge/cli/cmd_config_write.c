@@ -13,47 +13,41 @@
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/config_ops.h"
 #include "edge/cli/config_path.h"
+#include "edge/cli/config_trial.h"
 #include "edge/cli/config_writer.h"
 #include "schema/base/config_file.h"
 #include "schema/base/config_merge.h"
 #include "schema/base/json5_edit.h"
 
-static int wanted_write(struct config_writer *self, const char *what)
+/* `ops` is what makes the difference. */
+static int wanted_write(struct config_writer *self, const struct config_ops *ops, const char *what)
 {
-    bool is_trial = cli_flag(self->cli, "dry-run");
-    int r = is_trial ? config_writer_try(self) : config_writer_write(self);
-
+    if (cli_flag(self->cli, "dry-run")) {
+        return config_trial(self, ops, what);
+    }
+    int r = config_writer_write(self);
     if (r) {
         return r;
     }
-    cli_out("%s%s\n", is_trial ? "would do: " : "", what);
-    if (!is_trial) {
-        cli_out("%s\n", config_writer_is_alone(self) ? "It counts when the gateway is started."
-                                                     : "The running gateway has it in force.");
-    }
+    cli_out("%s\n", what);
+    cli_out("%s\n", config_writer_is_alone(self) ? "It counts when the gateway is started."
+                                                 : "The running gateway has it in force.");
     return CLI_EXIT_OK;
 }
 
-/* --- set and unset --------------------------------------------------------------------------------------------- */
-
-static int value_parse(const struct cli *cli, const char *text, struct pack *out)
+/* A trial changes nothing, so nobody needs to be kept from changing the config meanwhile. */
+static int config_open(struct config_writer *self)
 {
-    struct json_opts opts = { .json5 = true };
-    struct json_error where = { .line = 0 };
-    int r = json_to_pack(span_from(text), &opts, out, &where);
-
-    if (r > 0 && (cli_flag(cli, "strict-json") || cli_flag(cli, "json"))) {
-        cli_err("the value is no JSON: expected %s at line %u, column %u", where.expected, where.line, where.column);
+    if (cli_flag(self->cli, "allow-exec") && !cli_flag(self->cli, "dry-run")) {
+        cli_err("--allow-exec is for --dry-run");
         return CLI_EXIT_USAGE;
     }
-    if (r > 0) {
-        pack_reset(out);
-        pack_text(out, text);
-        r = 0;
-    }
-    return r ? CLI_EXIT_SOFTWARE : CLI_EXIT_OK;
+    return cli_flag(self->cli, "dry-run") ? config_writer_read(self) : config_writer_open(self);
 }
+
+/* --- set and unset --------------------------------------------------------------------------------------------- */
 
 /* Entries that people add one by one; losing some because one is set is never meant. */
 static bool is_protected(const char *path)
@@ -92,76 +86,131 @@ static bool loses_entries(struct span before, struct span after)
     return false;
 }
 
-static int set_prepare(struct config_writer *self, struct config_path *path, struct span value, struct pack *out)
+static int set_prepare(struct config_writer *self, const struct config_op *op, struct span doc,
+                       struct config_path *path, struct pack *out)
 {
-    const char *name = cli_arg(self->cli, 0);
-    struct span before = config_path_find(path, pack_span(&self->document.source));
+    struct span value = pack_span(&op->value);
+    struct span before = config_path_find(path, doc); /* digits become indexes where lists are */
 
     if (cli_flag(self->cli, "merge") && before.len) {
         config_merge(before, value, out);
         return pack_error(out) ? CLI_EXIT_SOFTWARE : CLI_EXIT_OK;
     }
-    if (is_protected(name) && before.len && !cli_flag(self->cli, "replace") && loses_entries(before, value)) {
+    if (is_protected(op->place) && before.len && !cli_flag(self->cli, "replace") && loses_entries(before, value)) {
         char text[256];
         (void)snprintf(text, sizeof(text),
                        "%.100s has entries that this value lacks: add to them with --merge, or mean "
                        "it with --replace",
-                       name);
+                       op->place);
         return config_writer_refuse(self, text);
     }
     pack_raw(out, value);
     return CLI_EXIT_OK;
 }
 
-static int path_change(struct cli *cli, bool is_set)
+static void text_wipe(struct text_buf *text)
+{
+    if (text->data) {
+        mem_wipe(text->data, text->cap);
+    }
+    text_buf_deinit(text);
+    *text = (struct text_buf){ 0 };
+}
+
+static int no_place(struct config_writer *self, int r)
+{
+    return config_writer_refuse(self,
+                                r < 0 ? fault_text(r) : "the path leads through something that is no object or list");
+}
+
+/* Later operations see what earlier ones have set. */
+static int op_apply(struct config_writer *self, const struct config_op *op, struct text_buf *text)
+{
+    CLEANUP(text_wipe) struct text_buf fresh = { 0 };
+    CLEANUP(pack_deinit) struct pack doc;
+    CLEANUP(pack_deinit) struct pack final;
+    struct config_path path = op->path;
+    struct config_error ignored;
+
+    pack_init(&doc, 0);
+    pack_init(&final, 0);
+    int r = config_file_parse((struct span){ text->data, text->len }, "", &doc, &ignored); /* our own text */
+    r = r ? config_writer_refuse(self, fault_text(FAULT_FOLD(r)))
+          : set_prepare(self, op, pack_span(&doc), &path, &final);
+    if (!r) {
+        r = json5_set((struct span){ text->data, text->len }, path.steps, path.n, pack_span(&final), &fresh);
+        r = r ? no_place(self, r) : CLI_EXIT_OK;
+    }
+    if (!r) {
+        struct text_buf old = *text;
+
+        *text = fresh;
+        fresh = old;
+    }
+    mem_wipe(doc.data, doc.len);
+    mem_wipe(final.data, final.len);
+    return r;
+}
+
+static void said_make(const struct config_ops *ops, char *out, size_t out_size)
+{
+    if (ops->n == 1) {
+        (void)snprintf(out, out_size, "set %s", ops->items[0].place); /* cut */
+    } else {
+        (void)snprintf(out, out_size, "set %zu values", ops->n);
+    }
+}
+
+int cmd_config_set(struct cli *cli)
 {
     CLEANUP(config_writer_deinit) struct config_writer self;
-    CLEANUP(text_buf_deinit) struct text_buf doc = { 0 };
-    CLEANUP(pack_deinit) struct pack value;
-    CLEANUP(pack_deinit) struct pack final;
+    CLEANUP(config_ops_deinit) struct config_ops ops;
+    char what[512];
+
+    config_writer_init(&self, cli);
+    config_ops_init(&ops);
+    int r = config_ops_read(&ops, cli);
+    r = r ? r : config_open(&self);
+    if (r) {
+        return r;
+    }
+    r = json_from_value(pack_span(&self.document.source), &self.raw);
+    if (r) {
+        return config_writer_refuse(&self, fault_text(r));
+    }
+    for (size_t i = 0; !r && i < ops.n; i++) {
+        r = op_apply(&self, &ops.items[i], &self.raw);
+    }
+    said_make(&ops, what, sizeof(what));
+    return r ? r : wanted_write(&self, &ops, what);
+}
+
+int cmd_config_unset(struct cli *cli)
+{
+    CLEANUP(config_writer_deinit) struct config_writer self;
+    CLEANUP(text_wipe) struct text_buf doc = { 0 };
+    CLEANUP(config_ops_deinit) struct config_ops none;
     struct config_path path;
     char what[512];
 
     config_writer_init(&self, cli);
-    pack_init(&value, 0);
-    pack_init(&final, 0);
+    config_ops_init(&none);
     if (config_path_parse(cli_arg(cli, 0), &path)) {
         cli_err("\"%s\" is no path: write it as gateway.port, agents.list[0].id or models.providers[\"a.b\"]",
                 cli_arg(cli, 0));
         return CLI_EXIT_USAGE;
     }
-    int r = is_set ? value_parse(cli, cli_arg(cli, 1), &value) : CLI_EXIT_OK;
-    r = r ? r : config_writer_open(&self);
-    r = r || !is_set ? r : set_prepare(&self, &path, pack_span(&value), &final);
+    int r = config_open(&self);
     if (r) {
         return r;
     }
-    if (!is_set && !config_path_find(&path, pack_span(&self.document.source)).len) {
+    if (!config_path_find(&path, pack_span(&self.document.source)).len) {
         return config_writer_refuse(&self, "the config has nothing at that path");
     }
-    (void)config_path_find(&path, pack_span(&self.document.source)); /* digits become indexes where lists are */
     r = json_from_value(pack_span(&self.document.source), &doc);
-    struct span text = { doc.data, doc.len };
-    r = r        ? r
-        : is_set ? json5_set(text, path.steps, path.n, pack_span(&final), &self.raw)
-                 : json5_remove(text, path.steps, path.n, &self.raw);
-    mem_wipe(doc.data, doc.len);
-    if (r) {
-        return config_writer_refuse(&self, r < 0 ? fault_text(r)
-                                                 : "the path leads through something that is no object or list");
-    }
-    (void)snprintf(what, sizeof(what), "%s %s", is_set ? "set" : "removed", cli_arg(cli, 0));
-    return wanted_write(&self, what);
-}
-
-int cmd_config_set(struct cli *cli)
-{
-    return path_change(cli, true);
-}
-
-int cmd_config_unset(struct cli *cli)
-{
-    return path_change(cli, false);
+    r = r ? r : json5_remove((struct span){ doc.data, doc.len }, path.steps, path.n, &self.raw);
+    (void)snprintf(what, sizeof(what), "removed %s", cli_arg(cli, 0)); /* cut */
+    return r ? no_place(&self, r) : wanted_write(&self, &none, what);
 }
 
 /* --- patch -------------------------------------------------------------------------------------------------------- */
@@ -192,21 +241,62 @@ static int patch_read(const struct cli *cli, struct pack *out)
     return CLI_EXIT_OK;
 }
 
+/* The value of the patch at that place, as a whole instead of merged into what is there. */
+static int place_replace(struct config_writer *self, const char *place, struct span patch)
+{
+    CLEANUP(text_wipe) struct text_buf fresh = { 0 };
+    struct config_path path;
+    struct span value = config_path_parse(place, &path) ? (struct span){ 0 } : config_path_find(&path, patch);
+
+    if (!value.len) {
+        cli_err("--replace-path %s: the patch has nothing there", place);
+        return CLI_EXIT_USAGE;
+    }
+    int r = json5_set((struct span){ self->raw.data, self->raw.len }, path.steps, path.n, value, &fresh);
+    if (r) {
+        return no_place(self, r);
+    }
+    struct text_buf old = self->raw;
+    self->raw = fresh;
+    fresh = old;
+    return CLI_EXIT_OK;
+}
+
+static int places_replace(struct config_writer *self, struct span patch)
+{
+    const struct cli_line *line = &self->cli->line;
+    int r = CLI_EXIT_OK;
+
+    for (size_t i = 0; !r && i < line->values_n; i++) {
+        if (!strcmp(line->values[i].opt->name, "replace-path")) {
+            r = place_replace(self, line->values[i].text, patch);
+        }
+    }
+    return r;
+}
+
 int cmd_config_patch(struct cli *cli)
 {
     CLEANUP(config_writer_deinit) struct config_writer self;
-    CLEANUP(pack_deinit) struct pack patch;
+    CLEANUP(config_ops_deinit) struct config_ops ops;
     CLEANUP(pack_deinit) struct pack wanted;
 
     config_writer_init(&self, cli);
-    pack_init(&patch, 0);
+    config_ops_init(&ops);
     pack_init(&wanted, 0);
-    int r = patch_read(cli, &patch);
-    r = r ? r : config_writer_open(&self);
+    struct config_op *op = &ops.items[ops.n++];
+    *op = (struct config_op){ .mode = CONFIG_OP_JSON };
+    pack_init(&op->value, 0);
+    int r = patch_read(cli, &op->value);
+    r = r ? r : config_open(&self);
     if (r) {
         return r;
     }
-    config_merge_patch(pack_span(&self.document.source), pack_span(&patch), &wanted);
+    config_merge_patch(pack_span(&self.document.source), pack_span(&op->value), &wanted);
     r = pack_error(&wanted) ? pack_error(&wanted) : json_from_value(pack_span(&wanted), &self.raw);
-    return r ? config_writer_refuse(&self, fault_text(r)) : wanted_write(&self, "patched the config");
+    if (r) {
+        return config_writer_refuse(&self, fault_text(r));
+    }
+    r = places_replace(&self, pack_span(&op->value));
+    return r ? r : wanted_write(&self, &ops, "patched the config");
 }

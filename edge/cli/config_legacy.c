@@ -65,6 +65,7 @@ struct work {
     struct pack doc;      /* what it says */
     void (*on)(void *arg, const char *says, bool is_done);
     void *arg;
+    unsigned moved_n;
 };
 
 static void buf_wipe(struct text_buf *buf)
@@ -133,11 +134,12 @@ static int remove_at(struct work *self, const char *place)
     return r ? r : text_take(self, &fresh);
 }
 
-static void say(const struct work *self, bool is_done, const char *from, const char *becomes, const char *to)
+static void say(struct work *self, bool is_done, const char *from, const char *becomes, const char *to)
 {
     char text[CONFIG_LEGACY_SAYS_MAX];
 
     (void)snprintf(text, sizeof(text), "%s%s%s", from, becomes, to); /* cut */
+    self->moved_n += is_done;
     self->on(self->arg, text, is_done);
 }
 
@@ -337,7 +339,7 @@ static int shells_remove(struct work *self)
     struct config_path path;
     int r = 0;
 
-    for (size_t i = 0; !r && i < ARRAY_LEN(shells); i++) {
+    for (size_t i = 0; !r && self->moved_n && i < ARRAY_LEN(shells); i++) {
         struct span value = value_at(self, shells[i], &path);
 
         if (value_kind_of(value) == VALUE_MAP && !value_count(value)) {

@@ -37,6 +37,7 @@ EDITS = {
     "bindings": ("bindings", [], [{}]),
     "gateway": ("gateway.webchat.chatHistoryMaxChars", 5000, 6000),
 }
+pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") == "ipc", reason="the same in any topology")
 GONE = ("agent.heartbeat", "agent", "routing", "identity")  # of earlier formats: an edit that brings them is refused
 SERVED_RESTARTS = ("gateway", "models.pricing")
 
@@ -81,8 +82,6 @@ def plan(gateway, path, value):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["prefix"])
 def test_a_change_means_what_its_rule_says(running, rule):
     prefix, kind = rule["prefix"], rule["kind"]
-    if os.environ.get("OPENCLAW_TEST_TOPOLOGY") == "ipc":
-        pytest.skip("where an agent runs makes no difference to what a change means")
     path, *values = EDITS.get(prefix, (prefix + ".x", 1, 2))
     if prefix in GONE:
         with open(running.config_path, encoding="utf-8") as file:

@@ -12,6 +12,7 @@ import pytest
 from client import Client
 from gateway import Gateway, until
 
+pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") == "ipc", reason="the same in any topology")
 LEGACY = """// my notes
 {
   agent: { model: "openai/gpt-5", workspace: "/w" },
