@@ -42,6 +42,45 @@ void snapshot_deinit(struct snapshot *self)
     secret_set_deinit(&self->secrets);
 }
 
+static bool is_any_origin(struct span ui)
+{
+    struct value_iter it = value_iter(value_get(ui, "allowedOrigins"));
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        if (value_str(item, NOTHING).len) {
+            return true;
+        }
+    }
+    return value_bool(value_get(ui, "dangerouslyAllowHostHeaderOriginFallback"), false);
+}
+
+/* Control pages of this machine come in also where the gateway listens beyond it, when nobody says which pages may. */
+static void origins_pack(const struct gateway_config *gateway, struct span resolved, struct pack *out)
+{
+    struct span ui = value_path(resolved, "gateway.controlUi");
+    char origin[128];
+
+    if (gateway->bind == GATEWAY_BIND_LOOPBACK || is_any_origin(ui) || !value_bool(value_get(ui, "enabled"), true)) {
+        return;
+    }
+    pack_key(out, "controlUi");
+    pack_map_begin(out);
+    pack_key(out, "allowedOrigins");
+    pack_array_begin(out);
+    (void)snprintf(origin, sizeof(origin), "http://localhost:%u", (unsigned)gateway->port);
+    pack_text(out, origin);
+    (void)snprintf(origin, sizeof(origin), "http://127.0.0.1:%u", (unsigned)gateway->port);
+    pack_text(out, origin);
+    if (gateway->bind == GATEWAY_BIND_CUSTOM) {
+        (void)snprintf(origin, sizeof(origin), "http://%s:%u", gateway->host, (unsigned)gateway->port);
+        pack_text(out, origin);
+    }
+    pack_array_end(out);
+    pack_map_end(out);
+}
+
 /* What flags and environment say, and what the gateway section means in plain values. */
 static void overrides_pack(const struct gateway_config *gateway, struct span resolved, struct pack *out)
 {
@@ -65,6 +104,7 @@ static void overrides_pack(const struct gateway_config *gateway, struct span res
         pack_kv_text(out, "password", gateway->password);
     }
     pack_map_end(out);
+    origins_pack(gateway, resolved, out);
     pack_map_end(out);
     pack_key(out, "agents");
     models_default_pack(resolved, out);

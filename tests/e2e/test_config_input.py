@@ -208,3 +208,18 @@ def test_the_schema_tells_what_a_config_may_hold(alone):
         with pytest.raises(CallError) as refused:
             client.call("config.schema.lookup", {"path": "nope.nope"})
         assert refused.value.error["message"] == "config schema path not found"
+
+
+@pytest.mark.parametrize("arguments,origins", [
+    (("--bind", "lan"), ["http://localhost:{}", "http://127.0.0.1:{}"]), ((), None)])
+def test_pages_of_this_machine_come_in_wherever_it_listens(arguments, origins):
+    gateway = Gateway(config={"gateway": {"mode": "local", "port": 4242, "auth": {"mode": "token", "token": "a-token"}}},
+                      arguments=arguments).start()
+    try:
+        with Client(gateway.port, "a-token") as client:
+            shown = client.call("config.get")["config"]["gateway"].get("controlUi", {}).get("allowedOrigins")
+        assert shown == (origins and [origin.format(gateway.port) for origin in origins]), "by the port that counts"
+        with open(gateway.config_path, encoding="utf-8") as file:
+            assert "controlUi" not in file.read()
+    finally:
+        gateway.close()
