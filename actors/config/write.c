@@ -12,10 +12,10 @@
 #include "bus/body.h"
 #include "bus/value.h"
 #include "schema/base/config_change.h"
+#include "schema/base/config_loss.h"
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
 
-#define CONTENT_LOSS_MIN 256U /* bytes, packed */
 #define BUSY_RETRY_MS 500U
 #define NOTHING ((struct span){ 0 })
 
@@ -213,11 +213,11 @@ static int loss_check(struct write *write)
         return reject(write, "this would drop gateway.mode, without which no gateway starts; nothing was written",
                       NOTHING);
     }
-    /* Comments stay when what they are about goes, so the text alone does not tell. */
-    struct span said = pack_span(&write->self->snapshot.document.source);
-    struct span says = pack_span(&write->fresh.document.source);
-    if (config_store_is_loss(text_before(write), text_after(write)) ||
-        (said.len >= CONTENT_LOSS_MIN && says.len < said.len / 2)) {
+    struct config_loss loss = { .text_before = text_before(write),
+                                .text_after = text_after(write),
+                                .doc_before = pack_span(&write->self->snapshot.document.source),
+                                .doc_after = pack_span(&write->fresh.document.source) };
+    if (config_loss_is(&loss)) {
         return reject(
             write,
             "this would drop more than half of the config, which looks like an accident; nothing was written. "

@@ -12,6 +12,7 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "schema/base/config_change.h"
+#include "schema/base/config_loss.h"
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
 
@@ -125,42 +126,70 @@ static const char *target(const struct config_writer *self, const struct config_
     return edit->source ? self->document.sources.items[edit->source]->path : self->cli->paths.config_path;
 }
 
-static int trial(const struct config_writer *self, const struct config_edit *edit)
+/* What the change makes of the config, as a load of the written file would. */
+static int trial(const struct config_writer *self, const struct config_edit *edit, struct config_document *fresh)
 {
-    CLEANUP(config_document_deinit) struct config_document fresh;
     struct config_overlay overlay = { .path = target(self, edit), .text = { edit->text.data, edit->text.len } };
     struct config_error error = { "" };
 
-    config_document_init(&fresh);
-    fresh.sources.overlay = &overlay;
-    int r = config_document_load(&fresh, self->cli->paths.config_path, config_lookup_process(), &error);
-    r = r ? r : config_valid(&fresh, &error, NULL);
+    fresh->sources.overlay = &overlay;
+    int r = config_document_load(fresh, self->cli->paths.config_path, config_lookup_process(), &error);
+    fresh->sources.overlay = NULL;
+    r = r ? r : config_valid(fresh, &error, NULL);
     return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
 }
 
-static int loss_refuse(const struct config_writer *self, const struct config_edit *edit, struct span before)
+static struct span text_before(const struct config_writer *self, const struct config_edit *edit)
 {
-    struct span after = { edit->text.data, edit->text.len };
+    if (!self->document.is_present) {
+        return (struct span){ 0 };
+    }
+    const struct text_buf *text = &self->document.sources.items[edit->source]->text;
+    return (struct span){ text->data, text->len };
+}
+
+static int loss_refuse(const struct config_writer *self, const struct config_edit *edit,
+                       const struct config_document *fresh)
+{
+    struct config_loss loss = { .text_before = text_before(self, edit),
+                                .text_after = { edit->text.data, edit->text.len },
+                                .doc_before = pack_span(&self->document.source),
+                                .doc_after = pack_span(&fresh->source) };
     char kept[PATH_MAX] = "";
 
-    if (!config_store_is_loss(before, after)) {
+    if (!config_loss_is(&loss)) {
         return CLI_EXIT_OK;
     }
-    bool is_kept = config_store_reject(target(self, edit), after, kept);
-    int r = config_writer_refuse(self, "this would drop more than half of the file; to mean it, edit the file by hand");
+    bool is_kept = config_store_reject(target(self, edit), loss.text_after, kept);
+    int r =
+        config_writer_refuse(self, "this would drop more than half of the config; to mean it, edit the file by hand");
     if (is_kept) {
         cli_err_more("what it would have become: %s", kept);
     }
     return r;
 }
 
+static int store(const struct config_writer *self, const struct config_edit *edit)
+{
+    struct config_error error = { "" };
+    int r = config_store_replace(target(self, edit), text_before(self, edit),
+                                 (struct span){ edit->text.data, edit->text.len }, &error);
+
+    if (r == CONFIG_STORE_E_CHANGED) {
+        return config_writer_refuse(self, "the file was changed meanwhile: run the command again");
+    }
+    return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
+}
+
 static int alone_write(struct config_writer *self, bool is_trial)
 {
     CLEANUP(config_edit_deinit) struct config_edit edit = { 0 };
+    CLEANUP(config_document_deinit) struct config_document fresh;
     struct config_error error = { "" };
     char when[32];
 
     now_text(when);
+    config_document_init(&fresh);
     struct config_change change = { .kind = CONFIG_CHANGE_REPLACE,
                                     .raw = { self->raw.data, self->raw.len },
                                     .version = OPENCLAW_VERSION,
@@ -170,24 +199,9 @@ static int alone_write(struct config_writer *self, bool is_trial)
     if (r) {
         return config_writer_refuse(self, r < 0 ? fault_text(r) : error.text);
     }
-    r = edit.is_changed ? trial(self, &edit) : CLI_EXIT_OK;
-    if (r || !edit.is_changed || is_trial) {
-        return r;
-    }
-    struct span before = { 0 };
-    if (self->document.is_present) {
-        const struct text_buf *text = &self->document.sources.items[edit.source]->text;
-        before = (struct span){ text->data, text->len };
-    }
-    r = loss_refuse(self, &edit, before);
-    if (r) {
-        return r;
-    }
-    r = config_store_replace(target(self, &edit), before, (struct span){ edit.text.data, edit.text.len }, &error);
-    if (r == CONFIG_STORE_E_CHANGED) {
-        return config_writer_refuse(self, "the file was changed meanwhile: run the command again");
-    }
-    return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
+    r = edit.is_changed ? trial(self, &edit, &fresh) : CLI_EXIT_OK;
+    r = r || !edit.is_changed ? r : loss_refuse(self, &edit, &fresh);
+    return r || !edit.is_changed || is_trial ? r : store(self, &edit);
 }
 
 bool config_writer_is_alone(const struct config_writer *self)

@@ -223,6 +223,17 @@ def test_a_running_gateway_writes_its_config_and_has_it_in_force(state):
     assert "config.set" in state.read("logs/config-audit.jsonl")
 
 
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_a_long_secret_may_go_without_being_taken_for_a_loss(state, is_running):
+    long = "-----BEGIN KEY-----\n" + "0123456789abcdef\n" * 200
+    state.gateway.extra["LONG"] = long
+    state.write("openclaw.json", state.read("openclaw.json").replace(f"'{OTHER}'", json.dumps(long)))
+    if is_running:
+        state.gateway.start()
+    state.apply(plan_of({**PLAN["targets"][2], "ref": {"source": "env", "provider": "default", "id": "LONG"}}))
+    assert len(state.read("openclaw.json")) < 1500 and state.holders(("0123456789abcdef",)) == []
+
+
 def test_what_a_reference_needs_stays_in_the_env_file(state):
     plan = plan_of({"type": "models.providers.apiKey", "path": "models.providers.openai.apiKey",
                     "ref": {"source": "env", "provider": "default", "id": "OPENAI_API_KEY"}})
