@@ -9,6 +9,7 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/secrets_apply.h"
 #include "edge/cli/secrets_audit.h"
+#include "schema/base/secret_memory.h"
 
 #define NOTHING ((struct span){ 0 })
 #define FINDINGS_SHOWN 20U
@@ -105,6 +106,7 @@ int cmd_secrets_audit(struct cli *cli)
     CLEANUP(secrets_report_deinit) struct secrets_report report;
 
     secrets_report_init(&report);
+    secret_memory_guard();
     int r = secrets_audit(&cli->paths, cli_flag(cli, "allow-exec"), &report);
     if (r) {
         cli_err("the audit failed: %s", fault_text(r));
@@ -132,6 +134,7 @@ int cmd_secrets_apply(struct cli *cli)
                                        .is_exec_allowed = cli_flag(cli, "allow-exec") };
     int r = secrets_apply_read(cli_text(cli, "from"), &plan);
 
+    secret_memory_guard();
     secrets_result_init(&result);
     pack_init(&out, 0);
     r = r ? r : secrets_apply(cli, &plan, &opts, &result);

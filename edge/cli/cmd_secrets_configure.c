@@ -21,6 +21,7 @@
 #include "schema/base/config_env.h"
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
+#include "schema/base/secret_memory.h"
 #include "schema/base/secret_ref.h"
 
 #define NOTHING ((struct span){ 0 })
@@ -308,6 +309,7 @@ int cmd_secrets_configure(struct cli *cli)
     pack_init(&self.staged_values, 0);
     pack_init(&self.profiles, 0);
     pack_init(&self.plan, 0);
+    secret_memory_guard();
     int r = usage_check(cli);
     r = r ? r : config_open(&self);
     r = r || cli_flag(cli, "skip-provider-setup") ? r : secrets_configure_providers(&self);
