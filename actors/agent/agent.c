@@ -3,12 +3,14 @@
  *
  * Accepts    chat.send chat.history chat.abort agent agent.wait sessions.describe
  *            sessions.preview (from router, with the whole session key), agent_run
- *            agent_sessions agent_run_find agent_status agent_note config_update
+ *            agent_sessions agent_run_find agent_status agent_note agent_heartbeat
+ *            config_update
  * Publishes  agent chat session.message sessions.changed
  * Follows    agents.* and models.providers of the config
  * Stores     <state>/db/agent-<id>.sqlite
  * On restart every run that had not ended is run again from its committed message;
- * completions over HTTP are not, as their asker has been told of the crash.
+ * completions over HTTP are not, as their asker has been told of the crash, nor are
+ * heartbeats, which their asker asks for again.
  */
 #include "actors/agent/agent.h"
 
@@ -38,6 +40,7 @@ static const struct actor_route agent_routes[] = {
     { .msg = MSG_AGENT_STATUS, .on = on_agent_status },
     { .msg = MSG_AGENT_NOTE, .on = on_agent_note },
     { .msg = MSG_CONFIG_UPDATE, .on = on_config_update },
+    { .msg = MSG_AGENT_HEARTBEAT, .on = on_agent_heartbeat },
 };
 enum { METHODS_N = 7 }; /* of the protocol; they are the router's in schema/ */
 _Static_assert(ARRAY_LEN(agent_routes) == AGENT_ACCEPTS_N + METHODS_N, "agent: routes, schema differ");
@@ -129,6 +132,7 @@ static void agent_deinit(void *state, struct actor *actor)
     waits_close(self);
     batch_close(self);
     book_deinit(&self->book);
+    beats_deinit(self);
     notes_deinit(&self->notes);
     if (self->is_engine_open) {
         provider_engine_deinit(&self->engine);

@@ -8,6 +8,7 @@
  *   batch.c  one commit for all that happened in one turn of the loop, then the answers
  *   show.c   what people see of a run: events, chunks, final answers
  *   waits.c  agent.wait
+ *   beat.c   agent_heartbeat: turns that nobody asked for
  *   setup.c  the configuration
  */
 #ifndef ACTORS_AGENT_AGENT_STATE_H
@@ -19,6 +20,7 @@
 #include "actors/agent/session.h"
 #include "actors/agent/settings.h"
 #include "actors/agent/store.h"
+#include "actors/agent/transcript.h"
 #include "bus/actor.h"
 #include "bus/pack.h"
 #include "schema/base/config_follow.h"
@@ -52,6 +54,7 @@ struct agent {
     struct ack *acks_last;
     struct run *touched_first;
     struct run *touched_last;
+    struct beat *beats;   /* heartbeats that wait or run */
     struct asker *drains; /* streamed completions that have ended here and not yet at their askers */
 
     uv_timer_t timer; /* the earliest of: a wait that ends, writes to try again */
@@ -167,6 +170,9 @@ void show_run(struct agent *self, struct run *run);
 void show_late(struct agent *self);
 /* Tells everyone that the end of a run could not be stored. */
 void show_unsaved(struct agent *self, struct run *run);
+/* What a heartbeat has to tell; the end of a turn as the web chat sees it. */
+void show_alert(struct agent *self, struct run *run);
+void show_chat_end(struct agent *self, struct run *run);
 /* Someone who streams has credit again. */
 void show_credit(struct agent *self, void *cookie);
 /* Someone has gone: an asker of a run or a drain. */
@@ -176,6 +182,28 @@ int show_answer_read(struct agent *self, const struct store_run *row, struct tex
 /* Packs the row of the answer of an ended run: what `agent` replies. */
 int show_reply_pack(struct agent *self, const struct store_run *row, struct pack *out);
 void show_deinit(struct agent *self);
+
+/* --- beat.c --------------------------------------------------------------------------------------- */
+
+int on_agent_heartbeat(void *arg, struct actor_ctx *ctx, const void *msg);
+/* Begins those whose session, and if need be the whole agent, has nothing else to do. 0 or a fault. */
+int beats_start_ready(struct agent *self);
+/* Packs the conversation of its turn. A store outcome, 0 or a fault. */
+int beat_messages_pack(struct agent *self, struct run *run, struct transcript_context *context, struct pack *out);
+/* The session whose notes it is told. */
+struct span beat_notes_key(const struct beat *beat);
+/* The provider has answered, or will not: judges that and writes what shall last. 0 or a fault. */
+int beat_end(struct agent *self, struct run *run);
+/* The rows of one that ended; a store outcome or 0. */
+int beat_rows_write(struct agent *self, struct run *run);
+/* After the commit: shows an alert, answers, and takes the run out of the book. */
+void beat_show_end(struct agent *self, struct run *run);
+/* Its end could not be stored: whoever asked is told. */
+void beat_show_unsaved(struct agent *self, struct run *run);
+/* Whether the cookie is of a heartbeat, whose asker has then gone. */
+bool beat_cancel(struct agent *self, const void *cookie);
+bool beat_is(const struct agent *self, const void *cookie);
+void beats_deinit(struct agent *self);
 
 /* --- waits.c ----------------------------------------------------------------------------------- */
 

@@ -196,5 +196,6 @@ int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg)
     const struct msg_agent_note *in = msg;
 
     notes_add(&self->notes, in->session_key, in->text, in->is_trusted, clock_wall_ms());
-    return actor_reply(ctx, MSG_AGENT_NOTED, &(struct msg_agent_noted){ .session_key = in->session_key });
+    return actor_reply(ctx, MSG_AGENT_NOTED,
+                       &(struct msg_agent_noted){ .session_key = in->session_key, .agent_id = span_from(self->id) });
 }

@@ -241,15 +241,20 @@ static void run_forget(struct agent *self, struct run *run, const struct failure
     book_run_remove(&self->book, run);
 }
 
-/* The rows of sessions in memory go back to what is stored. */
+/* The rows of sessions in memory go back to what is stored, or to that they are not. */
 static void sessions_reload(struct agent *self)
 {
     for (struct session *session = zhashx_first(self->book.sessions); session;
          session = zhashx_next(self->book.sessions)) {
         struct store_session row;
 
-        if (store_session_get_n(&self->store, session->row.n, &row) == 0) {
+        int rc = session->row.n ? store_session_get_n(&self->store, session->row.n, &row) : 1;
+
+        if (rc == 0) {
             session->row = row;
+        } else if (rc == STORE_E_ABSENT) { /* it began in the batch, and a heartbeat goes on in it */
+            session->row.n = 0;
+            session->row.messages_n = 0;
         }
     }
 }

@@ -11,8 +11,10 @@ struct note {
     char *key;
     char *text;
     size_t len;
+    uint64_t number; /* grows */
     int64_t at_ms;
     bool is_trusted;
+    bool is_read; /* a turn has it; the same words said again are news */
 };
 
 static void note_free(struct note *note)
@@ -22,7 +24,7 @@ static void note_free(struct note *note)
     free(note);
 }
 
-static void note_drop(struct notes *self, struct note **at)
+static void note_unlink(struct notes *self, struct note **at)
 {
     struct note *note = *at; /* there is one */
 
@@ -56,18 +58,19 @@ void notes_add(struct notes *self, struct span key, struct span text, bool is_tr
     struct note **end = &self->first;
     struct note *note;
 
-    if (newest && span_is(text, (struct span){ newest->text, newest->len })) {
+    if (newest && !newest->is_read && span_is(text, (struct span){ newest->text, newest->len })) {
         return;
     }
     if (oldest && n >= NOTES_PER_SESSION) {
-        note_drop(self, oldest);
+        note_unlink(self, oldest);
     } else if (self->first && self->notes_n >= NOTES_MAX) {
-        note_drop(self, &self->first);
+        note_unlink(self, &self->first);
     }
     note = mem_new(sizeof(*note));
     note->key = mem_text(key.ptr, key.len);
     note->text = mem_text(text.ptr, text.len);
     note->len = text.len;
+    note->number = ++self->last_number;
     note->at_ms = now_ms;
     note->is_trusted = is_trusted;
     while (*end) {
@@ -113,25 +116,37 @@ static int note_add(const struct note *note, struct text_buf *out)
     return r;
 }
 
-int notes_take(struct notes *self, struct span key, struct text_buf *out)
+int notes_read(struct notes *self, struct span key, struct text_buf *out, uint64_t *ret_number)
 {
-    struct note **at = &self->first;
     int r = 0;
 
-    while (!r && *at) {
-        if (!span_is_text(key, (*at)->key)) {
-            at = &(*at)->next;
-            continue;
+    *ret_number = 0;
+    for (struct note *note = self->first; note && !r; note = note->next) {
+        if (span_is_text(key, note->key)) {
+            r = note_add(note, out);
+            note->is_read = true;
+            *ret_number = note->number;
         }
-        r = note_add(*at, out);
-        note_drop(self, at);
     }
     return r;
+}
+
+void notes_drop(struct notes *self, struct span key, uint64_t number)
+{
+    struct note **at = &self->first;
+
+    while (*at) {
+        if ((*at)->number <= number && span_is_text(key, (*at)->key)) {
+            note_unlink(self, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
 }
 
 void notes_deinit(struct notes *self)
 {
     while (self->first) {
-        note_drop(self, &self->first);
+        note_unlink(self, &self->first);
     }
 }

@@ -136,7 +136,7 @@ static int first_on_message(void *arg, const struct store_message *message)
     struct first_text *self = arg;
     struct span role = value_str(value_get(message->body, "role"), SPAN_LIT(""));
 
-    if (self->role && !span_is_text(role, self->role)) {
+    if ((self->role && !span_is_text(role, self->role)) || transcript_is_hidden(message->body)) {
         return 0;
     }
     self->rc = message_text_add(value_get(message->body, "content"), &self->text);

@@ -24,6 +24,7 @@
 #define BOOK_RUNS_MAX 4096  /* of all sessions */
 
 struct run;
+struct beat;
 
 struct session {
     struct store_session row;
@@ -70,6 +71,8 @@ struct run {
     struct run *ready_next;   /* among the first ones of their sessions that wait */
     struct run *touched_next; /* among those with something to show */
     struct asker *askers;
+    struct beat *beat;     /* that this is the turn of; NULL: people asked */
+    uint64_t notes_number; /* newest note that it was told */
     struct provider_turn *turn;
     char provider[PROVIDER_ID_MAX]; /* that it runs with, once it is active */
     char model[PROVIDER_MODEL_MAX];

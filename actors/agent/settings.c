@@ -231,7 +231,63 @@ static int64_t either_i64(struct span entry, struct span defaults, const char *k
     return value > 0 ? value : fallback;
 }
 
-static void agent_read(struct settings *self, const char *agent_id, struct span agents)
+/* The first entry marked as the default one, else the first; no entries mean one agent. */
+static bool is_default(struct span agents, const char *agent_id)
+{
+    struct value_iter it = value_iter(value_get(agents, "list"));
+    char chosen[AGENT_ID_MAX + 1] = "";
+    struct span key;
+    struct span entry;
+    bool is_marked = false;
+
+    while (!is_marked && value_next(&it, &key, &entry)) {
+        char id[AGENT_ID_MAX + 1];
+
+        is_marked = value_bool(value_get(entry, "default"), false);
+        if (agent_id_normalize(value_str(value_get(entry, "id"), SPAN_LIT("")), id) && (is_marked || !chosen[0])) {
+            text_set(chosen, sizeof(chosen), span_from(id));
+        }
+    }
+    return !chosen[0] || strcmp(chosen, agent_id) == 0;
+}
+
+static char *path_join(const char *before, struct span path, const char *after)
+{
+    size_t size = strlen(before) + path.len + strlen(after) + 1;
+    char *joined = mem_new(size);
+
+    (void)snprintf(joined, size, "%s%.*s%s", before, SPAN_FMT(path), after);
+    return joined;
+}
+
+/* "~" is the home of whoever runs the gateway. */
+static char *path_expand(struct span path, const char *after, settings_env env)
+{
+    const char *home = env("HOME");
+
+    if (home && (span_is_text(path, "~") || span_starts(path, "~/"))) {
+        return path_join(home, (struct span){ path.ptr + 1, path.len - 1 }, after);
+    }
+    return path_join("", path, after);
+}
+
+static char *workspace_make(const char *agent_id, struct span agents, settings_env env)
+{
+    struct span own = value_str(value_get(entry_find(agents, agent_id), "workspace"), SPAN_LIT(""));
+    struct span shared = value_str(value_path(agents, "defaults.workspace"), SPAN_LIT(""));
+    const char *state = env("OPENCLAW_STATE_DIR");
+    char after[AGENT_ID_MAX + 16] = "";
+
+    if (own.len) {
+        return path_expand(own, "", env);
+    }
+    if (!is_default(agents, agent_id)) {
+        (void)snprintf(after, sizeof(after), "%s%s", shared.len ? "/" : "-", agent_id);
+    }
+    return shared.len ? path_expand(shared, after, env) : path_join(state ? state : ".", SPAN_LIT("/workspace"), after);
+}
+
+static void agent_read(struct settings *self, const char *agent_id, struct span agents, settings_env env)
 {
     struct span defaults = value_get(agents, "defaults");
     struct span entry = entry_find(agents, agent_id);
@@ -242,6 +298,7 @@ static void agent_read(struct settings *self, const char *agent_id, struct span 
 
     model_read(self, entry, defaults);
     self->system_prompt = prompt.len ? mem_text(prompt.ptr, prompt.len) : NULL;
+    self->workspace = workspace_make(agent_id, agents, env);
     self->total_ms = timeout_s > 0 && timeout_s < (int64_t)SETTINGS_TIMEOUT_DEFAULT_MS / 1000
                          ? (uint32_t)timeout_s * 1000U
                          : SETTINGS_TIMEOUT_DEFAULT_MS;
@@ -257,7 +314,7 @@ int settings_read(struct settings *self, const char *agent_id, struct span provi
     if (rc) {
         return rc;
     }
-    agent_read(&fresh, agent_id, agents);
+    agent_read(&fresh, agent_id, agents, env);
     settings_deinit(self);
     *self = fresh;
     return 0;
@@ -270,6 +327,7 @@ void settings_deinit(struct settings *self)
     }
     free(self->providers);
     free(self->system_prompt);
+    free(self->workspace);
     *self = (struct settings){ 0 };
 }
 

@@ -22,6 +22,7 @@ struct settings {
     char provider[PROVIDER_ID_MAX]; /* of the default model */
     char model[PROVIDER_MODEL_MAX];
     char *system_prompt; /* NULL: none */
+    char *workspace;     /* folder of the agent's files, which need not be there */
     uint32_t total_ms;
     uint32_t concurrent_max;
     uint64_t context_tokens;

@@ -389,7 +389,7 @@ static void show_end(struct agent *self, struct run *run)
     waits_end(self, &run->row);
     batch_untouch(self, run);
     book_run_remove(&self->book, run);
-    if (book_run_next(&self->book)) {
+    if (book_run_next(&self->book) || self->beats) {
         batch_due(self);
     }
     if (rc) {
@@ -401,6 +401,12 @@ void show_run(struct agent *self, struct run *run)
 {
     bool was_started = run->phase == RUN_ACTIVE || (run->phase == RUN_ENDING && run->row.started_ms);
 
+    if (run->beat) { /* seen once it has something to tell */
+        if (run->phase == RUN_ENDING) {
+            beat_show_end(self, run); /* `run` is gone from here on */
+        }
+        return;
+    }
     if (was_started && !run->is_announced) {
         show_start(self, run);
     }
@@ -416,8 +422,25 @@ void show_run(struct agent *self, struct run *run)
     }
 }
 
+void show_chat_end(struct agent *self, struct run *run)
+{
+    run->seq++;
+    show_chat_ended(self, run);
+}
+
+void show_alert(struct agent *self, struct run *run)
+{
+    publish_message(self, run, (struct span){ run->answer.data, run->answer.len }, span_from(run->answer_id),
+                    run->row.reply_seq);
+    show_chat_end(self, run);
+}
+
 void show_unsaved(struct agent *self, struct run *run)
 {
+    if (run->beat) {
+        beat_show_unsaved(self, run);
+        return;
+    }
     batch_untouch(self, run);
     run->row.state = STORE_RUN_ERROR;
     (void)snprintf(run->row.error, sizeof(run->row.error), "the answer could not be stored: %s",
@@ -447,6 +470,9 @@ void show_credit(struct agent *self, void *cookie)
     struct asker *drain = drain_find(self, cookie);
     struct asker *asker = cookie;
 
+    if (beat_is(self, cookie)) {
+        return;
+    }
     if (drain) {
         drain_go(self, drain);
     } else if (asker && asker->kind == ASKER_COMPLETION && asker->is_starved) {
@@ -467,7 +493,7 @@ void show_cancel(struct agent *self, void *cookie)
         drain_free(self, drain);
         return;
     }
-    if (!asker || waits_cancel(self, cookie)) {
+    if (!asker || waits_cancel(self, cookie) || beat_cancel(self, cookie)) {
         return;
     }
     run = asker->run;

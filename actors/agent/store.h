@@ -74,6 +74,7 @@ enum store_run_kind {
     STORE_RUN_CHAT,       /* chat.send */
     STORE_RUN_AGENT,      /* agent */
     STORE_RUN_COMPLETION, /* agent_run: its asker waits for the answer itself */
+    STORE_RUN_HEARTBEAT,  /* agent_heartbeat: a row only once it ended well */
 };
 
 struct store_run {

@@ -10,6 +10,8 @@
 #include "bus/value.h"
 
 #define CUT_MARK "\n[… cut]"
+#define POLL_MARK "[heartbeat]"
+#define HIDDEN_KEY "openclawHeartbeat"
 
 /* --- what is stored ---------------------------------------------------------------------- */
 
@@ -96,6 +98,22 @@ int transcript_message_pack(struct pack *out, struct span messages, struct span 
     pack_kv_i64(out, "timestamp", now_ms);
     pack_map_end(out);
     return pack_error(out);
+}
+
+void transcript_poll_mark_pack(struct pack *out, int64_t now_ms)
+{
+    pack_map_begin(out);
+    pack_kv_text(out, "role", "user");
+    pack_key(out, "content");
+    message_content_pack(SPAN_LIT(POLL_MARK), out);
+    pack_kv_i64(out, "timestamp", now_ms);
+    pack_kv_bool(out, HIDDEN_KEY, true);
+    pack_map_end(out);
+}
+
+bool transcript_is_hidden(struct span body)
+{
+    return value_bool(value_get(body, HIDDEN_KEY), false);
 }
 
 static void usage_pack(struct pack *out, const struct provider_usage *usage)
@@ -272,9 +290,12 @@ static int history_on_message(void *arg, const struct store_message *message)
     struct pile *pile = arg;
     struct span content = value_get(message->body, "content");
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
-    CLEANUP(pack_deinit) struct pack cut;
+    CLEANUP(pack_deinit) struct pack cut = { 0 };
     struct span body = message->body;
 
+    if (transcript_is_hidden(body)) {
+        return 0;
+    }
     pack_init(&cut, 0);
     if (message_text_bytes(content) > pile->chars_max || body.len > TRANSCRIPT_MESSAGE_MAX) {
         size_t chars_max = pile->chars_max < TRANSCRIPT_MESSAGE_MAX / 8 ? pile->chars_max : TRANSCRIPT_MESSAGE_MAX / 8;
@@ -313,6 +334,9 @@ static int preview_on_message(void *arg, const struct store_message *message)
     struct pile *pile = arg;
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
 
+    if (transcript_is_hidden(message->body)) {
+        return 0;
+    }
     pile->rc = message_text_add(value_get(message->body, "content"), &text);
     if (pile->rc || !text.len) {
         return pile->rc;

@@ -66,7 +66,7 @@ static void session_account(const struct run *run, struct store_session *row)
     }
 }
 
-static int rows_write(struct agent *self, struct run *run)
+static int talk_write(struct agent *self, struct run *run)
 {
     int rc = answer_write(self, run);
 
@@ -77,6 +77,13 @@ static int rows_write(struct agent *self, struct run *run)
         session_account(run, &run->session->row);
         rc = store_session_put(&self->store, &run->session->row);
     }
+    return rc;
+}
+
+static int rows_write(struct agent *self, struct run *run)
+{
+    int rc = run->beat ? beat_rows_write(self, run) : talk_write(self, run);
+
     if (!rc && ++self->ended_n % PRUNE_EVERY == 0) {
         rc = store_runs_prune(&self->store, run->row.ended_ms - PRUNE_AGE_MS);
     }
@@ -94,6 +101,11 @@ int turn_save(struct agent *self, struct run *run)
     return batch_fail(self, rc);
 }
 
+static struct span notes_key(const struct run *run)
+{
+    return run->beat ? beat_notes_key(run->beat) : span_from(run->session->row.key);
+}
+
 /* The run has come to its end; how is set in its row and beside it. 0 or a fault. */
 static int run_end(struct agent *self, struct run *run)
 {
@@ -102,6 +114,12 @@ static int run_end(struct agent *self, struct run *run)
     provider_turn_cancel(&run->turn);
     book_phase_set(&self->book, run, RUN_ENDING);
     run->row.ended_ms = clock_wall_ms();
+    if (run->row.state == STORE_RUN_DONE) {
+        notes_drop(&self->notes, notes_key(run), run->notes_number);
+    }
+    if (run->beat) {
+        return beat_end(self, run);
+    }
     pack_reset(&self->scratch);
     transcript_answer_pack(&self->scratch, run, run->row.ended_ms);
     rc = pack_error(&self->scratch);
@@ -258,9 +276,11 @@ static int provider_ask(struct agent *self, struct run *run, const struct provid
     if (run->has_own_context) {
         rc = question_pack(self, run, &messages);
     } else {
-        rc = notes_take(&self->notes, span_from(run->session->row.key), &notes);
+        rc = notes_read(&self->notes, notes_key(run), &notes, &run->notes_number);
         context.notes = (struct span){ notes.data, notes.len };
-        rc = rc ? rc : transcript_context_pack(&self->store, &run->row, &context, &messages);
+        rc = rc          ? rc
+             : run->beat ? beat_messages_pack(self, run, &context, &messages)
+                         : transcript_context_pack(&self->store, &run->row, &context, &messages);
     }
     if (!rc) {
         rc = pack_error(&messages);
@@ -301,7 +321,7 @@ static int run_start(struct agent *self, struct run *run)
 
     book_phase_set(&self->book, run, RUN_ACTIVE);
     batch_touch(self, run);
-    if (!run->is_new || run->row.state != STORE_RUN_STARTED) {
+    if (!run->beat && (!run->is_new || run->row.state != STORE_RUN_STARTED)) {
         rc = started_write(self, run);
     }
     if (rc) {
@@ -331,9 +351,14 @@ static int run_start(struct agent *self, struct run *run)
 int turn_start_ready(struct agent *self)
 {
     struct run *run;
+    int beats_rc;
 
     if (!self->has_settings || self->is_stopping || self->unsaved_due_ms) {
         return 0;
+    }
+    beats_rc = beats_start_ready(self);
+    if (beats_rc) {
+        return beats_rc;
     }
     while (self->book.active_n < self->settings.concurrent_max && (run = book_run_next(&self->book))) {
         int rc = run_start(self, run);
@@ -422,7 +447,7 @@ int turn_park(struct agent *self)
 
     for (struct run *run = zhashx_first(self->book.runs); run && !rc; run = zhashx_next(self->book.runs)) {
         provider_turn_cancel(&run->turn);
-        if (run->phase == RUN_ACTIVE && run->row.attempts) {
+        if (run->phase == RUN_ACTIVE && run->row.attempts && !run->beat) {
             run->row.attempts--;
             rc = store_run_put(&self->store, &run->row);
         }

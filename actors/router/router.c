@@ -4,7 +4,7 @@
  * Accepts    config_changed
  * Answers    chat.send chat.abort chat.history agent agent.wait agent_run sessions.list
  *            sessions.preview sessions.describe agents.list agent.identity.get
- *            router_agents router_resolve
+ *            agent_note agent_heartbeat router_agents router_resolve
  * Publishes  router_agents_changed
  * What belongs to one session is forwarded to its agent, which answers the asker itself
  * and remembers what was said already. So a restart loses nothing: the roster is read
@@ -122,13 +122,33 @@ static int on_chat_history(void *arg, struct actor_ctx *ctx, const void *msg)
     return forward(ctx, &key, is_unchanged, MSG_CHAT_HISTORY, &out);
 }
 
+/* The session of an agent that a key means; one that is not the agent's, or none at all, means its main one. */
+static int agent_session(struct router *self, struct actor_ctx *ctx, struct span key, struct span agent,
+                         struct session_key *ret_key)
+{
+    struct session_key_rules rules;
+    struct session_key named;
+    int r = router_resolve(self, ctx, (struct span){ 0 }, agent, ret_key);
+
+    if (r) {
+        return r;
+    }
+    rules = roster_rules(&self->roster);
+    if (!rules.is_global && !session_key_resolve(&rules, key, agent, &named) &&
+        span_starts(span_from(named.text), "agent:")) {
+        *ret_key = named;
+    }
+    return 0;
+}
+
 static int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct msg_agent_note out = *(const struct msg_agent_note *)msg;
     struct session_key key = { .len = 0 };
+    struct span named = out.has_session_key ? out.session_key : SPAN_LIT("main");
     bool is_unchanged;
-    int r =
-        router_resolve(arg, ctx, out.has_session_key ? out.session_key : SPAN_LIT("main"), (struct span){ 0 }, &key);
+    int r = out.has_agent_id ? agent_session(arg, ctx, named, out.agent_id, &key)
+                             : router_resolve(arg, ctx, named, (struct span){ 0 }, &key);
 
     if (r) {
         return r;
@@ -137,6 +157,19 @@ static int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg)
     out.has_session_key = true;
     out.session_key = (struct span){ key.text, key.len };
     return forward(ctx, &key, is_unchanged, MSG_AGENT_NOTE, &out);
+}
+
+static int on_agent_heartbeat(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct msg_agent_heartbeat out = *(const struct msg_agent_heartbeat *)msg;
+    struct session_key key = { .len = 0 };
+    int r = agent_session(arg, ctx, out.session_key, out.agent_id, &key);
+
+    if (r) {
+        return r;
+    }
+    out.session_key = (struct span){ key.text, key.len };
+    return forward(ctx, &key, false, MSG_AGENT_HEARTBEAT, &out);
 }
 
 static int on_sessions_describe(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -412,6 +445,7 @@ static const struct actor_route router_routes[] = {
     { MSG_AGENT_WAIT, router_on_agent_wait, 0 },
     { MSG_AGENT_RUN, on_agent_run, 0 },
     { MSG_AGENT_NOTE, on_agent_note, 0 },
+    { MSG_AGENT_HEARTBEAT, on_agent_heartbeat, 0 },
     { MSG_AGENT_IDENTITY_GET, on_identity_get, 0 },
     { MSG_AGENTS_LIST, on_agents_list, 0 },
     { MSG_SESSIONS_LIST, router_on_sessions_list, 0 },

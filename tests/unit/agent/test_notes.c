@@ -10,8 +10,10 @@
 static void taken_is(struct notes *notes, const char *key, const char *expected)
 {
     struct text_buf out = { 0 };
+    uint64_t number;
 
-    assert_int_equal(notes_take(notes, span_from(key), &out), 0);
+    assert_int_equal(notes_read(notes, span_from(key), &out, &number), 0);
+    notes_drop(notes, span_from(key), number);
     assert_int_equal(text_buf_add(&out, SPAN_LIT("\0")), 0);
     assert_string_equal(out.data, expected);
     text_buf_deinit(&out);
@@ -53,10 +55,30 @@ static void the_same_twice_is_said_once(void **state)
     notes_deinit(&notes);
 }
 
+static void stay_until_a_turn_that_had_them_ends_well(void **state)
+{
+    struct notes notes = { 0 };
+    struct text_buf out = { 0 };
+    uint64_t number;
+
+    (void)state;
+    notes_add(&notes, SPAN_LIT("a"), SPAN_LIT("one"), true, 0);
+    assert_int_equal(notes_read(&notes, SPAN_LIT("a"), &out, &number), 0);
+    notes_add(&notes, SPAN_LIT("a"), SPAN_LIT("one"), true, 1000); /* said again while the turn is on */
+    notes_drop(&notes, SPAN_LIT("a"), number);
+    taken_is(&notes, "a", "System: [1970-01-01 00:00:01 UTC] one\n");
+    notes_add(&notes, SPAN_LIT("a"), SPAN_LIT("two"), true, 0);
+    assert_int_equal(notes_read(&notes, SPAN_LIT("a"), &out, &number), 0); /* a turn that fails */
+    taken_is(&notes, "a", "System: [1970-01-01 00:00:00 UTC] two\n");
+    text_buf_deinit(&out);
+    notes_deinit(&notes);
+}
+
 static void the_oldest_give_way(void **state)
 {
     struct notes notes = { 0 };
     struct text_buf out = { 0 };
+    uint64_t number;
     char text[16];
 
     (void)state;
@@ -72,7 +94,7 @@ static void the_oldest_give_way(void **state)
         (void)snprintf(text, sizeof(text), "m%u", i);
         notes_add(&notes, SPAN_LIT("s0"), span_from(text), true, 0);
     }
-    assert_int_equal(notes_take(&notes, SPAN_LIT("s0"), &out), 0);
+    assert_int_equal(notes_read(&notes, SPAN_LIT("s0"), &out, &number), 0);
     assert_null(memmem(out.data, out.len, " m9\n", 4));
     assert_non_null(memmem(out.data, out.len, " m10\n", 5));
     assert_non_null(memmem(out.data, out.len, " m29\n", 5));
@@ -86,6 +108,7 @@ int main(void)
         cmocka_unit_test(are_given_once_and_to_their_session_alone),
         cmocka_unit_test(no_line_can_pass_for_another),
         cmocka_unit_test(the_same_twice_is_said_once),
+        cmocka_unit_test(stay_until_a_turn_that_had_them_ends_well),
         cmocka_unit_test(the_oldest_give_way),
     };
 
