@@ -261,9 +261,9 @@ static char *path_join(const char *before, struct span path, const char *after)
 }
 
 /* "~" is the home of whoever runs the gateway. */
-static char *path_expand(struct span path, const char *after, settings_env env)
+static char *path_expand(struct span path, const char *after)
 {
-    const char *home = env("HOME");
+    const char *home = getenv("HOME");
 
     if (home && (span_is_text(path, "~") || span_starts(path, "~/"))) {
         return path_join(home, (struct span){ path.ptr + 1, path.len - 1 }, after);
@@ -271,23 +271,23 @@ static char *path_expand(struct span path, const char *after, settings_env env)
     return path_join("", path, after);
 }
 
-static char *workspace_make(const char *agent_id, struct span agents, settings_env env)
+static char *workspace_make(const char *agent_id, struct span agents)
 {
     struct span own = value_str(value_get(entry_find(agents, agent_id), "workspace"), SPAN_LIT(""));
     struct span shared = value_str(value_path(agents, "defaults.workspace"), SPAN_LIT(""));
-    const char *state = env("OPENCLAW_STATE_DIR");
+    const char *state = getenv("OPENCLAW_STATE_DIR");
     char after[AGENT_ID_MAX + 16] = "";
 
     if (own.len) {
-        return path_expand(own, "", env);
+        return path_expand(own, "");
     }
     if (!is_default(agents, agent_id)) {
         (void)snprintf(after, sizeof(after), "%s%s", shared.len ? "/" : "-", agent_id);
     }
-    return shared.len ? path_expand(shared, after, env) : path_join(state ? state : ".", SPAN_LIT("/workspace"), after);
+    return shared.len ? path_expand(shared, after) : path_join(state ? state : ".", SPAN_LIT("/workspace"), after);
 }
 
-static void agent_read(struct settings *self, const char *agent_id, struct span agents, settings_env env)
+static void agent_read(struct settings *self, const char *agent_id, struct span agents)
 {
     struct span defaults = value_get(agents, "defaults");
     struct span entry = entry_find(agents, agent_id);
@@ -298,7 +298,7 @@ static void agent_read(struct settings *self, const char *agent_id, struct span 
 
     model_read(self, entry, defaults);
     self->system_prompt = prompt.len ? mem_text(prompt.ptr, prompt.len) : NULL;
-    self->workspace = workspace_make(agent_id, agents, env);
+    self->workspace = workspace_make(agent_id, agents);
     self->total_ms = timeout_s > 0 && timeout_s < (int64_t)SETTINGS_TIMEOUT_DEFAULT_MS / 1000
                          ? (uint32_t)timeout_s * 1000U
                          : SETTINGS_TIMEOUT_DEFAULT_MS;
@@ -314,7 +314,7 @@ int settings_read(struct settings *self, const char *agent_id, struct span provi
     if (rc) {
         return rc;
     }
-    agent_read(&fresh, agent_id, agents, env);
+    agent_read(&fresh, agent_id, agents);
     settings_deinit(self);
     *self = fresh;
     return 0;

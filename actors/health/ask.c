@@ -15,7 +15,7 @@
 
 bool health_is_stale(const struct health *self)
 {
-    return self->wants_roster || self->wants_sessions || self->wants_channels;
+    return self->wants_roster || self->wants_sessions || self->wants_channels || self->wants_beats;
 }
 
 static void waiter_answer(struct health *self, struct actor *actor, const struct health_waiter *waiter,
@@ -183,6 +183,15 @@ static void on_channel_state(void *arg, struct actor *actor, void *cookie, const
     part_finish(self, actor);
 }
 
+static void on_beats(void *arg, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct health *self = arg;
+
+    answer_keep(&self->facts.beats, answer);
+    question_destroy(self, cookie);
+    part_finish(self, actor);
+}
+
 static int question(struct health *self, struct actor *actor, const char *to, const struct schema_msg *msg,
                     const void *in, uint32_t deadline_ms, actor_on_answer on_answer)
 {
@@ -235,6 +244,12 @@ static int ask_channels(struct health *self, struct actor *actor, uint32_t probe
                      on_channel_state);
     }
     return r;
+}
+
+static int ask_beats(struct health *self, struct actor *actor)
+{
+    self->wants_beats = false; /* it says when there is something new */
+    return question(self, actor, "scheduler", MSG_SCHEDULER_READ, &(struct msg_scheduler_read){ 0 }, ASK_MS, on_beats);
 }
 
 /* --- the round -------------------------------------------------------------------------------- */
@@ -297,6 +312,9 @@ int health_ask(struct health *self, struct actor *actor, uint32_t probe_ms)
     } else if (self->wants_sessions) {
         self->wants_sessions = false;
         r = ask_agents(self, actor); /* of the last known list */
+    }
+    if (!r && self->wants_beats && facts_is_ready(&self->facts, "scheduler")) {
+        r = ask_beats(self, actor);
     }
     if (!r && (self->wants_channels || probe_ms)) {
         self->wants_channels = false;

@@ -41,6 +41,7 @@ void facts_deinit(struct facts *self)
         free(self->channels[i].state.bytes);
     }
     free(self->channels);
+    free(self->beats.bytes);
     free(self->actors);
     *self = (struct facts){ 0 };
 }
@@ -147,6 +148,19 @@ void facts_answer_fail(struct facts_answer *self, struct span why)
 struct span facts_answer_span(const struct facts_answer *self)
 {
     return (struct span){ self->bytes, self->len };
+}
+
+struct span facts_beat(const struct facts *self, const char *agent_id)
+{
+    return value_get(value_get(facts_answer_span(&self->beats), "agents"), agent_id);
+}
+
+bool facts_has_beats(const struct facts *self)
+{
+    const struct facts_actor *scheduler = actor_find(self, SPAN_LIT("scheduler"));
+
+    return self->beats.at_ms ||
+           !(scheduler && (scheduler->life == FACTS_LIFE_STARTING || scheduler->life == FACTS_LIFE_READY));
 }
 
 /* --- agents -------------------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct facts {
     size_t actors_n;
     struct facts_agent *agents; /* owned */
     size_t agents_n;
+    struct facts_answer beats;      /* scheduler_value */
     struct facts_channel *channels; /* owned, FACTS_CHANNELS_MAX */
     size_t channels_n;
     bool has_roster; /* the router has told its agents at least once */
@@ -96,6 +97,10 @@ void facts_channel_drop(struct facts *self, struct span address);
 void facts_answer_set(struct facts_answer *self, struct span bytes, int64_t now_ms);
 void facts_answer_fail(struct facts_answer *self, struct span why);
 struct span facts_answer_span(const struct facts_answer *self);
+/* The settings of an agent's heartbeats, as clients get them; empty while they are not known. */
+struct span facts_beat(const struct facts *self, const char *agent_id);
+/* The scheduler has told of them, or is not about to. */
+bool facts_has_beats(const struct facts *self);
 
 /*
  * Not ok: config, auth, router, any edge or the default agent is not ready, or which one

@@ -2,9 +2,8 @@
  * health: who is connected, how everyone is, and one snapshot of it for all surfaces.
  *
  * Accepts    presence_join presence_leave, topics sessions.changed channel_changed
- *            router_agents_changed
- * Answers    health status system-presence last-heartbeat channels.status wake
- *            system-event set-heartbeats
+ *            router_agents_changed scheduler_changed
+ * Answers    health status system-presence channels.status system-event
  *            health_snapshot clients_read approvers_read
  * Publishes  health presence clients_changed
  * Facts come by event: lives of actors, changes that others announce. What an event only
@@ -317,14 +316,6 @@ static int on_channels_status(void *arg, struct actor_ctx *ctx, const void *msg)
     return wait_for_round(self, ctx, HEALTH_WANT_CHANNELS, (uint32_t)probe_ms);
 }
 
-/* No actor sends heartbeats yet, so there is no last one. */
-static int on_last_heartbeat(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    (void)arg;
-    (void)msg;
-    return actor_reply_span(ctx, SPAN_LIT("\xc0"));
-}
-
 /* --- what others announce --------------------------------------------------------------------- */
 
 /* Bodies of sessions.changed are large and not needed: that it came is the news. */
@@ -356,6 +347,19 @@ static int on_channel_changed(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)ctx;
     (void)msg;
     self->wants_channels = true;
+    health_ask_soon(self);
+    return 0;
+}
+
+static int on_scheduler_changed(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct health *self = arg;
+
+    (void)msg;
+    self->wants_beats = true;
+    if (!self->is_settled) {
+        return health_ask(self, actor_ctx_actor(ctx), 0); /* we are not ready before we know */
+    }
     health_ask_soon(self);
     return 0;
 }
@@ -399,6 +403,8 @@ static void on_life(void *arg, struct actor *actor, struct span address, enum ac
         self->wants_sessions = true;
     } else if (span_is_text(address, "router") && life == ACTOR_LIFE_READY) {
         self->wants_roster = true;
+    } else if (span_is_text(address, "scheduler") && life == ACTOR_LIFE_READY) {
+        self->wants_beats = true;
     }
     health_settle(self, actor);
     self->packed_at = 0; /* whoever asks next gets the news, also before the round */
@@ -523,14 +529,11 @@ static const struct actor_route health_routes[] = {
     { MSG_HEALTH, on_health, 0 },
     { MSG_STATUS, on_status, 0 },
     { MSG_SYSTEM_PRESENCE, on_system_presence, 0 },
-    { MSG_LAST_HEARTBEAT, on_last_heartbeat, 0 },
     { MSG_CHANNELS_STATUS, on_channels_status, 0 },
     { MSG_HEALTH_SNAPSHOT, on_snapshot, 0 },
     { MSG_CLIENTS_READ, on_clients_read, 0 },
     { MSG_APPROVERS_READ, on_approvers_read, 0 },
-    { MSG_WAKE, on_wake, 0 },
     { MSG_SYSTEM_EVENT, on_system_event, 0 },
-    { MSG_SET_HEARTBEATS, on_set_heartbeats, 0 },
     { MSG_PRESENCE_JOIN, on_join, 0 },
     { MSG_PRESENCE_LEAVE, on_leave, 0 },
 };
@@ -539,6 +542,7 @@ static const struct actor_route health_topics[] = {
     { EVENT_SESSIONS_CHANGED, on_sessions_changed, ACTOR_RAW },
     { MSG_ROUTER_AGENTS_CHANGED, on_agents_changed, ACTOR_RAW },
     { MSG_CHANNEL_CHANGED, on_channel_changed, ACTOR_RAW },
+    { MSG_SCHEDULER_CHANGED, on_scheduler_changed, ACTOR_RAW },
 };
 
 const struct actor_def health_actor = {

@@ -66,14 +66,14 @@ struct health {
     uv_timer_t settle;   /* for how long a start may wait for the others */
     uv_timer_t tell;     /* gathers presence events that come together */
     uint64_t told_at;
-    size_t told_bytes;     /* of that list */
-    bool is_heartbeat_off; /* an operator turned them off */
+    size_t told_bytes; /* of that list */
 
     unsigned open_n;        /* questions of the round under way */
     uint32_t probe_next_ms; /* a probe is wanted as soon as it is over */
     bool wants_roster;
     bool wants_sessions;
     bool wants_channels;
+    bool wants_beats;
     bool is_again;   /* something changed while the round was on */
     bool is_settled; /* ready */
     bool has_presence;
@@ -97,9 +97,7 @@ bool health_is_stale(const struct health *self);
 
 /* --- tell.c: what others tell us; health.c: who is told of it ------------------------------- */
 
-int on_wake(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_system_event(void *arg, struct actor_ctx *ctx, const void *msg);
-int on_set_heartbeats(void *arg, struct actor_ctx *ctx, const void *msg);
 /* The presence list changed: its event goes out, soon. 0 or a fault. */
 int health_presence_tell(struct health *self, struct actor *actor);
 

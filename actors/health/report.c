@@ -90,9 +90,13 @@ static void sessions_pack(const struct facts_agent *agent, int64_t now_ms, struc
     pack_map_end(out);
 }
 
-/* No scheduler runs heartbeats yet, and the report says so. */
-static void heartbeat_pack(struct pack *out)
+/* As long as the scheduler has not told, there are none. */
+static void heartbeat_pack(struct span known, struct pack *out)
 {
+    if (known.len) {
+        pack_kv_raw(out, "heartbeat", known);
+        return;
+    }
     pack_key(out, "heartbeat");
     pack_map_begin(out);
     pack_kv_bool(out, "enabled", false);
@@ -127,7 +131,7 @@ static void agent_pack(const struct report_input *in, const struct facts_agent *
         pack_kv_text(out, "name", agent->name);
     }
     pack_kv_bool(out, "isDefault", agent->is_default);
-    heartbeat_pack(out);
+    heartbeat_pack(facts_beat(in->facts, agent->id), out);
     sessions_pack(agent, in->now_ms, out);
     pack_kv_text(out, "state", life ? facts_life_name(life->life) : "absent");
     copy(out, "provider", state, "provider");
@@ -369,6 +373,14 @@ static void process_pack(const struct report_input *in, struct pack *out)
     pack_map_end(out);
 }
 
+static uint64_t heartbeat_seconds(const struct facts *facts)
+{
+    struct span beat = facts_beat(facts, facts->default_agent);
+    int64_t every_ms = value_i64(value_get(beat, "everyMs"), 0);
+
+    return value_bool(value_get(beat, "enabled"), false) && every_ms > 0 ? (uint64_t)(every_ms + 500) / 1000 : 0;
+}
+
 void report_health_open(const struct report_input *in, struct pack *out)
 {
     const struct facts *facts = in->facts;
@@ -385,7 +397,7 @@ void report_health_open(const struct report_input *in, struct pack *out)
     pack_map_end(out);
     channels_pack(in, true, out);
     names_pack(facts, out);
-    pack_kv_u64(out, "heartbeatSeconds", 0);
+    pack_kv_u64(out, "heartbeatSeconds", heartbeat_seconds(facts));
     pack_kv_text(out, "defaultAgentId", facts->default_agent);
     pack_key(out, "agents");
     pack_array_begin(out);
@@ -480,6 +492,7 @@ uint64_t report_digest(const struct facts *facts, const struct facts_verdict *ve
     for (size_t i = 0; i < facts->agents_n; i++) {
         hash = mix(hash, span_from(facts->agents[i].id));
     }
+    hash = mix(hash, facts_answer_span(&facts->beats));
     for (size_t i = 0; i < facts->channels_n; i++) {
         hash = mix(hash, text_of(facts_answer_span(&facts->channels[i].state), "state"));
     }

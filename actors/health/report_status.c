@@ -51,6 +51,23 @@ static void tasks_pack(struct pack *out)
     pack_map_end(out);
 }
 
+static void agent_heartbeat_pack(const char *agent_id, struct span beat, struct pack *out)
+{
+    struct span every_ms = value_get(beat, "everyMs");
+
+    pack_map_begin(out);
+    pack_kv_text(out, "agentId", agent_id);
+    pack_kv_bool(out, "enabled", value_bool(value_get(beat, "enabled"), false));
+    pack_kv_str(out, "every", value_str(value_get(beat, "every"), SPAN_LIT("disabled")));
+    pack_key(out, "everyMs");
+    if (every_ms.len) {
+        pack_raw(out, every_ms);
+    } else {
+        pack_nil(out);
+    }
+    pack_map_end(out);
+}
+
 static void heartbeat_pack(const struct facts *facts, struct pack *out)
 {
     pack_key(out, "heartbeat");
@@ -59,13 +76,7 @@ static void heartbeat_pack(const struct facts *facts, struct pack *out)
     pack_key(out, "agents");
     pack_array_begin(out);
     for (size_t i = 0; i < facts->agents_n; i++) {
-        pack_map_begin(out);
-        pack_kv_text(out, "agentId", facts->agents[i].id);
-        pack_kv_bool(out, "enabled", false);
-        pack_kv_text(out, "every", "disabled");
-        pack_key(out, "everyMs");
-        pack_nil(out);
-        pack_map_end(out);
+        agent_heartbeat_pack(facts->agents[i].id, facts_beat(facts, facts->agents[i].id), out);
     }
     pack_array_end(out);
     pack_map_end(out);

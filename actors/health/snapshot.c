@@ -85,7 +85,7 @@ static int publish(struct health *self, struct actor *actor, const struct report
 /* Whoever waits for a gateway that is ready may rely on our saying so. */
 static void settle(struct health *self, struct actor *actor)
 {
-    if (self->verdict.is_ok && !self->is_settled) {
+    if (self->verdict.is_ok && !self->is_settled && facts_has_beats(&self->facts)) {
         self->is_settled = true;
         actor_ready(actor);
     }

@@ -1,5 +1,5 @@
 /*
- * tell: what people and programs tell the gateway: events for the agent, heartbeats.
+ * tell: what programs tell the gateway: events for the agent, and that they are there.
  */
 #include <stdlib.h>
 
@@ -77,16 +77,6 @@ static int note_send(struct actor_ctx *ctx, struct span text)
     return 0;
 }
 
-/* No heartbeats are sent yet, so both modes mean: with the next turn. */
-int on_wake(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    const struct msg_wake *in = msg;
-    struct span text = trimmed(in->text);
-
-    (void)arg;
-    return text.len ? note_send(ctx, text) : actor_fail(ctx, FAIL_INVALID_REQUEST, "text required");
-}
-
 /* --- presence that programs report ---------------------------------------------------------------- */
 
 static struct presence_note note_of(const struct msg_system_event *in, struct span text)
@@ -141,30 +131,6 @@ int on_system_event(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     pack_init(&pack, 256);
     r = ok_pack(&pack);
-    r = r ? r : actor_reply_span(ctx, pack_span(&pack));
-    pack_deinit(&pack);
-    return r;
-}
-
-/* --- heartbeats ---------------------------------------------------------------------------------------- */
-
-int on_set_heartbeats(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct health *self = arg;
-    const struct msg_set_heartbeats *in = msg;
-    struct pack pack;
-    int r;
-
-    if (!in->has_enabled) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "invalid set-heartbeats params: enabled (boolean) required");
-    }
-    self->is_heartbeat_off = !in->enabled;
-    pack_init(&pack, 256);
-    pack_map_begin(&pack);
-    pack_kv_bool(&pack, "ok", true);
-    pack_kv_bool(&pack, "enabled", in->enabled);
-    pack_map_end(&pack);
-    r = pack_error(&pack);
     r = r ? r : actor_reply_span(ctx, pack_span(&pack));
     pack_deinit(&pack);
     return r;

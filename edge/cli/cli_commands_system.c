@@ -19,6 +19,10 @@ static const struct cli_opt event_options[] = {
       .choices = modes,
       .preset = "next-heartbeat",
       .summary = "When it shall look: now, or next-heartbeat." },
+    { .name = "session-key",
+      .kind = CLI_OPT_TEXT,
+      .value = "key",
+      .summary = "Tell and wake this session instead of the main one." },
     { .name = "expect-final", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts; the answer is the last one." },
     { 0 },
 };

@@ -23,11 +23,14 @@ int cmd_system_event(struct cli *cli)
     params = cli_ask_params(&ask);
     pack_kv_text(params, "mode", cli_text(cli, "mode"));
     pack_kv_text(params, "text", cli_text(cli, "text"));
+    if (cli_text(cli, "session-key")) {
+        pack_kv_text(params, "sessionKey", cli_text(cli, "session-key"));
+    }
     r = cli_ask_send(&ask, "wake");
     if (!r && cli_flag(cli, "json")) {
         r = cli_ask_show(&ask);
     } else if (!r) {
-        cli_out("Queued for the main session\n");
+        cli_out("Queued for %s\n", cli_text(cli, "session-key") ? cli_text(cli, "session-key") : "the main session");
     }
     cli_ask_close(&ask);
     return r;
@@ -63,17 +66,31 @@ int cmd_system_heartbeat_disable(struct cli *cli)
     return switch_to(cli, false);
 }
 
+/* One line for each thing that the event says. */
+static void heartbeat_line(struct span event, const char *key, const char *label)
+{
+    char text[CELL];
+
+    if (value_get(event, key).len) {
+        cli_out("%s: %s\n", label, cli_format_str(value_get(event, key), "-", text, sizeof(text)));
+    }
+}
+
 static void heartbeat_print(struct span event)
 {
     char status[CELL];
     char age[CELL];
 
     if (value_kind_of(event) != VALUE_MAP) {
-        cli_out("There was none since the gateway started\n");
+        cli_out("There was none so far\n");
         return;
     }
     cli_out("%s, %s\n", cli_format_str(value_get(event, "status"), "unknown", status, sizeof(status)),
             cli_ask_age(value_get(event, "ts"), age, sizeof(age)));
+    heartbeat_line(event, "agentId", "agent");
+    heartbeat_line(event, "reason", "reason");
+    heartbeat_line(event, "channel", "channel");
+    heartbeat_line(event, "preview", "said");
 }
 
 int cmd_system_heartbeat_last(struct cli *cli)

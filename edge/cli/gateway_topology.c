@@ -12,9 +12,9 @@
 
 #define FILE_BYTES_MAX (256U * 1024U)
 
-const char gateway_topology_default[] =
-    "{ hosts: { main: { actors: [\"config\", \"log\", \"auth\", \"health\", \"router\", \"node\", \"approval\", "
-    "\"channel/webchat\", \"edge/0\", \"agent/*\"] } } }";
+const char gateway_topology_default[] = "{ hosts: { main: { actors: [\"config\", \"log\", \"auth\", \"health\", "
+                                        "\"router\", \"node\", \"approval\", \"scheduler\", "
+                                        "\"channel/webchat\", \"edge/0\", \"agent/*\"] } } }";
 
 static void fd_close(int *fd)
 {

@@ -118,4 +118,4 @@ def test_who_is_here_and_the_newest_heartbeat(gateway, client):
     assert "gateway-client" in told(gateway, "system", "presence")
     assert any(row["mode"] == "gateway" for row in told_json(gateway, "system", "presence"))
     assert told_json(gateway, "system", "heartbeat", "last") is None
-    assert "none since" in told(gateway, "system", "heartbeat", "last")
+    assert "none so far" in told(gateway, "system", "heartbeat", "last")

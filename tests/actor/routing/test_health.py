@@ -130,8 +130,10 @@ def test_channels_are_shown_in_the_shape_clients_know(one):
     assert status["channelDefaultAccountId"] == {"webchat": "default"}
 
 
-def test_there_is_no_heartbeat_to_tell_of(one):
-    assert one.health("last-heartbeat") is None
+def test_without_a_scheduler_nobody_has_heartbeats(one):
+    health = one.ask_until(lambda h: h.get("agents"), "health", to="health")
+    assert health["agents"][0]["heartbeat"] == {"enabled": False, "every": "disabled", "everyMs": None, "target": "none"}
+    assert health["heartbeatSeconds"] == 0
 
 
 def test_a_probe_asks_everyone_anew(one):
