@@ -5,10 +5,12 @@ import contextlib
 import json
 import os
 import re
+import selectors
 import signal
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 import websockets
@@ -111,7 +113,9 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def connected(rig, extra_headers=None, **changes):
-    async with websockets.connect(rig.url, max_size=None, extra_headers=extra_headers) as ws:
+    # The library's own time limits are left out: a busy machine is no finding. Waits have deadlines of their own.
+    async with websockets.connect(rig.url, max_size=None, extra_headers=extra_headers, open_timeout=None,
+                                  ping_interval=None) as ws:
         challenge = json.loads(await ws.recv())
         assert challenge["event"] == "connect.challenge" and "seq" not in challenge
         await ws.send(json.dumps({"type": "req", "id": "c", "method": "connect", "params": connect_params(**changes)}))
@@ -131,10 +135,10 @@ def masked(opcode, payload):
     return head + b"\0\0\0\0" + payload
 
 
-def stalled_client(rig):
+def stalled_client(rig, receive_buffer=4096):
     """A client that stops reading after its hello."""
     sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.connect(("127.0.0.1", rig.port))
     sock.settimeout(60)
     sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -154,3 +158,50 @@ def read_until(sock, word, times=1):
     while seen.count(word) < times or not re.search(rb'"seq":\d+}', seen[seen.rindex(word):]):
         seen += sock.recv(1 << 16)
     return seen
+
+
+class Crowd:
+    """Many clients that read all they get, cheaply: bytes are looked through, not parsed."""
+
+    def __init__(self, rig, count):
+        self.readers = selectors.DefaultSelector()
+        self.finals, self.numbers, self.tails = {}, {}, {}
+        for _ in range(count):
+            sock = stalled_client(rig, 1 << 20)
+            sock.setblocking(False)
+            self.readers.register(sock, selectors.EVENT_READ)
+            self.finals[sock], self.numbers[sock], self.tails[sock] = 0, None, b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for sock in self.finals:
+            sock.close()
+        self.readers.close()
+
+    def take(self, sock):
+        """What has come: counts final events, and sees that no number of the sequence is missing."""
+        piece = sock.recv(1 << 20)
+        assert piece, "a client that reads was cut off"
+        if b"\x89" in piece:  # a ping, or a byte of a length; a pong that nobody asked for does no harm
+            sock.send(masked(10, b""))
+        text = self.tails[sock] + piece
+        end = 0
+        for found in re.finditer(rb'"state":"final"|"seq":(\d+)}', text):
+            end = found.end()
+            if found[1] is None:
+                self.finals[sock] += 1
+                continue
+            number = int(found[1])
+            assert self.numbers[sock] in (None, number - 1), (self.numbers[sock], number)
+            self.numbers[sock] = number
+        self.tails[sock] = text[max(end, len(text) - 64):]
+
+    def read_until_all_have(self, count, timeout=120):
+        deadline = time.monotonic() + timeout
+        while any(finals < count for finals in self.finals.values()):
+            assert time.monotonic() < deadline, f"{sum(n < count for n in self.finals.values())} still wait"
+            for key, _ in self.readers.select(1):
+                self.take(key.fileobj)
+        assert all(finals == count for finals in self.finals.values())

@@ -9,7 +9,7 @@ import socket
 import pytest
 import websockets
 
-from conftest import RIG, connected, masked, read_until, request, stalled_client
+from conftest import RIG, Crowd, connected, masked, read_until, request, stalled_client
 
 MIB = 1 << 20
 
@@ -103,16 +103,18 @@ def roomy_rig(own_rig):
 def test_one_stalled_reader_among_a_thousand_holds_nobody_up(own_rig, run):
     rig = roomy_rig(own_rig)
 
-    async def body():
-        async with contextlib.AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(connected(rig)) for _ in range(999)]
-            with stalled_client(rig) as sock:
-                for i in range(20):  # more for each than a socket holds
-                    assert (await clients[0].chat("events=1 size=200000"))["ok"]
-                    frames = await asyncio.gather(*(client.event("chat") for client in clients))
-                    assert all(frame["seq"] == i + 1 for frame in frames)
-                assert await asyncio.to_thread(read_until, sock, b'"state":"final"', 20)  # nor did it miss anything
-    run(body())
+    async def ask(client):
+        assert (await client.chat("events=1 size=200000"))["ok"]
+
+    async def body(crowd, sock):
+        async with connected(rig) as client:
+            for i in range(20):  # more for each than a socket holds
+                _, _ = await asyncio.gather(ask(client), asyncio.to_thread(crowd.read_until_all_have, i + 1))
+                assert (await client.event("chat"))["seq"] == i + 1
+            assert await asyncio.to_thread(read_until, sock, b'"state":"final"', 20)  # nor did it miss anything
+
+    with Crowd(rig, 998) as crowd, stalled_client(rig) as sock:
+        run(body(crowd, sock))
 
 
 @measured
