@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "actors/node/node_state.h"
+#include "actors/node/invoke_internal.h"
 #include "actors/node/outcome.h"
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
@@ -18,29 +18,6 @@
 #define TIMEOUT_MAX_MS 3600000U
 #define CHECK_MS 10000U
 #define INVOKES_MAX 4096U
-
-/* Somebody who waits for the result; the cookie of the deferred call. */
-struct waiter {
-    struct waiter *next;
-    struct invoke *invoke;
-    struct actor_token token;
-};
-
-struct invoke {
-    struct invoke *next;
-    char id[IDS_UUID_MAX];
-    struct session *session; /* NULL: it is gone */
-    char *command;
-    char *idempotency_key;
-    char *key; /* of outcome.h; NULL for our own */
-    struct text_buf node_id;
-    struct text_buf params; /* packed, or empty */
-    struct waiter *waiters;
-    uint64_t deadline; /* of the loop's clock */
-    uint32_t timeout_ms;
-    bool is_checking; /* approval has the word; it must not be freed before the answer */
-    bool is_bare;     /* the asker gets the payload alone */
-};
 
 /* What is asked of a node. */
 struct order {
@@ -53,7 +30,7 @@ struct order {
     bool is_own;         /* of the gateway itself: no policy of commands, no repetition, bare payload */
 };
 
-static uint64_t now_of(const struct node *self)
+uint64_t invoke_now(const struct node *self)
 {
     return uv_now(actor_loop(self->actor));
 }
@@ -189,7 +166,7 @@ static int token_answer(struct node *self, struct actor_token token, const struc
 }
 
 /* Everyone who waits gets the result; `invoke` is gone after it unless approval still has the word. */
-static int invoke_end(struct node *self, struct invoke *invoke, const struct result *result)
+int invoke_end(struct node *self, struct invoke *invoke, const struct result *result)
 {
     int r = 0;
 
@@ -220,7 +197,7 @@ static void node_error_pack(struct span code, struct span message, struct pack *
 }
 
 /* Fails with "CODE: message" and details.nodeError, as for an error that the node reported. */
-static int invoke_fail(struct node *self, struct invoke *invoke, struct span code, struct span message, bool is_final)
+int invoke_fail(struct node *self, struct invoke *invoke, struct span code, struct span message, bool is_final)
 {
     struct span said = message.len ? message : SPAN_LIT("node invoke failed");
     struct result result = { .code = FAIL_UNAVAILABLE };
@@ -232,19 +209,17 @@ static int invoke_fail(struct node *self, struct invoke *invoke, struct span cod
     result.message = span_from(text);
     result.details = pack_span(&self->scratch);
     if (is_final && invoke->key) {
-        outcome_keep(self, invoke->key, now_of(self), &result);
+        outcome_keep(self, invoke->key, invoke_now(self), &result);
     }
     return invoke_end(self, invoke, &result);
 }
 
 /* --- time ------------------------------------------------------------------------------------------ */
 
-static void timer_set(struct node *self);
-
 static void on_timer(uv_timer_t *timer)
 {
     struct node *self = timer->data;
-    uint64_t now = now_of(self);
+    uint64_t now = invoke_now(self);
     struct invoke *next;
     int r = 0;
 
@@ -258,12 +233,12 @@ static void on_timer(uv_timer_t *timer)
         (void)actor_fault(self->actor, r);
         return;
     }
-    timer_set(self);
+    invoke_timer_set(self);
 }
 
-static void timer_set(struct node *self)
+void invoke_timer_set(struct node *self)
 {
-    uint64_t now = now_of(self);
+    uint64_t now = invoke_now(self);
     uint64_t first = UINT64_MAX;
 
     for (const struct invoke *at = self->invokes; at; at = at->next) {
@@ -298,7 +273,7 @@ static struct invoke *invoke_new(struct node *self, const struct order *order, s
     invoke->session = session;
     invoke->is_bare = order->is_own;
     invoke->timeout_ms = (uint32_t)(timeout_ms < TIMEOUT_MAX_MS ? timeout_ms : TIMEOUT_MAX_MS);
-    invoke->deadline = now_of(self) + invoke->timeout_ms;
+    invoke->deadline = invoke_now(self) + invoke->timeout_ms;
     invoke->command = mem_text(order->command.ptr, order->command.len);
     invoke->idempotency_key = mem_text(order->idempotency_key.ptr, order->idempotency_key.len);
     invoke->key = order->is_own ? NULL : outcome_key(order->principal, order->node_id, order->idempotency_key);
@@ -314,7 +289,7 @@ static struct invoke *invoke_new(struct node *self, const struct order *order, s
 }
 
 /* Might it have to wait until the app is on the screen? Then it is said a second time. */
-static bool is_deferrable(const struct invoke *invoke)
+bool invoke_is_deferrable(const struct invoke *invoke)
 {
     return invoke->session->platform == POLICY_IOS && policy_needs_foreground(span_from(invoke->command));
 }
@@ -349,13 +324,13 @@ static int invoke_send(struct node *self, struct invoke *invoke)
     if (r) {
         return r;
     }
-    if (!is_deferrable(invoke)) {
+    if (!invoke_is_deferrable(invoke)) {
         text_buf_deinit(&invoke->params);
         invoke->params = (struct text_buf){ 0 };
     }
     event.params_json = buf_span(&self->text);
     event.conn_ids = pack_span(&conn_ids);
-    timer_set(self);
+    invoke_timer_set(self);
     return actor_publish(self->actor, EVENT_NODE_INVOKE_REQUEST, &event, NULL);
 }
 
@@ -439,7 +414,7 @@ static bool is_repeated(struct node *self, struct actor_ctx *ctx, const struct o
         *ret_r = waiter_add(ctx, running);
         return true;
     }
-    if (!key || !outcome_find(self, key, now_of(self), &result)) {
+    if (!key || !outcome_find(self, key, invoke_now(self), &result)) {
         return false;
     }
     *ret_r = result.code ? actor_fail_with(ctx, &(struct failure){ .code = result.code,
@@ -525,143 +500,6 @@ int on_exec_approvals_node_set(void *arg, struct actor_ctx *ctx, const void *msg
     return pack_error(&self->pack) ? pack_error(&self->pack) : order_start(self, ctx, &order, &in->client);
 }
 
-/* --- what the node says -------------------------------------------------------------------------------- */
-
-/* payloadJSON as a value; what is no JSON stays the text that it is. */
-static void payload_pack(struct span text, struct pack *out)
-{
-    struct json_opts opts = { .depth_max = 0 };
-
-    if (json_to_pack(text, &opts, out, NULL)) {
-        pack_str(out, text);
-    }
-}
-
-static void reply_pack(const struct invoke *invoke, const struct msg_node_invoke_result *in, struct pack *out)
-{
-    if (!invoke->is_bare) {
-        pack_map_begin(out);
-        pack_kv_bool(out, "ok", true);
-        pack_kv_str(out, "nodeId", in->node_id);
-        pack_kv_text(out, "command", invoke->command);
-        if (in->has_payload_json || in->has_payload) {
-            pack_key(out, "payload");
-        }
-    }
-    if (in->has_payload_json) {
-        payload_pack(in->payload_json, out);
-    } else if (in->has_payload) {
-        pack_raw(out, in->payload);
-    } else if (invoke->is_bare) {
-        pack_nil(out);
-    }
-    if (!invoke->is_bare) {
-        pack_key(out, "payloadJSON");
-        if (in->has_payload_json) {
-            pack_str(out, in->payload_json);
-        } else {
-            pack_nil(out);
-        }
-        pack_map_end(out);
-    }
-}
-
-static int invoke_succeed(struct node *self, struct invoke *invoke, const struct msg_node_invoke_result *in)
-{
-    struct result result = { 0 };
-
-    pack_reset(&self->scratch);
-    reply_pack(invoke, in, &self->scratch);
-    if (pack_error(&self->scratch)) {
-        return invoke_fail(self, invoke, SPAN_LIT("TOO_LARGE"), SPAN_LIT("the node's answer is too large"), true);
-    }
-    result.body = pack_span(&self->scratch);
-    if (invoke->key) {
-        outcome_keep(self, invoke->key, now_of(self), &result);
-    }
-    return invoke_end(self, invoke, &result);
-}
-
-static bool is_in_background(const struct invoke *invoke, const struct msg_node_invoke_result *in)
-{
-    return is_deferrable(invoke) &&
-           (span_is(in->error.code, SPAN_LIT("NODE_BACKGROUND_UNAVAILABLE")) ||
-            memmem(in->error.message.ptr, in->error.message.len, "BACKGROUND_UNAVAILABLE", 22));
-}
-
-/* The app is not on the screen: the command waits there until it is. */
-static int invoke_queue(struct node *self, struct invoke *invoke, const struct msg_node_invoke_result *in)
-{
-    struct result result = { .code = FAIL_UNAVAILABLE,
-                             .retryable = true,
-                             .message = SPAN_LIT("node command queued until iOS returns to foreground") };
-    char id[IDS_UUID_MAX];
-    int r = 0;
-
-    self->text.len = 0;
-    if (invoke->params.len) {
-        r = json_from_value(buf_span(&invoke->params), &self->text);
-    }
-    r = r ? r
-          : pending_action_add(self, in->node_id, span_from(invoke->command), buf_span(&self->text),
-                               span_from(invoke->idempotency_key), id);
-    if (r) {
-        return r < 0 ? r : invoke_fail(self, invoke, in->error.code, in->error.message, true);
-    }
-    pack_reset(&self->scratch);
-    pack_map_begin(&self->scratch);
-    pack_kv_text(&self->scratch, "code", "QUEUED_UNTIL_FOREGROUND");
-    pack_kv_text(&self->scratch, "queuedActionId", id);
-    pack_kv_str(&self->scratch, "nodeId", in->node_id);
-    pack_kv_text(&self->scratch, "command", invoke->command);
-    pack_map_end(&self->scratch);
-    result.details = pack_span(&self->scratch);
-    if (invoke->key) {
-        outcome_keep(self, invoke->key, now_of(self), &result);
-    }
-    return invoke_end(self, invoke, &result);
-}
-
-static int result_take(struct node *self, struct invoke *invoke, const struct msg_node_invoke_result *in)
-{
-    if (in->ok) {
-        return invoke_succeed(self, invoke, in);
-    }
-    return is_in_background(invoke, in) ? invoke_queue(self, invoke, in)
-                                        : invoke_fail(self, invoke, in->error.code, in->error.message, true);
-}
-
-int on_node_invoke_result(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct node *self = arg;
-    const struct msg_node_invoke_result *in = msg;
-    struct invoke *invoke = self->invokes;
-    bool is_awaited;
-    int r = 0;
-
-    if (!span_is(caller_node_id(&in->client), in->node_id)) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "nodeId mismatch");
-    }
-    while (invoke && !span_is_text(in->id, invoke->id)) {
-        invoke = invoke->next;
-    }
-    is_awaited =
-        invoke && invoke->session && !invoke->is_checking && span_is_text(in->client.conn_id, invoke->session->conn_id);
-    if (is_awaited) {
-        r = result_take(self, invoke, in);
-        timer_set(self);
-    }
-    pack_reset(&self->pack);
-    pack_map_begin(&self->pack);
-    pack_kv_bool(&self->pack, "ok", true);
-    if (!is_awaited) {
-        pack_kv_bool(&self->pack, "ignored", true); /* too late, or never asked */
-    }
-    pack_map_end(&self->pack);
-    r = r ? r : pack_error(&self->pack);
-    return r ? r : actor_reply_span(ctx, pack_span(&self->pack));
-}
-
 /* --- giving up -------------------------------------------------------------------------------------------- */
 
 /* The node goes on; only this asker does not wait any more. */
@@ -697,7 +535,7 @@ void invokes_drop_session(struct node *self, const struct session *session)
     if (r) {
         (void)actor_fault(self->actor, r);
     }
-    timer_set(self);
+    invoke_timer_set(self);
 }
 
 void invokes_free(struct node *self)
