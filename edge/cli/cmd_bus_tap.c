@@ -23,7 +23,7 @@
 #define ATTACH_TIMEOUT_MS 5000
 #define BATCHES_WAITING 4096
 #define PATH_TEXT_MAX 160
-#define HOLD_US 20000 /* batches of different senders are never further apart on a machine that is not stuck */
+#define HOLD_US 150000 /* how far apart batches of different senders may come; more than a busy machine makes of it */
 
 struct tap {
     struct cli *cli;
