@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "actors/agent/agent_state.h"
+#include "actors/agent/intake.h"
 #include "schema/base/db_problem.h"
 #include "schema_gen.h"
 
@@ -129,6 +130,7 @@ static void agent_deinit(void *state, struct actor *actor)
     }
     setup_close(self);
     show_deinit(self);
+    intake_close(self);
     waits_close(self);
     batch_close(self);
     book_deinit(&self->book);

@@ -3,6 +3,7 @@
  * alone.
  *
  *   ask.c    chat.send, chat.abort, agent, agent_note; completion.c agent_run; read.c what only reads
+ *   intake.c what a completion wants to have fetched
  *   admit.c  a message comes in: row of the run and of the message, once per key
  *   turn.c   a run starts, gets text, ends, is aborted, is taken up again after a crash
  *   batch.c  one commit for all that happened in one turn of the loop, then the answers
@@ -29,6 +30,9 @@
 #define AGENT_ATTEMPTS_MAX 3
 #define AGENT_WAITS_MAX 4096
 
+struct intake;
+struct msg_agent_run;
+
 /* An answer that must not go out before the commit. */
 struct ack {
     struct ack *next;
@@ -54,8 +58,9 @@ struct agent {
     struct ack *acks_last;
     struct run *touched_first;
     struct run *touched_last;
-    struct beat *beats;   /* heartbeats that wait or run */
-    struct asker *drains; /* streamed completions that have ended here and not yet at their askers */
+    struct beat *beats;     /* heartbeats that wait or run */
+    struct intake *intakes; /* completions that wait for what is to be fetched */
+    struct asker *drains;   /* streamed completions that have ended here and not yet at their askers */
 
     uv_timer_t timer; /* the earliest of: a wait that ends, writes to try again */
     struct asker *waits;
@@ -71,6 +76,7 @@ struct agent {
     char last_error[481];
 
     uint32_t waits_n;
+    uint32_t intakes_n;
     uint32_t sessions_n;
     uint32_t ended_n; /* runs, for the pruning now and then */
     bool is_engine_open;
@@ -131,6 +137,8 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
 int on_chat_send(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_chat_abort(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_agent(void *arg, struct actor_ctx *ctx, const void *msg);
+/* Takes the asker; what comes of it is told to it. 0 or a fault. */
+int completion_begin(struct agent *self, struct asker *asker, const struct msg_agent_run *in);
 int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_chat_history(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_sessions_preview(void *arg, struct actor_ctx *ctx, const void *msg);

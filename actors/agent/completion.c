@@ -4,8 +4,12 @@
 #include "actors/agent/agent_state.h"
 #include "actors/agent/conversation.h"
 #include "actors/agent/ids.h"
+#include "actors/agent/inputs.h"
+#include "actors/agent/intake.h"
 #include "actors/agent/message.h"
 #include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
+#include "bus/base/utf8.h"
 #include "bus/value.h"
 #include "schema_gen.h"
 
@@ -86,9 +90,32 @@ static int question_keep(struct run *run, const struct msg_agent_run *in, const 
     return rc;
 }
 
-/* --- answers of runs that ended before ---------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------- */
 
-static int ended_completion(struct agent *self, struct actor_ctx *ctx, const struct store_run *row, struct span key)
+/* Ends it with a typed failure; returns 0. */
+static int asker_refuse(struct agent *self, struct asker *asker, int code, const char *text)
+{
+    (void)actor_token_fail_text(self->actor, asker->token, code, "%s", text); /* the asker may be gone */
+    asker_free(asker);
+    return 0;
+}
+
+static int admit_refuse(struct agent *self, struct asker *asker, int rc)
+{
+    char text[FAILURE_MESSAGE_MAX];
+
+    if (rc == ADMIT_E_FULL) {
+        return asker_refuse(self, asker, FAIL_UNAVAILABLE,
+                            self->book.active_n + self->book.waiting_n >= BOOK_RUNS_MAX
+                                ? "too many runs wait for this agent"
+                                : "too many runs wait for this session");
+    }
+    (void)snprintf(text, sizeof(text), "nothing was stored: %s", store_problem(&self->store)); /* fits */
+    (void)asker_refuse(self, asker, FAIL_STORAGE, text);
+    return rc < 0 ? rc : 0;
+}
+
+static int ended_answer(struct agent *self, struct asker *asker, const struct store_run *row, struct span key)
 {
     CLEANUP(text_buf_deinit) struct text_buf body = { 0 };
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
@@ -98,14 +125,14 @@ static int ended_completion(struct agent *self, struct actor_ctx *ctx, const str
     int rc;
 
     if (row->state != STORE_RUN_DONE) {
-        return actor_fail(ctx, row->state == STORE_RUN_ABORTED ? FAIL_CANCELLED : FAIL_PROVIDER, "%s",
-                          row->state == STORE_RUN_ABORTED ? "the run was aborted" : row->error);
+        return asker_refuse(self, asker, row->state == STORE_RUN_ABORTED ? FAIL_CANCELLED : FAIL_PROVIDER,
+                            row->state == STORE_RUN_ABORTED ? "the run was aborted" : row->error);
     }
     rc = show_answer_read(self, row, &body);
     answer = (struct span){ body.data, body.len };
     rc = rc ? rc : message_said_add(value_get(answer, "content"), &text);
     if (rc) {
-        return handler_fail_storage(self, ctx, rc);
+        return admit_refuse(self, asker, rc < 0 ? rc : ADMIT_E_STORAGE);
     }
     pack_reset(&self->scratch);
     tool_calls_run_pack(value_get(answer, "content"), &self->scratch);
@@ -125,12 +152,14 @@ static int ended_completion(struct agent *self, struct actor_ctx *ctx, const str
                    .output = (uint64_t)value_i64(value_get(usage, "output"), 0),
                    .total = (uint64_t)value_i64(value_get(usage, "totalTokens"), 0) },
     };
-    return actor_reply(ctx, MSG_RUN_DONE, &done);
+    (void)actor_token_reply(self->actor, asker->token, MSG_RUN_DONE, &done); /* the asker may be gone */
+    asker_free(asker);
+    return 0;
 }
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-static int completion_ask(struct agent *self, struct actor_ctx *ctx, const struct msg_agent_run *in,
+static int completion_ask(struct agent *self, struct asker *asker, const struct msg_agent_run *in,
                           const struct conversation *conversation, struct span key)
 {
     char id[IDS_UUID_MAX];
@@ -142,7 +171,6 @@ static int completion_ask(struct agent *self, struct actor_ctx *ctx, const struc
                                  .model = in->has_model ? in->model : (struct span){ 0 },
                                  .timeout_ms = in->has_timeout_ms ? in->timeout_ms : 0 };
     struct store_run ended;
-    struct asker *asker;
     struct run *run;
     int rc;
 
@@ -152,19 +180,18 @@ static int completion_ask(struct agent *self, struct actor_ctx *ctx, const struc
     }
     rc = admit(self, &question, &run, &ended);
     if (rc == ADMIT_E_ENDED) {
-        return ended_completion(self, ctx, &ended, key);
+        return ended_answer(self, asker, &ended, key);
     }
     if (rc && rc != ADMIT_E_REPEAT) {
-        return handler_fail_admit(self, ctx, rc);
+        return admit_refuse(self, asker, rc);
     }
+    run_asker_attach(run, asker);
     if (!rc) {
         rc = question_keep(run, in, conversation);
         if (rc) {
             return rc;
         }
     }
-    asker = run_asker_add(run, ASKER_COMPLETION);
-    asker->token = actor_defer(ctx, asker);
     asker->is_streaming = actor_stream_credit(self->actor, asker->token) > 0;
     batch_touch(self, run); /* one that repeats gets what there is already */
     return 0;
@@ -174,8 +201,7 @@ static int completion_ask(struct agent *self, struct actor_ctx *ctx, const struc
  * The session of an earlier run. One that was named as well must be the same, so that
  * nobody comes into another session than the one that was asked for.
  */
-static int previous_find(struct agent *self, struct actor_ctx *ctx, const struct msg_agent_run *in,
-                         struct store_session *ret_session)
+static int previous_find(struct agent *self, const struct msg_agent_run *in, struct store_session *ret_session)
 {
     struct run *run = book_run_find(&self->book, in->previous_run_id);
     struct store_run row;
@@ -186,40 +212,74 @@ static int previous_find(struct agent *self, struct actor_ctx *ctx, const struct
     } else if (!rc) {
         rc = store_session_get_n(&self->store, row.session_n, ret_session);
     }
-    if (rc == STORE_E_ABSENT || (!rc && in->is_session_named && !span_is_text(in->session_key, ret_session->key))) {
-        return actor_fail(ctx, FAIL_RUN_UNKNOWN, "Previous response with id '%.*s' not found.",
-                          SPAN_FMT(in->previous_run_id));
-    }
-    return rc ? handler_fail_storage(self, ctx, rc) : 0;
+    return !rc && in->is_session_named && !span_is_text(in->session_key, ret_session->key) ? STORE_E_ABSENT : rc;
 }
 
-int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg)
+static int previous_refuse(struct agent *self, struct asker *asker, const struct msg_agent_run *in, int rc)
 {
-    struct agent *self = arg;
-    const struct msg_agent_run *in = msg;
+    char text[FAILURE_MESSAGE_MAX];
+
+    if (rc != STORE_E_ABSENT) {
+        return admit_refuse(self, asker, rc < 0 ? rc : ADMIT_E_STORAGE);
+    }
+    (void)snprintf(text, sizeof(text), "Previous response with id '%.*s' not found.", /* cut */
+                   SPAN_FMT(utf8_cut(in->previous_run_id, 128)));
+    return asker_refuse(self, asker, FAIL_RUN_UNKNOWN, text);
+}
+
+int completion_begin(struct agent *self, struct asker *asker, const struct msg_agent_run *in)
+{
     CLEANUP(conversation_deinit) struct conversation conversation = { 0 };
     struct store_session previous;
     struct span key = in->session_key;
     int rc = conversation_read(in->messages, in->has_previous_run_id, &conversation);
 
     if (rc == CONVERSATION_E_EMPTY) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "Missing user message in `messages`.");
+        return asker_refuse(self, asker, FAIL_INVALID_REQUEST, "Missing user message in `messages`.");
     }
     if (rc == CONVERSATION_E_NUL) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "message must not contain null bytes");
+        return asker_refuse(self, asker, FAIL_INVALID_REQUEST, "message must not contain null bytes");
     }
     if (rc) {
+        asker_free(asker);
         return rc;
     }
-    if (!in->has_session_key) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "the session key is missing");
-    }
     if (in->has_previous_run_id) {
-        rc = previous_find(self, ctx, in, &previous);
+        rc = previous_find(self, in, &previous);
         if (rc) {
-            return rc;
+            return previous_refuse(self, asker, in, rc);
         }
         key = span_from(previous.key);
     }
-    return completion_ask(self, ctx, in, &conversation, key);
+    return completion_ask(self, asker, in, &conversation, key);
+}
+
+int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct agent *self = arg;
+    struct msg_agent_run in = *(const struct msg_agent_run *)msg;
+    struct input_ref refs[INPUTS_MAX];
+    CLEANUP(pack_deinit) struct pack messages;
+    struct asker *asker;
+
+    pack_init(&messages, 0);
+    if (!in.has_session_key) {
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "the session key is missing");
+    }
+    asker = mem_new(sizeof(*asker));
+    asker->kind = ASKER_COMPLETION;
+    asker->token = actor_defer(ctx, asker);
+    if (inputs_list(in.messages, refs)) {
+        return intake_begin(self, asker, actor_ctx_body(ctx));
+    }
+    if (inputs_are_there(in.messages)) {
+        int rc = inputs_expand(in.messages, NULL, &messages);
+
+        if (rc) {
+            asker_free(asker);
+            return rc;
+        }
+        in.messages = pack_span(&messages);
+    }
+    return completion_begin(self, asker, &in);
 }

@@ -30,6 +30,8 @@ struct http_transfer {
     uint32_t stall_ms;
     bool is_paused;
     bool is_stopped;
+    bool is_blocked;
+    http_allow allow;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -74,7 +76,7 @@ static enum http_outcome outcome_of(const struct http_transfer *transfer, CURLco
     case CURLE_COULDNT_RESOLVE_PROXY:
         return HTTP_NAME_UNKNOWN;
     case CURLE_COULDNT_CONNECT:
-        return HTTP_REFUSED;
+        return transfer->is_blocked ? HTTP_BLOCKED : HTTP_REFUSED;
     case CURLE_OPERATION_TIMEDOUT:
         return HTTP_CONNECT_TIMEOUT; /* the only time limit that libcurl is given */
     case CURLE_SSL_CONNECT_ERROR:
@@ -105,6 +107,9 @@ static void transfer_end(struct http_client *self, struct http_transfer *transfe
     void *arg = transfer->arg;
     char error[CURL_ERROR_SIZE];
     struct http_end end = { .outcome = outcome };
+    CLEANUP(mem_free) char *redirect = NULL;
+    char content_type[128] = "";
+    char *told = NULL;
     curl_off_t retry_after_s = 0;
 
     memcpy(error, transfer->error, sizeof(error));
@@ -114,6 +119,13 @@ static void transfer_end(struct http_client *self, struct http_transfer *transfe
     if (retry_after_s > 0) {
         end.retry_after_ms = retry_after_s > 86400 ? WAIT_MAX_MS : (uint32_t)retry_after_s * 1000U;
     }
+    (void)self->curl.easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &told); /* NULL when there is none */
+    (void)snprintf(content_type, sizeof(content_type), "%s", told ? told : "");  /* cut */
+    end.content_type = content_type;
+    told = NULL;
+    (void)self->curl.easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &told); /* the same */
+    redirect = told ? mem_text(told, strlen(told)) : NULL;
+    end.redirect_url = redirect;
     transfer_unlink(self, transfer);
     transfer_free(transfer);
     events->on_end(arg, &end);
@@ -383,6 +395,44 @@ static bool limits_apply(const struct http_transfer *transfer, const struct http
            !curl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 }
 
+/* What is judged here is what is connected to: nothing is resolved once more in between. */
+static curl_socket_t on_curl_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_transfer *transfer = arg;
+
+    (void)purpose;
+    if (!transfer->allow(&address->addr)) {
+        transfer->is_blocked = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static bool guard_apply(struct http_transfer *transfer, const struct http_request *request)
+{
+    const struct libcurl *curl = &transfer->client->curl;
+    CURL *easy = transfer->easy;
+
+    transfer->allow = request->allow;
+    return !request->allow ||
+           (!curl->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_open) &&
+            !curl->easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer) && !curl->easy_setopt(easy, CURLOPT_PROXY, "") &&
+            !curl->easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) && !curl->easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L));
+}
+
+static bool body_apply(struct http_transfer *transfer, const struct http_request *request)
+{
+    const struct libcurl *curl = &transfer->client->curl;
+    CURL *easy = transfer->easy;
+
+    if (request->is_get) {
+        return !curl->easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+    return !curl->easy_setopt(easy, CURLOPT_POST, 1L) &&
+           !curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) &&
+           !curl->easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body.ptr);
+}
+
 static bool request_apply(struct http_transfer *transfer, const struct http_request *request)
 {
     const struct libcurl *curl = &transfer->client->curl;
@@ -391,9 +441,6 @@ static bool request_apply(struct http_transfer *transfer, const struct http_requ
     return !curl->easy_setopt(easy, CURLOPT_URL, request->url) && !curl->easy_setopt(easy, CURLOPT_PRIVATE, transfer) &&
            !curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) &&
            !curl->easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers) &&
-           !curl->easy_setopt(easy, CURLOPT_POST, 1L) &&
-           !curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) &&
-           !curl->easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body.ptr) &&
            (!request->ca_file || !curl->easy_setopt(easy, CURLOPT_CAINFO, request->ca_file)) &&
            !curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_body) &&
            !curl->easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
@@ -428,7 +475,8 @@ int http_transfer_start(struct http_client *self, const struct http_request *req
     transfer->easy = self->curl.easy_init();
     transfer_link(self, transfer);
     if (!transfer->easy || !headers_copy(transfer, request->headers) || !limits_apply(transfer, request) ||
-        !request_apply(transfer, request) || self->curl.multi_add_handle(self->multi, transfer->easy)) {
+        !request_apply(transfer, request) || !body_apply(transfer, request) || !guard_apply(transfer, request) ||
+        self->curl.multi_add_handle(self->multi, transfer->easy)) {
         transfer_unlink(self, transfer);
         transfer_free(transfer);
         return FAULT(-ENOMEM);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "actors/agent/libcurl.h"
@@ -40,18 +41,28 @@ enum http_outcome {
     HTTP_TOTAL_TIMEOUT,
     HTTP_CUT,     /* the connection ended before the response did */
     HTTP_STOPPED, /* on_body said stop */
+    HTTP_BLOCKED, /* the address is not allowed */
     HTTP_FAILED,  /* anything else; see text */
 };
 
 struct http_end {
     enum http_outcome outcome;
-    long status;             /* 0 when no response began */
-    uint32_t retry_after_ms; /* Retry-After of the response; 0: none */
-    const char *text;        /* libcurl's words for the outcome; never holds a header */
+    long status;              /* 0 when no response began */
+    uint32_t retry_after_ms;  /* Retry-After of the response; 0: none */
+    const char *content_type; /* "" when there is none */
+    const char *redirect_url; /* where a redirect leads to, whole; NULL: it is none */
+    const char *text;         /* libcurl's words for the outcome; never holds a header */
 };
+
+/* May a connection to this address be made? */
+typedef bool (*http_allow)(const struct sockaddr *address);
 
 struct http_request {
     const char *url;
+    bool is_get; /* without a body */
+    /* NULL: any address. Else every connection is made anew, for this request alone, past
+     * no proxy, and to no address that it refuses. */
+    http_allow allow;
     const char *const *headers; /* lines "name: value", up to NULL; copied */
     struct span body;           /* copied */
     const char *ca_file;        /* NULL: the system's */

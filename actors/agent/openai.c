@@ -194,6 +194,7 @@ static const struct transport_row transport_rows[] = {
     [HTTP_FIRST_BYTE_TIMEOUT] = { PROVIDER_E_TIMEOUT, "the provider did not begin to answer in time" },
     [HTTP_STALLED] = { PROVIDER_E_TIMEOUT, "the provider fell silent in the middle of its answer" },
     [HTTP_TOTAL_TIMEOUT] = { PROVIDER_E_TIMEOUT, "the run took longer than it may" },
+    [HTTP_BLOCKED] = { PROVIDER_E_DOWN, "the provider's address is not allowed" },
     [HTTP_CUT] = { PROVIDER_E_CUT, "the provider's stream was cut" },
     [HTTP_FAILED] = { PROVIDER_E_DOWN, "the request to the provider failed" },
 };

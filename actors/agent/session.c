@@ -191,10 +191,15 @@ struct asker *run_asker_add(struct run *run, enum asker_kind kind)
     struct asker *asker = mem_new(sizeof(*asker));
 
     asker->kind = kind;
+    run_asker_attach(run, asker);
+    return asker;
+}
+
+void run_asker_attach(struct run *run, struct asker *asker)
+{
     asker->run = run;
     asker->next = run->askers;
     run->askers = asker;
-    return asker;
 }
 
 void run_asker_detach(struct run *run, struct asker *asker)

@@ -42,7 +42,7 @@ enum asker_kind {
 
 struct asker {
     struct asker *next;
-    struct run *run; /* NULL: agent.wait for a run that is not here */
+    struct run *run; /* NULL: agent.wait for a run that is not here, or a completion that is still to begin */
     enum asker_kind kind;
     struct actor_token token;
     bool is_streaming;
@@ -136,6 +136,8 @@ struct run *book_run_next(struct book *self);
 void run_prompt_keep(struct run *run, struct span prompt);
 /* Keeps an asker on the run; returns it. */
 struct asker *run_asker_add(struct run *run, enum asker_kind kind);
+/* Takes over one that was on no run. */
+void run_asker_attach(struct run *run, struct asker *asker);
 /* Unlinks it; the caller owns it now. */
 void run_asker_detach(struct run *run, struct asker *asker);
 void asker_free(struct asker *asker);

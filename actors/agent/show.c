@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "actors/agent/agent_state.h"
+#include "actors/agent/intake.h"
 #include "actors/agent/replies.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
@@ -494,6 +495,10 @@ void show_cancel(struct agent *self, void *cookie)
         return;
     }
     if (!asker || waits_cancel(self, cookie) || beat_cancel(self, cookie)) {
+        return;
+    }
+    if (!asker->run) {
+        intake_cancel(self, asker);
         return;
     }
     run = asker->run;

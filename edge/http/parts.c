@@ -5,10 +5,10 @@
 
 #include "bus/base/utf8.h"
 #include "bus/value.h"
-#include "edge/http/base64.h"
+#include "schema/base/base64.h"
+#include "schema/base/picture.h"
 
 #define NOTHING ((struct span){ NULL, 0 })
-#define HEAD_BYTES 16U
 
 static const char *const image_mimes[] = { "image/jpeg", "image/png", "image/gif", "image/webp", NULL };
 static const char *const file_mimes[] = { "text/plain", "text/markdown",    "text/html",
@@ -52,6 +52,17 @@ bool parts_mime_is_allowed(const struct input_rules *rules, bool is_image, struc
     return is_known(is_image ? image_mimes : file_mimes, mime) && (!rules->mimes.len || is_listed(rules->mimes, mime));
 }
 
+void parts_mimes_pack(const struct input_rules *rules, bool is_image, struct pack *out)
+{
+    pack_array_begin(out);
+    for (const char *const *name = is_image ? image_mimes : file_mimes; *name; name++) {
+        if (parts_mime_is_allowed(rules, is_image, span_from(*name))) {
+            pack_text(out, *name);
+        }
+    }
+    pack_array_end(out);
+}
+
 /* Types that can only be converted are told apart from those that nobody asked for. */
 static int mime_refuse(struct span mime, bool is_image, struct openai_error *error)
 {
@@ -65,28 +76,6 @@ static int mime_refuse(struct span mime, bool is_image, struct openai_error *err
     }
     return openai_refuse(error, "%s of the type `%.*s` are not taken here.", is_image ? "Pictures" : "Files",
                          SPAN_FMT(mime));
-}
-
-const char *parts_image_type(const void *head, size_t len)
-{
-    const char *bytes = head;
-
-    if (len >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) {
-        return "image/jpeg";
-    }
-    if (len >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) {
-        return "image/png";
-    }
-    if (len >= 4 && memcmp(bytes, "GIF8", 4) == 0) {
-        return "image/gif";
-    }
-    if (len >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0) {
-        return "image/webp";
-    }
-    if (len >= 12 && memcmp(bytes + 4, "ftyphe", 6) == 0) {
-        return "image/heic";
-    }
-    return NULL;
 }
 
 bool parts_data_url(struct span url, struct span *ret_mime, struct span *ret_data)
@@ -164,7 +153,7 @@ static void image_pack(struct span url, struct span detail, struct pack *out)
 /* Counts it and checks its bytes; `mime` becomes the type that they tell. */
 static int image_data_check(struct parts *self, struct span *mime, struct span data, struct openai_error *error)
 {
-    uint8_t head[HEAD_BYTES];
+    uint8_t head[PICTURE_HEAD_BYTES];
     const char *told;
     size_t bytes;
     int r = image_count(self, error);
@@ -184,7 +173,7 @@ static int image_data_check(struct parts *self, struct span *mime, struct span d
         return openai_refuse(error, "The pictures of a request must not be larger than %llu bytes together.",
                              (unsigned long long)self->rules->images_bytes_max);
     }
-    told = parts_image_type(head, base64_head(data, head, sizeof(head)));
+    told = picture_type(head, base64_head(data, head, sizeof(head)));
     if (told) {
         *mime = span_from(told);
     }

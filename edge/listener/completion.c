@@ -199,7 +199,9 @@ static void run_fill(const struct openai_request *asked, struct pack *stops, str
 static int run_call(struct exchange *self, const struct openai_request *asked)
 {
     struct msg_agent_run run = { .has_surface = true, .surface = SPAN_LIT("openai") };
-    struct run_ask ask = { .run = &run, .on_done = on_done, .on_delta = on_delta };
+    struct run_ask ask = {
+        .run = &run, .inputs = &self->edge->endpoints.chat, .on_done = on_done, .on_delta = on_delta
+    };
     struct pack stops;
     int r;
 

@@ -5,6 +5,7 @@
 
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "edge/http/openresponses_reply.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/http.h"
 #include "edge/listener/scope.h"
@@ -22,6 +23,11 @@ void exchange_destroy(struct exchange *self)
     }
     text_buf_deinit(&self->decision);
     free(self->model);
+    free(self->previous);
+    if (self->reply) {
+        openresponses_reply_deinit(self->reply);
+        free(self->reply);
+    }
     if (self->head) {
         mem_wipe(self->head, strlen(self->head));
     }

@@ -11,6 +11,7 @@
 #include "edge/listener/conn.h"
 
 struct edge;
+struct openresponses_reply;
 
 struct exchange {
     struct call call;
@@ -22,10 +23,12 @@ struct exchange {
     void (*on_body)(struct exchange *self); /* auth agreed and the body is complete */
     const char *scope;                      /* that it needs */
 
-    /* a run of chat completions */
+    /* a run */
     struct openai_run run;
     char *model;
-    uint32_t debt; /* bytes of chunks not yet granted again */
+    char *previous;                    /* id of the response that it goes on from, or NULL */
+    struct openresponses_reply *reply; /* of /v1/responses; NULL elsewhere */
+    uint32_t debt;                     /* bytes of chunks not yet granted again */
     bool is_streamed;
     bool has_usage;
     bool has_begun; /* the head of the streamed answer is out */

@@ -8,6 +8,7 @@
 #include "edge/listener/edge.h"
 #include "edge/listener/exchange.h"
 #include "edge/listener/models.h"
+#include "edge/listener/openresponse.h"
 #include "edge/listener/run_ask.h"
 #include "edge/listener/ws.h"
 
@@ -173,6 +174,8 @@ static void v1_route(struct conn *conn, const struct request *request, struct sp
 
     if (on->chat.is_on && path_is(request->path, "/v1/chat/completions", NULL)) {
         post_begin(conn, request, head, &(struct post_route){ on->chat.body_max, completion_start });
+    } else if (on->responses.is_on && path_is(request->path, "/v1/responses", NULL)) {
+        post_begin(conn, request, head, &(struct post_route){ on->responses.body_max, openresponse_start });
     } else if (is_any && (path_is(request->path, "/v1/models", NULL) || span_starts(request->path, "/v1/models/"))) {
         models_route(conn, request, head);
     } else {

@@ -4,6 +4,7 @@
 
 #include "bus/codec.h"
 #include "bus/value.h"
+#include "edge/http/parts.h"
 #include "edge/listener/edge.h"
 
 #define WINDOW_BYTES 262144U
@@ -96,11 +97,26 @@ void run_ask_header(const struct exchange *self, const char *name, size_t max, b
     }
 }
 
+/* `mimes` keeps what the rules point into. */
+static void rules_fill(const struct input_rules *rules, bool is_image, struct pack *mimes, bool *ret_has,
+                       struct type_run_input_rules *ret)
+{
+    parts_mimes_pack(rules, is_image, mimes);
+    *ret_has = true;
+    *ret = (struct type_run_input_rules){ .hosts = rules->hosts,
+                                          .mimes = pack_span(mimes),
+                                          .bytes_max = rules->bytes_max,
+                                          .chars_max = rules->chars_max,
+                                          .redirects_max = rules->redirects_max,
+                                          .timeout_ms = rules->timeout_ms };
+}
+
 int run_ask(struct exchange *self, const struct run_ask *ask)
 {
     struct msg_agent_run *run = ask->run;
     struct msg_auth_decision decision;
     struct codec_error error;
+    struct pack mimes[2];
     struct actor_call call = { .to = "router",
                                .msg = MSG_AGENT_RUN,
                                .in = run,
@@ -127,7 +143,14 @@ int run_ask(struct exchange *self, const struct run_ask *ask)
         call.window_bytes = WINDOW_BYTES;
         call.on_chunk = ask->on_delta;
     }
-    return actor_call(self->edge->actor, &call, &self->call.id);
+    pack_init(&mimes[0], 4096);
+    pack_init(&mimes[1], 4096);
+    rules_fill(&ask->inputs->images, true, &mimes[0], &run->has_images, &run->images);
+    rules_fill(&ask->inputs->files, false, &mimes[1], &run->has_files, &run->files);
+    r = actor_call(self->edge->actor, &call, &self->call.id);
+    pack_deinit(&mimes[0]);
+    pack_deinit(&mimes[1]);
+    return r;
 }
 
 void run_ask_drained(struct exchange *self)

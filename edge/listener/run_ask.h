@@ -10,7 +10,8 @@
 #include "schema_gen.h"
 
 struct run_ask {
-    struct msg_agent_run *run; /* what the body says; the headers and who asks are added */
+    struct msg_agent_run *run;     /* what the body says; the headers and who asks are added */
+    const struct endpoint *inputs; /* what may be fetched */
     actor_on_answer on_done;
     actor_on_chunk on_delta;
 };

@@ -58,7 +58,7 @@ class Real:
 
 
 def client_of(generation):
-    gateway = Gateway("inproc")
+    gateway = Gateway("inproc", config={"gateway": {"http": {"endpoints": {"responses": {"enabled": True}}}}})
     try:
         gateway.start()
         client = Real(gateway, generation)

@@ -51,6 +51,52 @@ const uses = {
     }
     return { aborted: stream.controller.signal.aborted };
   },
+  "tool-call": async () => {
+    const tools = [{ type: "function", function: { name: "f", parameters: { type: "object", properties: { a: { type: "string" } }, required: ["a"] } } }];
+    const messages = [{ role: "user", content: "Oslo" }];
+    const first = await client().chat.completions.create(request({ messages, tools, tool_choice: "required" }));
+    const said = first.choices[0].message;
+    const streamed = await client().chat.completions.stream(request({ messages, tools, tool_choice: "required" })).finalMessage();
+    const result = { role: "tool", tool_call_id: said.tool_calls[0].id, content: "3 degrees" };
+    const last = await client().chat.completions.create(request({ messages: [...messages, said, result], tools }));
+    return { finish: first.choices[0].finish_reason, call: said.tool_calls[0].function, streamed: streamed.tool_calls[0].function, answer: last.choices[0].message.content };
+  },
+  "run-tools": async () => {
+    const f = { type: "function", function: { name: "f", function: ({ a }) => `${a} is cold`, parse: JSON.parse, parameters: { type: "object", properties: { a: { type: "string" } }, required: ["a"] } } };
+    const runner = client().chat.completions.runTools(request({ messages: [{ role: "user", content: "Oslo" }], tools: [f], tool_choice: { type: "function", function: { name: "f" } } }));
+    await runner.done();
+    return { roles: runner.messages.map((message) => message.role) };
+  },
+  response: async () => {
+    const first = await client().responses.create({ model: "openclaw", input: "words for a response", instructions: "be brief" });
+    const next = await client().responses.create({ model: "openclaw", input: "and more", previous_response_id: first.id });
+    return { text: first.output_text, status: first.status, next: next.output_text, usage: first.usage.total_tokens };
+  },
+  "response-stream": async () => {
+    const stream = client().responses.stream({ model: "openclaw", input: "words for a stream" });
+    const names = [];
+    for await (const event of stream) {
+      names.push(event.type);
+    }
+    return { text: (await stream.finalResponse()).output_text, names };
+  },
+  "response-tool": async () => {
+    const tools = [{ type: "function", name: "f", strict: false, parameters: { type: "object", properties: { a: { type: "string" } }, required: ["a"] } }];
+    const stream = client().responses.stream({ model: "openclaw", input: "Oslo", tools, tool_choice: "required" });
+    const first = await stream.finalResponse();
+    const call = first.output[0];
+    const next = await client().responses.create({
+      model: "openclaw", previous_response_id: first.id, tools,
+      input: [{ type: "function_call_output", call_id: call.call_id, output: "3 degrees" }],
+    });
+    return { type: call.type, arguments: call.arguments, answer: next.output_text };
+  },
+  "response-file": async () => {
+    const content = [{ type: "input_text", text: "read" }, { type: "input_file", filename: "a.txt", file_data: "data:text/plain;base64,SGVsbG8=" }];
+    return { text: (await client().responses.create({ model: "openclaw", input: [{ role: "user", content }] })).output_text };
+  },
+  "response-refused": () => refusal(client().responses.create({ model: "openclaw", input: "x", previous_response_id: "resp_nosuch" })),
+  model: async () => ({ id: (await client().models.retrieve("openclaw/main")).id, none: await refusal(client().models.retrieve("openclaw/nosuch")) }),
   models: async () => ({ ids: (await client().models.list()).data.map((model) => model.id) }),
 };
 

@@ -37,3 +37,44 @@ def test_an_aborted_stream_leaves_the_gateway_well(real):
 
 def test_models(real):
     assert "openclaw" in real.script("openai.mjs", "models")["ids"]
+
+
+def test_one_model_and_one_that_is_not_there(real):
+    told = real.script("openai.mjs", "model")
+    assert told["id"] == "openclaw/main" and told["none"]["name"] == "NotFoundError"
+
+
+def test_a_tool_of_the_client_is_called(real):
+    told = real.script("openai.mjs", "tool-call")
+    assert told["finish"] == "tool_calls" and told["call"]["name"] == "f" and "Oslo" in told["call"]["arguments"]
+    assert told["streamed"]["arguments"] == told["call"]["arguments"] and told["answer"] == "Echo: 3 degrees"
+
+
+def test_the_tool_runner_of_the_package(real):
+    assert real.script("openai.mjs", "run-tools")["roles"][:3] == ["user", "assistant", "tool"]
+
+
+def test_responses(real):
+    told = real.script("openai.mjs", "response")
+    assert told["text"] == "Echo: words for a response" and told["next"] == "Echo: and more"
+    assert told["status"] == "completed" and told["usage"] > 0
+
+
+def test_streamed_responses(real):
+    told = real.script("openai.mjs", "response-stream")
+    assert told["text"] == "Echo: words for a stream"
+    assert told["names"][0] == "response.created" and told["names"][-1] == "response.completed"
+
+
+def test_a_function_of_a_response(real):
+    told = real.script("openai.mjs", "response-tool")
+    assert told["type"] == "function_call" and "Oslo" in told["arguments"] and told["answer"] == "Echo: 3 degrees"
+
+
+def test_a_file_of_a_response(real):
+    assert real.script("openai.mjs", "response-file")["text"] == "Echo: read\n[file a.txt 5 bytes]"
+
+
+def test_a_previous_response_that_is_not_there(real):
+    told = real.script("openai.mjs", "response-refused")
+    assert told["name"] == "BadRequestError" and "resp_nosuch" in told["message"]

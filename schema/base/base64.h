@@ -1,8 +1,8 @@
 /*
  * base64: RFC 4648 §4, strict: full groups, padding where it belongs, no white space. Pure.
  */
-#ifndef EDGE_HTTP_BASE64_H
-#define EDGE_HTTP_BASE64_H
+#ifndef SCHEMA_BASE_BASE64_H
+#define SCHEMA_BASE_BASE64_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "edge/http/base64.h"
+#include "schema/base/base64.h"
 
 #include <stdint.h>
 
