@@ -26,6 +26,9 @@ int cmd_secrets_reload(struct cli *cli)
         return r;
     }
     r = cli_ask_plain(&ask, "secrets.reload");
+    if (r == CLI_EXIT_FAILED) {
+        cli_err_more("`openclaw health` says which references it is about; everything stays as it was");
+    }
     if (!r && cli_flag(cli, "json")) {
         r = cli_ask_show(&ask);
     } else if (!r) {

@@ -212,15 +212,19 @@ def test_a_plan_is_carried_out_and_no_secret_stays(state):
 
 
 def test_a_running_gateway_writes_its_config_and_has_it_in_force(state):
-    state.gateway.extra["MOVED"] = KEY
     state.gateway.start()
-    moved = {"source": "env", "provider": "default", "id": "MOVED"}
-    told = json.loads(state.apply(plan_of({**PLAN["targets"][0], "ref": moved}), "--json"))
-    assert told["changedFiles"] == [state.path(name) for name in CHANGED if "ops" not in name]
-    assert state.holders((KEY,)) == [] and state.read("openclaw.json").startswith("// mine\n")
+    told = json.loads(state.apply(PLAN, "--json"))
+    assert told["changedFiles"] == [state.path(name) for name in CHANGED]
+    assert state.holders() == [] and state.read("openclaw.json").startswith("// mine\n")
     with Client(state.gateway.port, state.gateway.token) as client:
-        assert client.call("config.get")["parsed"]["models"]["providers"]["openai"]["apiKey"] == moved
+        assert client.call("config.get")["parsed"]["models"]["providers"]["openai"]["apiKey"] == ref("openai")
+        assert client.call("secrets.reload")["ok"] is True
     assert "config.set" in state.read("logs/config-audit.jsonl")
+    assert json.loads(state.run("reload", "--json"))["warningCount"] == 0
+    os.unlink(state.vault)
+    assert "openclaw health" in state.run("reload", code=1)
+    assert "models.providers" in state.gateway.cli("health").stdout
+    assert state.audit(code=2)["summary"]["unresolvedRefCount"] == 3 + 2  # of the config and of profiles
 
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])

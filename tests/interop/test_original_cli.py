@@ -120,3 +120,13 @@ def test_a_wrong_token_is_told(original):
     done = original.cli("gateway", "call", "health", "--url", f"ws://127.0.0.1:{original.gateway.port}", "--token", "wrong")
     assert done.returncode == 1
     assert "token mismatch" in done.stderr + done.stdout
+
+
+def test_secrets_reload(original):
+    told = original.cli_json("secrets", "reload")
+    assert told["ok"] is True and told["warningCount"] == 0
+
+
+def test_secrets_reload_for_people(original):
+    done = original.cli("secrets", "reload")
+    assert done.returncode == 0, done.stderr
