@@ -116,7 +116,7 @@ static const char *unfit(const struct secret_set *self, const struct secret_entr
     if (!secret_target_takes(entry->row, value)) {
         return "what the provider has there is no text, or an empty one";
     }
-    if (strncmp(entry->row->path, "gateway.auth.", 13)) {
+    if (strncmp(entry->row->path, "gateway.auth.", 13) != 0) {
         return NULL;
     }
     return hook.len && span_is(hook, text) ? "hooks.token must differ from it: whoever holds that would be an operator"

@@ -30,7 +30,7 @@ static void on_target(void *arg, const struct secret_target *target)
     struct ask *self = arg;
     struct secret_surface surface;
 
-    if (strncmp(target->row->path, "gateway.auth.", 13) || self->n == REFS_MAX ||
+    if (strncmp(target->row->path, "gateway.auth.", 13) != 0 || self->n == REFS_MAX ||
         !secret_target_ref(target, self->doc, &self->refs[self->n])) {
         return;
     }

@@ -13,6 +13,8 @@
 
 #define SECRET_DEPTH_MAX 64U
 #define SECRET_PROBLEM_MAX 256U
+/* Bytes that any document of so many bytes of JSON needs packed: "[]" becomes five, and brackets may stand open. */
+#define SECRET_ROOM(text_len) ((text_len)*3U + SECRET_DEPTH_MAX * 5U + 64U)
 
 /* Why a value is not to be had, in words without any of the provider's own. */
 struct secret_problem {

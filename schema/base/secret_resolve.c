@@ -192,10 +192,10 @@ static int64_t number(struct span map, const char *key, int64_t fallback)
     return value > 0 ? value : fallback;
 }
 
-/* Room for any document that can be read from so many bytes: three for one, as "[]" becomes five. */
+/* In room that is enough, so that it never grows and leaves a copy behind. */
 static struct pack pack_in(struct secret_arena *arena, size_t text_len)
 {
-    size_t room = text_len * 3 + 64;
+    size_t room = SECRET_ROOM(text_len);
     struct pack pack = { .data = secret_arena_room(arena, room), .cap = room, .limit = room };
 
     if (!pack.data) {

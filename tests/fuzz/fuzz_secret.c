@@ -21,7 +21,7 @@ static void answer_try(struct span text, bool is_plain_fine)
     struct span value = { 0 };
     struct pack doc;
 
-    pack_init(&doc, text.len * 3 + 64);
+    pack_init(&doc, SECRET_ROOM(text.len));
     int r = secret_answer_read(text, is_plain_fine, &doc, &problem);
     FUZZ_HOLD(r >= 0); /* so much room is enough for any of them */
     FUZZ_HOLD((r > 0) == (problem.text[0] != '\0'));
@@ -39,7 +39,7 @@ static void pointer_try(struct span text)
     struct secret_problem problem = { "" };
     struct pack doc;
 
-    pack_init(&doc, payload.len * 3 + 64);
+    pack_init(&doc, SECRET_ROOM(payload.len));
     int r = secret_payload_read(payload, &doc, &problem);
     FUZZ_HOLD(r >= 0);
     if (!r) {
