@@ -11,6 +11,7 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_service.h"
 #include "schema/base/config_sources.h"
+#include "schema/base/secret_resolve.h"
 
 static const char *env_text(const char *name)
 {
@@ -31,10 +32,11 @@ static struct gateway_overrides overrides_choose(const struct cli *cli)
     return overrides;
 }
 
-/* Only these sections say where a gateway is and how to get in; "env" serves their variables. */
+/* Only these sections say where a gateway is and how to get in; "env" serves their variables, "secrets" tells where
+ * their references lead. */
 static void sections_keep(struct span raw, struct pack *out)
 {
-    static const char *const names[] = { "env", "gateway", "logging" };
+    static const char *const names[] = { "env", "gateway", "logging", "secrets" };
 
     pack_map_begin(out);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -129,21 +131,53 @@ static void secrets_given(const struct cli *cli, bool with_env, struct cli_targe
     secret_take(cli_text(cli, "password"), "--password", target->password, &target->password_source);
 }
 
+/* As the gateway resolves it, but here: a program that it names is run by this command. */
+static void secret_of_ref(struct span doc, const struct secret_ref *ref, const char *path, char *out,
+                          struct cli_target *target)
+{
+    CLEANUP(secret_resolve_destroy) struct secret_resolve *resolve = NULL;
+    struct secret_resolve_opts opts = { .doc = doc, .lookup = config_lookup_process(), .refs = ref, .refs_n = 1 };
+    const char *problem = "out of memory";
+
+    if (!secret_resolve_wait(&opts, &resolve)) {
+        const struct secret_outcome *outcome = secret_resolve_outcome(resolve, 0);
+        struct span text = value_str(outcome->value, (struct span){ 0 });
+
+        problem = outcome->state != SECRET_FOUND                     ? outcome->problem.text
+                  : text.len < GATEWAY_CONFIG_SECRET_MAX && text.len ? NULL
+                                                                     : "it is no text, or too long";
+        if (!problem) {
+            (void)snprintf(out, GATEWAY_CONFIG_SECRET_MAX, "%.*s", SPAN_FMT(text));
+        }
+    }
+    if (problem && !target->secret_problem[0]) {
+        (void)snprintf(target->secret_problem, sizeof(target->secret_problem), "%s cannot be resolved here: %s", path,
+                       problem);
+    }
+}
+
 static void secret_of_config(struct span doc, const char *path, char *out, const char **ret_source,
                              struct cli_target *target)
 {
+    struct secret_ref ref;
+
     char buf[GATEWAY_CONFIG_SECRET_MAX];
     bool is_set = false;
 
     if (out[0]) {
         return;
     }
+    if (secret_ref_read(value_path(doc, path), doc, &ref)) {
+        secret_of_ref(doc, &ref, path, out, target);
+        *ret_source = out[0] ? path : *ret_source;
+        return;
+    }
     secret_take(config_secret_resolve(value_path(doc, path), config_lookup_process(), buf, sizeof(buf), &is_set), path,
                 out, ret_source);
     mem_wipe(buf, sizeof(buf));
     if (is_set && !out[0] && !target->secret_problem[0]) {
-        (void)snprintf(target->secret_problem, sizeof(target->secret_problem),
-                       "%s cannot be resolved here: it is a reference to what is not set, or too long", path);
+        (void)snprintf(target->secret_problem, sizeof(target->secret_problem), "%s cannot be used here: it is too long",
+                       path);
     }
 }
 

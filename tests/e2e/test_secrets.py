@@ -130,6 +130,11 @@ def test_the_gateways_own_token_may_be_a_reference(only_once, fresh_gateway, sou
     Client(gateway.port, value).socket.close()
     with pytest.raises(CallError):
         Client(gateway.port, TOKEN)
+    done = gateway.cli("secrets", "reload")  # and the command line finds it by the same reference
+    assert done.returncode == 0 and value not in done.stdout + done.stderr, done.stderr
+    os.rename(path, path + ".gone")
+    done = gateway.cli("secrets", "reload")
+    assert done.returncode == 78 and "gateway.auth.token cannot be resolved here: secrets.providers.mine: " in done.stderr
 
 
 # --- starts ---------------------------------------------------------------------------------------------
