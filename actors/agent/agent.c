@@ -3,7 +3,7 @@
  *
  * Accepts    chat.send chat.history chat.abort agent agent.wait sessions.describe
  *            sessions.preview (from router, with the whole session key), agent_run
- *            agent_sessions agent_run_find agent_status agent_note agent_heartbeat
+ *            agent_embed agent_sessions agent_run_find agent_status agent_note agent_heartbeat
  *            config_update
  * Publishes  agent chat session.message sessions.changed
  * Follows    agents.* and models.providers of the config
@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "actors/agent/agent_state.h"
+#include "actors/agent/embed.h"
 #include "actors/agent/intake.h"
 #include "schema/base/db_problem.h"
 #include "schema_gen.h"
@@ -36,6 +37,7 @@ static const struct actor_route agent_routes[] = {
     { .msg = MSG_SESSIONS_PREVIEW, .on = on_sessions_preview },
     { .msg = MSG_SESSIONS_DESCRIBE, .on = on_sessions_describe },
     { .msg = MSG_AGENT_RUN, .on = on_agent_run },
+    { .msg = MSG_AGENT_EMBED, .on = on_agent_embed },
     { .msg = MSG_AGENT_SESSIONS, .on = on_agent_sessions },
     { .msg = MSG_AGENT_RUN_FIND, .on = on_agent_run_find },
     { .msg = MSG_AGENT_STATUS, .on = on_agent_status },
@@ -131,6 +133,7 @@ static void agent_deinit(void *state, struct actor *actor)
     setup_close(self);
     show_deinit(self);
     intake_close(self);
+    embed_close(self);
     waits_close(self);
     batch_close(self);
     book_deinit(&self->book);
@@ -147,7 +150,9 @@ static void agent_deinit(void *state, struct actor *actor)
 static void agent_on_cancel(void *state, struct actor *actor, void *cookie)
 {
     (void)actor;
-    show_cancel(state, cookie);
+    if (!embed_cancel(state, cookie)) {
+        show_cancel(state, cookie);
+    }
 }
 
 static void agent_on_credit(void *state, struct actor *actor, void *cookie)

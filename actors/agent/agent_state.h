@@ -30,6 +30,7 @@
 #define AGENT_ATTEMPTS_MAX 3
 #define AGENT_WAITS_MAX 4096
 
+struct embed;
 struct intake;
 struct msg_agent_run;
 
@@ -60,7 +61,8 @@ struct agent {
     struct run *touched_last;
     struct beat *beats;     /* heartbeats that wait or run */
     struct intake *intakes; /* completions that wait for what is to be fetched */
-    struct asker *drains;   /* streamed completions that have ended here and not yet at their askers */
+    struct embed *embeds;
+    struct asker *drains; /* streamed completions that have ended here and not yet at their askers */
 
     uv_timer_t timer; /* the earliest of: a wait that ends, writes to try again */
     struct asker *waits;
@@ -77,6 +79,7 @@ struct agent {
 
     uint32_t waits_n;
     uint32_t intakes_n;
+    uint32_t embeds_n;
     uint32_t sessions_n;
     uint32_t ended_n; /* runs, for the pruning now and then */
     bool is_engine_open;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/agent/openai_headers.h"
 #include "actors/agent/openai_wire.h"
 #include "actors/agent/sse.h"
 #include "bus/base/cleanup.h"
@@ -14,7 +15,6 @@
 #define CONNECT_MS 10000
 #define EVENT_MAX ((size_t)1 << 20)
 #define ERROR_BODY_MAX 16384
-#define HEADERS_OWN_MAX 4 /* those that are not in the configuration */
 
 struct openai_turn {
     struct provider_turn base;
@@ -282,66 +282,11 @@ static void turn_pause(struct provider_turn *base, bool is_paused)
 
 static const struct provider_turn_ops openai_ops = { .cancel = turn_cancel, .pause = turn_pause };
 
-/* Lines "name: value" up to a NULL; they hold the key. */
-struct header_lines {
-    char **lines;
-    size_t n;
-};
-
-static void header_lines_deinit(struct header_lines *self)
-{
-    for (size_t i = 0; i < self->n; i++) {
-        mem_wipe(self->lines[i], strlen(self->lines[i]));
-        free(self->lines[i]);
-    }
-    free(self->lines);
-}
-
-static int header_add(struct header_lines *self, struct span name, struct span value)
-{
-    char *line = malloc(name.len + value.len + 3);
-
-    if (!line) {
-        return FAULT(-ENOMEM);
-    }
-    (void)snprintf(line, name.len + value.len + 3, "%.*s: %.*s", SPAN_FMT(name), SPAN_FMT(value)); /* fits */
-    self->lines[self->n++] = line;
-    return 0;
-}
-
-static int headers_build(const struct provider_setup *setup, struct header_lines *out)
-{
-    struct value_iter it = value_iter(setup->headers);
-    struct span name;
-    struct span value;
-    int rc;
-
-    out->lines = mem_new((HEADERS_OWN_MAX + value_count(setup->headers) + 1) * sizeof(*out->lines));
-    rc = header_add(out, SPAN_LIT("Content-Type"), SPAN_LIT("application/json"));
-    if (!rc) {
-        rc = header_add(out, SPAN_LIT("Accept"), SPAN_LIT("text/event-stream"));
-    }
-    if (!rc) {
-        rc = header_add(out, SPAN_LIT("Expect"), SPAN_LIT("")); /* no pause before a large body */
-    }
-    if (!rc && setup->api_key && !setup->is_key_bare) {
-        char bearer[8192];
-        int len = snprintf(bearer, sizeof(bearer), "Bearer %s", setup->api_key);
-
-        rc = header_add(out, SPAN_LIT("Authorization"), (struct span){ bearer, (size_t)len });
-        mem_wipe(bearer, sizeof(bearer));
-    }
-    while (!rc && value_next(&it, &name, &value)) {
-        rc = header_add(out, name, value_str(value, SPAN_LIT("")));
-    }
-    return rc;
-}
-
 static int transfer_start(struct openai_turn *turn, struct http_client *http, const struct provider_setup *setup,
                           const struct provider_request *request)
 {
     CLEANUP(text_buf_deinit) struct text_buf body = { 0 };
-    CLEANUP(header_lines_deinit) struct header_lines headers = { 0 };
+    CLEANUP(openai_headers_deinit) struct openai_headers headers = { 0 };
     CLEANUP(mem_free) char *url = NULL;
     struct http_request out = { .ca_file = setup->ca_file,
                                 .connect_ms = CONNECT_MS,
@@ -351,7 +296,7 @@ static int transfer_start(struct openai_turn *turn, struct http_client *http, co
     int rc = openai_request_build(request, &body);
 
     if (!rc) {
-        rc = headers_build(setup, &headers);
+        rc = openai_headers_build(setup, "text/event-stream", &headers);
     }
     if (rc) {
         return rc;

@@ -224,6 +224,20 @@ static void model_read(struct settings *self, struct span entry, struct span def
     }
 }
 
+static void embed_read(struct settings *self, struct span entry, struct span defaults)
+{
+    struct span own = value_get(entry, "memorySearch");
+    struct span common = value_get(defaults, "memorySearch");
+    int64_t dimensions =
+        value_i64(value_get(own, "outputDimensionality"), value_i64(value_get(common, "outputDimensionality"), 0));
+
+    text_set(self->embed_provider, sizeof(self->embed_provider),
+             value_str(value_get(own, "provider"), value_str(value_get(common, "provider"), SPAN_LIT(""))));
+    text_set(self->embed_model, sizeof(self->embed_model),
+             value_str(value_get(own, "model"), value_str(value_get(common, "model"), SPAN_LIT(""))));
+    self->embed_dimensions = dimensions > 0 && dimensions <= UINT16_MAX ? (uint32_t)dimensions : 0;
+}
+
 static int64_t either_i64(struct span entry, struct span defaults, const char *key, int64_t fallback)
 {
     int64_t value = value_i64(value_get(entry, key), value_i64(value_get(defaults, key), fallback));
@@ -297,6 +311,7 @@ static void agent_read(struct settings *self, const char *agent_id, struct span 
     int64_t concurrent = value_i64(value_get(defaults, "maxConcurrent"), 0);
 
     model_read(self, entry, defaults);
+    embed_read(self, entry, defaults);
     self->system_prompt = prompt.len ? mem_text(prompt.ptr, prompt.len) : NULL;
     self->workspace = workspace_make(agent_id, agents);
     self->total_ms = timeout_s > 0 && timeout_s < (int64_t)SETTINGS_TIMEOUT_DEFAULT_MS / 1000
@@ -366,9 +381,26 @@ int settings_resolve(const struct settings *self, struct span ref, const struct 
         return setup_find(self, span_from(self->provider), span_from(self->model), ret_setup, ret_model, problem);
     }
     if (!slash) {
-        return setup_find(self, (struct span){ 0 }, ref, ret_setup, ret_model, problem);
+        return setup_find(self, span_from(self->provider), ref, ret_setup, ret_model, problem);
     }
     return setup_find(self, (struct span){ ref.ptr, (size_t)(slash - ref.ptr) },
                       (struct span){ slash + 1, ref.len - (size_t)(slash + 1 - ref.ptr) }, ret_setup, ret_model,
                       problem);
+}
+
+int settings_resolve_embed(const struct settings *self, struct span ref, const struct provider_setup **ret_setup,
+                           char ret_model[PROVIDER_MODEL_MAX], char *problem)
+{
+    struct span provider = span_from(self->embed_provider[0] ? self->embed_provider : self->provider);
+
+    if (ref.len && memchr(ref.ptr, '/', ref.len)) {
+        return settings_resolve(self, ref, ret_setup, ret_model, problem);
+    }
+    if (!ref.len && !self->embed_model[0]) {
+        (void)snprintf(problem, PROVIDER_TEXT_MAX,
+                       "this agent has no model for embeddings: name one in agents.defaults.memorySearch (provider, "
+                       "model) or in x-openclaw-model");
+        return SETTINGS_E_UNKNOWN;
+    }
+    return setup_find(self, provider, ref.len ? ref : span_from(self->embed_model), ret_setup, ret_model, problem);
 }

@@ -21,8 +21,11 @@ struct settings {
     size_t providers_n;
     char provider[PROVIDER_ID_MAX]; /* of the default model */
     char model[PROVIDER_MODEL_MAX];
-    char *system_prompt; /* NULL: none */
-    char *workspace;     /* folder of the agent's files, which need not be there */
+    char embed_provider[PROVIDER_ID_MAX]; /* of memorySearch; "": that of the default model */
+    char embed_model[PROVIDER_MODEL_MAX]; /* "": none */
+    uint32_t embed_dimensions;            /* 0: the model's own */
+    char *system_prompt;                  /* NULL: none */
+    char *workspace;                      /* folder of the agent's files, which need not be there */
     uint32_t total_ms;
     uint32_t concurrent_max;
     uint64_t context_tokens;
@@ -40,10 +43,16 @@ enum {
     SETTINGS_E_UNKNOWN = 1, /* no such provider, or no model named; see problem */
 };
 /*
- * Finds provider and model of a reference `provider/model`; an empty one means the
- * default. `problem` (PROVIDER_TEXT_MAX bytes) is set on SETTINGS_E_UNKNOWN.
+ * Finds provider and model of a reference `provider/model`; a bare model is one of the
+ * default provider, and an empty one means the default. `problem` (PROVIDER_TEXT_MAX bytes) is set on
+ * SETTINGS_E_UNKNOWN.
  */
 int settings_resolve(const struct settings *self, struct span ref, const struct provider_setup **ret_setup,
                      char ret_model[PROVIDER_MODEL_MAX], char *problem);
+
+/* The same for embeddings: a bare model is one of the provider of memorySearch, an empty one
+ * what memorySearch names. */
+int settings_resolve_embed(const struct settings *self, struct span ref, const struct provider_setup **ret_setup,
+                           char ret_model[PROVIDER_MODEL_MAX], char *problem);
 
 #endif

@@ -2,7 +2,7 @@
  * router: which agent serves a session, and everything that concerns several agents.
  *
  * Accepts    config_changed
- * Answers    chat.send chat.abort chat.history agent agent.wait agent_run sessions.list
+ * Answers    chat.send chat.abort chat.history agent agent.wait agent_run agent_embed sessions.list
  *            sessions.preview sessions.describe agents.list agent.identity.get
  *            agent_note agent_heartbeat router_agents router_resolve
  * Publishes  router_agents_changed
@@ -293,6 +293,15 @@ static int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg)
     return forward(ctx, &key, false, MSG_AGENT_RUN, &out);
 }
 
+static int on_agent_embed(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_agent_embed *in = msg;
+    struct session_key key = { .len = 0 };
+    int r = router_resolve(arg, ctx, SPAN_LIT("main"), in->has_agent_id ? in->agent_id : (struct span){ 0 }, &key);
+
+    return r ? r : forward(ctx, &key, true, MSG_AGENT_EMBED, in);
+}
+
 /* --- what the router knows itself -------------------------------------------------------- */
 
 static int on_agents_list(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -444,6 +453,7 @@ static const struct actor_route router_routes[] = {
     { MSG_AGENT, on_agent, 0 },
     { MSG_AGENT_WAIT, router_on_agent_wait, 0 },
     { MSG_AGENT_RUN, on_agent_run, 0 },
+    { MSG_AGENT_EMBED, on_agent_embed, 0 },
     { MSG_AGENT_NOTE, on_agent_note, 0 },
     { MSG_AGENT_HEARTBEAT, on_agent_heartbeat, 0 },
     { MSG_AGENT_IDENTITY_GET, on_identity_get, 0 },

@@ -31,6 +31,7 @@ struct exchange {
     uint32_t debt;                     /* bytes of chunks not yet granted again */
     bool is_streamed;
     bool has_usage;
+    bool is_base64; /* embeddings */
     bool has_begun; /* the head of the streamed answer is out */
 };
 

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "bus/base/mem.h"
+#include "edge/http/embeddings.h"
 #include "edge/listener/completion.h"
 #include "edge/listener/edge.h"
+#include "edge/listener/embedding.h"
 #include "edge/listener/exchange.h"
 #include "edge/listener/models.h"
 #include "edge/listener/openresponse.h"
@@ -176,6 +178,8 @@ static void v1_route(struct conn *conn, const struct request *request, struct sp
         post_begin(conn, request, head, &(struct post_route){ on->chat.body_max, completion_start });
     } else if (on->responses.is_on && path_is(request->path, "/v1/responses", NULL)) {
         post_begin(conn, request, head, &(struct post_route){ on->responses.body_max, openresponse_start });
+    } else if (is_any && path_is(request->path, "/v1/embeddings", NULL)) {
+        post_begin(conn, request, head, &(struct post_route){ EMBEDDINGS_BODY_MAX, embedding_start });
     } else if (is_any && (path_is(request->path, "/v1/models", NULL) || span_starts(request->path, "/v1/models/"))) {
         models_route(conn, request, head);
     } else {

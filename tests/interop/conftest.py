@@ -57,8 +57,8 @@ class Real:
         return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def client_of(generation):
-    gateway = Gateway("inproc", config={"gateway": {"http": {"endpoints": {"responses": {"enabled": True}}}}})
+def client_of(generation, config=None):
+    gateway = Gateway("inproc", config={**(config or {}), "gateway": {"http": {"endpoints": {"responses": {"enabled": True}}}}})
     try:
         gateway.start()
         client = Real(gateway, generation)

@@ -96,6 +96,13 @@ const uses = {
     return { text: (await client().responses.create({ model: "openclaw", input: [{ role: "user", content }] })).output_text };
   },
   "response-refused": () => refusal(client().responses.create({ model: "openclaw", input: "x", previous_response_id: "resp_nosuch" })),
+  embeddings: async () => {
+    const input = ["one", "three"];
+    const coded = await client().embeddings.create({ model: "openclaw", input });
+    const plain = await client().embeddings.create({ model: "openclaw", input, encoding_format: "float" });
+    return { coded: coded.data.map((item) => item.embedding), plain: plain.data.map((item) => item.embedding), usage: coded.usage.prompt_tokens };
+  },
+  "no-embeddings": () => refusal(client().embeddings.create({ model: "openclaw", input: "x" })),
   model: async () => ({ id: (await client().models.retrieve("openclaw/main")).id, none: await refusal(client().models.retrieve("openclaw/nosuch")) }),
   models: async () => ({ ids: (await client().models.list()).data.map((model) => model.id) }),
 };

@@ -1,5 +1,22 @@
 """The openai package from npm, pointed at our gateway."""
 
+import pytest
+
+from conftest import client_of
+from test_provider_failures import Provider
+
+
+@pytest.fixture(scope="module")
+def provided():
+    """A gateway whose agent has a provider with embeddings."""
+    provider = Provider()
+    config = provider.config()
+    config["agents"]["defaults"]["memorySearch"] = {"provider": "mock", "model": "embed-1"}
+    try:
+        yield from client_of("2026.5.7", config)
+    finally:
+        provider.close()
+
 
 def test_a_completion(real):
     told = real.script("openai.mjs", "whole")
@@ -78,3 +95,13 @@ def test_a_file_of_a_response(real):
 def test_a_previous_response_that_is_not_there(real):
     told = real.script("openai.mjs", "response-refused")
     assert told["name"] == "BadRequestError" and "resp_nosuch" in told["message"]
+
+
+def test_a_model_without_embeddings_says_so(real):
+    told = real.script("openai.mjs", "no-embeddings")
+    assert told["name"] == "NotFoundError" and "memorySearch" in told["message"]
+
+
+def test_embeddings(provided):
+    told = provided.script("openai.mjs", "embeddings")
+    assert told["coded"] == told["plain"] == [[3, -0.125], [5, -0.125]] and told["usage"] == 3

@@ -80,12 +80,34 @@ class Provider:
         if lines[0].startswith("GET /stats"):
             await self.send_json(writer, 200, self.stats())
             return True
+        if lines[0].startswith("POST /v1/embeddings"):
+            await self.embed(reader, writer, headers, json.loads(body))
+            return True
         await Answer(self, reader, writer, headers).give(json.loads(body))
         return True
 
     def stats(self):
         return {"requests": self.requests, "connections": self.connections, "cut_by_client": self.cut_by_client, "cut_times": self.cut_times,
                 "texts": self.texts, "bodies": list(self.bodies), "headers": list(self.headers)}
+
+    async def embed(self, reader, writer, headers, body):
+        """Two numbers for each text, in reverse order; the words of chat completions misbehave here as well."""
+        texts = body["input"]
+        self.requests += 1
+        self.texts[texts[0]] += 1
+        self.bodies.append(body)
+        self.headers.append(headers)
+        for marker in ("FAIL500", "FAIL401", "FAIL429", "FAIL400"):
+            if marker in texts[0]:
+                return await Answer(self, reader, writer, headers).fail(marker)
+        if "NOHEAD" in texts[0]:
+            await reader.read(1)
+            raise ConnectionResetError
+        data = [{"object": "embedding", "index": i, "embedding": [len(text), -0.125]} for i, text in enumerate(texts)]
+        if "FEWER" in texts[0]:
+            data.pop()
+        return await self.send_json(writer, 200, {"object": "list", "data": data[::-1], "model": body["model"],
+                                                  "usage": {"prompt_tokens": 3, "total_tokens": 3}})
 
     async def send_json(self, writer, status, value, headers=""):
         text = json.dumps(value).encode()

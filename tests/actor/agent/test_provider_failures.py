@@ -115,7 +115,7 @@ def test_tls_to_a_server_without_it(make, provider):
 @pytest.mark.parametrize("model, problem", [
     ("nobody/model", 'no provider "nobody" with a model "model" is configured'),
     ("builtin/other", 'no provider "builtin" with a model "other" is configured'),
-    ("plain", "a model is named provider/model"),
+    ("mock/", "a model is named provider/model"),
 ])
 def test_an_unknown_model_is_named(mock, model, problem):
     with pytest.raises(Failed, match=problem):

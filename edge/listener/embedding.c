@@ -1,0 +1,88 @@
+#include "edge/listener/embedding.h"
+
+#include "bus/base/mem.h"
+#include "bus/codec.h"
+#include "edge/http/embeddings.h"
+#include "edge/listener/edge.h"
+#include "edge/listener/run_ask.h"
+#include "schema_gen.h"
+
+#define ANSWER_MAX_MS 120000U
+
+static void on_embedded(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct exchange *self = cookie;
+    const struct msg_agent_embedded *done = answer->msg;
+    struct text_buf text = { NULL, 0, 0 };
+    struct openai_error error;
+
+    (void)state;
+    (void)actor;
+    self->call.id = 0;
+    if (!self->call.conn) {
+        exchange_destroy(self);
+        return;
+    }
+    if (answer->failure) {
+        run_ask_error(answer->failure, &error);
+        exchange_error(self, &error, run_ask_retry_after(answer->failure));
+        return;
+    }
+    if (embeddings_write(done->vectors, span_from(self->model), self->is_base64, done->tokens, &text)) {
+        conn_kill(self->call.conn);
+    }
+    exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
+    text_buf_deinit(&text);
+}
+
+static int embed_call(struct exchange *self, const struct embeddings_request *asked)
+{
+    struct msg_auth_decision decision;
+    struct msg_agent_embed in = { .inputs = asked->inputs,
+                                  .has_agent_id = asked->agent_id.len > 0,
+                                  .agent_id = asked->agent_id,
+                                  .has_dimensions = asked->dimensions > 0,
+                                  .dimensions = asked->dimensions,
+                                  .has_client = true };
+    struct actor_call call = { .to = "router",
+                               .msg = MSG_AGENT_EMBED,
+                               .in = &in,
+                               .deadline_ms = ANSWER_MAX_MS,
+                               .on_answer = on_embedded,
+                               .cookie = self };
+    int r = codec_decode(MSG_AUTH_DECISION->type, (struct span){ self->decision.data, self->decision.len }, &decision,
+                         NULL);
+
+    if (r) {
+        return FAULT_FOLD(r); /* it was decoded once before */
+    }
+    run_ask_header(self, "x-openclaw-agent-id", 64, &in.has_agent_id, &in.agent_id);
+    run_ask_header(self, "x-openclaw-model", 256, &in.has_model, &in.model);
+    run_ask_client(self, &decision, &in.client);
+    call.principal = decision.principal;
+    return actor_call(self->edge->actor, &call, &self->call.id);
+}
+
+void embedding_start(struct exchange *self)
+{
+    struct embeddings_request asked;
+    struct openai_error error = { .status = 503, .type = "api_error", .message = "The gateway is short of memory." };
+    struct pack raw;
+    struct pack made;
+    int r;
+
+    pack_init(&raw, (size_t)EMBEDDINGS_BODY_MAX * 4);
+    pack_init(&made, (size_t)EMBEDDINGS_BODY_MAX * 2);
+    r = embeddings_parse((struct span){ self->body.data, self->body.len }, &raw, &made, &asked, &error);
+    if (!r) {
+        edge_uuid(self->run.id);
+        self->model = mem_text(asked.model.ptr, asked.model.len);
+        self->is_base64 = asked.is_base64;
+        r = embed_call(self, &asked);
+    }
+    pack_deinit(&raw);
+    pack_deinit(&made);
+    if (r) {
+        exchange_error(self, &error, error.status == 503 ? 1 : 0);
+    }
+}
