@@ -26,6 +26,7 @@ struct request {
     enum config_change_kind change;
     bool is_repair; /* `raw` is the text of the file; `change` says nothing */
     struct span raw;
+    struct span replace;
     struct span base_hash;
     struct span note;
     struct type_client client;
@@ -320,9 +321,11 @@ static int answer(struct write *write)
 static int change_make(struct write *write)
 {
     struct config_error error = { "" };
-    struct config_change change = {
-        .kind = write->in.change, .raw = write->in.raw, .version = OPENCLAW_VERSION, .when = write->when
-    };
+    struct config_change change = { .kind = write->in.change,
+                                    .raw = write->in.raw,
+                                    .replace = write->in.replace,
+                                    .version = OPENCLAW_VERSION,
+                                    .when = write->when };
     int r = config_change(&write->self->snapshot.document, write->self->path, &change, config_lookup_process(),
                           &write->edit, &error);
 
@@ -502,6 +505,7 @@ int config_on_patch(void *arg, struct actor_ctx *ctx, const void *msg)
                                           .raw = in->raw,
                                           .base_hash = in->base_hash,
                                           .note = in->note,
+                                          .replace = in->replace_paths,
                                           .client = in->client });
 }
 

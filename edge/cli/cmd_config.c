@@ -11,7 +11,7 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
-#include "edge/cli/config_path.h"
+#include "schema/base/config_path.h"
 #include "schema/base/config_document.h"
 #include "schema/base/config_redact.h"
 #include "schema/base/config_shape.h"

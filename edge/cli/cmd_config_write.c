@@ -14,7 +14,7 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/config_ops.h"
-#include "edge/cli/config_path.h"
+#include "schema/base/config_path.h"
 #include "edge/cli/config_trial.h"
 #include "edge/cli/config_writer.h"
 #include "schema/base/config_file.h"

@@ -7,7 +7,7 @@
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
-#include "edge/cli/config_path.h"
+#include "schema/base/config_path.h"
 #include "schema/base/config_file.h"
 #include "schema/base/json5_edit.h"
 

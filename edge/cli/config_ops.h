@@ -9,7 +9,7 @@
 
 #include "bus/pack.h"
 #include "edge/cli/cli.h"
-#include "edge/cli/config_path.h"
+#include "schema/base/config_path.h"
 
 #define CONFIG_OPS_MAX 256U
 

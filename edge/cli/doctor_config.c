@@ -13,7 +13,7 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "edge/cli/config_legacy.h"
-#include "edge/cli/config_path.h"
+#include "schema/base/config_path.h"
 #include "edge/cli/doctor.h"
 #include "edge/cli/doctor_write.h"
 #include "schema/base/config_create.h"

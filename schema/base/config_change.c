@@ -6,6 +6,8 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_merge.h"
+#include "schema/base/config_path.h"
+#include "schema/base/json5_edit.h"
 
 struct job {
     const struct config_document *document;
@@ -113,15 +115,71 @@ static bool has_include(struct span value)
     return false;
 }
 
+static void text_wipe(struct text_buf *text)
+{
+    if (text->data) {
+        mem_wipe(text->data, text->cap);
+    }
+    text_buf_deinit(text);
+    *text = (struct text_buf){ 0 };
+}
+
+static int path_refuse(const struct job *job, struct span path, const char *why)
+{
+    (void)snprintf(job->error->text, sizeof(job->error->text), "replacePaths: %.*s: %s",
+                   (int)(path.len > 256 ? 256 : path.len), path.ptr ? path.ptr : "", why);
+    return CONFIG_CHANGE_E_REFUSED;
+}
+
+/* Takes one place out of the text, so that a merge puts there what the patch has and nothing else. */
+static int place_clear(const struct job *job, struct span name, struct span patch, struct text_buf *text)
+{
+    CLEANUP(text_wipe) struct text_buf without = { 0 };
+    CLEANUP(mem_free) char *place = mem_text(name.len ? name.ptr : "", name.len);
+    struct config_path path;
+
+    if (config_path_parse(place, &path)) {
+        return path_refuse(job, name, "is no path");
+    }
+    if (!config_path_find(&path, patch).len) {
+        return path_refuse(job, name, "the patch has nothing there");
+    }
+    int r = json5_remove((struct span){ text->data, text->len }, path.steps, path.n, &without);
+    if (r) {
+        return r < 0 ? r : 0; /* nothing is there */
+    }
+    struct text_buf old = *text;
+    *text = without;
+    without = old;
+    return 0;
+}
+
+/* The document as written, without the places that the patch replaces as a whole. */
+static int replaced_clear(const struct job *job, struct span patch, struct pack *out)
+{
+    CLEANUP(text_wipe) struct text_buf text = { 0 };
+    struct value_iter it = value_iter(job->change->replace);
+    struct span key;
+    struct span item;
+    int r = json_from_value(pack_span(&job->document->source), &text);
+
+    while (!r && value_next(&it, &key, &item)) {
+        r = place_clear(job, value_str(item, (struct span){ 0 }), patch, &text);
+    }
+    return r ? r : folded(config_file_parse((struct span){ text.data, text.len }, "", out, job->error));
+}
+
 int config_change(const struct config_document *document, const char *path, const struct config_change *change,
                   struct config_lookup lookup, struct config_edit *ret_edit, struct config_error *error)
 {
     struct job job = { .document = document, .path = path, .change = change, .lookup = lookup, .error = error };
     CLEANUP(wipe) struct pack raw;
+    CLEANUP(wipe) struct pack low;
     CLEANUP(wipe) struct pack merged;
     CLEANUP(wipe) struct pack wanted;
 
     pack_init(&raw, 0);
+    pack_init(&low, 0);
     pack_init(&merged, 0);
     pack_init(&wanted, 0);
     bool is_whole = change->kind == CONFIG_CHANGE_REPLACE;
@@ -139,7 +197,11 @@ int config_change(const struct config_document *document, const char *path, cons
     if (is_whole) {
         pack_raw(&merged, pack_span(&raw));
     } else {
-        config_merge_patch(pack_span(&document->source), pack_span(&raw), &merged);
+        r = replaced_clear(&job, pack_span(&raw), &low);
+        config_merge_patch(pack_span(&low), pack_span(&raw), &merged);
+    }
+    if (r) {
+        return r;
     }
     r = pack_error(&merged) ? pack_error(&merged)
                             : config_restore(pack_span(&merged), pack_span(&document->source), &wanted, error);

@@ -17,6 +17,7 @@ enum config_change_kind {
 struct config_change {
     enum config_change_kind kind;
     struct span raw;     /* JSON5 text */
+    struct span replace; /* of a patch: packed list of paths where what it has replaces what is there as a whole */
     const char *version; /* for meta.lastTouchedVersion */
     const char *when;    /* for meta.lastTouchedAt */
 };

@@ -122,6 +122,18 @@ def test_a_merge_patch_sets_adds_and_removes(running):
         made.close()
 
 
+def test_a_patch_may_replace_what_it_would_merge(running, client):
+    patch = "{ models: { providers: { mine: { baseUrl: 'http://127.0.0.1:8', models: [] } } } }"
+    for paths, says in ((["models.providers.yours"], "the patch has nothing there"),):
+        with pytest.raises(CallError, match=says):
+            client.call("config.patch", {"raw": patch, "baseHash": client.call("config.get")["hash"], "replacePaths": paths})
+    client.call("config.patch", {"raw": patch, "baseHash": client.call("config.get")["hash"],
+                                 "replacePaths": ["models.providers.mine"]})
+    assert client.call("config.get")["config"]["models"]["providers"]["mine"] == {
+        "baseUrl": "http://127.0.0.1:8", "models": []}
+    assert "// for now" in read(running) and "sk-mine" not in read(running)
+
+
 def test_a_text_with_comments_is_kept_as_it_was_written(running, client):
     own = (TEXT % MARKER).replace("'sk-mine'", f"'{MARKER}'").replace("'value'", f"'{MARKER}'") \
         .replace("// for now", "// for ever")

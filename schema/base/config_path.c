@@ -1,4 +1,4 @@
-#include "edge/cli/config_path.h"
+#include "schema/base/config_path.h"
 
 #include <stdlib.h>
 

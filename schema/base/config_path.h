@@ -1,8 +1,8 @@
 /*
  * config_path: a place in the config as people type it: a.b[0].c, a["b.c"], a.0.c.
  */
-#ifndef EDGE_CLI_CONFIG_PATH_H
-#define EDGE_CLI_CONFIG_PATH_H
+#ifndef SCHEMA_BASE_CONFIG_PATH_H
+#define SCHEMA_BASE_CONFIG_PATH_H
 
 #include "schema/base/json5_scan.h"
 
