@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
 #include "bus/base/fault.h"
 #include "bus/base/log.h"
 #include "bus/base/mem.h"
+
+#define CONTENT_MAX (4U << 20) /* bytes of a file; larger ones are refused anyway */
 
 struct watch_dir {
     uv_fs_event_t event;
@@ -23,6 +26,45 @@ struct watch_dir {
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
     return (hash ^ value) * 0x100000001b3U;
+}
+
+/* File systems that do not tell of changes made elsewhere, and whose times may be coarse or those of another machine.
+ */
+static bool is_silent(const char *dir)
+{
+    static const unsigned long kinds[] = { 0x6969UL /* NFS */,      0x517bUL /* SMB */,      0xff534d42UL /* CIFS */,
+                                           0xfe534d42UL /* SMB2 */, 0x65735546UL /* FUSE */, 0x01021997UL /* 9P */ };
+    struct statfs fs;
+
+    if (statfs(dir, &fs)) {
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (((unsigned long)fs.f_type & 0xffffffffUL) == kinds[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t content_mix(uint64_t hash, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    unsigned char part[4096];
+    size_t total = 0;
+    size_t n;
+
+    while (file && total < CONTENT_MAX && (n = fread(part, 1, sizeof(part), file)) > 0) {
+        for (size_t i = 0; i < n; i++) {
+            hash = mix(hash, part[i]);
+        }
+        total += n;
+    }
+    if (file) {
+        (void)fclose(file); /* only read from */
+    }
+    mem_wipe(part, sizeof(part)); /* there are secrets among them */
+    return hash;
 }
 
 static uint64_t signature_of(const struct watch *self)
@@ -41,6 +83,7 @@ static uint64_t signature_of(const struct watch *self)
         hash = mix(hash, (uint64_t)st.st_mtim.tv_sec);
         hash = mix(hash, (uint64_t)st.st_mtim.tv_nsec);
         hash = mix(hash, (uint64_t)st.st_ctim.tv_nsec);
+        hash = self->is_silent ? content_mix(hash, self->files[i]) : hash;
     }
     return hash;
 }
@@ -144,9 +187,14 @@ static void dir_open(struct watch *self, const char *path)
     dir->watch = self;
     dir->is_wanted = true;
     (void)snprintf(dir->path, sizeof(dir->path), "%s", path);
-    int r = uv_fs_event_start(&dir->event, on_event, path, 0);
-    if (r) {
+    self->is_silent |= is_silent(path);
+    int r = self->is_polling ? UV_ENOTSUP : uv_fs_event_start(&dir->event, on_event, path, 0);
+    if (r && !self->is_told) {
+        self->is_told = true;
         log_warning("config_watch_slow", "dir=%s every_ms=%u reason=\"%s\"", path, WATCH_LOOK_MS, uv_strerror(r));
+    }
+    if (r) {
+        self->is_silent = true;
         dir_close(dir);
         return;
     }
@@ -230,6 +278,8 @@ int watch_open(struct watch *self, uv_loop_t *loop, void (*on_change)(void *arg)
     self->loop = loop;
     self->on_change = on_change;
     self->arg = arg;
+    self->is_polling =
+        getenv("OPENCLAW_WATCH_POLL") != NULL; /* NOLINT(concurrency-mt-unsafe): set before threads start */
     int r = uv_timer_init(loop, &self->burst);
     r = r ? r : uv_timer_init(loop, &self->look);
     if (r) {

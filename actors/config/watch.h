@@ -24,6 +24,9 @@ struct watch {
     uv_loop_t *loop;
     uv_timer_t burst; /* runs while a burst lasts */
     uv_timer_t look;
+    bool is_silent;  /* somewhere events or times cannot be relied on: contents are compared as well */
+    bool is_polling; /* no events are asked for */
+    bool is_told;    /* that events do not come */
     bool is_open;
     uint64_t debounce_ms;
     uint64_t burst_start_ms;

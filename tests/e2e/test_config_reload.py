@@ -169,6 +169,18 @@ def test_an_invalid_edit_is_refused_and_the_file_is_not_touched(running):
         assert is_open(client)
 
 
+def test_an_edit_is_found_where_events_do_not_come():
+    gateway = Gateway(environment={"OPENCLAW_WATCH_POLL": "1"}, config={"gateway": {
+        "mode": "local", "auth": {"mode": "token", "token": "first-token"}, "reload": {"debounceMs": 50}}}).start()
+    try:
+        logged(gateway, "config_watch_slow")
+        with Client(gateway.port, "first-token") as client:
+            save(gateway, text_of(gateway, agents__defaults__workspace="/elsewhere"), how="in place")
+            holds(client, "agents.defaults.workspace", "/elsewhere")
+    finally:
+        gateway.close()
+
+
 def test_a_refused_edit_is_an_event_and_a_state_of_health(running):
     with Client(running.port, running.token) as client:
         assert client.call("health")["config"] == {"ok": True}
