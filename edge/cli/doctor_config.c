@@ -254,12 +254,14 @@ static void token_look(struct doctor *self, struct span doc, bool is_missing)
     if (!is_missing && !self->wants_token) {
         return;
     }
-    finding = doctor_add(self, "config", is_missing ? DOCTOR_PROBLEM : DOCTOR_NOTE, "%s",
-                         is_missing ? "the gateway has no token to compare a client's with" : "a new token is wanted");
     if (value_kind_of(token) == VALUE_MAP) {
-        doctor_fix_say(finding, "gateway.auth.token refers to a secret; see that this can be read, it is not replaced");
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM,
+                                  "gateway.auth.token refers to a secret, which a token made here does not replace"),
+                       "see that the reference leads somewhere: openclaw secrets audit --check");
         return;
     }
+    finding = doctor_add(self, "config", is_missing ? DOCTOR_PROBLEM : DOCTOR_NOTE, "%s",
+                         is_missing ? "the gateway has no token to compare a client's with" : "a new token is wanted");
     if (!config_token_generate(fresh) && !value_set(self, "gateway.auth.token", fresh)) {
         edit_offer(finding);
         doctor_fix_say(finding, "put a random token into gateway.auth.token%s",

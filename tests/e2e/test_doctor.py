@@ -159,7 +159,7 @@ def test_a_missing_token_is_made_and_a_reference_is_not_replaced(ours):
           '{ gateway: { mode: "local", auth: { token: { source: "env", provider: "default", id: "NOT_SET_HERE" } } } }')
     before = files(ours)
     said = doctor(ours, "--generate-gateway-token", code=1)
-    assert "gateway.auth.token cannot be resolved" in said
+    assert "gateway.auth.token refers to a secret" in said
     assert files(ours) == before
 
 
