@@ -29,15 +29,19 @@ static int taken(int r, struct text_buf *text, struct text_buf *fresh)
 int secrets_edit_set(struct text_buf *text, const struct json5_step *steps, size_t steps_n, struct span value)
 {
     CLEANUP(secrets_text_wipe) struct text_buf fresh = { 0 };
+    int r = text_buf_reserve(&fresh, text->len + 8 * value.len + 1024); /* what grows leaves copies behind */
 
-    return taken(json5_set((struct span){ text->data, text->len }, steps, steps_n, value, &fresh), text, &fresh);
+    r = r ? r : json5_set((struct span){ text->data, text->len }, steps, steps_n, value, &fresh);
+    return taken(r, text, &fresh);
 }
 
 int secrets_edit_remove(struct text_buf *text, const struct json5_step *steps, size_t steps_n)
 {
     CLEANUP(secrets_text_wipe) struct text_buf fresh = { 0 };
+    int r = text_buf_reserve(&fresh, text->len + 1);
 
-    return taken(json5_remove((struct span){ text->data, text->len }, steps, steps_n, &fresh), text, &fresh);
+    r = r ? r : json5_remove((struct span){ text->data, text->len }, steps, steps_n, &fresh);
+    return taken(r, text, &fresh);
 }
 
 int secrets_edit_read(struct span text, struct pack *out)
@@ -50,8 +54,9 @@ int secrets_edit_read(struct span text, struct pack *out)
 
 int secrets_edit_write(struct span value, struct text_buf *out)
 {
-    int r = json_from_value_pretty(value, out);
+    int r = text_buf_reserve(out, 4 * value.len + 1024); /* what grows leaves copies behind */
 
+    r = r ? r : json_from_value_pretty(value, out);
     return r ? r : text_buf_add(out, SPAN_LIT("\n"));
 }
 

@@ -294,8 +294,10 @@ static int config_read(struct secrets_project *self, struct config_error *error)
 
 int secrets_project_make(struct secrets_project *self, struct config_error *error)
 {
-    int r = json_from_value(pack_span(&self->document->source), &self->config);
+    struct span source = pack_span(&self->document->source);
+    int r = text_buf_reserve(&self->config, 2 * source.len + 1024); /* what grows leaves copies behind */
 
+    r = r ? r : json_from_value(source, &self->config);
     r = r ? r : providers_make(self, error);
     r = r ? r : targets_make(self, error);
     r = r ? r : config_read(self, error);

@@ -4,12 +4,22 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
+#include "bus/base/mem.h"
 #include "bus/value.h"
 
 #define INDENT_MAX 256
 #define INDENT_STEP 2
 
 /* --- putting a text together ------------------------------------------------------------------ */
+
+/* The text may hold secrets. */
+static void text_wipe(struct text_buf *text)
+{
+    if (text->data) {
+        mem_wipe(text->data, text->cap);
+    }
+    text_buf_deinit(text);
+}
 
 static int spaces_add(struct text_buf *out, size_t n)
 {
@@ -44,7 +54,7 @@ static struct span part(struct span text, size_t from, size_t to)
 /* The value as JSON, on one line or indented; lines after the first are moved in by `indent`. */
 static int value_add(struct span value, size_t indent, bool is_pretty, struct text_buf *out)
 {
-    CLEANUP(text_buf_deinit) struct text_buf plain = { 0 };
+    CLEANUP(text_wipe) struct text_buf plain = { 0 };
     bool is_long = is_pretty && value_count(value) > 0;
     int r = is_long ? json_from_value_pretty(value, &plain) : json_from_value(value, &plain);
     size_t from = 0;
@@ -327,7 +337,7 @@ static int item_remove(struct span text, size_t open, const struct json5_item *i
 
 int json5_remove(struct span text, const struct json5_step *steps, size_t steps_n, struct text_buf *out)
 {
-    CLEANUP(text_buf_deinit) struct text_buf once = { 0 };
+    CLEANUP(text_wipe) struct text_buf once = { 0 };
     struct json5_item item;
     int r;
 
@@ -336,6 +346,7 @@ int json5_remove(struct span text, const struct json5_step *steps, size_t steps_
         return JSON5_EDIT_E_NO_PLACE;
     }
     r = text_buf_add(out, text);
+    r = r ? r : text_buf_reserve(&once, text.len + 1); /* so that nothing is left behind where it grew from */
     /* As often as the key is there: the last one counts, and without it the one before would. */
     while (!r && json5_find((struct span){ out->data, out->len }, steps, steps_n, &item) == steps_n) {
         struct span now = { out->data, out->len };
