@@ -32,6 +32,10 @@ const struct cli_opt cli_commands_target[] = {
       .summary = "Port of a gateway on this machine, in place of the one in config or environment." },
     { .name = "token", .kind = CLI_OPT_TEXT, .value = "token", .summary = "Token of the gateway." },
     { .name = "password", .kind = CLI_OPT_TEXT, .value = "password", .summary = "Password of the gateway." },
+    { .name = "tls-fingerprint",
+      .kind = CLI_OPT_TEXT,
+      .value = "sha256",
+      .summary = "With wss://: the only certificate to accept, whoever signed it." },
     { 0 },
 };
 

@@ -59,7 +59,14 @@ static void closed_text(const struct cli_problem *self, char *out, size_t out_si
 static void unreachable_text(const struct cli_problem *self, const struct cli_target *target, char *out,
                              size_t out_size)
 {
-    if (self->sys_error) {
+    if (self->is_untrusted && self->message[0]) {
+        (void)snprintf(out, out_size, "the certificate at %s is not trusted: %s (its fingerprint is sha256:%s)",
+                       target->address, self->message, self->fingerprint);
+    } else if (self->is_untrusted) {
+        (void)snprintf(out, out_size,
+                       "the certificate at %s is not the one that %s names: its fingerprint is sha256:%s",
+                       target->address, target->fingerprint_source, self->fingerprint);
+    } else if (self->sys_error) {
         (void)snprintf(out, out_size, "no gateway answers at %s: %s", target->address, strerror(self->sys_error));
     } else if (self->http_status) {
         (void)snprintf(out, out_size, "what answers at %s is no gateway: HTTP status %d to a WebSocket upgrade",
@@ -109,7 +116,15 @@ void cli_problem_text(const struct cli_problem *self, const struct cli_target *t
 static const char *unreachable_advice(const struct cli_problem *self, const struct cli_target *target, char *buf,
                                       size_t buf_size)
 {
-    if (self->sys_error == ECONNREFUSED && target->url.is_loopback) {
+    if (self->is_untrusted && self->message[0]) {
+        (void)snprintf(buf, buf_size,
+                       "where `openclaw gateway status` on its machine shows the same fingerprint, pin it "
+                       "with --tls-fingerprint or gateway.remote.tlsFingerprint");
+    } else if (self->is_untrusted) {
+        (void)snprintf(buf, buf_size,
+                       "unless its certificate was replaced, somebody else answers there: compare with "
+                       "`openclaw gateway status` on its machine");
+    } else if (self->sys_error == ECONNREFUSED && target->url.is_loopback) {
         (void)snprintf(buf, buf_size, "start one with `openclaw gateway`, or name another with --port or --url");
     } else if (!self->sys_error && !self->http_status) {
         (void)snprintf(buf, buf_size, "check host and port, and whether it wants %s",

@@ -215,7 +215,10 @@ static void on_end(void *arg, const struct ws_client_end *end)
     problem->is_served = end->is_served;
     problem->sys_error = end->sys_error;
     problem->http_status = end->http_status;
-    problem_set(self, end->was_open ? CLI_PROBLEM_CLOSED : CLI_PROBLEM_UNREACHABLE, end->text);
+    problem->is_untrusted = end->is_untrusted;
+    (void)snprintf(problem->fingerprint, sizeof(problem->fingerprint), "%s", end->fingerprint);
+    problem_set(self, end->was_open ? CLI_PROBLEM_CLOSED : CLI_PROBLEM_UNREACHABLE,
+                end->is_untrusted ? end->why : end->text);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -294,6 +297,8 @@ static int attempt(struct cli_session *self, uint64_t left_ms, struct cli_proble
     struct ws_client_opts client_opts = {
         .loop = &self->loop,
         .url = self->owner.host[0] ? &self->owner : &self->opts.target->url,
+        .fingerprint =
+            !self->owner.host[0] && self->opts.target->fingerprint[0] ? self->opts.target->fingerprint : NULL,
         .arg = self,
         .on_open = on_open,
         .on_text = on_text,

@@ -291,6 +291,36 @@ static bool remote_find(const struct cli *cli, struct span doc, bool is_local, s
     return target->is_elsewhere;
 }
 
+/* The file of this machine's gateway says what it shows. Without it an authority must vouch. */
+static void fingerprint_local(struct cli_target *target)
+{
+    struct config_error error = { "" };
+
+    if (target->config.tls.is_enabled &&
+        !gateway_tls_fingerprint_of(&target->config.tls, target->fingerprint, &error)) {
+        target->fingerprint_source = "the certificate of this machine's gateway";
+    }
+}
+
+static int fingerprint_remote(struct span doc, struct cli_target *target)
+{
+    struct span value = value_str(value_path(doc, "gateway.remote.tlsFingerprint"), (struct span){ 0 });
+    char text[128];
+
+    if (!value.len) {
+        return 0;
+    }
+    (void)snprintf(text, sizeof(text), "%.*s", (int)(value.len < sizeof(text) ? value.len : sizeof(text) - 1),
+                   value.ptr);
+    if (!gateway_tls_fingerprint_parse(text, target->fingerprint)) {
+        (void)snprintf(target->config_problem, sizeof(target->config_problem),
+                       "gateway.remote.tlsFingerprint is no SHA-256 of a certificate (64 hexadecimal digits)");
+        return CLI_TARGET_E_CONFIG;
+    }
+    target->fingerprint_source = "gateway.remote.tlsFingerprint";
+    return 0;
+}
+
 static int target_of_config(const struct cli *cli, unsigned flags, struct span doc, struct cli_target *target)
 {
     struct span url;
@@ -309,10 +339,36 @@ static int target_of_config(const struct cli *cli, unsigned flags, struct span d
         return CLI_TARGET_E_CONFIG;
     }
     if (!is_remote) {
+        fingerprint_local(target);
         return address_local(cli, doc, target);
+    }
+    if (fingerprint_remote(doc, target) && !(flags & CLI_TARGET_TOLERANT)) {
+        cli_err("%s", target->config_problem);
+        cli_err_more("correct %s, or name the gateway with --url and --tls-fingerprint", cli->paths.config_path);
+        return CLI_TARGET_E_CONFIG;
     }
     (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(url));
     return address_set(target, address, "gateway.remote.url");
+}
+
+/* Where wss:// goes without an authority that vouches. */
+static int fingerprint_given(const struct cli *cli, struct cli_target *target)
+{
+    const char *text = cli_text(cli, "tls-fingerprint");
+
+    if (!text) {
+        return 0;
+    }
+    if (!gateway_tls_fingerprint_parse(text, target->fingerprint)) {
+        cli_err("--tls-fingerprint needs the SHA-256 of a certificate: 64 hexadecimal digits");
+        return CLI_TARGET_E_USAGE;
+    }
+    if (!target->url.is_tls) {
+        cli_err("--tls-fingerprint is for wss://, and %s has no TLS", target->address);
+        return CLI_TARGET_E_USAGE;
+    }
+    target->fingerprint_source = "--tls-fingerprint";
+    return 0;
 }
 
 static int target_fill(const struct cli *cli, unsigned flags, struct cli_target *target)
@@ -345,6 +401,7 @@ int cli_target_resolve(const struct cli *cli, unsigned flags, struct cli_target 
 
     *ret_target = (struct cli_target){ .has_config = false };
     r = target_fill(cli, flags, ret_target);
+    r = r ? r : fingerprint_given(cli, ret_target);
     if (r) {
         cli_target_deinit(ret_target);
     }

@@ -10,6 +10,8 @@
  * the environment: they belong to another gateway.
  * The owner of the gateway of this state directory needs none: where neither address nor
  * credential was named, owner_path leads in when the config has no credential that works.
+ * Certificate: --tls-fingerprint; gateway.remote.tlsFingerprint; for the gateway of this
+ * machine what its own file holds.
  */
 #ifndef EDGE_CLI_CLI_TARGET_H
 #define EDGE_CLI_CLI_TARGET_H
@@ -36,6 +38,8 @@ struct cli_target {
     bool is_elsewhere;            /* named by --url, OPENCLAW_GATEWAY_URL or gateway.remote */
     char log_file[PATH_MAX];      /* of the gateway on this machine */
     struct gateway_config config; /* set when has_config and without a problem */
+    char fingerprint[GATEWAY_TLS_FINGERPRINT_MAX]; /* the certificate it must show; empty: a trusted one */
+    const char *fingerprint_source;                /* "--tls-fingerprint", …; NULL without one */
 };
 
 enum {

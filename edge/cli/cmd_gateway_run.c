@@ -46,8 +46,9 @@ struct start {
     struct topology topology;
     int lock_fd;
     int topology_fd;
-    bool is_config_new;    /* the dev profile's config was made just now */
-    bool is_token_made_up; /* for this run alone; nobody can look it up */
+    bool is_config_new;                            /* the dev profile's config was made just now */
+    bool is_token_made_up;                         /* for this run alone; nobody can look it up */
+    char fingerprint[GATEWAY_TLS_FINGERPRINT_MAX]; /* of the certificate; empty without TLS */
 };
 
 static void start_deinit(struct start *self)
@@ -383,6 +384,34 @@ static int state_take(struct start *self)
     return run_dir_take(self);
 }
 
+/* With a certificate that cannot be used nobody could connect, so nothing starts. */
+static int tls_take(struct start *self)
+{
+    CLEANUP(gateway_tls_pair_deinit) struct gateway_tls_pair pair = { 0 };
+    const struct gateway_tls_files *files = &self->config.tls;
+    struct config_error error = { "" };
+    bool is_made = false;
+    int r;
+
+    if (!files->is_enabled) {
+        return 0;
+    }
+    r = gateway_tls_ensure(files, &is_made, &error);
+    if (r < 0) {
+        return fault_explain("cannot make a certificate", r);
+    }
+    if (r || gateway_tls_load(files, &pair, &error)) {
+        cli_err("%s", error.text);
+        cli_err_more("%s", files->is_own
+                               ? "gateway.tls.certPath and keyPath name a pair of your own; without them, and "
+                                 "with autoGenerate, one is made where there is none"
+                               : "with gateway.tls.autoGenerate: true a pair is made where both are missing");
+        return CLI_EXIT_CONFIG;
+    }
+    memcpy(self->fingerprint, pair.fingerprint, sizeof(pair.fingerprint));
+    return 0;
+}
+
 /* The owner's own way in, which needs no secret: after the lock, since it replaces what stands there. */
 static int local_take(struct start *self)
 {
@@ -427,8 +456,11 @@ static void on_ready(void *arg)
         if (!self->listen.hosts[i][0]) {
             continue;
         }
-        cli_out("  %-8s http://%s%s%s:%u\n", i ? "" : "url", is_v6 ? "[" : "", self->listen.hosts[i], is_v6 ? "]" : "",
-                self->listen.port);
+        cli_out("  %-8s http%s://%s%s%s:%u\n", i ? "" : "url", self->fingerprint[0] ? "s" : "", is_v6 ? "[" : "",
+                self->listen.hosts[i], is_v6 ? "]" : "", self->listen.port);
+    }
+    if (self->fingerprint[0]) {
+        cli_out("  tls      sha256:%s\n", self->fingerprint);
     }
     token_tell(self);
     cli_out("  state    %s\n", self->cli->paths.state_dir);
@@ -494,6 +526,7 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : descriptors_take(&self);
     r = r ? r : port_take(&self);
     r = r ? r : state_take(&self);
+    r = r ? r : tls_take(&self);
     r = r ? r : local_take(&self);
     r = r ? r : topology_export(&self);
     return r ? r : run(&self);

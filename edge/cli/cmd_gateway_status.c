@@ -58,6 +58,10 @@ static void gateway_pack(const struct report *report, struct pack *out)
     pack_kv_u64(out, "port", target->url.port);
     pack_kv_text(out, "portSource", target->source);
     pack_kv_text(out, "probeUrl", target->address);
+    if (target->config.tls.is_enabled) {
+        pack_kv_bool(out, "tlsEnabled", true);
+        pack_kv_text(out, "tlsFingerprint", target->fingerprint[0] ? target->fingerprint : NULL);
+    }
     if (target->config.bind == GATEWAY_BIND_LOOPBACK || target->config.bind == GATEWAY_BIND_AUTO) {
         pack_kv_text(out, "probeNote", "It listens on loopback: only programs on its machine can connect.");
     }
@@ -196,6 +200,10 @@ static void report_print(const struct report *report)
     cli_out("%s, from %s, bind %s\n", report->target.address, report->target.source,
             bind_names[report->target.config.bind]);
     port_print(report);
+    if (report->target.fingerprint[0]) {
+        cli_health_label("TLS");
+        cli_out("sha256:%s, from %s\n", report->target.fingerprint, report->target.fingerprint_source);
+    }
     cli_health_label("State");
     cli_out("%s\n", report->cli->paths.state_dir);
     cli_health_label("Config");

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <libwebsockets.h>
+#include <openssl/x509_vfy.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
@@ -216,10 +217,37 @@ static void peer_close_note(struct ws_client *self, const unsigned char *in, siz
     end_note(self, close_code_restore((uint16_t)(in[0] << 8 | in[1]), reason), reason.ptr, reason.len);
 }
 
+/* Who pins a certificate asks no authority, and nothing is sent to anybody else. 0: go on. */
+static int certificate_judge(struct ws_client *self, X509_STORE_CTX *chain, bool is_trusted)
+{
+    struct ws_client_end *end = &self->end;
+
+    if (gateway_tls_fingerprint_read(X509_STORE_CTX_get0_cert(chain), end->fingerprint)) {
+        return 1;
+    }
+    if (self->opts.fingerprint && strcmp(end->fingerprint, self->opts.fingerprint) == 0) {
+        X509_STORE_CTX_set_error(chain, X509_V_OK);
+        return 0;
+    }
+    if (!self->opts.fingerprint && is_trusted) {
+        return 0;
+    }
+    end->is_untrusted = true;
+    if (!self->opts.fingerprint) {
+        (void)snprintf(end->why, sizeof(end->why), "%s",
+                       X509_verify_cert_error_string(X509_STORE_CTX_get_error(chain)));
+    }
+    return 1;
+}
+
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
     struct ws_client *self = user;
 
+    if (reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION) {
+        self = lws_wsi_user(wsi); /* here `user` is the chain, and `len` what was found of it */
+        return self ? certificate_judge(self, user, len != 0) : 1;
+    }
     if (!self) {
         return 0;
     }
@@ -260,7 +288,8 @@ static struct lws_context *context_new(struct ws_client *self, void **loops)
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
-        .options = LWS_SERVER_OPTION_LIBUV | (self->opts.url->is_tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
+        .options = LWS_SERVER_OPTION_LIBUV | (self->opts.url->is_tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0) |
+                   (self->opts.fingerprint ? LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS : 0),
         .foreign_loops = loops,
         .fd_limit_per_thread = 16, /* the default asks for one slot per possible descriptor */
         .count_threads = 1,
@@ -297,7 +326,10 @@ int ws_client_new(const struct ws_client_opts *opts, struct ws_client **ret_clie
         .context = self->context,
         .address = opts->url->host,
         .port = opts->url->port,
-        .ssl_connection = opts->url->is_tls ? LCCSCF_USE_SSL : 0,
+        .ssl_connection = !opts->url->is_tls  ? 0
+                          : opts->fingerprint ? LCCSCF_USE_SSL | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK
+                                              : LCCSCF_USE_SSL,
+        .alpn = "http/1.1",
         .path = opts->url->path,
         .host = authority,
         .origin = NULL, /* a browser's header; its absence says that we are none */

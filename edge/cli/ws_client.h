@@ -14,6 +14,7 @@
 
 #include "bus/base/span.h"
 #include "edge/cli/ws_url.h"
+#include "schema/base/gateway_tls.h"
 
 #define WS_CLIENT_MESSAGE_MAX (64U * 1024 * 1024)
 
@@ -25,11 +26,16 @@ struct ws_client_end {
     int http_status; /* of a refused upgrade, or 0 */
     uint16_t code;   /* close code of the peer; 1005: none given; 1006: no close frame */
     char text[128];  /* the peer's close reason, or the library's word for the failure */
+
+    bool is_untrusted;                             /* its certificate was refused, ... */
+    char why[128];                                 /* ... for this; empty: it is not the pinned one */
+    char fingerprint[GATEWAY_TLS_FINGERPRINT_MAX]; /* that it showed; empty: none */
 };
 
 struct ws_client_opts {
     uv_loop_t *loop;
     const struct ws_url *url; /* a host that begins with "+" is the path of a Unix socket behind it */
+    const char *fingerprint;  /* the only certificate that will do; NULL: one that an authority vouches for */
     void *arg;
     void (*on_open)(void *arg);
     void (*on_text)(void *arg, struct span text);

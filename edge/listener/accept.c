@@ -63,9 +63,13 @@ static void low_tell(struct edge *edge, const char *what)
 static void admit(struct edge *edge, int fd, const struct sockaddr *address)
 {
     struct peer *peer = peer_take(&edge->peers, address);
+    bool is_sealed = edge->cert.is_on && address->sa_family != AF_UNIX; /* a local socket shows who asks by itself */
 
     if (!peer) {
         (void)close(fd); /* no memory to know it by */
+    } else if (is_sealed && !edge->cert.server.ctx) {
+        (void)close(fd); /* the status of this actor says why */
+        peer_release(&edge->peers, peer);
     } else if (descriptors_few(DESCRIPTORS_RESERVE)) {
         low_tell(edge, "new connections are turned away");
         turn_away(edge, fd, peer);
@@ -73,7 +77,7 @@ static void admit(struct edge *edge, int fd, const struct sockaddr *address)
         turn_away(edge, fd, peer);
     } else {
         socket_tune(fd);
-        conn_adopt(edge, fd, peer);
+        conn_adopt(edge, fd, peer, is_sealed);
     }
 }
 

@@ -8,6 +8,8 @@
 #include "edge/listener/budget.h"
 #include "edge/listener/conn_internal.h"
 #include "edge/listener/edge.h"
+#include "edge/listener/http.h"
+#include "edge/listener/tls.h"
 
 /* --- the queue ------------------------------------------------------------------------ */
 
@@ -243,7 +245,7 @@ static void linger_take(struct conn *self, size_t len)
     }
 }
 
-int conn_on_rx(struct conn *self, uint8_t *data, size_t len)
+static int on_rx_plain(struct conn *self, uint8_t *data, size_t len)
 {
     size_t used = 0;
 
@@ -275,6 +277,70 @@ int conn_on_rx(struct conn *self, uint8_t *data, size_t len)
     return self->is_killed ? -1 : 0;
 }
 
+/* Who speaks plainly to a port of TLS is told so in his own words. */
+static int plain_refuse(struct conn *self)
+{
+    tls_destroy(&self->tls);
+    http_refuse(self, 400, "This port speaks TLS: use https:// or wss://");
+    return self->is_killed ? -1 : 0;
+}
+
+/* Nothing that waits can be said any more but the word that it is over. */
+static void sealed_fail(struct conn *self)
+{
+    self->tls->is_ended = true;
+    self->edge->freed_bytes += self->cost;
+    outq_deinit(&self->out);
+    cost_note(self);
+    conn_finish(self);
+}
+
+/* The time for the first request begins when it can be sent. */
+static void opened_note(struct conn *self, bool was_open)
+{
+    if (!was_open && self->tls->is_open) {
+        conn_deadline(self, TIME_HEAD_MS);
+    }
+}
+
+static int on_rx_sealed(struct conn *self, const uint8_t *data, size_t len)
+{
+    struct tls *tls = self->tls;
+    size_t got;
+    int r;
+
+    if (self->is_killed || self->phase != CONN_OPEN) {
+        return on_rx_plain(self, NULL, len);
+    }
+    if (!tls->is_begun && !tls_is_hello(data[0])) {
+        return plain_refuse(self);
+    }
+    tls_feed(tls, (struct span){ (const char *)data, len });
+    do {
+        bool was_open = tls->is_open;
+
+        r = tls_read(tls, self->edge->cert.plain, LIMIT_READ, &got);
+        opened_note(self, was_open);
+        if (r == 0 && on_rx_plain(self, self->edge->cert.plain, got)) {
+            return -1;
+        }
+    } while (r == 0);
+    if (r == TLS_E_BROKEN) {
+        sealed_fail(self);
+    } else if (r == TLS_E_CLOSED) {
+        conn_finish(self);
+    }
+    if (tls->wire.len) {
+        write_want(self);
+    }
+    return self->is_killed ? -1 : 0;
+}
+
+int conn_on_rx(struct conn *self, uint8_t *data, size_t len)
+{
+    return self->tls && len ? on_rx_sealed(self, data, len) : on_rx_plain(self, data, len);
+}
+
 /* --- writing -------------------------------------------------------------------------- */
 
 static void linger_begin(struct conn *self)
@@ -286,19 +352,66 @@ static void linger_begin(struct conn *self)
     conn_deadline(self, TIME_CLOSE_MS);
 }
 
+static int bytes_write(struct conn *self, struct outq_run bytes)
+{
+    if (lws_write(self->wsi, (unsigned char *)bytes.ptr, bytes.len, LWS_WRITE_RAW) < 0) {
+        return -1;
+    }
+    self->held = bytes.len;
+    self->progress_ms = edge_now(self->edge);
+    return 0;
+}
+
+/* The same bytes as records, and what TLS itself has to say. They leave at once, so one buffer serves all. */
+static int sealed_write(struct conn *self, struct outq_run bytes)
+{
+    struct tls *tls = self->tls;
+    struct text_buf *spare = &self->edge->cert.wire;
+    int r = 0;
+
+    if (!tls->wire.data) {
+        tls->wire = *spare;
+        *spare = (struct text_buf){ NULL, 0, 0 };
+    }
+    if (bytes.len) {
+        r = tls->is_open ? tls_write(tls, (struct span){ bytes.ptr, bytes.len }) : TLS_E_BROKEN;
+    }
+    if (self->phase == CONN_FLUSHING && tls->is_open && bytes.len == conn_pending(self)) {
+        tls_end(tls);
+    }
+    if (!r && tls->wire.len) {
+        r = bytes_write(self, (struct outq_run){ tls->wire.data, tls->wire.len });
+    }
+    tls->wire.len = 0;
+    if (spare->data) {
+        text_buf_deinit(&tls->wire);
+    } else {
+        *spare = tls->wire;
+    }
+    tls->wire = (struct text_buf){ NULL, 0, 0 };
+    return r ? -1 : 0;
+}
+
 /* One write, so that a socket that is full holds no more than that of ours. */
 static int write_some(struct conn *self)
 {
     size_t max = self->is_slow ? LIMIT_WRITE_SLOW : LIMIT_WRITE;
     struct outq_run bytes = outq_peek(&self->out, self->edge->stage, max);
 
-    if (lws_write(self->wsi, (unsigned char *)bytes.ptr, bytes.len, LWS_WRITE_RAW) < 0) {
+    if (self->tls ? sealed_write(self, bytes) : bytes_write(self, bytes)) {
         return -1;
     }
     outq_consume(&self->out, bytes.len);
-    self->held = bytes.len;
-    self->progress_ms = edge_now(self->edge);
     return 0;
+}
+
+/* Whether something waits for the socket, be it only the words of TLS. */
+static bool has_output(const struct conn *self)
+{
+    const struct tls *tls = self->tls;
+
+    return !outq_is_empty(&self->out) ||
+           (tls && (tls->wire.len || (self->phase == CONN_FLUSHING && tls->is_open && !tls->is_ended)));
 }
 
 static void holds_update(struct conn *self)
@@ -319,14 +432,14 @@ int conn_on_writable(struct conn *self)
     if (self->is_killed) {
         return -1;
     }
-    if (!outq_is_empty(&self->out) && write_some(self)) {
+    if (has_output(self) && write_some(self)) {
         return -1;
     }
     self->is_partial = lws_partial_buffered(self->wsi) != 0;
     self->is_slow = self->is_slow || self->is_partial;
     self->held = self->is_partial ? self->held : 0;
     holds_update(self);
-    if (!outq_is_empty(&self->out) || self->is_partial) {
+    if (self->is_partial || has_output(self)) {
         cost_note(self);
         write_want(self);
         return 0;
@@ -441,6 +554,7 @@ void conn_destroy(struct conn *self)
     cost_note(self);
     quota_drop(&edge->quotas, &self->quota);
     text_buf_deinit(&self->in);
+    tls_destroy(&self->tls);
     if (self->prev) {
         self->prev->next = self->next;
     } else {

@@ -7,6 +7,9 @@
  * HTTP and RFC 6455 are read and written here, because the close codes, the limits, the
  * refusals that must arrive and the coalescing of frames are all ours to decide.
  *
+ * With TLS what ops read and queue is the text inside; the records around it are made and
+ * opened here, one write at a time (tls.h).
+ *
  * The write does not wait for a writable callback unless the socket was full the last time:
  * asking libuv for one costs four epoll_ctl calls, more than the write itself.
  */
@@ -28,6 +31,7 @@ struct edge;
 struct lws;
 struct lws_context;
 struct lws_vhost;
+struct tls;
 
 struct conn_ops {
     /* Reads from `data` (which it may change); returns the bytes it is done with. What it
@@ -61,7 +65,8 @@ struct conn {
     struct lws *wsi;
     struct peer *peer;
     const struct conn_ops *ops;
-    void *state; /* of ops */
+    void *state;     /* of ops */
+    struct tls *tls; /* NULL: plain */
     struct text_buf in;
     size_t in_need; /* worth asking ops again only with so many bytes */
     struct outq out;
@@ -90,8 +95,9 @@ int conn_context_open(struct edge *edge);
  * handles are closed. */
 void conn_context_close(struct edge *edge);
 
-/* Adopts an accepted socket (owned from here on, closed on failure). */
-void conn_adopt(struct edge *edge, int fd, struct peer *peer);
+/* Adopts an accepted socket (owned from here on, closed on failure), which speaks TLS with
+ * `is_sealed`. */
+void conn_adopt(struct edge *edge, int fd, struct peer *peer, bool is_sealed);
 
 /* Bytes queued and not yet taken by libwebsockets; shared ones count in full. */
 size_t conn_pending(const struct conn *self);

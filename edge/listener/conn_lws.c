@@ -12,8 +12,8 @@
 #include "edge/listener/conn_internal.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/http.h"
+#include "edge/listener/tls.h"
 
-#define READ_BYTES 65536U
 #define DESCRIPTORS_MAX 65536U
 
 /* The kernel's word about the process at the other end of a local socket. */
@@ -31,12 +31,16 @@ static void peer_uid_note(struct conn *self, int fd)
     }
 }
 
-void conn_adopt(struct edge *edge, int fd, struct peer *peer)
+void conn_adopt(struct edge *edge, int fd, struct peer *peer, bool is_sealed)
 {
     lws_adopt_desc_t desc = { 0 };
     struct conn *self = calloc(1, sizeof(*self));
 
-    if (!self) {
+    if (self && is_sealed) {
+        self->tls = tls_new(&edge->cert.server);
+    }
+    if (!self || (is_sealed && !self->tls)) {
+        free(self);
         (void)close(fd); /* nothing was promised to it */
         peer_release(&edge->peers, peer);
         return;
@@ -55,6 +59,9 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer)
     edge->conns_n++;
     edge_sweep_start(edge);
     http_attach(self);
+    if (is_sealed && edge->handshake_ms < TIME_HEAD_MS) {
+        conn_deadline(self, edge->handshake_ms);
+    }
     desc.vh = edge->vhost;
     desc.type = LWS_ADOPT_SOCKET;
     desc.fd.sockfd = fd;
@@ -96,7 +103,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 }
 
 static const struct lws_protocols protocols[] = {
-    { .name = "edge", .callback = on_lws, .tx_packet_size = LIMIT_WRITE },
+    { .name = "edge", .callback = on_lws, .tx_packet_size = LIMIT_WRITE + TLS_OVERHEAD },
     { .name = NULL },
 };
 
@@ -137,7 +144,7 @@ int conn_context_open(struct edge *edge)
     info.foreign_loops = loops;
     info.port = CONTEXT_PORT_NO_LISTEN;
     info.protocols = protocols;
-    info.pt_serv_buf_size = READ_BYTES;
+    info.pt_serv_buf_size = LIMIT_READ;
     info.vhost_name = "edge";
     info.user = edge;
     edge->lws = lws_create_context(&info);

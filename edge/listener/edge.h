@@ -12,6 +12,7 @@
 #include "bus/pack.h"
 #include "edge/http/endpoints.h"
 #include "edge/http/response.h"
+#include "edge/listener/cert.h"
 #include "edge/listener/conn.h"
 #include "edge/listener/large.h"
 #include "edge/listener/limits.h"
@@ -38,6 +39,8 @@ struct edge {
     struct lws_context *lws;
     struct lws_vhost *vhost;
     struct conn *adopting; /* inside conn_adopt */
+
+    struct cert cert;
 
     struct edge_listen listens[LIMIT_LISTEN_SOCKETS];
     size_t listens_n;

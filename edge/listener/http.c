@@ -227,6 +227,10 @@ static size_t head_take(struct conn *conn, struct span input)
     if (input.ptr[0] == '\r' || input.ptr[0] == '\n') {
         return 1; /* RFC 9112 §2.2: empty lines before a request are ignored */
     }
+    if ((uint8_t)input.ptr[0] < ' ') {
+        refuse_text(conn, 400); /* TLS, most likely: its client shall not wait for more */
+        return input.len;
+    }
     len = request_head_len(input, http->scanned);
     if (len == 0 && input.len < REQUEST_HEAD_MAX) {
         if (http->scanned == 0) {

@@ -30,6 +30,7 @@
 #define LIMIT_JSON_DEPTH 64U
 #define LIMIT_ROLE_REFUSALS 10U    /* in a row; one more ends the connection */
 #define LIMIT_WAITING_INPUT 65536U /* read ahead while a request is in hand */
+#define LIMIT_READ 65536U          /* taken in one read */
 #define LIMIT_WRITE 65536U         /* handed to one write */
 #define LIMIT_WRITE_SLOW 16384U    /* the same while the socket does not take all */
 

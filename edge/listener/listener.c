@@ -117,11 +117,14 @@ static int on_config_update(void *state, struct actor_ctx *ctx, const void *msg)
 {
     struct edge *edge = state;
     const struct msg_config_update *in = msg;
+    struct config_error error = { "" };
+    int r;
 
     config_apply(edge, value_get(in->config, "gateway"));
+    r = cert_apply(edge, value_get(in->config, "gateway"), &error);
     edge->is_configured = true;
     serve(edge);
-    return config_follow_applied(ctx, msg);
+    return r ? actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", error.text) : config_follow_applied(ctx, msg);
 }
 
 /* --- what auth wants to see --------------------------------------------------------------- */
@@ -308,6 +311,7 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
         (uint32_t)env_number("OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP", LIMIT_PREAUTH_PER_PEER, LIMIT_CONNECTIONS);
     pack_init(&edge->pack, PACK_MAX);
     handles_init(edge);
+    cert_init(edge);
     r = endpoints_read(&edge->endpoints, (struct span){ NULL, 0 });
     r = r ? r : hello_features(HELLO_PROTOCOL_MIN, &edge->features[0]);
     r = r ? r : hello_features(HELLO_PROTOCOL_MAX, &edge->features[1]);
@@ -325,6 +329,8 @@ static void edge_deinit(void *state, struct actor *actor)
     accept_close(edge);
     conn_context_close(edge);
     handles_close(edge);
+    cert_close(edge);
+    cert_deinit(edge);
     exchange_free_orphans(edge);
     handshake_free_orphans(edge);
     rpc_free_orphans(edge);

@@ -80,8 +80,13 @@ const struct config_rule config_rules[] = {
     BOOL("gateway.http.endpoints.chatCompletions.enabled"),
     OBJECT("gateway.tls"),
     BOOL("gateway.tls.enabled"),
+    BOOL("gateway.tls.autoGenerate"),
+    TEXT("gateway.tls.certPath"),
+    TEXT("gateway.tls.keyPath"),
+    TEXT("gateway.tls.caPath"),
     OBJECT("gateway.remote"),
     TEXT("gateway.remote.url"),
+    TEXT("gateway.remote.tlsFingerprint"),
     SECRET("gateway.remote.token"),
     SECRET("gateway.remote.password"),
 

@@ -239,16 +239,6 @@ static int auth_resolve(struct span auth, const struct gateway_overrides *overri
     return r ? r : auth_mode_resolve(auth, overrides, self, error);
 }
 
-/* Things that would be unsafe or surprising to pass over in silence. */
-static int unsupported_refuse(struct span gateway, struct config_error *error)
-{
-    if (value_bool(value_path(gateway, "tls.enabled"), false)) {
-        return refuse(error, "gateway.tls.enabled is not supported by this version: put a TLS proxy in front, or "
-                             "turn it off");
-    }
-    return 0;
-}
-
 int gateway_config_resolve(struct span doc, const struct gateway_overrides *overrides, struct config_lookup lookup,
                            struct gateway_config *ret_config, struct config_error *error)
 {
@@ -261,9 +251,9 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
     self.agents_n = value_count(value_path(doc, "agents.list"));
     self.agents_n = self.agents_n ? self.agents_n : 1;
     self.is_mode_local = span_is_text(value_str(value_get(gateway, "mode"), NOTHING), "local");
-    int r = unsupported_refuse(gateway, error);
-    if (!r) {
-        r = port_resolve(gateway, overrides, &self, error);
+    int r = port_resolve(gateway, overrides, &self, error);
+    if (!r && gateway_tls_resolve(gateway, lookup, &self.tls, error)) {
+        r = GATEWAY_CONFIG_E_REFUSED;
     }
     if (!r) {
         r = bind_resolve(gateway, overrides, &self, error);

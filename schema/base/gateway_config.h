@@ -13,6 +13,7 @@
 
 #include "schema/base/config_env.h"
 #include "schema/base/config_file.h"
+#include "schema/base/gateway_tls.h"
 
 #define GATEWAY_CONFIG_PORT 18789U
 #define GATEWAY_CONFIG_PORT_DEV 19001U
@@ -53,6 +54,7 @@ struct gateway_config {
     bool is_file_present;
     bool is_mode_local; /* gateway.mode is "local" */
     unsigned agents_n;  /* at least one */
+    struct gateway_tls_files tls;
     enum gateway_bind bind;
     char host[64]; /* numeric address to bind; empty for TAILNET until it is looked up */
     uint16_t port;

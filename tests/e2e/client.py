@@ -17,6 +17,8 @@ class CallError(Exception):
 
 
 class Client:
+    tls = None  # an ssl.SSLContext
+
     def __init__(self, port, token, scopes=None, headers=(), **changes):
         self.socket = self.open_socket(port, headers)
         self.events = []
@@ -27,7 +29,7 @@ class Client:
         self.hello = self.call("connect", self.connect_params())
 
     def open_socket(self, port, headers):
-        return WebSocket(port, headers=headers)
+        return WebSocket(port, headers=headers, tls=self.tls)
 
     def connect_params(self):
         return {

@@ -53,6 +53,7 @@ class Gateway:
         if TOPOLOGIES[topology]:
             self.arguments += ["--topology", TOPOLOGIES[topology]]
         self.extra = environment or {}
+        self.tls = None  # the ssl.SSLContext to talk to it with; None: it speaks plainly
         self.process = None
         self.config_path = os.path.join(self.state_dir, "openclaw.json")
         if not os.path.exists(self.config_path):
@@ -176,7 +177,8 @@ class Gateway:
 
     def request(self, method, path, body=None, headers=None, timeout=20):
         """One HTTP exchange: (status, headers, body as text)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = (http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.tls)
+                      if self.tls else http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout))
         try:
             if isinstance(body, (dict, list)):
                 body, headers = json.dumps(body), {"Content-Type": "application/json", **(headers or {})}

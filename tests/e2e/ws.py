@@ -39,9 +39,11 @@ def frame(opcode, payload, fin=True, masked=True):
 
 
 class WebSocket:
-    def __init__(self, port, path="/", headers=(), timeout=10):
+    def __init__(self, port, path="/", headers=(), timeout=10, tls=None):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self.buffer = b""
         self.upgrade(port, path, headers)
 

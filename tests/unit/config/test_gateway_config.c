@@ -130,7 +130,8 @@ static void refuses_values_that_make_no_sense(void **state)
         "{gateway:{bind:'custom',customBindHost:'example.com'}}",
         "{gateway:{auth:{mode:'open'}}}",
         "{gateway:{auth:{mode:true}}}",
-        "{gateway:{tls:{enabled:true}}}",
+        "{gateway:{tls:{enabled:true,certPath:'a.pem'}}}",
+        "{gateway:{tls:{enabled:true,keyPath:'a.pem'}}}",
     };
     static const char *const ports[] = { "OPENCLAW_GATEWAY_PORT=80x", "OPENCLAW_GATEWAY_PORT=-1",
                                          "OPENCLAW_GATEWAY_PORT=65536", "OPENCLAW_GATEWAY_PORT= 1" };
