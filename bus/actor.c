@@ -27,6 +27,11 @@ const char *actor_address(const struct actor *self)
     return self->address;
 }
 
+const char *actor_node(const struct actor *self)
+{
+    return self->node_address;
+}
+
 void *actor_state(const struct actor *self)
 {
     return self->state;
@@ -177,14 +182,29 @@ static void depth_publish(struct actor *self)
     atomic_store_explicit(&self->opts.stats->mailbox_bytes, self->mailbox.bytes, memory_order_relaxed);
 }
 
+/* The clock is read around the batch alone: within it a message is taken to have waited for half of it. */
+static void batch_account(struct actor *self, unsigned handled, uint64_t waited_ns, uint64_t busy_ns)
+{
+    struct actor_stats *stats = self->opts.stats;
+
+    atomic_fetch_add_explicit(&stats->handled, handled, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->waited_ns, waited_ns + busy_ns * (handled - 1) / 2, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->busy_ns, busy_ns, memory_order_relaxed);
+}
+
 static void handle_batch(struct actor *self)
 {
-    for (unsigned i = 0; i < ACTOR_BATCH && !self->is_stopping; i++) {
+    uint64_t began_ns = self->mailbox.msgs ? clock_mono_ns() : 0;
+    uint64_t waited_ns = 0;
+    unsigned handled = 0;
+
+    for (; handled < ACTOR_BATCH && !self->is_stopping; handled++) {
         struct mail *mail = mailbox_pop(&self->mailbox);
 
         if (!mail) {
-            return;
+            break;
         }
+        waited_ns += began_ns - mail->arrived_ns;
         struct link *link = link_get(self, envelope_sender(&mail->env));
         uint32_t incarnation = mail->env.incarnation;
         size_t bytes = mail->bytes;
@@ -195,6 +215,9 @@ static void handle_batch(struct actor *self)
         dispatch_mail(self, mail);
         mailbox_recycle(&self->mailbox, &mail);
         link_account(self, link, incarnation, bytes);
+    }
+    if (handled) {
+        batch_account(self, handled, waited_ns, clock_mono_ns() - began_ns);
     }
 }
 

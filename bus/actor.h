@@ -93,6 +93,8 @@ struct actor_def {
 /* --- the actor itself ---------------------------------------------------------- */
 
 const char *actor_address(const struct actor *self);
+/* The address of the node of this process, which answers bus.actors (bus/wire.h). */
+const char *actor_node(const struct actor *self);
 void *actor_state(const struct actor *self);
 uv_loop_t *actor_loop(struct actor *self);
 /* The actor whose thread this is; NULL outside actors. */

@@ -40,6 +40,9 @@ struct actor_stats {
     _Atomic uint64_t events_lost;    /* publications this actor should have had and missed */
     _Atomic uint64_t events_dropped; /* droppable ones */
     _Atomic uint32_t calls_open;
+    _Atomic uint64_t handled;   /* messages */
+    _Atomic uint64_t waited_ns; /* all of them together, from their arrival to their handler */
+    _Atomic uint64_t busy_ns;   /* in their handlers */
 };
 
 /* --- links: one per peer this actor knows ------------------------------------------ */

@@ -114,6 +114,9 @@ void host_ops_actors(void *arg, struct pack *pack)
         pack_kv_u64(pack, "eventsLost", atomic_load(&stats->events_lost));
         pack_kv_u64(pack, "eventsDropped", atomic_load(&stats->events_dropped));
         pack_kv_u64(pack, "callsOpen", atomic_load(&stats->calls_open));
+        pack_kv_u64(pack, "handled", atomic_load(&stats->handled));
+        pack_kv_u64(pack, "waitedNs", atomic_load(&stats->waited_ns));
+        pack_kv_u64(pack, "busyNs", atomic_load(&stats->busy_ns));
         pack_map_end(pack);
     }
 }

@@ -2,6 +2,7 @@
  * intake: from the socket into the mailbox, and the refusal of what finds no place there.
  */
 #include "bus/actor_internal.h"
+#include "bus/base/clock.h"
 
 static void refuse(struct actor *self, struct mail *mail, int outcome)
 {
@@ -47,6 +48,7 @@ void intake_drain(struct actor *self)
 {
     uint64_t msgs = 0;
     uint64_t bytes = 0;
+    uint64_t now_ns = clock_mono_ns();
 
     for (;;) {
         struct mail *mail = mailbox_mail_new(&self->mailbox);
@@ -56,6 +58,7 @@ void intake_drain(struct actor *self)
             break;
         }
         size_t header_len = zmq_msg_size(&mail->header);
+        mail->arrived_ns = now_ns;
         mail->bytes = header_len + zmq_msg_size(&mail->body.msg);
         msgs++;
         bytes += mail->bytes;

@@ -30,6 +30,7 @@ struct mail {
     struct body body;
     struct envelope env; /* borrows from `header` */
     size_t bytes;        /* header + body */
+    uint64_t arrived_ns; /* monotonic */
     struct mail *next;
     struct mailbox_principal *principal;
 };

@@ -64,6 +64,20 @@ static int on_exit_word(void *arg, struct actor_ctx *ctx, const void *msg)
 
 /* --- what operators ask ----------------------------------------------------------------------------- */
 
+/* What this process costs; 0 where the system does not say. */
+static void use_pack(struct pack *pack)
+{
+    size_t rss = 0;
+    uv_rusage_t use = { 0 };
+
+    (void)uv_resident_set_memory(&rss);
+    (void)uv_getrusage(&use);
+    pack_kv_u64(pack, "rssBytes", rss);
+    pack_kv_f64(pack, "cpuSeconds",
+                (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+                    (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
+}
+
 static int on_actors(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = node_of(actor_ctx_actor(ctx));
@@ -75,6 +89,7 @@ static int on_actors(void *arg, struct actor_ctx *ctx, const void *msg)
     pack_map_begin(&pack);
     pack_kv_text(&pack, "host", self->opts.host ? self->opts.host : NODE_SUPERVISOR);
     pack_kv_i64(&pack, "pid", getpid());
+    use_pack(&pack);
     pack_key(&pack, "actors");
     pack_array_begin(&pack);
     if (self->opts.on_actors) {

@@ -33,7 +33,7 @@ extern const struct schema_msg wire_hello;     /* {host, pid, incarnation} */
 extern const struct schema_msg wire_sync;      /* {host, entries: [{…}], topics: [{name, address, on}]} */
 extern const struct schema_msg wire_host_down; /* {host} */
 /* anyone → node, calls */
-extern const struct schema_msg wire_actors; /* {} → {host, pid, actors: [{…}]} */
+extern const struct schema_msg wire_actors; /* {} → {host, pid, rssBytes, cpuSeconds, actors: [{…}]} */
 extern const struct schema_msg wire_tap;    /* {endpoint, bodies, on} → {} */
 /* publisher → subscriber */
 extern const struct schema_msg wire_gap; /* {topic, lost, dropped} */

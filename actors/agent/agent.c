@@ -41,6 +41,7 @@ static const struct actor_route agent_routes[] = {
     { .msg = MSG_AGENT_SESSIONS, .on = on_agent_sessions },
     { .msg = MSG_AGENT_RUN_FIND, .on = on_agent_run_find },
     { .msg = MSG_AGENT_STATUS, .on = on_agent_status },
+    { .msg = MSG_METRICS_READ, .on = on_metrics_read },
     { .msg = MSG_AGENT_NOTE, .on = on_agent_note },
     { .msg = MSG_CONFIG_UPDATE, .on = on_config_update },
     { .msg = MSG_AGENT_HEARTBEAT, .on = on_agent_heartbeat },

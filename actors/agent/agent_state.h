@@ -17,6 +17,7 @@
 
 #include "actors/agent/events.h"
 #include "actors/agent/notes.h"
+#include "actors/agent/numbers.h"
 #include "actors/agent/provider.h"
 #include "actors/agent/session.h"
 #include "actors/agent/settings.h"
@@ -73,6 +74,7 @@ struct agent {
     struct settings settings;
     struct config_follow follow;
 
+    struct numbers numbers;
     int64_t last_ok_ms;
     int64_t last_error_ms;
     char last_error[481];

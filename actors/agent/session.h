@@ -74,6 +74,7 @@ struct run {
     struct beat *beat;     /* that this is the turn of; NULL: people asked */
     uint64_t notes_number; /* newest note that it was told */
     struct provider_turn *turn;
+    uint64_t asked_ns;              /* when the provider was; 0: not yet */
     char provider[PROVIDER_ID_MAX]; /* that it runs with, once it is active */
     char model[PROVIDER_MODEL_MAX];
     struct text_buf text;     /* the answer so far */

@@ -112,6 +112,7 @@ static int run_end(struct agent *self, struct run *run)
     int rc;
 
     provider_turn_cancel(&run->turn);
+    numbers_end(&self->numbers, run);
     book_phase_set(&self->book, run, RUN_ENDING);
     run->row.ended_ms = clock_wall_ms();
     if (run->row.state == STORE_RUN_DONE) {
@@ -163,6 +164,9 @@ static void on_text(void *arg, struct span text)
     struct run *run = arg;
     struct agent *self = run->owner;
 
+    if (run->text.len == 0) {
+        numbers_first(&self->numbers, run);
+    }
     if (text_buf_add(&run->text, text)) {
         (void)actor_fault(self->actor, FAULT(-ENOMEM)); /* the loop ends after this turn */
         return;
@@ -294,6 +298,7 @@ static int provider_ask(struct agent *self, struct run *run, const struct provid
         return rc;
     }
     request.messages = pack_span(&messages);
+    run->asked_ns = clock_mono_ns();
     return provider_turn_start(&self->engine, setup, &request, &turn_events, run, &run->turn);
 }
 

@@ -521,6 +521,7 @@ static void health_deinit(void *state, struct actor *actor)
         presence_deinit(&self->presence);
     }
     health_questions_destroy(self);
+    metrics_deinit(&self->metrics);
     facts_deinit(&self->facts);
     free(self->waiters);
 }
@@ -534,6 +535,7 @@ static const struct actor_route health_routes[] = {
     { MSG_CLIENTS_READ, on_clients_read, 0 },
     { MSG_APPROVERS_READ, on_approvers_read, 0 },
     { MSG_SYSTEM_EVENT, on_system_event, 0 },
+    { MSG_METRICS_TEXT, metrics_on_text, 0 },
     { MSG_PRESENCE_JOIN, on_join, 0 },
     { MSG_PRESENCE_LEAVE, on_leave, 0 },
 };

@@ -5,6 +5,7 @@
 #define ACTORS_HEALTH_INTERNAL_H
 
 #include "actors/health/facts.h"
+#include "actors/health/metrics.h"
 #include "actors/health/presence.h"
 #include "actors/health/report.h"
 #include "actors/health/sysinfo.h"
@@ -53,6 +54,8 @@ struct health {
     struct health_waiter *waiters;     /* owned */
     size_t waiters_n;
     size_t waiters_cap;
+
+    struct metrics metrics;
 
     /* load */
     struct sysinfo_use use;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define HEAD_MAX 768
+#define HEAD_MAX 1024
 
 static const struct {
     int status;
@@ -69,6 +69,9 @@ int response_write(const struct response *self, struct text_buf *out)
     len = field_add(head, len, "Content-Type", self->type);
     len = field_add(head, len, "Allow", self->allow);
     len = field_add(head, len, "Cache-Control", self->cache);
+    if (self->transport_security && self->transport_security[0]) {
+        len = field_add(head, len, "Strict-Transport-Security", self->transport_security);
+    }
     len = field_add(head, len, "Connection", self->is_closing ? "close" : "keep-alive");
     if (self->retry_after_s) {
         len += (size_t)snprintf(head + len, sizeof(head) - len, "Retry-After: %u\r\n", self->retry_after_s);

@@ -14,16 +14,19 @@
 #define RESPONSE_TEXT "text/plain; charset=utf-8"
 #define RESPONSE_SSE "text/event-stream; charset=utf-8"
 
+#define RESPONSE_HSTS_MAX 256U /* bytes, with terminator */
+
 struct response {
     int status;
     const char *type; /* Content-Type; NULL: no body */
     struct span body;
-    const char *allow;      /* Allow, or NULL */
-    uint32_t retry_after_s; /* Retry-After; 0: none */
-    const char *cache;      /* Cache-Control, or NULL */
-    bool is_closing;        /* Connection: close */
-    bool is_head;           /* the length of the body without the body */
-    bool is_streamed;       /* the body follows: in chunks, or up to the close when is_http10 */
+    const char *allow;              /* Allow, or NULL */
+    uint32_t retry_after_s;         /* Retry-After; 0: none */
+    const char *cache;              /* Cache-Control, or NULL */
+    const char *transport_security; /* Strict-Transport-Security of at most RESPONSE_HSTS_MAX; NULL or "": none */
+    bool is_closing;                /* Connection: close */
+    bool is_head;                   /* the length of the body without the body */
+    bool is_streamed;               /* the body follows: in chunks, or up to the close when is_http10 */
     bool is_http10;
     struct span date; /* of the Date header */
 };

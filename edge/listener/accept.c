@@ -25,6 +25,7 @@ static bool is_welcome(const struct edge *edge, const struct peer *peer)
 /* What we say does not matter enough to wait for it: a fresh socket takes it at once. */
 static void turn_away(struct edge *edge, int fd, struct peer *peer)
 {
+    edge->tally.turned_away_n++;
     (void)send(fd, full_text, sizeof(full_text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)close(fd);
     peer_release(&edge->peers, peer);
@@ -76,6 +77,7 @@ static void admit(struct edge *edge, int fd, const struct sockaddr *address)
     } else if (!is_welcome(edge, peer)) {
         turn_away(edge, fd, peer);
     } else {
+        edge->tally.accepted_n++;
         socket_tune(fd);
         conn_adopt(edge, fd, peer, is_sealed);
     }

@@ -280,6 +280,7 @@ static int on_rx_plain(struct conn *self, uint8_t *data, size_t len)
 /* Who speaks plainly to a port of TLS is told so in his own words. */
 static int plain_refuse(struct conn *self)
 {
+    self->edge->tally.tls_failures_n++;
     tls_destroy(&self->tls);
     http_refuse(self, 400, "This port speaks TLS: use https:// or wss://");
     return self->is_killed ? -1 : 0;
@@ -288,6 +289,7 @@ static int plain_refuse(struct conn *self)
 /* Nothing that waits can be said any more but the word that it is over. */
 static void sealed_fail(struct conn *self)
 {
+    self->edge->tally.tls_failures_n++;
     self->tls->is_ended = true;
     self->edge->freed_bytes += self->cost;
     outq_deinit(&self->out);
@@ -299,7 +301,8 @@ static void sealed_fail(struct conn *self)
 static void opened_note(struct conn *self, bool was_open)
 {
     if (!was_open && self->tls->is_open) {
-        conn_deadline(self, TIME_HEAD_MS);
+        self->edge->tally.tls_handshakes_n++;
+        conn_deadline(self, edge_head_ms(self->edge));
     }
 }
 

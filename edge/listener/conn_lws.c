@@ -59,9 +59,6 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer, bool is_sealed)
     edge->conns_n++;
     edge_sweep_start(edge);
     http_attach(self);
-    if (is_sealed && edge->handshake_ms < TIME_HEAD_MS) {
-        conn_deadline(self, edge->handshake_ms);
-    }
     desc.vh = edge->vhost;
     desc.type = LWS_ADOPT_SOCKET;
     desc.fd.sockfd = fd;

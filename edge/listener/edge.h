@@ -19,6 +19,7 @@
 #include "edge/listener/memo.h"
 #include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
+#include "edge/listener/tally.h"
 #include "edge/listener/write_rate.h"
 #include "schema/base/config_follow.h"
 
@@ -81,14 +82,17 @@ struct edge {
     bool has_started; /* everybody was ready once */
     struct write_rate writes;
     struct large large;
+    struct tally tally;
     uint64_t started_ms; /* of the loop's clock */
     uint64_t generation; /* decisions of an older one are void */
     uint64_t presence_version;
     uint64_t health_version;
     uint64_t handshake_ms;
+    uint64_t body_ms; /* between two pieces of a request body */
     uint32_t preauth_max;
     struct endpoints endpoints;
-    char auth_mode[16];           /* empty while unknown */
+    char transport_security[RESPONSE_HSTS_MAX]; /* empty: the header is not sent */
+    char auth_mode[16];                         /* empty while unknown */
     struct text_buf header_names; /* packed list: what auth wants to see of a request; empty while unknown */
     bool is_configured;           /* config has said its word, or the patience is over */
     bool is_auth_asked;           /* auth has */
@@ -105,6 +109,8 @@ struct edge {
 
 /* The loop's clock, milliseconds. */
 uint64_t edge_now(const struct edge *edge);
+/* For a TLS handshake, and for the head of a request. */
+uint64_t edge_head_ms(const struct edge *edge);
 /* Watches over deadlines for as long as there are connections. */
 void edge_sweep_start(struct edge *edge);
 /* Of the Date header, at most a second old. */

@@ -70,7 +70,7 @@ static struct conn *exchange_detach(struct exchange *self)
     return conn;
 }
 
-void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s)
+static void answer(struct exchange *self, struct response response)
 {
     struct conn *conn = exchange_detach(self);
 
@@ -78,16 +78,24 @@ void exchange_answer(struct exchange *self, int status, struct span json, uint32
         struct http *http = conn->state;
 
         http->is_kept_alive = http->is_kept_alive && http->body == REQUEST_BODY_NONE;
-        http_answer(conn, (struct response){ .status = status,
-                                             .type = RESPONSE_JSON,
-                                             .body = json,
-                                             .is_head = self->request.method == REQUEST_HEAD,
-                                             .retry_after_s = retry_after_s });
+        response.is_head = self->request.method == REQUEST_HEAD;
+        http_answer(conn, response);
     }
     exchange_destroy(self);
     if (conn) {
         conn_pump(conn);
     }
+}
+
+void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s)
+{
+    answer(self,
+           (struct response){ .status = status, .type = RESPONSE_JSON, .body = json, .retry_after_s = retry_after_s });
+}
+
+void exchange_text(struct exchange *self, int status, const char *type, struct span text)
+{
+    answer(self, (struct response){ .status = status, .type = type, .body = text, .cache = "no-store" });
 }
 
 void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s)
@@ -111,6 +119,7 @@ void exchange_stream_begin(struct exchange *self)
     struct response response = { .status = 200,
                                  .type = RESPONSE_SSE,
                                  .cache = "no-cache",
+                                 .transport_security = self->edge->transport_security,
                                  .is_streamed = true,
                                  .is_http10 = http->is_http10,
                                  .is_closing = !http->is_kept_alive || http->is_http10,
@@ -124,6 +133,7 @@ void exchange_stream_begin(struct exchange *self)
         conn_kill(conn);
         return;
     }
+    http_count(conn, response.status);
     conn_commit(conn, before);
 }
 
@@ -226,7 +236,7 @@ static void body_begin(struct exchange *self)
         (void)conn_send(conn, SPAN_LIT("HTTP/1.1 100 Continue\r\n\r\n")); /* false: it ends anyway */
     }
     http->stage = HTTP_BODY;
-    conn_deadline(conn, TIME_BODY_MS);
+    conn_deadline(conn, conn->edge->body_ms);
     conn_pump(conn);
 }
 

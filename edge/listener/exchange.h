@@ -41,6 +41,7 @@ void exchange_begin(struct conn *conn, struct span head, const char *scope, void
 
 /* Whole answers; the exchange is over after it. `error` becomes the body. */
 void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s);
+void exchange_text(struct exchange *self, int status, const char *type, struct span text);
 void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
 /* A streamed answer: its head, one event, and the end. */
 void exchange_stream_begin(struct exchange *self);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bus/base/clock.h"
 #include "bus/base/mem.h"
 #include "edge/http/embeddings.h"
 #include "edge/listener/completion.h"
@@ -12,6 +13,7 @@
 #include "edge/listener/models.h"
 #include "edge/listener/openresponse.h"
 #include "edge/listener/run_ask.h"
+#include "edge/listener/scrape.h"
 #include "edge/listener/ws.h"
 
 #define SCOPE_READ "operator.read"
@@ -21,6 +23,13 @@ static const struct conn_ops http_ops;
 
 /* --- answers -------------------------------------------------------------------------- */
 
+void http_count(struct conn *conn, int status)
+{
+    const struct http *http = conn->state;
+
+    tally_http(&conn->edge->tally, http->route, status, http->asked_ns ? clock_mono_ns() - http->asked_ns : 0);
+}
+
 /* Sends one whole answer and gets ready for the next request, or ends the connection. */
 void http_answer(struct conn *conn, struct response response)
 {
@@ -29,10 +38,14 @@ void http_answer(struct conn *conn, struct response response)
     size_t before = out ? out->len : 0;
 
     response.date = edge_date(conn->edge);
+    response.transport_security = conn->edge->transport_security;
     response.is_closing = !http->is_kept_alive;
     if (!out) {
         return;
     }
+    http_count(conn, response.status);
+    http->asked_ns = 0;
+    http->route = TALLY_ROUTE_OTHER;
     if (response_write(&response, out)) {
         conn_kill(conn);
         return;
@@ -158,14 +171,15 @@ static void post_begin(struct conn *conn, const struct request *request, struct 
     }
 }
 
-static void models_route(struct conn *conn, const struct request *request, struct span head)
+static void read_begin(struct conn *conn, const struct request *request, struct span head,
+                       void (*on_body)(struct exchange *))
 {
     if (request->method != REQUEST_GET) {
         not_allowed(conn, "GET");
     } else if (request->body != REQUEST_BODY_NONE) {
         refuse_text(conn, 400);
     } else {
-        exchange_begin(conn, head, SCOPE_READ, models_start);
+        exchange_begin(conn, head, SCOPE_READ, on_body);
     }
 }
 
@@ -181,7 +195,7 @@ static void v1_route(struct conn *conn, const struct request *request, struct sp
     } else if (is_any && path_is(request->path, "/v1/embeddings", NULL)) {
         post_begin(conn, request, head, &(struct post_route){ EMBEDDINGS_BODY_MAX, embedding_start });
     } else if (is_any && (path_is(request->path, "/v1/models", NULL) || span_starts(request->path, "/v1/models/"))) {
-        models_route(conn, request, head);
+        read_begin(conn, request, head, models_start);
     } else {
         refuse_json(conn, 404, "not_found", "Unknown path.");
     }
@@ -195,6 +209,8 @@ static void request_route(struct conn *conn, const struct request *request, stru
         probe_answer(conn, request, false);
     } else if (path_is(request->path, "/readyz", "/ready")) {
         probe_answer(conn, request, true);
+    } else if (path_is(request->path, "/metrics", NULL)) {
+        read_begin(conn, request, head, scrape_start);
     } else if (span_starts(request->path, "/v1/")) {
         v1_route(conn, request, head);
     } else {
@@ -234,7 +250,7 @@ static size_t head_take(struct conn *conn, struct span input)
     len = request_head_len(input, http->scanned);
     if (len == 0 && input.len < REQUEST_HEAD_MAX) {
         if (http->scanned == 0) {
-            conn_deadline(conn, TIME_HEAD_MS);
+            conn_deadline(conn, edge_head_ms(conn->edge));
         }
         http->scanned = input.len;
         return 0;
@@ -250,6 +266,8 @@ static size_t head_take(struct conn *conn, struct span input)
     http->body = request.body;
     http->body_left = request.body_len;
     http->chunked = (struct chunked){ 0 };
+    http->asked_ns = clock_mono_ns();
+    http->route = request.is_upgrade ? TALLY_ROUTE_WEBSOCKET : tally_route_of(request.path);
     request_route(conn, &request, (struct span){ input.ptr, len });
     return len;
 }
@@ -298,7 +316,7 @@ static size_t body_take(struct conn *conn, struct span input)
     struct span data;
     int r;
 
-    conn_deadline(conn, TIME_BODY_MS);
+    conn_deadline(conn, conn->edge->body_ms);
     if (http->body == REQUEST_BODY_LENGTH) {
         size_t take = http->body_left < input.len ? (size_t)http->body_left : input.len;
 
@@ -398,7 +416,7 @@ void http_attach(struct conn *conn)
 {
     conn->ops = &http_ops;
     conn->state = mem_new(sizeof(struct http));
-    conn_deadline(conn, TIME_HEAD_MS);
+    conn_deadline(conn, edge_head_ms(conn->edge));
 }
 
 void http_detach(struct conn *conn)

@@ -9,6 +9,7 @@
 #include "edge/http/request.h"
 #include "edge/http/response.h"
 #include "edge/listener/conn.h"
+#include "edge/listener/tally.h"
 
 struct exchange;
 
@@ -25,8 +26,10 @@ struct http {
     struct chunked chunked;
     enum request_body body; /* of the request in hand, as far as it has not been read */
     uint64_t body_left;
-    size_t body_max;    /* of the request in hand */
-    bool is_kept_alive; /* of the request in hand */
+    size_t body_max;        /* of the request in hand */
+    uint64_t asked_ns;      /* when its head was there */
+    enum tally_route route; /* for the counters alone */
+    bool is_kept_alive;     /* of the request in hand */
     bool is_http10;
     struct exchange *exchange; /* NULL: none under way */
 };
@@ -37,6 +40,8 @@ void http_attach(struct conn *conn);
 void http_detach(struct conn *conn);
 /* Sends one whole answer and gets ready for the next request, or ends the connection. */
 void http_answer(struct conn *conn, struct response response);
+/* Counts the answer whose head is on its way. */
+void http_count(struct conn *conn, int status);
 /* Answers with plain text and closes. */
 void http_refuse(struct conn *conn, int status, const char *text);
 /* Did a proxy pass it on? Then nothing about it is local. */

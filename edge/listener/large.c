@@ -16,10 +16,16 @@ static const struct {
     [LARGE_BODY] = { "gateway.http.json", "json_body_limit", OPENAI_BODY_MAX },
 };
 
+const char *large_reason(enum large_kind kind)
+{
+    return kinds[kind].reason;
+}
+
 void large_note(struct edge *edge, enum large_kind kind, uint64_t bytes)
 {
     struct large *self = &edge->large;
 
+    self->totals[kind]++;
     self->counts[kind]++;
     self->bytes[kind] = bytes > self->bytes[kind] ? bytes : self->bytes[kind];
 }

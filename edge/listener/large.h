@@ -20,10 +20,12 @@ enum large_kind {
 };
 
 struct large {
-    uint64_t counts[LARGE_KINDS];
-    uint64_t bytes[LARGE_KINDS]; /* of the largest; 0: unknown */
+    uint64_t totals[LARGE_KINDS];
+    uint64_t counts[LARGE_KINDS]; /* of them, not yet told */
+    uint64_t bytes[LARGE_KINDS];  /* of the largest; 0: unknown */
 };
 
+const char *large_reason(enum large_kind kind);
 /* `bytes` 0: unknown. */
 void large_note(struct edge *edge, enum large_kind kind, uint64_t bytes);
 /* Tells what was noted since the last time. */

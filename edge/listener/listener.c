@@ -2,8 +2,8 @@
  * edge: the outside protocol. Owns the sockets, the connections, their sequence numbers and
  * subscriptions; nothing else writes to a client.
  *
- * Accepts    edge_follow, config_update; topics: every event of the schema, auth_generation, auth_revoked,
- *            auth_edge_settings_changed
+ * Accepts    edge_follow, config_update, metrics_read; topics: every event of the schema, auth_generation,
+ *            auth_revoked, auth_edge_settings_changed
  * Asks       auth (auth_connect, auth_http, auth_edge_settings), health (health_snapshot, presence_join and
  *            _leave), router (agent_run, router_agents, router_resolve), and the owner of each
  *            method a client calls
@@ -30,6 +30,7 @@
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
 #include "edge/listener/subscription.h"
+#include "schema/base/gateway_config.h"
 #include "schema_gen.h"
 
 #define PACK_MAX 67108864U
@@ -39,6 +40,11 @@
 uint64_t edge_now(const struct edge *edge)
 {
     return uv_now(actor_loop(edge->actor));
+}
+
+uint64_t edge_head_ms(const struct edge *edge)
+{
+    return edge->handshake_ms < TIME_HEAD_MS ? edge->handshake_ms : TIME_HEAD_MS;
 }
 
 struct span edge_date(struct edge *edge)
@@ -76,6 +82,25 @@ static uint64_t env_number(const char *name, uint64_t fallback, uint64_t max)
 }
 
 /* --- configuration ----------------------------------------------------------------------- */
+
+/* What could end the header was refused before it came here. */
+static void transport_security_apply(struct edge *edge, struct span gateway)
+{
+    struct span value =
+        value_str(value_path(gateway, "http.securityHeaders.strictTransportSecurity"), (struct span){ "", 0 });
+
+    while (value.len && value.ptr[0] == ' ') {
+        value.ptr++;
+        value.len--;
+    }
+    while (value.len && value.ptr[value.len - 1] == ' ') {
+        value.len--;
+    }
+    if (!gateway_config_is_header(value)) {
+        value.len = 0;
+    }
+    (void)snprintf(edge->transport_security, sizeof(edge->transport_security), "%.*s", SPAN_FMT(value)); /* it fits */
+}
 
 static void config_apply(struct edge *edge, struct span gateway)
 {
@@ -121,6 +146,7 @@ static int on_config_update(void *state, struct actor_ctx *ctx, const void *msg)
     int r;
 
     config_apply(edge, value_get(in->config, "gateway"));
+    transport_security_apply(edge, value_get(in->config, "gateway"));
     r = cert_apply(edge, value_get(in->config, "gateway"), &error);
     edge->is_configured = true;
     serve(edge);
@@ -307,6 +333,7 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     edge->actor = actor;
     edge->started_ms = edge_now(edge);
     edge->handshake_ms = env_number("OPENCLAW_HANDSHAKE_TIMEOUT_MS", TIME_HANDSHAKE_MS, 600000);
+    edge->body_ms = env_number("OPENCLAW_HTTP_BODY_TIMEOUT_MS", TIME_BODY_MS, 600000);
     edge->preauth_max =
         (uint32_t)env_number("OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP", LIMIT_PREAUTH_PER_PEER, LIMIT_CONNECTIONS);
     pack_init(&edge->pack, PACK_MAX);
@@ -337,6 +364,7 @@ static void edge_deinit(void *state, struct actor *actor)
     subscription_free_orphans(edge);
     peer_table_deinit(&edge->peers);
     write_rate_deinit(&edge->writes);
+    tally_deinit(&edge->tally);
     while (edge->spares_n > 0) {
         text_buf_deinit(&edge->spares[--edge->spares_n]);
     }
@@ -377,6 +405,7 @@ static void edge_on_stop(void *state, struct actor *actor)
 }
 
 static const struct actor_route edge_routes[] = {
+    { MSG_METRICS_READ, tally_on_read, 0 },
     { MSG_EDGE_FOLLOW, node_link_on_follow, 0 },
     { MSG_CONFIG_UPDATE, on_config_update, 0 },
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bus/base/clock.h"
 #include "bus/value.h"
 #include "edge/listener/budget.h"
 #include "edge/listener/frame.h"
@@ -20,6 +21,8 @@
 struct rpc {
     struct call call;
     struct edge *edge;
+    const struct schema_msg *msg;
+    uint64_t asked_ns;
     uint16_t id_len;
     char id[]; /* raw JSON */
 };
@@ -64,6 +67,7 @@ static void refuse(const struct frame *frame, int code, const char *fmt, ...)
     va_start(args, fmt);
     len = vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    frame->conn->edge->tally.rpc_refused_n++;
     failure.message.len = len < 0 ? 0 : (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
     failure.retry_after_ms = failure.retryable ? 250 : 0;
     refuse_with(frame->conn, frame->id, &failure);
@@ -153,6 +157,7 @@ static void on_answer(void *state, struct actor *actor, void *cookie, const stru
 
     (void)state;
     (void)actor;
+    tally_rpc(&self->edge->tally, self->msg, reply->failure != NULL, clock_mono_ns() - self->asked_ns);
     if (conn && ws_client_of(conn)) {
         if (reply->failure) {
             refuse_with(conn, id, reply->failure);
@@ -221,8 +226,11 @@ static void forward(const struct frame *frame, const struct schema_msg *msg, str
         refuse(frame, FAIL_UNAVAILABLE, "the gateway is short of memory");
         return;
     }
-    *self =
-        (struct rpc){ .call = { .conn = frame->conn }, .edge = frame->conn->edge, .id_len = (uint16_t)frame->id.len };
+    *self = (struct rpc){ .call = { .conn = frame->conn },
+                          .edge = frame->conn->edge,
+                          .msg = msg,
+                          .asked_ns = clock_mono_ns(),
+                          .id_len = (uint16_t)frame->id.len };
     memcpy(self->id, frame->id.ptr, frame->id.len);
     if (has_own_limit(msg)) {
         call.deadline_ms = UINT32_MAX;

@@ -239,6 +239,19 @@ static int auth_resolve(struct span auth, const struct gateway_overrides *overri
     return r ? r : auth_mode_resolve(auth, overrides, self, error);
 }
 
+static int headers_check(struct span gateway, struct config_error *error)
+{
+    struct span value = value_str(value_path(gateway, "http.securityHeaders.strictTransportSecurity"), NOTHING);
+
+    if (!gateway_config_is_header(value)) {
+        return refuse(error,
+                      "gateway.http.securityHeaders.strictTransportSecurity must be one line of at most %d "
+                      "printable ASCII characters",
+                      GATEWAY_CONFIG_HEADER_MAX);
+    }
+    return 0;
+}
+
 int gateway_config_resolve(struct span doc, const struct gateway_overrides *overrides, struct config_lookup lookup,
                            struct gateway_config *ret_config, struct config_error *error)
 {
@@ -252,6 +265,7 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
     self.agents_n = self.agents_n ? self.agents_n : 1;
     self.is_mode_local = span_is_text(value_str(value_get(gateway, "mode"), NOTHING), "local");
     int r = port_resolve(gateway, overrides, &self, error);
+    r = r ? r : headers_check(gateway, error);
     if (!r && gateway_tls_resolve(gateway, lookup, &self.tls, error)) {
         r = GATEWAY_CONFIG_E_REFUSED;
     }

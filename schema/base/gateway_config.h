@@ -68,6 +68,19 @@ struct gateway_config {
 /* Wipes the secrets. */
 void gateway_config_deinit(struct gateway_config *self);
 
+#define GATEWAY_CONFIG_HEADER_MAX 200
+
+/* May a text from the config be the value of an HTTP header? One line of printable ASCII. */
+static inline bool gateway_config_is_header(struct span text)
+{
+    bool is_fine = text.len <= GATEWAY_CONFIG_HEADER_MAX;
+
+    for (size_t i = 0; is_fine && i < text.len; i++) {
+        is_fine = text.ptr[i] >= ' ' && text.ptr[i] <= '~';
+    }
+    return is_fine;
+}
+
 enum {
     GATEWAY_CONFIG_E_REFUSED = 1,   /* wrong or missing value; exit with GATEWAY_CONFIG_EXIT and the text */
     GATEWAY_CONFIG_E_NO_SECRET = 2, /* the auth mode needs a token or password and none is configured */
