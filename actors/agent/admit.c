@@ -181,6 +181,9 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
     }
     *ret_run = book_run_add(&self->book, session, &row);
     (*ret_run)->is_new = true;
+    if (row.state == STORE_RUN_STARTED) {
+        run_start_keep(*ret_run);
+    }
     batch_touch(self, *ret_run);
     return text_buf_add(&(*ret_run)->said, pack_span(&said));
 }

@@ -1,7 +1,5 @@
 #include "actors/agent/events.h"
 
-#include <string.h>
-
 #include "actors/agent/message.h"
 #include "bus/value.h"
 
@@ -269,28 +267,21 @@ static void row_beside(struct pack *out, const struct store_session *row, const 
     status_pack(out, row);
 }
 
-void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings, const char *phase,
-                            struct span message_id, uint32_t message_seq, int64_t now_ms)
+void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings,
+                            const struct events_change *change, int64_t now_ms)
 {
-    struct store_session shown = run->session->row;
-    const struct store_session *row = &shown;
-
-    if (strcmp(phase, "start") == 0) { /* a quick run has ended when its start is told */
-        shown.status = STORE_SESSION_RUNNING;
-        shown.ended_ms = 0;
-    }
     pack_map_begin(out);
-    pack_kv_text(out, "sessionKey", row->key);
-    pack_kv_text(out, "phase", phase);
-    if (!message_id.len) {
+    pack_kv_text(out, "sessionKey", change->row->key);
+    pack_kv_text(out, "phase", change->phase);
+    if (!change->message_id.len) {
         pack_kv_text(out, "runId", run->row.id);
     }
     pack_kv_i64(out, "ts", now_ms);
-    if (message_id.len) {
-        pack_kv_str(out, "messageId", message_id);
-        pack_kv_u64(out, "messageSeq", message_seq);
+    if (change->message_id.len) {
+        pack_kv_str(out, "messageId", change->message_id);
+        pack_kv_u64(out, "messageSeq", change->message_seq);
     }
-    row_beside(out, row, settings);
+    row_beside(out, change->row, settings);
     pack_map_end(out);
 }
 

@@ -30,9 +30,16 @@ void events_session_row_begin(struct pack *out, const struct store_session *row,
 /* The keys thinkingLevels, thinkingOptions and thinkingDefault. */
 void events_thinking(struct pack *out);
 
-/* Topic sessions.changed, with phase start, end or message. `message_id` NULL: of a run. */
-void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings, const char *phase,
-                            struct span message_id, uint32_t message_seq, int64_t now_ms);
+/* What a sessions.changed tells of, and how the session was then. */
+struct events_change {
+    const char *phase; /* start, end or message */
+    const struct store_session *row;
+    struct span message_id; /* empty: it is about the run */
+    uint32_t message_seq;
+};
+/* Topic sessions.changed. */
+void events_session_changed(struct pack *out, const struct run *run, const struct settings *settings,
+                            const struct events_change *change, int64_t now_ms);
 /* Topic session.message. */
 void events_session_message(struct pack *out, const struct run *run, const struct settings *settings, struct span body,
                             struct span message_id, uint32_t message_seq);

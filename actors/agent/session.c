@@ -23,6 +23,7 @@ static void run_free(struct run *run)
     tool_calls_deinit(&run->calls);
     text_buf_deinit(&run->answer);
     free(run->system_prompt);
+    free(run->as_started);
     free(run);
 }
 
@@ -225,6 +226,14 @@ void run_asker_remove(struct run *run, struct asker *asker)
 {
     run_asker_detach(run, asker);
     asker_free(asker);
+}
+
+void run_start_keep(struct run *run)
+{
+    if (!run->as_started) {
+        run->as_started = mem_new(sizeof(*run->as_started));
+    }
+    *run->as_started = run->session->row;
 }
 
 void run_prompt_keep(struct run *run, struct span prompt)

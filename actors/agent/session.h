@@ -67,9 +67,10 @@ struct run {
     void *owner;  /* of the book */
     struct store_run row;
     struct session *session;
-    struct run *next;         /* in its session */
-    struct run *ready_next;   /* among the first ones of their sessions that wait */
-    struct run *touched_next; /* among those with something to show */
+    struct store_session *as_started; /* the session's row when it started, until that was shown; or NULL */
+    struct run *next;                 /* in its session */
+    struct run *ready_next;           /* among the first ones of their sessions that wait */
+    struct run *touched_next;         /* among those with something to show */
     struct asker *askers;
     struct beat *beat;     /* that this is the turn of; NULL: people asked */
     uint64_t notes_number; /* newest note that it was told */
@@ -133,6 +134,8 @@ void book_phase_set(struct book *self, struct run *run, enum run_phase phase);
 /* The next run that may start: first of its session and waiting; NULL when none. */
 struct run *book_run_next(struct book *self);
 
+/* Keeps the session's row as it is now, for when the start of the run is shown: it may have ended by then. */
+void run_start_keep(struct run *run);
 /* Keeps a system prompt of its own for the run, once; "" is none. */
 void run_prompt_keep(struct run *run, struct span prompt);
 /* Keeps an asker on the run; returns it. */

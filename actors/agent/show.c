@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "actors/agent/agent_state.h"
 #include "actors/agent/intake.h"
@@ -26,11 +27,10 @@ static void publish(struct agent *self, const struct schema_msg *topic)
     }
 }
 
-static void publish_changed(struct agent *self, const struct run *run, const char *phase, struct span message_id,
-                            uint32_t message_seq)
+static void publish_changed(struct agent *self, const struct run *run, const struct events_change *change)
 {
     pack_reset(&self->scratch);
-    events_session_changed(&self->scratch, run, &self->settings, phase, message_id, message_seq, clock_wall_ms());
+    events_session_changed(&self->scratch, run, &self->settings, change, clock_wall_ms());
     publish(self, EVENT_SESSIONS_CHANGED);
 }
 
@@ -40,7 +40,10 @@ static void publish_message(struct agent *self, const struct run *run, struct sp
     pack_reset(&self->scratch);
     events_session_message(&self->scratch, run, &self->settings, body, message_id, message_seq);
     publish(self, EVENT_SESSION_MESSAGE);
-    publish_changed(self, run, "message", message_id, message_seq);
+    publish_changed(
+        self, run,
+        &(struct events_change){
+            .phase = "message", .row = &run->session->row, .message_id = message_id, .message_seq = message_seq });
 }
 
 static void show_start(struct agent *self, struct run *run)
@@ -49,7 +52,12 @@ static void show_start(struct agent *self, struct run *run)
     pack_reset(&self->scratch);
     events_run_started(&self->scratch, run, clock_wall_ms());
     publish(self, EVENT_AGENT);
-    publish_changed(self, run, "start", (struct span){ 0 }, 0);
+    /* A quick run has ended when its start is told. */
+    publish_changed(
+        self, run,
+        &(struct events_change){ .phase = "start", .row = run->as_started ? run->as_started : &run->session->row });
+    free(run->as_started);
+    run->as_started = NULL;
 }
 
 static void show_question(struct agent *self, struct run *run)
@@ -147,7 +155,7 @@ static void show_end_events(struct agent *self, struct run *run)
         }
         show_chat_ended(self, run);
     }
-    publish_changed(self, run, "end", (struct span){ 0 }, 0);
+    publish_changed(self, run, &(struct events_change){ .phase = "end", .row = &run->session->row });
 }
 
 /* --- text for those who stream ----------------------------------------------------------------- */

@@ -314,6 +314,7 @@ static int started_write(struct agent *self, struct run *run)
     session->status = STORE_SESSION_RUNNING;
     session->started_ms = run->row.started_ms;
     session->ended_ms = 0;
+    run_start_keep(run);
     rc = store_run_put(&self->store, &run->row);
     return rc ? rc : store_session_put(&self->store, session);
 }

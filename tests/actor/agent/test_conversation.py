@@ -23,6 +23,9 @@ def test_events_come_in_the_order_of_the_protocol(echo):
               b.get("data", {}).get("phase")) for name, b in echo.events]
     assert order[0] == ("agent", "lifecycle", "start")
     assert order[1] == ("sessions.changed", "start", None)
+    started = echo.events[1][1]
+    assert started["status"] == "running" and "endedAt" not in started, "as it was then, though it has ended since"
+    assert echo.event("sessions.changed", lambda b: b["phase"] == "end")["status"] == "done"
     assert order[2:4] == [("session.message", "user", None), ("sessions.changed", "message", None)]
     assert order[-6:] == [("agent", "lifecycle", "end"), ("chat", "delta", None), ("chat", "final", None),
                           ("sessions.changed", "end", None), ("session.message", "assistant", None),
