@@ -5,6 +5,7 @@
 #include "actors/auth/legacy.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/json_file.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -102,7 +103,7 @@ static int file_look(const char *file, struct span token, struct bootstrap *boot
     struct pack doc;
     struct span key;
     struct span item;
-    int r = legacy_read(file, &doc);
+    int r = json_file_read(file, &doc);
 
     if (r) {
         return r < 0 ? r : 0;
@@ -116,7 +117,7 @@ static int file_look(const char *file, struct span token, struct bootstrap *boot
             *ret_is_found = true;
         }
     }
-    legacy_done(&doc);
+    json_file_done(&doc);
     return r;
 }
 
@@ -129,7 +130,7 @@ static int database_look(const char *database, struct span token, struct bootstr
         return r < 0 ? r : 0;
     }
     entry_read(pack_span(&entry), bootstrap);
-    legacy_done(&entry);
+    json_file_done(&entry);
     *ret_is_found = true;
     return 0;
 }

@@ -1,78 +1,19 @@
 #include "actors/auth/legacy.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "actors/auth/requests.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
-#include "bus/base/mem.h"
 #include "bus/json.h"
 #include "bus/value.h"
+#include "schema/base/json_file.h"
 
 #define MARK "legacy-imported"
 #define NOTHING ((struct span){ 0 })
-
-/* --- files ------------------------------------------------------------------------- */
-
-static int bytes_read(int fd, size_t size, char *out)
-{
-    size_t at = 0;
-
-    while (at < size) {
-        ssize_t n = read(fd, out + at, size - at);
-        if (n <= 0) {
-            return LEGACY_E_UNUSABLE;
-        }
-        at += (size_t)n;
-    }
-    return 0;
-}
-
-int legacy_read(const char *path, struct pack *ret_doc)
-{
-    struct json_opts opts = { .depth_max = 16 };
-    struct json_error error;
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-    if (fd < 0) {
-        return errno == ENOENT || errno == ENOTDIR ? LEGACY_E_ABSENT : LEGACY_E_UNUSABLE;
-    }
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > LEGACY_FILE_MAX) {
-        close(fd);
-        return LEGACY_E_UNUSABLE;
-    }
-    size_t size = (size_t)st.st_size;
-    char *text = malloc(size);
-    int r = text ? bytes_read(fd, size, text) : FAULT(-ENOMEM);
-    close(fd);
-    pack_init(ret_doc, LEGACY_FILE_MAX * 2);
-    if (!r) {
-        r = json_to_pack((struct span){ text, size }, &opts, ret_doc, &error);
-        r = r > 0 ? LEGACY_E_UNUSABLE : r;
-        mem_wipe(text, size);
-    }
-    free(text);
-    if (r) {
-        legacy_done(ret_doc);
-    }
-    return r;
-}
-
-void legacy_done(struct pack *doc)
-{
-    if (doc->data) {
-        mem_wipe(doc->data, doc->len);
-    }
-    pack_deinit(doc);
-}
 
 /* --- the later database ----------------------------------------------------------------- */
 
@@ -119,10 +60,10 @@ int legacy_code_read(const char *path, struct span token, struct pack *ret_entry
     if (sqlite3_step(stmt) != SQLITE_ROW) {
         return LEGACY_E_ABSENT;
     }
-    pack_init(ret_entry, LEGACY_FILE_MAX);
+    pack_init(ret_entry, JSON_FILE_MAX);
     int r = profile_pack(stmt, ret_entry);
     if (r) {
-        legacy_done(ret_entry);
+        json_file_done(ret_entry);
     }
     return r > 0 ? LEGACY_E_UNUSABLE : r;
 }
@@ -232,9 +173,9 @@ static int file_import(struct store *store, const char *folder, const char *name
     if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= PATH_MAX) {
         return 0;
     }
-    int r = legacy_read(path, &doc);
+    int r = json_file_read(path, &doc);
     if (r) {
-        counts->left += r == LEGACY_E_UNUSABLE;
+        counts->left += r == JSON_FILE_E_UNUSABLE;
         return r < 0 ? r : 0;
     }
     counts->files++;
@@ -242,7 +183,7 @@ static int file_import(struct store *store, const char *folder, const char *name
     while (!r && it.is_map && value_next(&it, &key, &item)) {
         r = is_paired ? device_import(store, item, counts) : request_import(store, item, now_ms, counts);
     }
-    legacy_done(&doc);
+    json_file_done(&doc);
     return r;
 }
 

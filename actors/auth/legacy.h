@@ -10,11 +10,9 @@
 #include "actors/auth/store.h"
 #include "bus/pack.h"
 
-#define LEGACY_FILE_MAX (8U << 20)
-
 enum {
-    LEGACY_E_ABSENT = 1,   /* there is no such file */
-    LEGACY_E_UNUSABLE = 2, /* too large, not readable, or not JSON */
+    LEGACY_E_ABSENT = 1,   /* there is no such database, or no such entry */
+    LEGACY_E_UNUSABLE = 2, /* the entry is not JSON */
 };
 
 struct legacy_counts {
@@ -24,13 +22,9 @@ struct legacy_counts {
     uint32_t left; /* entries that could not be understood */
 };
 
-/* A file as a packed value; on 0 the caller ends with legacy_done, which wipes it. 0, an outcome or a fault. */
-int legacy_read(const char *path, struct pack *ret_doc);
-void legacy_done(struct pack *doc);
-
 /*
  * The later generation of the original keeps setup codes in a database of its own. The
- * entry of `token` there, shaped as in bootstrap.json; ends with legacy_done. LEGACY_E_ABSENT
+ * entry of `token` there, shaped as in bootstrap.json; ends with json_file_done. LEGACY_E_ABSENT
  * also for a database that cannot be read.
  */
 int legacy_code_read(const char *path, struct span token, struct pack *ret_entry);

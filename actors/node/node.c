@@ -8,10 +8,12 @@
  * On restart pairings, requests, work and when a node was last seen are in the database;
  * the edges join their live nodes again when they see us ready. Commands that were under
  * way fail, as their askers are told that we are gone.
+ * Reads, once, what the original kept of nodes and their requests in the state directory.
  */
 #include "actors/node/node.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 #include "actors/node/node_state.h"
 #include "bus/value.h"
@@ -94,8 +96,10 @@ static int node_init(void *state, struct actor *actor, const char *arg)
     static const size_t limits[SHELF_KINDS] = {
         [KIND_PAIRED] = NODE_PAIRED_MAX, [KIND_REQUEST] = NODE_REQUESTS_MAX, [KIND_SEEN] = NODE_SEEN_MAX,
         [KIND_WORK] = NODE_WORK_MAX,     [KIND_ACTION] = NODE_ACTIONS_MAX,   [KIND_REVISION] = NODE_SEEN_MAX,
+        [KIND_MARK] = NODE_MARKS_MAX,
     };
     struct node *self = state;
+    const char *dir = getenv("OPENCLAW_STATE_DIR"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
     char path[PATH_MAX];
     int r;
 
@@ -112,6 +116,7 @@ static int node_init(void *state, struct actor *actor, const char *arg)
     if (r == 0) {
         shelf_watch(self->shelf, &self->disk, actor);
     }
+    r = r || !dir ? r : legacy_take(self, dir);
     r = r ? r : actor_watch(actor, "config", on_config_life);
     return r ? r : actor_watch(actor, "edge/*", on_edge_life);
 }

@@ -23,6 +23,7 @@
 #define NODE_SEEN_MAX 4096U
 #define NODE_WORK_MAX 4096U
 #define NODE_ACTIONS_MAX 4096U
+#define NODE_MARKS_MAX 16U
 #define NODE_BODY_MAX 33554432U
 
 /* Kinds of records on the shelf. */
@@ -33,6 +34,7 @@ enum {
     KIND_WORK,     /* id, owner: node; body: {type, priority, createdAtMs, expiresAtMs?} */
     KIND_ACTION,   /* id, owner: node; body: {command, paramsJSON, idempotencyKey, enqueuedAtMs} */
     KIND_REVISION, /* id: node; at_ms is the revision of its work */
+    KIND_MARK,     /* id: what is done once in the life of the database */
 };
 
 /* One connection of role node. */
@@ -105,6 +107,8 @@ int on_node_pair_verify(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_node_rename(void *arg, struct actor_ctx *ctx, const void *msg);
 /* A node that connected with commands nobody has approved. 0, a FAIL_* or a fault. */
 int pairing_ask_for(struct node *self, const struct session *session, struct span commands);
+/* Requests older than this are gone. */
+#define PAIRING_REQUEST_TTL_MS 300000
 /* The device is not trusted any more: nothing that was approved for it counts. 0 or a fault. */
 int pairing_forget(struct node *self, struct span node_id);
 /* The request of a node that waits for an operator, or NULL. */
@@ -136,6 +140,12 @@ void pending_forget(struct node *self, struct span node_id);
 /* --- event.c ------------------------------------------------------------------------------------ */
 
 int on_node_event(void *arg, struct actor_ctx *ctx, const void *msg);
+
+/* --- legacy.c ------------------------------------------------------------------------------------ */
+
+/* Takes what the original kept in the folder "nodes" of the state directory over, once:
+ * when it is found for the first time. 0 or a fault. */
+int legacy_take(struct node *self, const char *state_dir);
 
 /* --- small services, node.c --------------------------------------------------------------------- */
 

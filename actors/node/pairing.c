@@ -8,8 +8,6 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 
-#define REQUEST_TTL_MS 300000
-
 /* What a request says of its node, from the method or from the handshake; texts may be empty. */
 struct ask {
     struct span node_id;
@@ -40,7 +38,7 @@ static int requests_prune(struct node *self, int64_t now_ms)
 
     for (const struct shelf_item *at = shelf_first(self->shelf, KIND_REQUEST); !r && at; at = next) {
         next = at->next;
-        if (now_ms - at->at_ms > REQUEST_TTL_MS) {
+        if (now_ms - at->at_ms > PAIRING_REQUEST_TTL_MS) {
             r = shelf_drop(self->shelf, KIND_REQUEST, span_from(at->id));
         }
     }
@@ -51,7 +49,7 @@ const struct shelf_item *pairing_request_of(struct node *self, struct span node_
 {
     const struct shelf_item *at = shelf_first(self->shelf, KIND_REQUEST);
 
-    while (at && !(span_is_text(node_id, at->owner) && clock_wall_ms() - at->at_ms <= REQUEST_TTL_MS)) {
+    while (at && !(span_is_text(node_id, at->owner) && clock_wall_ms() - at->at_ms <= PAIRING_REQUEST_TTL_MS)) {
         at = at->next;
     }
     return at;

@@ -1,10 +1,13 @@
 """Nodes: pairing, commands, what is left for them, and who may ask for what."""
 
 import json
+import os
 import threading
+import time
 
 import pytest
 from client import CallError, Client
+from device import Device
 from gateway import until
 from node_client import NodeClient, approve
 
@@ -265,6 +268,40 @@ def test_pairings_and_work_outlive_a_restart(fresh_gateway):
         with NodeClient(running.port, running.token, device=node.device) as again:
             assert row_of(operator, again)["commands"] == ["system.notify", "system.run", "system.which"]
             assert "location.request" in [item["type"] for item in again.call("node.pending.drain")["items"]]
+
+
+def test_nodes_of_the_original_are_known_once(fresh_gateway):
+    running = fresh_gateway()
+    folder = os.path.join(running.state_dir, "nodes")
+    os.makedirs(folder)
+    device = Device()
+    now = int(time.time() * 1000)
+    known = {"nodeId": device.id, "token": "TOKEN-OF-THE-ORIGINAL", "displayName": "Old Node", "platform": "linux",
+             "deviceFamily": "Linux", "version": "0.0.1", "caps": ["system"], "commands": ["system.which"],
+             "createdAtMs": 5, "approvedAtMs": 6, "lastConnectedAtMs": 7, "somethingNew": {"x": 1}}
+    asking = {"requestId": "b6f5e2ab-0000-4000-8000-000000000001", "nodeId": "0" * 64, "displayName": "New Node",
+              "platform": "linux", "commands": ["system.run"], "silent": False, "ts": now - 1000}
+    with open(os.path.join(folder, "paired.json"), "w", encoding="utf-8") as file:
+        json.dump({device.id: known, "bad": {"nodeId": "bad"}, "odd": 7}, file)
+    with open(os.path.join(folder, "pending.json"), "w", encoding="utf-8") as file:
+        json.dump({asking["requestId"]: asking, "late": {**asking, "requestId": "late", "ts": 9}}, file)
+    running.start()
+    with Client(running.port, running.token) as operator:
+        listed = operator.call("node.pair.list")
+        assert [(row["nodeId"], row["displayName"], row["approvedAtMs"], row["lastConnectedAtMs"])
+                for row in listed["paired"]] == [(device.id, "Old Node", 6, 7)]
+        assert [(row["requestId"], row["requiredApproveScopes"]) for row in listed["pending"]] == \
+            [(asking["requestId"], ["operator.pairing", "operator.admin"])]
+        verified = operator.call("node.pair.verify", {"nodeId": device.id, "token": "TOKEN-OF-THE-ORIGINAL"})
+        assert verified["ok"] is True and "somethingNew" not in verified["node"]
+        with NodeClient(running.port, running.token, device=device, commands=["system.which"]) as node:
+            assert row_of(operator, node)["commands"] == ["system.which"]
+        operator.call("node.pair.remove", {"nodeId": device.id})
+    assert "TOKEN-OF-THE-ORIGINAL" not in running.text()
+    running.stop()
+    running.start()
+    with Client(running.port, running.token) as operator:
+        assert operator.call("node.pair.list")["paired"] == []  # taken over once, not at every start
 
 
 def test_removing_a_device_takes_its_approval_along(gateway, client):
