@@ -1,8 +1,8 @@
 /*
  * approval: what waits for somebody's leave, and what needs none.
  *
- * Accepts    exec.approval.* plugin.approval.* exec.approvals.get exec.approvals.set
- *            exec_run_check
+ * Accepts    exec.approval.* plugin.approval.* approval.* exec.approvals.get
+ *            exec.approvals.set exec_run_check
  * Publishes  exec.approval.requested exec.approval.resolved plugin.approval.requested
  *            plugin.approval.resolved
  * Asks       health (whether anybody could decide)
@@ -70,7 +70,9 @@ void approval_uuid(char out[37])
 
 static int approval_init(void *state, struct actor *actor, const char *arg)
 {
-    static const size_t limits[SHELF_KINDS] = { [KIND_EXEC] = APPROVALS_MAX, [KIND_PLUGIN] = APPROVALS_MAX };
+    static const size_t limits[SHELF_KINDS] = {
+        [KIND_EXEC] = APPROVALS_MAX, [KIND_PLUGIN] = APPROVALS_MAX, [KIND_PAST] = APPROVALS_PAST_MAX
+    };
     struct approval *self = state;
     char path[PATH_MAX];
     int r;
@@ -121,6 +123,9 @@ static const struct actor_route approval_routes[] = {
     { MSG_PLUGIN_APPROVAL_RESOLVE, on_plugin_approval_resolve, 0 },
     { MSG_EXEC_APPROVALS_GET, on_exec_approvals_get, 0 },
     { MSG_EXEC_APPROVALS_SET, on_exec_approvals_set, 0 },
+    { MSG_APPROVAL_GET, on_approval_get, 0 },
+    { MSG_APPROVAL_HISTORY, on_approval_history, 0 },
+    { MSG_APPROVAL_RESOLVE, on_approval_resolve, 0 },
     { MSG_EXEC_RUN_CHECK, on_exec_run_check, 0 },
 };
 _Static_assert(ARRAY_LEN(approval_routes) == APPROVAL_ACCEPTS_N, "approval: routes, schema differ");

@@ -14,17 +14,19 @@
 #include "schema/base/shelf.h"
 #include "schema_gen.h"
 
-#define APPROVALS_MAX 512U      /* of each kind, decided ones included */
+#define APPROVALS_MAX 512U /* of each kind, decided ones included */
+#define APPROVALS_PAST_MAX 1024U
 #define APPROVAL_GRACE_MS 15000 /* a decided one can still be asked for */
 #define APPROVAL_TIMEOUT_MAX_MS 86400000
 #define APPROVAL_BODY_MAX 8388608U
 #define ID_MAX 513U
 
 /* Kinds of records on the shelf. The body of a record is {request, createdAtMs,
- * expiresAtMs, connId?, deviceId?, resolvedAtMs?, decision?, resolvedBy?, isUsed?}. */
+ * expiresAtMs, connId?, deviceId?, resolvedAtMs?, decision?, resolvedBy?, resolver?, isUsed?}. */
 enum {
     KIND_EXEC,
     KIND_PLUGIN,
+    KIND_PAST, /* owner: the id of one that was decided; at_ms: when; body: what clients see of it */
 };
 
 struct waiter;
@@ -67,8 +69,14 @@ int record_find(struct approval *self, unsigned kind, struct span id, bool is_re
 /* Puts a request on the shelf. 0, a FAIL_* or a fault. */
 int record_add(struct approval *self, unsigned kind, struct span id, struct span request, uint64_t timeout_ms,
                const struct type_client *client);
-/* Notes the decision (empty: it ended without one). 0, a FAIL_* or a fault. */
-int record_close(struct approval *self, unsigned kind, struct span id, struct span decision, struct span by);
+/* How a record ends. */
+struct closing {
+    struct span decision; /* empty: without one */
+    struct span by;
+    const struct type_client *client; /* NULL: nobody decided */
+};
+/* 0, a FAIL_* or a fault. */
+int record_close(struct approval *self, unsigned kind, struct span id, const struct closing *closing);
 /* Tells everyone who waits for it. 0 or a fault. */
 int record_tell(struct approval *self, unsigned kind, struct span id);
 /* An allow-once is good for one run. */
@@ -94,6 +102,12 @@ struct verdict {
     const struct type_client *client;
 };
 int asking_resolve(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict);
+/* Decides a record that waits, and tells everybody; answers nothing. 0, a FAIL_* or a fault. */
+int asking_decide(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict,
+                  const struct record *record);
+/* Says that the request does not allow this decision. */
+int asking_not_allowed(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict,
+                       const struct record *record);
 /* Fails the call in hand because `r` of record_find is not RECORD_FOUND. */
 int asking_unknown(struct approval *self, struct actor_ctx *ctx, int r, bool may_say_ambiguous);
 /* Which decisions the request allows: appends the list. */
@@ -103,6 +117,14 @@ bool asking_allows(struct span request, struct span decision);
 int waiters_answer(struct approval *self, unsigned kind, const struct record *record);
 void on_approval_cancel(void *state, struct actor *actor, void *cookie);
 void waiters_free(struct approval *self);
+
+/* --- past.c ------------------------------------------------------------------------------------- */
+
+/* What was decided is remembered for 30 days, as much of it as there is room for. 0, a FAIL_* or a fault. */
+int past_keep(struct approval *self, unsigned kind, const struct record *record);
+int on_approval_get(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_approval_history(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg);
 
 /* --- handlers ------------------------------------------------------------------------------------ */
 
@@ -117,6 +139,9 @@ int on_plugin_approval_wait(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_plugin_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_exec_run_check(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_exec_approvals_get(void *arg, struct actor_ctx *ctx, const void *msg);
+/* The commandPreview of a request, when it says more than the command: text, or empty. Valid until self->text changes.
+ */
+struct span exec_preview(struct approval *self, struct span request);
 int on_exec_approvals_set(void *arg, struct actor_ctx *ctx, const void *msg);
 
 /* --- small services -------------------------------------------------------------------------------- */

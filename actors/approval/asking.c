@@ -131,8 +131,8 @@ static int route_take(struct approval *self, const struct question *question, co
         return 0; /* somebody was quick */
     }
     if (!answer->failure && count->approvers == 0) {
-        int r = record_close(self, question->kind, span_from(question->id), (struct span){ 0 },
-                             SPAN_LIT("no-approval-route"));
+        int r = record_close(self, question->kind, span_from(question->id),
+                             &(struct closing){ .by = SPAN_LIT("no-approval-route") });
 
         return r ? (r < 0 ? r : 0) : record_tell(self, question->kind, span_from(question->id));
     }
@@ -348,7 +348,7 @@ static int resolve_again(struct approval *self, struct actor_ctx *ctx, const str
     return refuse(self, ctx, "approval already resolved");
 }
 
-static int not_allowed(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict,
+int asking_not_allowed(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict,
                        const struct record *record)
 {
     char text[128];
@@ -379,8 +379,8 @@ static void resolved_pack(const struct record *record, struct span decision, str
     pack_map_end(out);
 }
 
-static int resolve(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict,
-                   const struct record *record)
+int asking_decide(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict,
+                  const struct record *record)
 {
     const struct schema_msg *event =
         verdict->kind == KIND_EXEC ? EVENT_EXEC_APPROVAL_RESOLVED : EVENT_PLUGIN_APPROVAL_RESOLVED;
@@ -392,11 +392,12 @@ static int resolve(struct approval *self, struct actor_ctx *ctx, const struct ve
     pack_reset(&self->scratch);
     resolved_pack(record, verdict->decision, by, &self->scratch);
     r = pack_error(&self->scratch);
-    r = r ? r : record_close(self, verdict->kind, span_from(id), verdict->decision, by);
+    r = r ? r
+          : record_close(self, verdict->kind, span_from(id),
+                         &(struct closing){ .decision = verdict->decision, .by = by, .client = client });
     r = r ? r : actor_publish_span(self->actor, event, pack_span(&self->scratch), ctx);
     r = r ? r : record_tell(self, verdict->kind, span_from(id));
-    r = r ? r : records_review(self);
-    return r ? r : ok_reply(self, ctx);
+    return r ? r : records_review(self);
 }
 
 int asking_resolve(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict)
@@ -412,7 +413,8 @@ int asking_resolve(struct approval *self, struct actor_ctx *ctx, const struct ve
         return resolve_again(self, ctx, verdict, r);
     }
     if (!asking_allows(record.request, verdict->decision)) {
-        return not_allowed(self, ctx, verdict, &record);
+        return asking_not_allowed(self, ctx, verdict, &record);
     }
-    return resolve(self, ctx, verdict, &record);
+    r = asking_decide(self, ctx, verdict, &record);
+    return r ? r : ok_reply(self, ctx);
 }

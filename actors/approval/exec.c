@@ -229,17 +229,15 @@ int on_exec_approval_request(void *arg, struct actor_ctx *ctx, const void *msg)
 
 /* --- the others ------------------------------------------------------------------------------------------ */
 
-static void preview_pack(struct approval *self, struct span request, struct pack *out)
+struct span exec_preview(struct approval *self, struct span request)
 {
     struct span preview = map_text(value_get(request, "systemRunPlan"), "commandPreview");
+    bool is_shown;
 
     self->text.len = 0;
-    if (preview.len && !command_show(preview, false, &self->text) &&
-        !span_is(buf_span(&self->text), map_text(request, "command"))) {
-        pack_kv_str(out, "commandPreview", buf_span(&self->text));
-    } else {
-        pack_kv_or_nil(out, "commandPreview", (struct span){ 0 });
-    }
+    is_shown = preview.len && !command_show(preview, false, &self->text) &&
+               !span_is(buf_span(&self->text), map_text(request, "command"));
+    return is_shown ? buf_span(&self->text) : (struct span){ 0 };
 }
 
 int on_exec_approval_get(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -256,7 +254,7 @@ int on_exec_approval_get(void *arg, struct actor_ctx *ctx, const void *msg)
     pack_map_begin(&self->pack);
     pack_kv_text(&self->pack, "id", record.item->id);
     pack_kv_or_nil(&self->pack, "commandText", map_text(record.request, "command"));
-    preview_pack(self, record.request, &self->pack);
+    pack_kv_or_nil(&self->pack, "commandPreview", exec_preview(self, record.request));
     pack_key(&self->pack, "allowedDecisions");
     asking_allowed(record.request, &self->pack);
     pack_kv_or_nil(&self->pack, "host", map_text(record.request, "host"));

@@ -93,7 +93,21 @@ static int record_replace(struct approval *self, unsigned kind, const struct she
              : shelf_put(self->shelf, kind, span_from(id), (struct span){ 0 }, item->at_ms, pack_span(&self->record));
 }
 
-int record_close(struct approval *self, unsigned kind, struct span id, struct span decision, struct span by)
+/* {kind, id?} as newer clients know it: a device, or a program without one; nobody is the system. */
+static void resolver_pack(const struct type_client *client, struct pack *out)
+{
+    bool is_device = client && client->has_device_id && client->device_id.len;
+
+    pack_key(out, "resolver");
+    pack_map_begin(out);
+    pack_kv_text(out, "kind", is_device ? "device" : client ? "runtime" : "system");
+    if (client && (is_device || client->client_id.len)) {
+        pack_kv_str(out, "id", is_device ? client->device_id : client->client_id);
+    }
+    pack_map_end(out);
+}
+
+int record_close(struct approval *self, unsigned kind, struct span id, const struct closing *closing)
 {
     const struct shelf_item *item = shelf_find(self->shelf, kind, id);
 
@@ -103,10 +117,11 @@ int record_close(struct approval *self, unsigned kind, struct span id, struct sp
     pack_reset(&self->record);
     copy_open(item->body, &self->record);
     pack_kv_i64(&self->record, "resolvedAtMs", clock_wall_ms());
-    if (decision.len) {
-        pack_kv_str(&self->record, "decision", decision);
+    if (closing->decision.len) {
+        pack_kv_str(&self->record, "decision", closing->decision);
     }
-    pack_kv_or_nil(&self->record, "resolvedBy", by);
+    pack_kv_or_nil(&self->record, "resolvedBy", closing->by);
+    resolver_pack(closing->client, &self->record);
     pack_map_end(&self->record);
     return shelf_failure(record_replace(self, kind, item));
 }
@@ -167,8 +182,9 @@ static int kind_review(struct approval *self, unsigned kind, int64_t now_ms, int
             continue;
         }
         (void)snprintf(id, sizeof(id), "%s", at->id); /* ids are shorter */
-        r = record.is_resolved ? shelf_drop(self->shelf, kind, span_from(id))
-                               : record_close(self, kind, span_from(id), (struct span){ 0 }, (struct span){ 0 });
+        r = record.is_resolved ? past_keep(self, kind, &record)
+                               : record_close(self, kind, span_from(id), &(struct closing){ .client = NULL });
+        r = r || !record.is_resolved ? r : shelf_drop(self->shelf, kind, span_from(id));
         r = r || record.is_resolved ? r : record_tell(self, kind, span_from(id));
         *next_ms = now_ms + APPROVAL_GRACE_MS < *next_ms ? now_ms + APPROVAL_GRACE_MS : *next_ms;
     }

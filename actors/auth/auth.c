@@ -2,10 +2,12 @@
  * auth: decides who may connect, as whom, and with which scopes; keeps devices, their
  * tokens and the requests to pair one.
  *
- * Accepts    auth_connect, auth_http, auth_edge_settings, device.pair.*, device.token.*, config_update
+ * Accepts    auth_connect, auth_http, auth_edge_settings, device.pair.*, device.token.*,
+ *            device.scopes.*, config_update
  * Answers    auth_decision, auth_edge_settings_value
  * Publishes  auth_generation and auth_revoked, when decisions made so far are void;
- *            auth_edge_settings_changed; device.pair.requested, device.pair.resolved
+ *            auth_edge_settings_changed; device.pair.requested, device.pair.resolved,
+ *            device.pair.changed
  * Follows    gateway.auth and what else of the config says who may in
  * Asks       tailscaled on this machine, where the config lets Tailscale speak for people
  * On restart devices and the generation are in the database; what is known about
@@ -21,9 +23,9 @@
 #include <sys/stat.h>
 
 #include "actors/auth/answer.h"
+#include "actors/auth/auth_state.h"
 #include "actors/auth/judge.h"
 #include "actors/auth/legacy.h"
-#include "actors/auth/manage.h"
 #include "actors/auth/scopes.h"
 #include "actors/auth/whois.h"
 #include "bus/actor.h"
@@ -42,7 +44,6 @@
 #define BURST_MS 10000
 #define WAITERS_MAX 64
 #define LIST_MAX (64U << 20)
-#define CLOSE_REVOKED 4001
 
 /* A connection that waits for tailscaled's word. */
 struct waiter {
@@ -52,20 +53,6 @@ struct waiter {
     struct whois *whois;
     char *body; /* owned; holds secrets */
     size_t body_len;
-};
-
-struct auth {
-    struct actor *actor;
-    uint64_t generation; /* 0: settings have never been read */
-    struct pack scratch;
-    struct config_follow follow;
-    uint64_t refused_ms;   /* when a refusal was last logged; 0: never */
-    uint32_t refused_held; /* refusals since then */
-    struct waiter *waiters;
-    uint32_t waiters_n;
-    struct disk_watch disk;
-    char tailscaled[PATH_MAX];
-    struct judge judge; /* last, because it is large and mostly untouched */
 };
 
 static struct judge_time now(void)
@@ -92,8 +79,7 @@ static void refusal_note(struct auth *self, struct span remote, const char *why)
     self->refused_held = 0;
 }
 
-/* The operator is told while the disk refuses changes. */
-static int disk_note(struct auth *self, int outcome)
+int auth_disk_note(struct auth *self, int outcome)
 {
     if (outcome == STORE_E_FULL) {
         disk_watch_refused(&self->disk);
@@ -108,44 +94,6 @@ static int on_disk_probe(void *arg)
     return database_probe(self->judge.store->db.handle);
 }
 
-/* --- telling others ------------------------------------------------------------------ */
-
-static int resolved_publish(struct auth *self, const char *request_id, const char *device_id, const char *decision)
-{
-    return actor_publish(self->actor, EVENT_DEVICE_PAIR_RESOLVED,
-                         &(struct event_device_pair_resolved){
-                             .request_id = span_from(request_id),
-                             .device_id = span_from(device_id),
-                             .decision = span_from(decision),
-                             .ts = (uint64_t)clock_wall_ms(),
-                         },
-                         NULL);
-}
-
-static int requested_publish(struct auth *self, const struct pair_request *request)
-{
-    pack_reset(&self->scratch);
-    pack_map_begin(&self->scratch);
-    manage_request_pack(request, &self->scratch);
-    pack_map_end(&self->scratch);
-    return actor_publish_span(self->actor, EVENT_DEVICE_PAIR_REQUESTED, pack_span(&self->scratch), NULL);
-}
-
-/* `role` NULL: in every role. */
-static int revoked_publish(struct auth *self, const char *device_id, const char *role)
-{
-    return actor_publish(self->actor, MSG_AUTH_REVOKED,
-                         &(struct msg_auth_revoked){
-                             .has_device_id = true,
-                             .device_id = span_from(device_id),
-                             .has_role = role != NULL,
-                             .role = span_from(role),
-                             .code = CLOSE_REVOKED,
-                             .reason = SPAN_LIT("device removed"),
-                         },
-                         NULL);
-}
-
 /* --- connections ------------------------------------------------------------------------ */
 
 static int connect_tell(struct auth *self, const struct answer_to *to, const struct judge_ask *ask,
@@ -157,10 +105,12 @@ static int connect_tell(struct auth *self, const struct answer_to *to, const str
     if (verdict->is_newly_approved) {
         log_info("device_approved", "device=%.32s role=%s remote=%.*s", verdict->device_id,
                  connect_role_name(verdict->role), SPAN_FMT(ask->peer->client));
-        r = resolved_publish(self, verdict->request.id, verdict->device_id, "approved");
+        upgrades_drop(&self->upgrades, verdict->device_id, "");
+        r = device_calls_resolved(self, verdict->request.id, verdict->device_id, "approved");
     }
     if (verdict->is_newly_asked) {
-        r = requested_publish(self, &verdict->request);
+        upgrades_drop(&self->upgrades, verdict->device_id, verdict->request.id);
+        r = device_calls_requested(self, &verdict->request);
     }
     if (r) {
         return r;
@@ -220,7 +170,7 @@ static int connect_answer(struct auth *self, const struct answer_to *to, const s
     if (!whois && to->ctx && judge_wants_whois(&self->judge, &ask, &claim) && self->waiters_n < WAITERS_MAX) {
         return waiter_start(self, to->ctx, &claim);
     }
-    int r = disk_note(self, judge_connect(&self->judge, &ask, &verdict));
+    int r = auth_disk_note(self, judge_connect(&self->judge, &ask, &verdict));
     r = r == STORE_E_FULL ? answer_no_room(to) : r ? r : connect_tell(self, to, &ask, &verdict);
     mem_wipe(verdict.tokens, sizeof(verdict.tokens));
     return r;
@@ -290,9 +240,12 @@ static int waiter_start(struct auth *self, struct actor_ctx *ctx, const struct p
 /* Nobody waits for the answer any more. */
 static void auth_on_cancel(void *state, struct actor *actor, void *cookie)
 {
-    (void)state;
+    struct auth *self = state;
+
     (void)actor;
-    waiter_destroy(cookie);
+    if (!upgrades_cancel(&self->upgrades, cookie)) {
+        waiter_destroy(cookie);
+    }
 }
 
 /* --- HTTP ------------------------------------------------------------------------------------- */
@@ -336,125 +289,6 @@ static int on_edge_settings(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     return actor_reply(ctx, MSG_AUTH_EDGE_SETTINGS_VALUE,
                        &(struct msg_auth_edge_settings_value){ .headers = pack_span(&self->judge.settings.headers) });
-}
-
-/* --- devices ------------------------------------------------------------------------------------ */
-
-static struct manage_caller caller_of(const struct type_client *client)
-{
-    bool is_by_token = span_is_text(client->auth_method, "device-token");
-
-    return (struct manage_caller){
-        .scopes = scopes_from_list(client->scopes),
-        .device_id = is_by_token ? client->device_id : (struct span){ 0 },
-    };
-}
-
-static struct manage_result result_into(struct auth *self)
-{
-    pack_reset(&self->scratch);
-    return (struct manage_result){ .out = &self->scratch };
-}
-
-/* Sends what `manage` packed, or says why there is nothing. The scratch may hold a token. */
-static int manage_answer(struct auth *self, struct actor_ctx *ctx, int r, const struct manage_result *result)
-{
-    if (r == MANAGE_E_REFUSED) {
-        log_warning("device_refused", "device=%.32s request=%s why=\"%s\"", result->device_id, result->request_id,
-                    result->text);
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", result->text);
-    }
-    if (disk_note(self, r) > 0) {
-        return actor_fail(ctx, FAIL_STORAGE, "nothing was changed: disk full or failing");
-    }
-    r = r ? r : actor_reply_span(ctx, pack_span(&self->scratch));
-    mem_wipe(self->scratch.data, self->scratch.len);
-    return r;
-}
-
-static int on_pair_list(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct auth *self = arg;
-    const struct msg_device_pair_list *in = msg;
-    struct manage_caller caller = caller_of(&in->client);
-    struct manage_result result = result_into(self);
-
-    return manage_answer(self, ctx, manage_list(self->judge.store, &caller, clock_wall_ms(), &result), &result);
-}
-
-static int on_pair_approve(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct auth *self = arg;
-    const struct msg_device_pair_approve *in = msg;
-    struct manage_caller caller = caller_of(&in->client);
-    struct manage_result result = result_into(self);
-    int r = manage_approve(self->judge.store, &caller, in->request_id, clock_wall_ms(), &result);
-
-    if (!r) {
-        log_info("device_approved", "device=%.32s role=%s by=%.*s", result.device_id, connect_role_name(result.role),
-                 SPAN_FMT(in->client.principal));
-        r = resolved_publish(self, result.request_id, result.device_id, "approved");
-    }
-    return manage_answer(self, ctx, r, &result);
-}
-
-static int on_pair_reject(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct auth *self = arg;
-    const struct msg_device_pair_reject *in = msg;
-    struct manage_caller caller = caller_of(&in->client);
-    struct manage_result result = result_into(self);
-    int r = manage_reject(self->judge.store, &caller, in->request_id, clock_wall_ms(), &result);
-
-    r = r ? r : resolved_publish(self, result.request_id, result.device_id, "rejected");
-    return manage_answer(self, ctx, r, &result);
-}
-
-/* The answer goes out first: it may be for one of the connections that end now. */
-static int revoke_answer(struct auth *self, struct actor_ctx *ctx, int r, const struct manage_result *result,
-                         const char *what, const char *role)
-{
-    int answered = manage_answer(self, ctx, r, result);
-
-    if (r || answered) {
-        return answered;
-    }
-    log_info("device_revoked", "device=%.32s what=%s role=%s", result->device_id, what, role ? role : "*");
-    return revoked_publish(self, result->device_id, role);
-}
-
-static int on_pair_remove(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct auth *self = arg;
-    const struct msg_device_pair_remove *in = msg;
-    struct manage_caller caller = caller_of(&in->client);
-    struct manage_result result = result_into(self);
-    int r = manage_remove(self->judge.store, &caller, in->device_id, &result);
-
-    return revoke_answer(self, ctx, r, &result, "pairing", NULL);
-}
-
-static int on_token_rotate(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct auth *self = arg;
-    const struct msg_device_token_rotate *in = msg;
-    struct manage_caller caller = caller_of(&in->client);
-    struct manage_result result = result_into(self);
-    struct span scopes = in->has_scopes ? in->scopes : (struct span){ 0 };
-    int r = manage_rotate(self->judge.store, &caller, in->device_id, in->role, scopes, clock_wall_ms(), &result);
-
-    return revoke_answer(self, ctx, r, &result, "older token", connect_role_name(result.role));
-}
-
-static int on_token_revoke(void *arg, struct actor_ctx *ctx, const void *msg)
-{
-    struct auth *self = arg;
-    const struct msg_device_token_revoke *in = msg;
-    struct manage_caller caller = caller_of(&in->client);
-    struct manage_result result = result_into(self);
-    int r = manage_revoke(self->judge.store, &caller, in->device_id, in->role, clock_wall_ms(), &result);
-
-    return revoke_answer(self, ctx, r, &result, "token", connect_role_name(result.role));
 }
 
 /* --- settings --------------------------------------------------------------------------------- */
@@ -580,6 +414,7 @@ static int auth_init(void *state, struct actor *actor, const char *arg)
     self->actor = actor;
     pack_init(&self->scratch, LIST_MAX);
     config_follow_open(&self->follow, actor);
+    upgrades_init(&self->upgrades, actor);
     tailscaled = tailscaled && *tailscaled ? tailscaled : WHOIS_SOCKET;
     if (!dir || snprintf(self->tailscaled, sizeof(self->tailscaled), "%s", tailscaled) >= PATH_MAX) {
         return FAULT(-EINVAL);
@@ -596,6 +431,7 @@ static void auth_deinit(void *state, struct actor *actor)
 
     (void)actor;
     config_follow_close(&self->follow);
+    upgrades_deinit(&self->upgrades);
     disk_watch_close(&self->disk);
     while (self->waiters) {
         waiter_destroy(self->waiters);
@@ -613,7 +449,10 @@ static const struct actor_route auth_routes[] = {
     { MSG_DEVICE_PAIR_REJECT, on_pair_reject, 0 },
     { MSG_DEVICE_PAIR_REMOVE, on_pair_remove, 0 },
     { MSG_DEVICE_TOKEN_ROTATE, on_token_rotate, 0 },
+    { MSG_DEVICE_PAIR_RENAME, on_pair_rename, 0 },
     { MSG_DEVICE_TOKEN_REVOKE, on_token_revoke, 0 },
+    { MSG_DEVICE_SCOPES_REQUEST_UPGRADE, on_scopes_request, 0 },
+    { MSG_DEVICE_SCOPES_WAIT_UPGRADE, on_scopes_wait, 0 },
     { MSG_CONFIG_UPDATE, on_config_update, 0 },
 };
 _Static_assert(ARRAY_LEN(auth_routes) == AUTH_ACCEPTS_N, "auth: routes, schema differ");

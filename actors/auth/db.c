@@ -25,6 +25,11 @@ static const char schema_sql[] =
     "CREATE TABLE bootstrap (digest BLOB PRIMARY KEY, roles TEXT NOT NULL, scopes TEXT NOT NULL,"
     " issued_ms INTEGER NOT NULL, device_id TEXT, used_ms INTEGER) WITHOUT ROWID;";
 
+/* What was added since: an older release does not look at it, and what it removes goes here as well. */
+static const char added_sql[] =
+    "CREATE TABLE IF NOT EXISTS label (device_id TEXT PRIMARY KEY REFERENCES paired(id) ON DELETE CASCADE,"
+    " label TEXT NOT NULL) WITHOUT ROWID;";
+
 /* What the first format kept; tokens go through digest(), which store registers. */
 static const char from_1_sql[] =
     "INSERT INTO paired SELECT d.id, d.public_key, d.display_name, d.platform, d.device_family, d.client_id,"
@@ -47,11 +52,12 @@ static int format_bring(struct db *self)
     int r = database_format(self->handle, FORMAT, &version);
 
     if (r || version == FORMAT) {
-        return r;
+        return r ? r : exec(self, added_sql);
     }
     r = exec(self, "BEGIN IMMEDIATE");
     r = r ? r : exec(self, schema_sql);
     r = r || version != 1 ? r : exec(self, from_1_sql);
+    r = r ? r : exec(self, added_sql);
     r = r ? r : exec(self, "PRAGMA user_version = 2");
     return r ? r : exec(self, "COMMIT");
 }

@@ -10,10 +10,11 @@
 #include "bus/base/mem.h"
 
 static const char find_sql[] = "SELECT id, public_key, display_name, platform, device_family, client_id, client_mode,"
-                               " remote_ip, role, scopes, created_ms, approved_ms FROM paired WHERE id = ?1";
+                               " remote_ip, role, scopes, created_ms, approved_ms, label FROM paired LEFT JOIN label"
+                               " ON device_id = id WHERE id = ?1";
 static const char each_sql[] = "SELECT id, public_key, display_name, platform, device_family, client_id, client_mode,"
-                               " remote_ip, role, scopes, created_ms, approved_ms FROM paired"
-                               " ORDER BY approved_ms DESC, id";
+                               " remote_ip, role, scopes, created_ms, approved_ms, label FROM paired LEFT JOIN label"
+                               " ON device_id = id ORDER BY approved_ms DESC, id";
 static const char tokens_sql[] = "SELECT role, scopes, serial, digest, older_digest, created_ms, rotated_ms, revoked_ms"
                                  " FROM token WHERE device_id = ?1";
 static const char put_sql[] =
@@ -23,6 +24,7 @@ static const char put_sql[] =
 static const char token_put_sql[] =
     "INSERT INTO token VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (device_id, role) DO UPDATE SET"
     " scopes = ?3, serial = ?4, digest = ?5, older_digest = ?6, created_ms = ?7, rotated_ms = ?8, revoked_ms = ?9";
+static const char label_sql[] = "INSERT INTO label VALUES (?1, ?2) ON CONFLICT (device_id) DO UPDATE SET label = ?2";
 static const char remove_sql[] = "DELETE FROM paired WHERE id = ?1";
 
 /* --- roles --------------------------------------------------------------------------- */
@@ -99,6 +101,7 @@ static void record_read(sqlite3_stmt *stmt, struct device_record *record)
     scope_list_parse(&record->scopes, scopes);
     record->created_ms = sqlite3_column_int64(stmt, 10);
     record->approved_ms = sqlite3_column_int64(stmt, 11);
+    db_text(stmt, 12, record->label, sizeof(record->label));
 }
 
 static void token_read(sqlite3_stmt *stmt, struct device_record *record)
@@ -357,6 +360,15 @@ int devices_approve(struct store *self, const struct device_identity *identity, 
         *ret_record = record;
     }
     return r;
+}
+
+int devices_label(struct store *self, const char *id, struct span label)
+{
+    sqlite3_stmt *stmt = db_stmt(&self->db, label_sql);
+
+    db_bind_text(stmt, 1, id);
+    db_bind_span(stmt, 2, label);
+    return db_run(&self->db, stmt);
 }
 
 int devices_remove(struct store *self, const char *id, bool *ret_was_there)

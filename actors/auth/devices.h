@@ -19,6 +19,7 @@
 #define DEVICES_NAME_MAX 257
 #define DEVICES_TEXT_MAX 129
 #define DEVICES_ADDRESS_MAX 64
+#define DEVICES_LABEL_MAX 65
 
 /* A set of roles, one bit for each enum connect_role. */
 #define DEVICES_ROLES_TEXT_MAX 24
@@ -54,7 +55,8 @@ struct device_token {
 
 struct device_record {
     struct device_identity identity;
-    struct scope_list scopes; /* approved, over all roles */
+    char label[DEVICES_LABEL_MAX]; /* an operator's name for it; empty: none */
+    struct scope_list scopes;      /* approved, over all roles */
     int64_t created_ms;
     int64_t approved_ms;
     struct device_token tokens[DEVICES_ROLES]; /* by enum connect_role */
@@ -75,6 +77,8 @@ uint32_t devices_roles_usable(const struct device_record *record);
  */
 int devices_approve(struct store *self, const struct device_identity *identity, uint32_t roles,
                     const struct scope_list *scopes, int64_t now_ms, struct device_record *ret_record);
+/* The device must be there. */
+int devices_label(struct store *self, const char *id, struct span label);
 int devices_remove(struct store *self, const char *id, bool *ret_was_there);
 /* A new token for a role that is approved, with these scopes. Updates `record`. */
 int devices_token_rotate(struct store *self, struct device_record *record, enum connect_role role, uint32_t scopes,

@@ -31,6 +31,13 @@ static bool is_foreign(const struct manage_caller *caller, struct span device_id
     return caller->device_id.len && !is_admin(caller) && !span_is(caller->device_id, device_id);
 }
 
+/* What was taken from a device comes back by the word of others, not by what it has in another role. */
+static bool is_taken_from(const struct manage_caller *caller, const struct device_record *record,
+                          enum connect_role role)
+{
+    return record->tokens[role].revoked_ms && !is_admin(caller) && span_is_text(caller->own_id, record->identity.id);
+}
+
 static void id_copy(char *out, size_t out_len, struct span id)
 {
     snprintf(out, out_len, "%.*s", SPAN_FMT(id));
@@ -107,6 +114,7 @@ static void device_pack(const struct device_record *record, struct pack *out)
 
     pack_map_begin(out);
     identity_pack(&record->identity, devices_roles(record), &record->scopes, out);
+    text_pack(out, "operatorLabel", record->label);
     pack_kv_i64(out, "createdAtMs", record->created_ms);
     pack_kv_i64(out, "approvedAtMs", record->approved_ms);
     pack_key(out, "tokens");
@@ -187,6 +195,16 @@ static int request_look(struct store *store, const struct manage_caller *caller,
     return 0;
 }
 
+static bool is_any_taken_from(const struct manage_caller *caller, const struct device_record *record, uint32_t roles)
+{
+    bool is_any = false;
+
+    for (unsigned i = 0; i < DEVICES_ROLES; i++) {
+        is_any = is_any || ((roles & (1U << i)) && is_taken_from(caller, record, (enum connect_role)i));
+    }
+    return is_any;
+}
+
 /* Nobody can give what he does not have. A request that names no scopes keeps those of the device. */
 static int approval_check(struct store *store, const struct manage_caller *caller, const struct pair_request *request,
                           struct manage_result *result)
@@ -194,13 +212,16 @@ static int approval_check(struct store *store, const struct manage_caller *calle
     uint32_t given = scopes_expand(scope_list_mask(&request->scopes));
     struct device_record record = { 0 };
     bool is_found = false;
-
-    if (!(request->roles & (1U << CONNECT_ROLE_OPERATOR))) {
-        return given ? refuse(result, "invalid scope for requested roles: %s", scopes_first(given)) : 0;
-    }
     int r = devices_find(store, request->identity.id, &is_found, &record);
+
     if (r) {
         return r;
+    }
+    if (is_any_taken_from(caller, &record, request->roles)) {
+        return refuse(result, "device pairing approval denied");
+    }
+    if (!(request->roles & (1U << CONNECT_ROLE_OPERATOR))) {
+        return given ? refuse(result, "invalid scope for requested roles: %s", scopes_first(given)) : 0;
     }
     given |= scopes_expand(scope_list_mask(&record.scopes));
     uint32_t missing = given & ~scopes_covered(caller->scopes, given);
@@ -287,6 +308,48 @@ int manage_remove(struct store *store, const struct manage_caller *caller, struc
     return pack_error(result->out);
 }
 
+static struct span trimmed(struct span text)
+{
+    while (text.len && text.ptr[0] == ' ') {
+        text.ptr++;
+        text.len--;
+    }
+    while (text.len && text.ptr[text.len - 1] == ' ') {
+        text.len--;
+    }
+    return text;
+}
+
+int manage_rename(struct store *store, const struct manage_caller *caller, struct span device_id, struct span label,
+                  struct manage_result *result)
+{
+    struct device_record record = { 0 };
+    bool is_found = false;
+
+    label = trimmed(label);
+    if (!label.len) {
+        return refuse(result, "label required");
+    }
+    if (is_foreign(caller, device_id)) {
+        return refuse(result, "device pairing rename denied");
+    }
+    int r = device_look(store, device_id, result, &is_found, &record);
+    if (r || !is_found) {
+        return r ? r : refuse(result, "unknown deviceId");
+    }
+    r = store_begin(store);
+    r = r ? r : devices_label(store, result->device_id, label);
+    r = store_finish(store, r);
+    if (r) {
+        return r;
+    }
+    pack_map_begin(result->out);
+    pack_kv_text(result->out, "deviceId", result->device_id);
+    pack_kv_str(result->out, "label", label);
+    pack_map_end(result->out);
+    return pack_error(result->out);
+}
+
 static bool role_find(struct span name, enum connect_role *ret_role)
 {
     for (unsigned i = 0; i < DEVICES_ROLES; i++) {
@@ -348,6 +411,7 @@ int manage_rotate(struct store *store, const struct manage_caller *caller, struc
     struct device_record record = { 0 };
     int r = token_look(store, caller, device_id, role, denied, result, &record);
 
+    r = r ? r : is_taken_from(caller, &record, result->role) ? refuse(result, "%s", denied) : 0;
     if (r) {
         return r;
     }

@@ -11,6 +11,7 @@
 struct manage_caller {
     uint32_t scopes;
     struct span device_id; /* of a connection that lives by its device token, else empty */
+    struct span own_id;    /* of the device behind the connection, however it came in; may be empty */
 };
 
 enum {
@@ -34,6 +35,8 @@ int manage_approve(struct store *store, const struct manage_caller *caller, stru
 int manage_reject(struct store *store, const struct manage_caller *caller, struct span request_id, int64_t now_ms,
                   struct manage_result *result);
 int manage_remove(struct store *store, const struct manage_caller *caller, struct span device_id,
+                  struct manage_result *result);
+int manage_rename(struct store *store, const struct manage_caller *caller, struct span device_id, struct span label,
                   struct manage_result *result);
 /* `scopes`: packed array, or empty for those that the token has. */
 int manage_rotate(struct store *store, const struct manage_caller *caller, struct span device_id, struct span role,

@@ -536,6 +536,7 @@ static const struct actor_route health_routes[] = {
     { MSG_APPROVERS_READ, on_approvers_read, 0 },
     { MSG_SYSTEM_EVENT, on_system_event, 0 },
     { MSG_METRICS_TEXT, metrics_on_text, 0 },
+    { MSG_SYSTEM_INFO, on_system_info, 0 },
     { MSG_PRESENCE_JOIN, on_join, 0 },
     { MSG_PRESENCE_LEAVE, on_leave, 0 },
 };

@@ -101,6 +101,8 @@ bool health_is_stale(const struct health *self);
 /* --- tell.c: what others tell us; health.c: who is told of it ------------------------------- */
 
 int on_system_event(void *arg, struct actor_ctx *ctx, const void *msg);
+/* machine.c */
+int on_system_info(void *arg, struct actor_ctx *ctx, const void *msg);
 /* The presence list changed: its event goes out, soon. 0 or a fault. */
 int health_presence_tell(struct health *self, struct actor *actor);
 

@@ -82,8 +82,7 @@ uint64_t sysinfo_uptime_ms(void)
     return at && start_ms <= since_boot_ms ? since_boot_ms - start_ms : 0;
 }
 
-/* The first address that other machines could use. */
-static bool address_find(char *ret_text, size_t size)
+bool sysinfo_address(char *ret_text, size_t size)
 {
     struct ifaddrs *list = NULL;
     bool is_found = false;
@@ -103,7 +102,7 @@ static bool address_find(char *ret_text, size_t size)
     return is_found;
 }
 
-static const char *machine_name(const char *machine)
+const char *sysinfo_arch(const char *machine)
 {
     return strcmp(machine, "x86_64") == 0 ? "x64" : strcmp(machine, "aarch64") == 0 ? "arm64" : machine;
 }
@@ -116,7 +115,7 @@ void sysinfo_pack_self(struct pack *out)
     bool has_ip;
 
     uname(&uts);
-    has_ip = address_find(ip, sizeof(ip));
+    has_ip = sysinfo_address(ip, sizeof(ip));
     pack_map_begin(out);
     pack_kv_text(out, "host", uts.nodename);
     if (has_ip) {
@@ -126,7 +125,7 @@ void sysinfo_pack_self(struct pack *out)
     snprintf(text, sizeof(text), "linux %.200s", uts.release);
     pack_kv_text(out, "platform", text);
     pack_kv_text(out, "deviceFamily", "Linux");
-    pack_kv_text(out, "modelIdentifier", machine_name(uts.machine));
+    pack_kv_text(out, "modelIdentifier", sysinfo_arch(uts.machine));
     pack_kv_text(out, "mode", "gateway");
     pack_kv_text(out, "reason", "self");
     snprintf(text, sizeof(text), "Gateway: %.100s%s%s%s \xc2\xb7 app %s \xc2\xb7 mode gateway \xc2\xb7 reason self",

@@ -4,6 +4,8 @@
 #ifndef ACTORS_HEALTH_SYSINFO_H
 #define ACTORS_HEALTH_SYSINFO_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bus/pack.h"
@@ -19,6 +21,10 @@ struct sysinfo_use {
 struct sysinfo_use sysinfo_use(void);
 /* Milliseconds since this process began; 0 when unknown. */
 uint64_t sysinfo_uptime_ms(void);
+/* The first address that other machines could use; false when there is none. */
+bool sysinfo_address(char *ret_text, size_t size);
+/* What uname calls the processor, as programs of Node.js call it, which clients know. */
+const char *sysinfo_arch(const char *machine);
 /* Appends the presence entry of the gateway itself, without ts. */
 void sysinfo_pack_self(struct pack *out);
 

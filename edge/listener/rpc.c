@@ -204,10 +204,11 @@ static bool is_phased(const struct schema_msg *msg)
     return msg == MSG_AGENT || msg == MSG_EXEC_APPROVAL_REQUEST || msg == MSG_PLUGIN_APPROVAL_REQUEST;
 }
 
-/* What is waited for has a limit of its own: that of the run, or of the approval. */
+/* What is waited for has a limit of its own: that of the run, of the approval or of the request. */
 static bool has_own_limit(const struct schema_msg *msg)
 {
-    return is_phased(msg) || msg == MSG_EXEC_APPROVAL_WAIT_DECISION || msg == MSG_PLUGIN_APPROVAL_WAIT_DECISION;
+    return is_phased(msg) || msg == MSG_EXEC_APPROVAL_WAIT_DECISION || msg == MSG_PLUGIN_APPROVAL_WAIT_DECISION ||
+           msg == MSG_DEVICE_SCOPES_WAIT_UPGRADE;
 }
 
 static void forward(const struct frame *frame, const struct schema_msg *msg, struct span body)

@@ -1,11 +1,13 @@
 """Writes docs/protocol.md, the reference page for authors of clients."""
+from . import results
 from .docs_fields import anchor, cell, fields_table, protocols
 
 KNOWN = "Known and not served yet"
 
 
 def docs_text(schema, intro):
-    parts = [intro, _scopes(schema), _methods(schema), _events(schema), _types(schema), _errors(schema)]
+    parts = [intro, _scopes(schema), _methods(schema), _events(schema), _types(schema), _shapes(schema),
+             _errors(schema)]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -73,7 +75,15 @@ def _method(one):
         facts += [text] if is_set else []
     text = "; ".join(facts)
     return (f"### Method `{one.name}`\n\n{cell(one.body.summary)}\n\n{text[0].upper()}{text[1:]}.\n\n"
-            f"{fields_table(one.body)}")
+            f"{fields_table(one.body)}{_results(row)}")
+
+
+def _results(row):
+    text = ""
+    for shape, head in ((row.accepted, "First response"), (row.result, "Result")):
+        if shape is not None:
+            text += f"{head}:\n\n{results.table(shape, anchor, cell)}"
+    return text
 
 
 def _bytes(count):
@@ -136,6 +146,13 @@ def _types(schema):
     text = "## Types\n\n"
     for name in sorted(used):
         text += f"### Type `{name}`\n\n{cell(by_name[name].summary)}\n\n{fields_table(by_name[name])}"
+    return text
+
+
+def _shapes(schema):
+    text = "## Parts of results\n\n"
+    for name, (shape, summary) in sorted(schema.shapes.items()):
+        text += f"### Result `{name}`\n\n{cell(summary)}\n\n{results.table(shape, anchor, cell)}"
     return text
 
 

@@ -138,6 +138,8 @@ class MethodRow:
         self.rate_limited = False
         self.late = False
         self.handshake = False
+        self.result = None  # a shape of results.py
+        self.accepted = None  # of the first response, where there are two
 
 
 class EventRow:
@@ -175,6 +177,7 @@ class Schema:
         self.messages = []  # Message, sorted as the registry wants them
         self.errors = []
         self.scopes = []
+        self.shapes = {}  # name -> (shape, summary): parts of results
 
     def served(self):
         return [message for message in self.messages if message.later is None]

@@ -4,6 +4,7 @@ import re
 
 from .check import Complaints, Entry, file_read
 from .model import Error, EventRow, Message, MethodRow, Schema, Scope, Type
+from .results import names_used, shape_read
 from .read_field import CAPABILITY, TYPE_NAME, client_field, fields_count, fields_read, span_read
 
 MESSAGE_NAME = re.compile(r"[a-z][A-Za-z0-9_.-]{0,99}")
@@ -28,6 +29,8 @@ def schema_read(folder):
     reader.errors_file(os.path.join(folder, "errors.json"))
     if os.path.exists(os.path.join(folder, "scopes.json")):
         reader.scopes_file(os.path.join(folder, "scopes.json"))
+    if os.path.exists(os.path.join(folder, "results.json")):
+        reader.shapes_file(os.path.join(folder, "results.json"))
     reader.link()
     return schema, complaints.lines
 
@@ -117,6 +120,25 @@ class _Reader:
         if len(self.schema.scopes) > 32:
             entry.complain("more than 32 scopes do not fit their set")
 
+    def shapes_file(self, path):
+        entry = self._file(path)
+        for value in entry.items("shapes", required=True):
+            one = Entry(value, path, self.complaints)
+            name = one.text("name", required=True)
+            one.where = f"{path}: shape '{name}'"
+            summary = one.text("summary", required=True)
+            shape = shape_read(one.take("shape", dict, {}, required=True), one.where, self.complaints)
+            one.finish()
+            if name in self.schema.shapes:
+                one.complain("stands there twice")
+            self.schema.shapes[name] = (shape, summary)
+        entry.finish()
+
+    def _shape(self, entry, key):
+        if key not in entry.rest:
+            return None
+        return shape_read(entry.rest.pop(key), f"{entry.where}: {key}", self.complaints)
+
     # --- entries -----------------------------------------------------------------
 
     def _types(self, entry):
@@ -201,6 +223,8 @@ class _Reader:
         row.rate_limited = entry.take("rate_limited", bool, False)
         row.late = entry.take("late", bool, False)
         row.handshake = entry.take("handshake", bool, False)
+        row.result = self._shape(entry, "result")
+        row.accepted = self._shape(entry, "accepted")
         if message.later is not None and row.handshake:
             entry.complain("the handshake cannot come later")
         entry.finish()
@@ -247,6 +271,7 @@ class _Reader:
 
     def link(self):
         self._link_replies()
+        self._link_shapes()
         known = {scope.name for scope in self.schema.scopes} | {None, "node"}
         for message in self.schema.messages:
             row = message.method or message.event
@@ -268,6 +293,21 @@ class _Reader:
             message.reply = by_name.get(reply)
             if message.reply is None:
                 self.complaints.add(where, f"there is no message '{reply}' of kind reply")
+
+    def _link_shapes(self):
+        shapes = [(shape, f"shape '{name}'") for name, (shape, _) in self.schema.shapes.items()]
+        for message in self.schema.messages:
+            if message.method:
+                shapes += [(shape, f"method '{message.name}'")
+                           for shape in (message.method.accepted, message.method.result) if shape is not None]
+        used = set()
+        for shape, where in shapes:
+            for name in names_used(shape):
+                used.add(name)
+                if name not in self.schema.shapes:
+                    self.complaints.add(where, f"there is no shape '{name}' in results.json")
+        for name in sorted(self.schema.shapes.keys() - used):
+            self.complaints.add(f"shape '{name}'", "nothing holds it")
 
     def _order_types(self):
         done, path = set(), []

@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 
+import results
 from ws import WebSocket
 
 ALL_SCOPES = ["operator.admin", "operator.read", "operator.write", "operator.approvals", "operator.pairing"]
@@ -23,6 +24,7 @@ class Client:
         self.socket = self.open_socket(port, headers)
         self.events = []
         self.answers = {}
+        self.methods = {}  # id -> method
         self.ids = itertools.count(1)
         self.challenge = self.wait_event("connect.challenge")
         self.token, self.scopes, self.changes = token, ALL_SCOPES if scopes is None else scopes, changes
@@ -55,6 +57,7 @@ class Client:
     def send(self, method, params=None):
         """Asks, and returns the id under which answers will come."""
         number = f"r{next(self.ids)}"
+        self.methods[number] = method
         self.socket.send(json.dumps({"type": "req", "id": number, "method": method, "params": params or {}}))
         return number
 
@@ -65,6 +68,7 @@ class Client:
         got = self.answers[number].pop(0)
         if not got["ok"]:
             raise CallError(got["error"])
+        results.hold(self.methods[number], got.get("payload"))
         return got.get("payload")
 
     def call(self, method, params=None, timeout=15):

@@ -109,6 +109,71 @@ def test_plugins_ask_in_the_same_way(client, person):
     assert client.wait_event("plugin.approval.resolved")["decision"] == "deny"
 
 
+def decide(client, person, decision, **more):
+    asked = request(client, **more)
+    ident = client.answer(asked)["id"]
+    done = person.call("approval.resolve", {"id": ident, "kind": "exec", "decision": decision})
+    assert done["applied"] is True
+    client.answer(asked)
+    return ident, done["approval"]
+
+
+def test_every_kind_of_question_has_one_shape(client, person):
+    asked = client.answer(request(client, agentId="main", sessionKey="agent:main:x"))
+    shown = person.call("approval.get", {"id": asked["id"]})["approval"]
+    assert shown["status"] == "pending" and shown["sourceSessionKey"] == "agent:main:x"
+    assert shown["urlPath"] == "/approve/" + asked["id"]
+    assert shown["presentation"] == {
+        "kind": "exec", "commandText": "echo hi", "commandPreview": None, "warningText": None, "host": "gateway",
+        "nodeId": None, "agentId": "main", "allowedDecisions": ["allow-once", "allow-always", "deny"]}
+    wrong = {"id": asked["id"], "kind": "plugin", "decision": "deny"}
+    assert refusal(lambda: person.call("approval.resolve", wrong))["message"] == "the approval is of another kind"
+    done = person.call("approval.resolve", {**wrong, "kind": "exec"})
+    assert done["applied"] is True and done["approval"]["status"] == "denied"
+    assert done["approval"]["reason"] == "user" and done["approval"]["source"] == {"agentId": "main",
+                                                                                  "sessionKey": "agent:main:x"}
+    assert done["approval"]["resolver"]["kind"] in ("runtime", "device")
+    again = person.call("approval.resolve", {**wrong, "kind": "exec", "decision": "allow-once"})
+    assert again == {"applied": False, "approval": done["approval"]}, "the first answer counts"
+    assert refusal(lambda: person.call("approval.get", {"id": "nosuch"}))["details"] == {"reason": "APPROVAL_NOT_FOUND"}
+    plugin = client.answer(client.send("plugin.approval.request", {
+        "title": "Pay", "description": "Ten euros", "severity": "critical", "timeoutMs": 8000, "twoPhase": True}))
+    shown = person.call("approval.get", {"id": plugin["id"]})["approval"]
+    assert shown["urlPath"] == "/approve/" + plugin["id"].replace(":", "%3A")
+    assert (shown["presentation"]["kind"], shown["presentation"]["severity"]) == ("plugin", "critical")
+    allowed = person.call("approval.resolve", {"id": plugin["id"], "kind": "plugin", "decision": "allow-once"})
+    assert allowed["approval"]["decision"] == "allow-once"
+
+
+def test_what_was_decided_is_remembered_page_by_page(fresh_gateway):
+    running = fresh_gateway().start()
+    with Client(running.port, running.token) as client, Client(running.port, running.token) as person:
+        made = [decide(client, person, ("allow-once", "deny")[i % 2], command=f"echo {i}")[0] for i in range(5)]
+        late = client.answer(request(client, timeoutMs=1))["id"]
+        client.wait_event("exec.approval.requested", lambda p: p["id"] == late)
+        plugin = client.answer(client.send("plugin.approval.request", {
+            "title": "Pay", "description": "x", "timeoutMs": 8000, "twoPhase": True}))["id"]
+        person.call("plugin.approval.resolve", {"id": plugin, "decision": "deny"})
+    running.stop()
+    running.start()
+    with Client(running.port, running.token) as person:
+        whole = person.call("approval.history")
+        assert [row["id"] for row in whole["items"]][-5:] == made[::-1] and "nextCursor" not in whole
+        assert {row["id"]: (row["status"], row["reason"]) for row in whole["items"]}[late] == ("expired", "timeout")
+        pages, cursor = [], {}
+        while cursor is not None:
+            page = person.call("approval.history", {"limit": 2, **cursor})
+            assert len(page["items"]) <= 2
+            pages += page["items"]
+            cursor = {"cursor": page["nextCursor"]} if "nextCursor" in page else None
+        assert pages == whole["items"]
+        assert [row["id"] for row in person.call("approval.history", {"kind": "plugin"})["items"]] == [plugin]
+        assert person.call("approval.history", {"kind": "system-agent"}) == {"items": []}
+        for cursor in ("x", "1.2.3", " 1.2", "1.-2", "9" * 60 + ".1"):
+            assert refusal(lambda c=cursor: person.call("approval.history", {"cursor": c}))["message"] == \
+                "invalid approval.history cursor"
+
+
 def test_requests_outlive_a_restart_within_their_time(fresh_gateway):
     running = fresh_gateway().start()
     with Client(running.port, running.token) as asker, Client(running.port, running.token):

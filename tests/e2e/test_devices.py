@@ -181,6 +181,28 @@ def test_a_revoked_token_dies_at_once(running, operator):
     assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
 
 
+def test_what_was_revoked_does_not_come_back_by_the_device_itself(running, operator):
+    """A device that lost its role of a node gave it back to itself: what it may do as an operator was enough."""
+    device = pair(running, operator, ["operator.pairing", "operator.read"])
+    token = device.token
+    as_node = lambda: device.connect(running, [], shared(running), FAR, role="node")  # noqa: E731
+    operator.call("device.pair.approve", {"requestId": refused(as_node)["details"]["requestId"]})
+    node = as_node()
+    operator.call("device.token.revoke", {"deviceId": device.id, "role": "node"})
+    assert node.wait_closed()[0] == 4001
+    again = refused(as_node)["details"]
+    assert again["reason"] == "role-upgrade"
+    for auth in ({"deviceToken": token}, shared(running)):  # also with the secret, which others share
+        with device.connect(running, [], auth, FAR, role="operator") as client:
+            error = refused(lambda: client.call("device.token.rotate", {"deviceId": device.id, "role": "node"}))
+            assert error["message"] == "device token rotation denied"
+            error = refused(lambda: client.call("device.pair.approve", {"requestId": again["requestId"]}))
+            assert error["message"] == "device pairing approval denied"
+    assert refused(as_node)["details"]["requestId"] == again["requestId"]
+    operator.call("device.token.rotate", {"deviceId": device.id, "role": "node"})
+    as_node().socket.close()
+
+
 def test_a_removed_device_dies_at_once(running, operator):
     device = pair(running, operator)
     by_secret = device.connect(running, [], shared(running), FAR)
@@ -277,6 +299,60 @@ def test_what_the_original_knew_is_known(fresh_gateway):
     made.start()
     with Client(made.port, made.token) as admin:
         assert admin.call("device.pair.list")["paired"] == []  # taken over once, not at every start
+
+
+def test_a_name_that_an_operator_gave_a_device_stays(running, operator):
+    device = pair(running, operator)
+    done = operator.call("device.pair.rename", {"deviceId": device.id, "label": "  Kitchen  "})
+    assert done == {"deviceId": device.id, "label": "Kitchen"}
+    label = lambda: {one["deviceId"]: one.get("operatorLabel") for one in  # noqa: E731
+                     operator.call("device.pair.list")["paired"]}[device.id]
+    assert label() == "Kitchen"
+    asking = refused(lambda: device.connect(running, ["operator.write"], shared(running), FAR))["details"]
+    operator.call("device.pair.approve", {"requestId": asking["requestId"]})
+    assert label() == "Kitchen"
+    for params, text in (({"deviceId": device.id, "label": "  "}, "label required"),
+                         ({"deviceId": "0" * 64, "label": "x"}, "unknown deviceId")):
+        assert refused(lambda p=params: operator.call("device.pair.rename", p))["message"] == text
+    other = pair(running, operator, ["operator.pairing"])
+    with other.connect(running, [], {"deviceToken": other.token}, FAR) as client:
+        error = refused(lambda: client.call("device.pair.rename", {"deviceId": device.id, "label": "Mine"}))
+        assert error["message"] == "device pairing rename denied"
+        assert client.call("device.pair.rename", {"deviceId": other.id, "label": "Mine"})["label"] == "Mine"
+        assert client.call("device.pair.list")["paired"][0]["operatorLabel"] == "Mine"
+    with Client(running.port, running.token, minProtocol=4, maxProtocol=4) as newer:
+        newer.call("device.pair.rename", {"deviceId": device.id, "label": "Cellar"})
+        assert newer.wait_event("device.pair.changed") == {}
+
+
+def test_a_device_asks_for_more_and_stays_connected(running, operator):
+    device = pair(running, operator, ["operator.read"])
+    client = device.connect(running, ["operator.read"], {"deviceToken": device.token}, FAR)
+    ask = lambda scopes: client.call("device.scopes.requestUpgrade", {"scopes": scopes})  # noqa: E731
+    assert "current scopes" in refused(lambda: ask(["operator.pairing"]))["message"]
+    assert "unknown operator scope" in refused(lambda: ask(["operator.read", "operator.everything"]))["message"]
+    first = ask(["operator.read", "operator.approvals"])["requestId"]
+    waiting = client.send("device.scopes.waitUpgrade", {"requestId": first})
+    second = ask(["operator.read", "operator.write"])["requestId"]
+    assert client.answer(waiting) == {"status": "expired", "requestId": first}, "another took its place"
+    waiting = client.send("device.scopes.waitUpgrade", {"requestId": second})
+    assert operator.wait_event("device.pair.requested", lambda p: p["requestId"] == second)["isRepair"] is True
+    operator.call("device.pair.approve", {"requestId": second})
+    told = client.answer(waiting)
+    assert told["status"] == "approved" and set(told["scopes"]) >= {"operator.approvals", "operator.write"}
+    assert client.call("device.scopes.waitUpgrade", {"requestId": second})["status"] == "approved"
+    with device.connect(running, ["operator.write"], {"deviceToken": told["deviceToken"]}, FAR) as again:
+        assert "operator.write" in again.hello["auth"]["scopes"]
+    third = client.call("device.scopes.requestUpgrade", {"scopes": ["operator.read", "operator.admin"]})["requestId"]
+    waiting = client.send("device.scopes.waitUpgrade", {"requestId": third})
+    operator.call("device.pair.reject", {"requestId": third})
+    assert client.answer(waiting) == {"status": "rejected", "requestId": third}
+    stranger = pair(running, operator)
+    with stranger.connect(running, [], {"deviceToken": stranger.token}, FAR) as other:
+        error = refused(lambda: other.call("device.scopes.waitUpgrade", {"requestId": second}))
+        assert error["message"] == "scope upgrade expired or not found"
+    error = refused(lambda: operator.call("device.scopes.requestUpgrade", {"scopes": ["operator.read"]}))
+    assert error["details"]["code"] == "DEVICE_IDENTITY_REQUIRED"
 
 
 # --- no dead ends: oc#16305, oc#97859, oc#21647, oc#22688 -------------------------------------------------------

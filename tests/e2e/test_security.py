@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 
 import pytest
 
@@ -88,6 +89,45 @@ def test_oc_9435_a_token_in_the_query_opens_nothing(gateway):
         except Refused as refused:
             assert refused.status in (400, 401)
         assert http_status(gateway, "/v1/models" + query)[0] in (400, 401)
+
+
+def test_oc_87376_a_hook_token_must_be_one_of_its_own(fresh_gateway):
+    for auth in ({"mode": "token", "token": "one-secret-for-all"}, {"mode": "password", "password": "one-secret-for-all"}):
+        made = fresh_gateway(config={"gateway": {"mode": "local", "auth": auth},
+                                     "hooks": {"enabled": True, "token": "one-secret-for-all"}})
+        made.spawn()
+        assert made.process.wait(20) == 78
+        assert "hooks.token" in made.text() and "one-secret-for-all" not in made.text()
+
+
+def sockets_of(pid):
+    held = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:["):
+            held.add(target[8:-1])
+    return held
+
+
+def table_of(name):
+    with open(f"/proc/net/{name}", encoding="ascii", errors="replace") as file:
+        return [line.split() for line in file.read().splitlines()[1:]]
+
+
+def test_oc_106668_there_is_one_door_and_no_other(gateway):
+    """Whatever listens on the network is the gateway's port, and what listens on this machine is for its owner alone."""
+    held = set().union(*(sockets_of(pid) for pid in (gateway.process.pid, *gateway.children())))
+    doors = {(table, int(row[1].rsplit(":", 1)[1], 16)) for table in ("tcp", "tcp6", "udp", "udp6")
+             for row in table_of(table) if row[9] in held and (table.startswith("udp") or row[3] == "0A")}
+    assert doors and {port for _, port in doors} == {gateway.port}, doors
+    run = os.path.join(gateway.state_dir, "run")
+    assert os.stat(run).st_mode & 0o077 == 0
+    for row in table_of("unix"):
+        if row[6] in held and len(row) > 7 and int(row[3], 16) & 0x10000:  # it listens
+            assert os.path.realpath(row[7]).startswith(os.path.realpath(run) + "/"), row[7]
 
 
 def test_oc_146419_the_reason_arrives_though_the_client_goes_on_talking(gateway):
