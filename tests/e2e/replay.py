@@ -281,6 +281,8 @@ class Replay:
                     pass
                 if not isinstance(data, dict) or data.get("method") in self.served or self.will_be_refused(trace, row):
                     self.send(row, peer)
+                else:
+                    self.asked[row["conn"], data.get("id")] = data.get("method")  # its answer is not waited for
             elif "close" in row:
                 if row["close"]["code"] is not None:
                     self.hold_close(row, peer)
