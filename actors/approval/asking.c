@@ -192,6 +192,11 @@ int asking_start(struct approval *self, struct actor_ctx *ctx, unsigned kind, st
     if (r) {
         return r;
     }
+    if (record.is_resolved) { /* its time was over at once: whoever waited has been told, and nobody waits yet */
+        pack_reset(&self->pack);
+        decision_pack(&record, &self->pack);
+        return pack_error(&self->pack) ? pack_error(&self->pack) : actor_reply_span(ctx, pack_span(&self->pack));
+    }
     question = mem_new(sizeof(*question));
     *question = (struct question){ .kind = kind, .is_two_phase = is_two_phase, .id = mem_text(id.ptr, id.len) };
     question->token = waiter_add(self, ctx, kind, id);
