@@ -209,6 +209,9 @@ static int ask(struct scheduler *self, struct beat *beat)
     enum actor_life life = life_of(self, beat->agent_id);
     int r;
 
+    if (beat->kept.run.attempts_n >= ATTEMPTS_MAX) {
+        return beat_fail(self, beat, SPAN_LIT("the gateway or the agent ended three times while it ran"));
+    }
     if (life == ACTOR_LIFE_GAVE_UP || life == ACTOR_LIFE_STOPPED) {
         return beat_fail(self, beat, SPAN_LIT("the agent has ended and is not started again"));
     }
@@ -287,7 +290,9 @@ static int beat_begin(struct scheduler *self, struct beat *beat, bool is_wake, i
     (void)snprintf(beat->kept.run.session, sizeof(beat->kept.run.session), "%s",
                    session[0] ? session : beat->set->session);
     plan_start_note(&beat->kept.starts, now_ms);
-    beat->kept.due_ms = plan_next_ms(&beat->plan, now_ms, now_ms);
+    if (!session[0]) { /* the turn of another session is none of the rhythm */
+        beat->kept.due_ms = plan_next_ms(&beat->plan, now_ms, now_ms);
+    }
     return ask(self, beat);
 }
 
@@ -322,7 +327,8 @@ static int64_t beat_due_ms(const struct scheduler *self, const struct beat *beat
 
 static int beat_step(struct scheduler *self, struct beat *beat, int64_t now_ms)
 {
-    bool is_wake = beat->kept.wakes_n && beat->wake_ms <= now_ms;
+    /* One that was woken runs with what is due anyway, unless that is the turn of another session. */
+    bool is_wake = beat->kept.wakes_n && (beat->wake_ms <= now_ms || !beat->kept.wakes[0][0]);
 
     if (beat->phase == BEAT_WAITING) {
         return ask(self, beat);

@@ -139,7 +139,7 @@ static void list_read(struct settings *self, struct span list, struct span entri
 /* Who has heartbeats: those with a block of their own; else all, if there is a shared one; else the default agent. */
 static void agents_read(struct settings *self, struct span agents)
 {
-    struct span entries[SETTINGS_AGENTS_MAX];
+    struct span entries[SETTINGS_AGENTS_MAX] = { { NULL, 0 } };
     struct span defaults = value_get(agents, "defaults");
     struct blocks blocks = { .shared = value_get(defaults, "heartbeat") };
     bool has_blocks = false;

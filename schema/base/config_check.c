@@ -10,6 +10,7 @@
 #include "bus/value.h"
 #include "schema/base/agent_id.h"
 #include "schema/base/config_rules.h"
+#include "schema/base/duration.h"
 #include "schema/base/nearest.h"
 
 #define NOTHING ((struct span){ 0 })
@@ -217,6 +218,12 @@ static void expected_show(const struct config_rule *rule, char *out, size_t size
     case CONFIG_RULE_MODEL:
         (void)snprintf(out, size, "a text like \"provider/model\", or an object with it as \"primary\"");
         break;
+    case CONFIG_RULE_EVERY:
+        (void)snprintf(out, size, "a length of time like \"30m\", \"1h30m\" or \"0m\" for never");
+        break;
+    case CONFIG_RULE_CLOCK:
+        (void)snprintf(out, size, "a time of day from \"00:00\" to \"%s\"", rule->max ? "24:00" : "23:59");
+        break;
     }
 }
 
@@ -254,6 +261,7 @@ static bool is_fit(const struct config_rule *rule, struct span value)
 {
     enum value_kind kind = value_kind_of(value);
     int64_t number = value_i64(value, 0);
+    int minutes;
 
     switch (rule->kind) {
     case CONFIG_RULE_OBJECT:
@@ -274,6 +282,10 @@ static bool is_fit(const struct config_rule *rule, struct span value)
     case CONFIG_RULE_MODEL:
         return kind == VALUE_STR || (kind == VALUE_MAP && (!value_get(value, "primary").len ||
                                                            value_kind_of(value_get(value, "primary")) == VALUE_STR));
+    case CONFIG_RULE_EVERY:
+        return kind != VALUE_STR || duration_parse(value_str(value, NOTHING), 60000, &number);
+    case CONFIG_RULE_CLOCK:
+        return kind != VALUE_STR || duration_parse_clock(value_str(value, NOTHING), rule->max != 0, &minutes);
     }
     return false;
 }

@@ -40,6 +40,15 @@ static const char *const apis[] = { "openai-completions",      "openai-responses
     {                                                                                                                  \
         .path = (where), .kind = CONFIG_RULE_MODEL, .example = "\"builtin/echo\""                                      \
     }
+#define EVERY(where)                                                                                                   \
+    {                                                                                                                  \
+        .path = (where), .kind = CONFIG_RULE_EVERY, .example = "\"30m\""                                               \
+    }
+#define CLOCK(where, is_end)                                                                                           \
+    {                                                                                                                  \
+        .path = (where), .kind = CONFIG_RULE_CLOCK, .max = (is_end), .example = (is_end) ? "\"22:00\"" : "\"08:00\""   \
+    }
+#define VISIBILITY(where) OBJECT(where), BOOL(where ".showOk"), BOOL(where ".showAlerts"), BOOL(where ".useIndicator")
 #define INT(where, least, most)                                                                                        \
     {                                                                                                                  \
         .path = (where), .kind = CONFIG_RULE_INT, .min = (least), .max = (most)                                        \
@@ -135,6 +144,9 @@ const struct config_rule config_rules[] = {
     INT("agents.defaults.timeoutSeconds", 1, MANY),
     INT("agents.defaults.maxConcurrent", 1, 4095),
     INT("agents.defaults.contextTokens", 1, MANY),
+    EVERY("agents.defaults.heartbeat.every"),
+    CLOCK("agents.defaults.heartbeat.activeHours.start", false),
+    CLOCK("agents.defaults.heartbeat.activeHours.end", true),
     { .path = "agents.list", .kind = CONFIG_RULE_LIST, .max = CONFIG_CHECK_AGENTS_MAX },
     OBJECT("agents.list.[]"),
     { .path = "agents.list.[].id", .kind = CONFIG_RULE_TEXT, .min = 1, .example = "\"main\"", .is_required = true },
@@ -144,10 +156,16 @@ const struct config_rule config_rules[] = {
     TEXT("agents.list.[].workspace"),
     TEXT("agents.list.[].systemPromptOverride"),
     INT("agents.list.[].contextTokens", 1, MANY),
+    EVERY("agents.list.[].heartbeat.every"),
+    CLOCK("agents.list.[].heartbeat.activeHours.start", false),
+    CLOCK("agents.list.[].heartbeat.activeHours.end", true),
     OBJECT("agents.list.[].identity"),
     TEXT("agents.list.[].identity.name"),
     TEXT("agents.list.[].identity.theme"),
     TEXT("agents.list.[].identity.emoji"),
     TEXT("agents.list.[].identity.avatar"),
+
+    VISIBILITY("channels.*.heartbeat"),
+    VISIBILITY("channels.*.accounts.*.heartbeat"),
 };
 const size_t config_rules_n = ARRAY_LEN(config_rules);

@@ -17,6 +17,8 @@ enum config_rule_kind {
     CONFIG_RULE_CHOICE,
     CONFIG_RULE_SECRET, /* a text, or a reference { source, provider, id } */
     CONFIG_RULE_MODEL,  /* a text, or { primary, … } */
+    CONFIG_RULE_EVERY,  /* a text like "30m"; that it is a text is the shape's to say, here and below */
+    CONFIG_RULE_CLOCK,  /* a text like "08:00", with max also "24:00" */
 };
 
 struct config_rule {

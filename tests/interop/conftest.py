@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
 
+from beat_provider import BeatProvider  # noqa: E402
 from gateway import Gateway  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -58,7 +59,8 @@ class Real:
 
 
 def client_of(generation, config=None):
-    gateway = Gateway("inproc", config={**(config or {}), "gateway": {"http": {"endpoints": {"responses": {"enabled": True}}}}})
+    gateway = Gateway("inproc", config={"gateway": {"http": {"endpoints": {"responses": {"enabled": True}}}},
+                                        **(config or {})})
     try:
         gateway.start()
         client = Real(gateway, generation)
@@ -80,12 +82,20 @@ def original(request):
     yield from client_of(request.param)
 
 
+@pytest.fixture(scope="module", params=GENERATIONS)
+def beating(request):
+    """The same, of a gateway whose agent has a model that says that all is well."""
+    provider = BeatProvider()
+    yield from client_of(request.param, provider.config(heartbeat={"every": "60m"}))
+    provider.close()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failed test shows what its gateway said."""
     outcome = yield
     report = outcome.get_result()
     given = getattr(item, "funcargs", {})
-    client = given.get("real") or given.get("original")
+    client = given.get("real") or given.get("original") or given.get("beating")
     if report.failed and client:
         report.sections.append(("the gateway said", "\n".join(client.gateway.logs()[-40:])))

@@ -2,6 +2,8 @@
 
 import json
 
+from gateway import until
+
 
 def test_gateway_call_health(original):
     done = original.cli("gateway", "call", "health")
@@ -92,9 +94,23 @@ def test_system_presence(original):
     assert any(row.get("mode") == "gateway" for row in original.cli_json("system", "presence"))
 
 
-def test_heartbeat_last(original):
-    done = original.cli("system", "heartbeat", "last", "--json")
-    assert done.returncode == 0, done.stderr
+def test_an_event_wakes_the_agent(beating):
+    assert beating.cli_json("system", "heartbeat", "last") is None
+    assert beating.cli_json("system", "event", "--mode", "now", "--text", "look around") == {"ok": True}
+    event = until(lambda: beating.cli_json("system", "heartbeat", "last"), 60, "the heartbeat")
+    assert (event["status"], event["reason"], event["silent"], event["indicatorType"]) == ("ok-token", "wake", True, "ok")
+    words = ["system", "event", "--text", "and again"]
+    if beating.generation != "2026.5.7":  # the later one can name a session
+        words += ["--session-key", "agent:main:ops"]
+    assert beating.cli_json(*words) == {"ok": True}
+
+
+def test_heartbeats_off_and_on(beating):
+    assert beating.cli_json("system", "heartbeat", "disable") == {"ok": True, "enabled": False}
+    assert beating.cli_json("health")["agents"][0]["heartbeat"]["enabled"] is False
+    assert beating.cli_json("system", "heartbeat", "enable") == {"ok": True, "enabled": True}
+    shown = beating.cli_json("gateway", "call", "status")["heartbeat"]["agents"][0]
+    assert (shown["enabled"], shown["every"], shown["everyMs"]) == (True, "60m", 3600000)
 
 
 def test_logs(original):

@@ -33,6 +33,8 @@ static void passes_what_is_right(void **state)
         "list:[{id:'main'},{id:'Work 2',model:'a/m',identity:{name:'W'}}]}}",
         "{logging:{level:'silent',file:'~/x.log',maxFileBytes:1000},session:{scope:'global',mainKey:'m'}}",
         "{unheard:{of:[1,2,3]},plugins:7}",
+        "{agents:{defaults:{heartbeat:{every:'1h30m',activeHours:{start:'22:00',end:'24:00'}}},list:[{id:'a',"
+        "heartbeat:{every:'0'}}]},channels:{defaults:{heartbeat:{showOk:true}},x:{accounts:{a:{heartbeat:{}}}}}}",
     };
 
     (void)state;
@@ -51,6 +53,15 @@ static void names_path_finding_expectation_and_the_nearest_value(void **state)
         const char *json;
         const char *says;
     } bad[] = {
+        { "{agents:{defaults:{heartbeat:{every:'often'}}}}",
+          "agents.defaults.heartbeat.every is \"often\", expected a length of time like \"30m\"" },
+        { "{agents:{list:[{id:'a',heartbeat:{activeHours:{start:'24:00',end:'x'}}}]}}",
+          "agents.list.0.heartbeat.activeHours.start is \"24:00\", expected a time of day from \"00:00\" to \"23:59\"; "
+          "the nearest is \"08:00\"" },
+        { "{agents:{defaults:{heartbeat:{activeHours:{end:'24:01'}}}}}", "to \"24:00\"; the nearest is \"22:00\"" },
+        { "{channels:{x:{heartbeat:{showOk:'no'}}}}",
+          "channels.x.heartbeat.showOk is \"no\", expected true or false; the nearest is false" },
+        { "{channels:{x:{accounts:{y:{heartbeat:7}}}}}", "channels.x.accounts.y.heartbeat is 7, expected an object" },
         { "{models:5}", "models is 5, expected an object; the nearest is {}" },
         { "{logging:{level:'loud'}}", "logging.level is \"loud\", expected one of " },
         { "{logging:{level:'wrn'}}", "the nearest is \"warn\"" },
