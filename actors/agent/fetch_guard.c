@@ -116,20 +116,15 @@ static bool host_of(struct span url, char host[FETCH_GUARD_HOST_MAX])
     return len > 0;
 }
 
-/* Name and password would stand before an @ of the authority. */
+/* Name and password would stand before an @ of the authority, which begins behind the two slashes of the scheme. */
 static bool has_login(struct span url)
 {
-    const char *start = memchr(url.ptr, '/', url.len);
-    struct span rest = { start, start ? url.len - (size_t)(start - url.ptr) : 0 };
-
-    rest.ptr += 2;
-    rest.len -= 2;
-    for (size_t i = 0; i < rest.len && rest.ptr[i] != '/' && rest.ptr[i] != '?' && rest.ptr[i] != '#'; i++) {
-        if (rest.ptr[i] == '@') {
+    for (size_t i = 8; i < url.len && url.ptr[i] != '/' && url.ptr[i] != '?' && url.ptr[i] != '#'; i++) {
+        if (url.ptr[i] == '@') {
             return true;
         }
     }
-    return false;
+    return url.len > 7 && url.ptr[7] == '@';
 }
 
 static bool ends_in(const char *host, struct span end)

@@ -250,7 +250,7 @@ int openai_body_read(struct span body, struct pack *raw, struct span *ret_value,
 int openai_request_parse(struct span body, const struct endpoint *rules, struct pack *raw, struct pack *made,
                          struct openai_request *ret_request, struct openai_error *error)
 {
-    struct span value;
+    struct span value = { NULL, 0 };
     int r;
 
     memset(ret_request, 0, sizeof(*ret_request));

@@ -127,7 +127,7 @@ static int lists_take(struct span body, const struct endpoint *rules, struct pac
 int openresponses_parse(struct span body, const struct endpoint *rules, struct pack *raw, struct pack *made,
                         struct openresponses_request *ret_request, struct openai_error *error)
 {
-    struct span value;
+    struct span value = { NULL, 0 };
     int r;
 
     memset(ret_request, 0, sizeof(*ret_request));
