@@ -1,5 +1,6 @@
 """Pairing as the users of the original know it: its command line against our gateway, from here and from afar."""
 
+import concurrent.futures
 import json
 import shutil
 import socket
@@ -153,6 +154,17 @@ def test_a_second_machine_is_paired_by_the_first(gateway, generation, here, from
     allowed = there.cli("gateway", "call", "status", *url)
     assert allowed.returncode == 0, allowed.stderr
     here.cli("devices", "remove", request["deviceId"])
+    shutil.rmtree(there.home, ignore_errors=True)
+
+
+def test_an_address_of_this_machine_brings_every_scope_each_time(gateway, generation):
+    """With --url and the token the command line shows no device here; what it may do must not depend on who else asks."""
+    there = Real(gateway, generation)
+    url = ["--url", f"ws://127.0.0.1:{gateway.port}", "--token", TOKEN]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for done in pool.map(lambda method: there.cli("gateway", "call", method, *url),
+                             ("status", "sessions.list", "config.get", "device.pair.list", "status", "health")):
+            assert done.returncode == 0, done.stderr + done.stdout
     shutil.rmtree(there.home, ignore_errors=True)
 
 
