@@ -45,6 +45,7 @@ def test_no_trace_is_lost():
     assert not COMPLAINTS
     assert not set(PLAN["played"]) - set(PLAYED), "these were played once, and are no more"
     assert not set(PLAYED) - set(PLAN["played"]), "these are played now: name them in replay.json"
+    assert set(TRACES) == set(PLAN["played"]) | set(PLAN["never"]) | set(PLAN["not yet"]), "each is played, or says why not"
 
 
 class Provider:
