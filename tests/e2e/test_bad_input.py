@@ -99,6 +99,7 @@ def test_an_unmasked_frame_ends_the_connection(client):
 
 def test_a_message_in_many_fragments_is_one_message(client):
     text = json.dumps({"type": "req", "id": "frag", "method": "health", "params": {}}).encode()
+    client.methods["frag"] = "health"
     for i in range(len(text)):
         client.socket.send_raw(frame(TEXT if i == 0 else 0, text[i:i + 1], fin=i == len(text) - 1))
     assert client.answer("frag")

@@ -133,6 +133,10 @@ def test_the_gateways_own_token_may_be_a_reference(only_once, fresh_gateway, sou
     done = gateway.cli("secrets", "reload")  # and the command line finds it by the same reference
     assert done.returncode == 0 and value not in done.stdout + done.stderr, done.stderr
     os.rename(path, path + ".gone")
+    done = gateway.cli("secrets", "reload")  # in by the owner's socket: what is refused now is the reload itself
+    assert done.returncode == 1 and "everything stays as it was" in done.stderr
+    Client(gateway.port, value).socket.close()
+    gateway.stop()
     done = gateway.cli("secrets", "reload")
     assert done.returncode == 78 and "gateway.auth.token cannot be resolved here: secrets.providers.mine: " in done.stderr
 

@@ -217,7 +217,8 @@ def test_a_failure_before_the_first_word_has_a_status(rig, code, status, stream)
 def test_a_failure_after_the_first_word_is_an_event_and_no_done(rig):
     status, _, text = complete(rig, "deltas=2 fail", stream=True)
     events = events_of(text)
-    assert status == 200 and events[-1]["error"] == {"message": "the provider broke off", "type": "api_error"}
+    assert status == 200 and events[-1]["error"] == {
+        "message": "the provider broke off", "type": "api_error", "code": "provider_failed"}
     assert "[DONE]" not in events
 
 
