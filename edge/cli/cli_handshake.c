@@ -30,6 +30,14 @@ static bool wants_identity(const struct cli_target *target)
            (!target->is_elsewhere && target->has_config && target->config.auth == GATEWAY_AUTH_NONE);
 }
 
+static struct cli_identity_token token_which(const struct cli_handshake *self)
+{
+    return (struct cli_identity_token){ .device_id = self->identity.device_id,
+                                        .role = ROLE,
+                                        .gateway = self->gateway,
+                                        .is_configured = self->opts->target->is_configured };
+}
+
 static int identity_take(struct cli_handshake *self, bool may_create, struct cli_problem *problem)
 {
     const char *state_dir = self->opts->cli->paths.state_dir;
@@ -46,8 +54,10 @@ static int identity_take(struct cli_handshake *self, bool may_create, struct cli
         return CLI_SESSION_E_PROBLEM;
     }
     self->has_identity = true;
+    cli_target_gateway(self->opts->target, self->gateway);
+    struct cli_identity_token which = token_which(self);
     /* Without one the gateway asks its owner, which is what has to happen then. */
-    (void)cli_identity_token_load(state_dir, self->identity.device_id, ROLE, self->device_token);
+    (void)cli_identity_token_load(state_dir, &which, self->device_token);
     return 0;
 }
 
@@ -103,6 +113,11 @@ static const char *token_signed(const struct cli_handshake *self)
     const struct cli_target *target = self->opts->target;
 
     return target->token[0] ? target->token : target->password[0] ? "" : self->device_token;
+}
+
+bool cli_handshake_is_by_device_token(const struct cli_handshake *self)
+{
+    return !self->is_owner && self->device_token[0] && token_signed(self) == self->device_token;
 }
 
 static void auth_pack(const struct cli_handshake *self, struct pack *out)
@@ -189,7 +204,8 @@ void cli_handshake_accept(const struct cli_handshake *self, struct span hello)
 
     if (self->has_identity && token.len && token.len < CLI_IDENTITY_TOKEN_MAX &&
         !span_is_text(token, self->device_token)) {
-        (void)cli_identity_token_store(self->opts->cli->paths.state_dir, self->identity.device_id, ROLE, token,
-                                       value_get(auth, "scopes"));
+        struct cli_identity_token which = token_which(self);
+
+        (void)cli_identity_token_store(self->opts->cli->paths.state_dir, &which, token, value_get(auth, "scopes"));
     }
 }

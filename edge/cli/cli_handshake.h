@@ -18,6 +18,7 @@ struct cli_handshake {
     bool is_owner;
     bool has_identity;
     struct cli_identity identity;
+    char gateway[CLI_TARGET_GATEWAY_MAX];      /* by which the device token is kept */
     char device_token[CLI_IDENTITY_TOKEN_MAX]; /* issued earlier by this gateway; empty: none */
 };
 
@@ -29,6 +30,9 @@ bool cli_handshake_identify(struct cli_handshake *self, struct cli_problem *prob
 /* It is the owner who asks, by the kernel's word: no secret, no device. Instead of cli_handshake_init. */
 void cli_handshake_owner(struct cli_handshake *self, const struct cli_session_opts *opts);
 void cli_handshake_deinit(struct cli_handshake *self);
+
+/* Where neither the config nor the caller has a secret, what an earlier pairing left is the one sent. */
+bool cli_handshake_is_by_device_token(const struct cli_handshake *self);
 
 /* Appends the params of `connect` as one msgpack map. 0 or a fault. */
 int cli_handshake_params(const struct cli_handshake *self, struct span nonce, struct pack *out);

@@ -252,7 +252,29 @@ int cli_identity_sign(const struct cli_identity *self, const struct cli_identity
     return 0;
 }
 
-int cli_identity_token_load(const char *state_dir, const char *device_id, const char *role,
+/* --- tokens --------------------------------------------------------------------------------- */
+
+static struct span token_text(struct span item)
+{
+    struct span token = value_str(value_get(item, "token"), (struct span){ 0 });
+
+    return token.len < CLI_IDENTITY_TOKEN_MAX ? token : (struct span){ 0 };
+}
+
+static struct span token_find(struct span doc, const struct cli_identity_token *which)
+{
+    struct span of_gateway = value_get(value_get(value_get(doc, "gateways"), which->gateway), which->role);
+    struct span plain = value_get(value_get(doc, "tokens"), which->role);
+    struct span owner = value_get(plain, "gateway");
+    bool is_its = owner.len ? span_is_text(value_str(owner, (struct span){ 0 }), which->gateway) : which->is_configured;
+
+    if (!span_is_text(value_str(value_get(doc, "deviceId"), (struct span){ 0 }), which->device_id)) {
+        return (struct span){ 0 };
+    }
+    return token_text(of_gateway).len ? token_text(of_gateway) : is_its ? token_text(plain) : (struct span){ 0 };
+}
+
+int cli_identity_token_load(const char *state_dir, const struct cli_identity_token *which,
                             char out[CLI_IDENTITY_TOKEN_MAX])
 {
     char path[PATH_MAX];
@@ -265,11 +287,8 @@ int cli_identity_token_load(const char *state_dir, const char *device_id, const 
     }
     pack_init(&doc, 0);
     r = json_file_read(path, &doc);
-    token = value_str(value_get(value_get(value_get(pack_span(&doc), "tokens"), role), "token"), (struct span){ 0 });
-    if (r == 0 && (!token.len || token.len >= CLI_IDENTITY_TOKEN_MAX ||
-                   !span_is_text(value_str(value_get(pack_span(&doc), "deviceId"), (struct span){ 0 }), device_id))) {
-        r = CLI_IDENTITY_E_ABSENT;
-    }
+    token = r ? (struct span){ 0 } : token_find(pack_span(&doc), which);
+    r = r || token.len ? r : CLI_IDENTITY_E_ABSENT;
     if (r == 0) {
         memcpy(out, token.ptr, token.len);
         out[token.len] = '\0';
@@ -279,21 +298,64 @@ int cli_identity_token_load(const char *state_dir, const char *device_id, const 
     return r;
 }
 
-static void tokens_of_others(struct span doc, const char *role, struct pack *out)
+/* All of a map but one key. */
+static void others_keep(struct span map, const char *but, struct pack *out)
 {
-    struct value_iter it = value_iter(value_get(doc, "tokens"));
+    struct value_iter it = value_iter(map);
     struct span key;
     struct span item;
 
     while (value_next(&it, &key, &item)) {
-        if (!span_is_text(key, role)) {
+        if (!span_is_text(key, but)) {
             pack_key_span(out, key);
             pack_raw(out, item);
         }
     }
 }
 
-int cli_identity_token_store(const char *state_dir, const char *device_id, const char *role, struct span token,
+static void token_pack(const struct cli_identity_token *which, struct span token, struct span scopes, struct pack *out)
+{
+    pack_key(out, which->role);
+    pack_map_begin(out);
+    pack_kv_str(out, "token", token);
+    pack_kv_text(out, "role", which->role);
+    if (scopes.len) {
+        pack_kv_raw(out, "scopes", scopes);
+    }
+    pack_kv_i64(out, "updatedAtMs", clock_wall_ms());
+    pack_kv_text(out, "gateway", which->gateway);
+    pack_map_end(out);
+}
+
+static void tokens_pack(struct span old, const struct cli_identity_token *which, struct span token, struct span scopes,
+                        struct pack *out)
+{
+    struct span tokens = value_get(old, "tokens");
+    struct span gateways = value_get(old, "gateways");
+
+    pack_map_begin(out);
+    pack_kv_i64(out, "version", 1);
+    pack_kv_text(out, "deviceId", which->device_id);
+    pack_key(out, "tokens");
+    pack_map_begin(out);
+    others_keep(tokens, which->is_configured ? which->role : "", out);
+    if (which->is_configured) { /* where the original looks for it */
+        token_pack(which, token, scopes, out);
+    }
+    pack_map_end(out);
+    pack_key(out, "gateways");
+    pack_map_begin(out);
+    others_keep(gateways, which->gateway, out);
+    pack_key(out, which->gateway);
+    pack_map_begin(out);
+    others_keep(value_get(gateways, which->gateway), which->role, out);
+    token_pack(which, token, scopes, out);
+    pack_map_end(out);
+    pack_map_end(out);
+    pack_map_end(out);
+}
+
+int cli_identity_token_store(const char *state_dir, const struct cli_identity_token *which, struct span token,
                              struct span scopes)
 {
     char path[PATH_MAX];
@@ -309,26 +371,9 @@ int cli_identity_token_store(const char *state_dir, const char *device_id, const
     pack_init(&old, 0);
     pack_init(&doc, 0);
     r = json_file_read(path, &old); /* absent or broken: it only caches, so it is written anew */
-    is_ours = r == 0 && span_is_text(value_str(value_get(pack_span(&old), "deviceId"), (struct span){ 0 }), device_id);
-    pack_map_begin(&doc);
-    pack_kv_i64(&doc, "version", 1);
-    pack_kv_text(&doc, "deviceId", device_id);
-    pack_key(&doc, "tokens");
-    pack_map_begin(&doc);
-    if (is_ours) {
-        tokens_of_others(pack_span(&old), role, &doc);
-    }
-    pack_key(&doc, role);
-    pack_map_begin(&doc);
-    pack_kv_str(&doc, "token", token);
-    pack_kv_text(&doc, "role", role);
-    if (scopes.len) {
-        pack_kv_raw(&doc, "scopes", scopes);
-    }
-    pack_kv_i64(&doc, "updatedAtMs", clock_wall_ms());
-    pack_map_end(&doc);
-    pack_map_end(&doc);
-    pack_map_end(&doc);
+    is_ours =
+        r == 0 && span_is_text(value_str(value_get(pack_span(&old), "deviceId"), (struct span){ 0 }), which->device_id);
+    tokens_pack(is_ours ? pack_span(&old) : (struct span){ 0 }, which, token, scopes, &doc);
     r = json_file_write(path, &doc);
     mem_wipe(old.data, old.len);
     mem_wipe(doc.data, doc.len);

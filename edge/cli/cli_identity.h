@@ -2,7 +2,9 @@
  * cli_identity: the key pair by which a gateway knows this installation again.
  *
  * Files, shared with the original client: <state>/identity/device.json (Ed25519 keys)
- * and <state>/identity/device-auth.json (tokens that gateways issued), both 0600.
+ * and <state>/identity/device-auth.json (tokens that gateways issued), both 0600. The
+ * original keeps one token for each role, "tokens"; beside it "gateways" keeps those of
+ * each gateway apart, as a token is of use, and no secret, only where it was issued.
  */
 #ifndef EDGE_CLI_CLI_IDENTITY_H
 #define EDGE_CLI_CLI_IDENTITY_H
@@ -47,11 +49,19 @@ int cli_identity_from_seed(const unsigned char seed[32], struct cli_identity *re
 /* Writes the signature, base64url without padding (86 characters). */
 int cli_identity_sign(const struct cli_identity *self, const struct cli_identity_claim *claim, char out[96]);
 
-/* The token that a gateway issued to this device for the role; CLI_IDENTITY_E_ABSENT when none. */
-int cli_identity_token_load(const char *state_dir, const char *device_id, const char *role,
+/* Whose token for whom. */
+struct cli_identity_token {
+    const char *device_id;
+    const char *role;
+    const char *gateway; /* "wss://host:port", where pinned with the certificate's fingerprint */
+    bool is_configured;  /* it is the one of the config, so a token that names no gateway is its */
+};
+
+/* The token that this gateway issued to this device for the role; CLI_IDENTITY_E_ABSENT when none. */
+int cli_identity_token_load(const char *state_dir, const struct cli_identity_token *which,
                             char out[CLI_IDENTITY_TOKEN_MAX]);
-/* Keeps a newly issued token beside those of other roles. `scopes` is a msgpack array. */
-int cli_identity_token_store(const char *state_dir, const char *device_id, const char *role, struct span token,
+/* Keeps a newly issued token beside those of other roles and gateways. `scopes` is a msgpack array. */
+int cli_identity_token_store(const char *state_dir, const struct cli_identity_token *which, struct span token,
                              struct span scopes);
 
 #endif

@@ -193,7 +193,9 @@ static void credentials_explain(const struct cli_problem *self, const struct cli
     if (strncmp(self->detail, "AUTH_", 5) != 0) {
         return;
     }
-    if (target->token_source || target->password_source) {
+    if (self->is_by_device_token) {
+        cli_err_more("used: the device token that this gateway issued (identity/device-auth.json)");
+    } else if (target->token_source || target->password_source) {
         cli_err_more("used: %s%s%s", target->token_source ? target->token_source : "",
                      target->token_source && target->password_source ? ", " : "",
                      target->password_source ? target->password_source : "");

@@ -34,11 +34,12 @@ struct cli_problem {
     char request_id[64]; /* of a pairing request that waits for approval */
     bool retryable;
     uint32_t retry_after_ms;
-    bool is_served;       /* something accepts connections there, but speaks no WebSocket */
-    int sys_error;        /* errno of a failed connect, or 0 */
-    int http_status;      /* of a refused upgrade, or 0 */
-    bool is_untrusted;    /* the certificate was refused; message says why, empty: it is not the pinned one */
-    char fingerprint[65]; /* that it has */
+    bool is_served;          /* something accepts connections there, but speaks no WebSocket */
+    int sys_error;           /* errno of a failed connect, or 0 */
+    int http_status;         /* of a refused upgrade, or 0 */
+    bool is_untrusted;       /* the certificate was refused; message says why, empty: it is not the pinned one */
+    char fingerprint[65];    /* that it has */
+    bool is_by_device_token; /* REFUSED: the credential was the one of an earlier pairing */
     bool was_open;
     uint16_t close_code; /* 0: the connection did not end */
     char close_reason[128];

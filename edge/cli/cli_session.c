@@ -315,7 +315,9 @@ static int attempt(struct cli_session *self, uint64_t left_ms, struct cli_proble
         problem_set(self, CLI_PROBLEM_FAULT, fault_text(r));
     }
     loop_run(self, left_ms);
-    return step_finish(self, "connect", self->opts.timeout_ms, problem);
+    r = step_finish(self, "connect", self->opts.timeout_ms, problem);
+    problem->is_by_device_token = r && cli_handshake_is_by_device_token(&self->handshake);
+    return r;
 }
 
 /* Waiting for what has crashed leads nowhere; its supervisor knows what happened. */

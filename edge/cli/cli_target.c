@@ -332,6 +332,8 @@ static int target_of_config(const struct cli *cli, unsigned flags, struct span d
     secret_of_config(doc, is_remote ? "gateway.remote.password" : "gateway.auth.password", target->password,
                      &target->password_source, target);
     owner_path_choose(cli, target);
+    /* A config that means another gateway says nothing of this machine's. */
+    target->is_configured = is_remote || (is_port_ours(cli, target) && !(url.len && (flags & CLI_TARGET_LOCAL)));
     secret_problem_judge(target);
     if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT)) {
         cli_err("the config cannot be used: %s", target->config_problem);
@@ -406,6 +408,21 @@ int cli_target_resolve(const struct cli *cli, unsigned flags, struct cli_target 
         cli_target_deinit(ret_target);
     }
     return r;
+}
+
+void cli_target_gateway(const struct cli_target *self, char out[CLI_TARGET_GATEWAY_MAX])
+{
+    bool is_pinned = self->is_elsewhere && self->fingerprint[0];
+    int n = snprintf(out, CLI_TARGET_GATEWAY_MAX, "%s://", self->url.is_tls ? "wss" : "ws");
+    char *host = out + n;
+
+    n +=
+        snprintf(host, CLI_TARGET_GATEWAY_MAX - (size_t)n, strchr(self->url.host, ':') ? "[%s]" : "%s", self->url.host);
+    for (char *at = host; *at; at++) {
+        *at = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at);
+    }
+    (void)snprintf(out + n, CLI_TARGET_GATEWAY_MAX - (size_t)n, ":%u%s%s", self->url.port, is_pinned ? " sha256:" : "",
+                   is_pinned ? self->fingerprint : "");
 }
 
 void cli_target_deinit(struct cli_target *self)

@@ -22,6 +22,8 @@
 #include "edge/cli/ws_url.h"
 #include "schema/base/gateway_config.h"
 
+#define CLI_TARGET_GATEWAY_MAX (256 + 16 + 8 + GATEWAY_TLS_FINGERPRINT_MAX)
+
 struct cli_target {
     struct ws_url url;
     char address[1024];                       /* "ws://127.0.0.1:18789" */
@@ -36,6 +38,7 @@ struct cli_target {
     char owner_path[108];         /* the socket on which the gateway of this state directory knows its owner, when
                                      that gateway is meant and no secret was named; empty: not to be used */
     bool is_elsewhere;            /* named by --url, OPENCLAW_GATEWAY_URL or gateway.remote */
+    bool is_configured;           /* the gateway of this state directory, or the one that its config names */
     char log_file[PATH_MAX];      /* of the gateway on this machine */
     struct gateway_config config; /* set when has_config and without a problem */
     char fingerprint[GATEWAY_TLS_FINGERPRINT_MAX]; /* the certificate it must show; empty: a trusted one */
@@ -54,6 +57,10 @@ enum {
 
 /* Returns 0 or an outcome. */
 int cli_target_resolve(const struct cli *cli, unsigned flags, struct cli_target *ret_target);
+
+/* What tells this gateway from others, where something is kept for one: scheme, host and port, and the certificate that
+ * was pinned for one elsewhere (this machine's own may change it). */
+void cli_target_gateway(const struct cli_target *self, char out[CLI_TARGET_GATEWAY_MAX]);
 
 /* Wipes the secrets. */
 void cli_target_deinit(struct cli_target *self);

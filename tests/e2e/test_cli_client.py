@@ -259,17 +259,64 @@ def test_without_a_secret_the_device_identifies_itself(openclaw, tmp_path):
     assert json.loads(identity.read_text())["deviceId"] == first["id"]
 
 
-def test_an_issued_device_token_is_used_the_next_time(openclaw):
-    async def on_connect(socket, request):
-        frame = hello(request)
-        frame["payload"]["auth"]["deviceToken"] = "issued-token"
-        await FakeGateway.say(socket, frame)
+async def issue(socket, request):
+    frame = hello(request)
+    frame["payload"]["auth"]["deviceToken"] = "issued-token"
+    await FakeGateway.say(socket, frame)
 
-    with FakeGateway(on_connect) as fake:
+
+def test_an_issued_device_token_is_used_the_next_time(openclaw):
+    with FakeGateway(issue) as fake:
         for _ in range(2):
             openclaw("gateway", "call", "health", "--port", fake.port, OPENCLAW_GATEWAY_TOKEN="")
     first, second = (request["params"] for request in fake.asked("connect"))
     assert "auth" not in first and second["auth"] == {"token": "issued-token"}
+
+
+@pytest.mark.parametrize("named_by", ["--url", "OPENCLAW_GATEWAY_URL", "--port"])
+def test_a_device_token_goes_only_to_the_gateway_that_issued_it(openclaw, tmp_path, named_by):
+    with FakeGateway(issue) as own, FakeGateway() as stranger:
+        config = tmp_path / ".openclaw" / "openclaw.json"
+        config.parent.mkdir()
+        config.write_text(json.dumps({"gateway": {"mode": "local", "port": own.port}}))
+        auth_file = tmp_path / ".openclaw/identity/device-auth.json"
+
+        def ask(*words, **more):
+            assert openclaw("gateway", "call", "health", *words, **{"OPENCLAW_GATEWAY_TOKEN": "", **more}).returncode == 0
+
+        def to_stranger():
+            url = f"ws://127.0.0.1:{stranger.port}"
+            words = {"--url": ("--url", url), "--port": ("--port", stranger.port)}.get(named_by, ())
+            ask(*words, **({named_by: url} if not words else {}))
+
+        ask()
+        to_stranger()
+        kept = json.loads(auth_file.read_text())
+        assert kept["tokens"]["operator"]["token"] == "issued-token"  # where the original looks
+        device = kept["deviceId"]
+        auth_file.write_text(json.dumps({"version": 1, "deviceId": device,
+                                         "tokens": {"operator": {"token": "old-token", "role": "operator"}}}))
+        ask()
+        to_stranger()
+    assert [c["params"].get("auth") for c in own.asked("connect")] == [None, {"token": "old-token"}]
+    assert len(stranger.asked("connect")) == 2
+    assert all("auth" not in c["params"] and c["params"]["device"]["id"] == device for c in stranger.asked("connect"))
+
+
+def test_a_refused_device_token_is_named_as_what_was_used(openclaw):
+    async def on_connect(socket, request):
+        if "auth" not in request["params"]:
+            await issue(socket, request)
+            return
+        await FakeGateway.say(socket, refusal(request, "unauthorized: device token mismatch",
+                                              details={"code": "AUTH_DEVICE_TOKEN_MISMATCH"}))
+
+    with FakeGateway(on_connect) as fake:
+        url = f"ws://127.0.0.1:{fake.port}"
+        assert openclaw("gateway", "call", "health", "--url", url).returncode == 0
+        done = openclaw("gateway", "call", "health", "--url", url)
+    assert done.returncode == 77 and "device-auth.json" in done.stderr and "no credentials" not in done.stderr
+    assert "issued-token" not in done.stderr
 
 
 def test_a_pairing_request_is_named(openclaw):

@@ -111,20 +111,64 @@ static void a_broken_identity_is_never_overwritten(void **state)
     assert_int_equal(info.st_size, 29);
 }
 
+static int token_keep(const char *role, const char *gateway, bool is_configured, const char *token)
+{
+    struct cli_identity_token which = { "d1", role, gateway, is_configured };
+
+    return cli_identity_token_store(dir, &which, span_from(token), (struct span){ 0 });
+}
+
+/* NULL: it must find none. */
+static void token_expect(struct cli_identity_token which, const char *expected)
+{
+    char token[CLI_IDENTITY_TOKEN_MAX] = "";
+
+    assert_int_equal(cli_identity_token_load(dir, &which, token), expected ? 0 : CLI_IDENTITY_E_ABSENT);
+    assert_string_equal(token, expected ? expected : "");
+}
+
 static void tokens_are_kept_by_role_and_device(void **state)
 {
-    char token[CLI_IDENTITY_TOKEN_MAX];
-    struct span none = { 0 };
+    (void)state;
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://a:1", true }, NULL);
+    assert_int_equal(token_keep("operator", "ws://a:1", true, "t-1"), 0);
+    assert_int_equal(token_keep("node", "ws://a:1", true, "t-2"), 0);
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://a:1", true }, "t-1");
+    token_expect((struct cli_identity_token){ "d1", "node", "ws://a:1", true }, "t-2");
+    token_expect((struct cli_identity_token){ "d2", "operator", "ws://a:1", true }, NULL);
+}
+
+static void a_token_is_for_the_gateway_that_issued_it(void **state)
+{
+    (void)state;
+    assert_int_equal(token_keep("operator", "ws://a:1", true, "of-a"), 0);
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://b:1", false }, NULL);
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://b:1", true }, NULL); /* the config changed */
+    assert_int_equal(token_keep("operator", "ws://b:1", false, "of-b"), 0);
+    assert_int_equal(token_keep("operator", "ws://c:1", true, "of-c"), 0);
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://a:1", false }, "of-a");
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://b:1", false }, "of-b");
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://c:1", false }, "of-c");
+}
+
+static void a_token_that_names_no_gateway_is_for_the_configured_one(void **state)
+{
+    char path[PATH_MAX];
+    FILE *file;
 
     (void)state;
-    assert_int_equal(cli_identity_token_load(dir, "d1", "operator", token), CLI_IDENTITY_E_ABSENT);
-    assert_int_equal(cli_identity_token_store(dir, "d1", "operator", span_from("t-1"), none), 0);
-    assert_int_equal(cli_identity_token_store(dir, "d1", "node", span_from("t-2"), none), 0);
-    assert_int_equal(cli_identity_token_load(dir, "d1", "operator", token), 0);
-    assert_string_equal(token, "t-1");
-    assert_int_equal(cli_identity_token_load(dir, "d1", "node", token), 0);
-    assert_string_equal(token, "t-2");
-    assert_int_equal(cli_identity_token_load(dir, "d2", "operator", token), CLI_IDENTITY_E_ABSENT);
+    path_of("identity", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    path_of("identity/device-auth.json", path);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(
+        fputs("{\"version\": 1, \"deviceId\": \"d1\", \"tokens\": {\"operator\": {\"token\": \"t-0\"}}}", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://a:1", true }, "t-0");
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://a:1", false }, NULL);
+    assert_int_equal(token_keep("operator", "ws://b:1", false, "of-b"), 0);
+    token_expect((struct cli_identity_token){ "d1", "operator", "ws://a:1", true }, "t-0");
 }
 
 int main(void)
@@ -134,6 +178,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_identity_is_made_once_and_kept_to_its_owner, dir_make, dir_remove),
         cmocka_unit_test_setup_teardown(a_broken_identity_is_never_overwritten, dir_make, dir_remove),
         cmocka_unit_test_setup_teardown(tokens_are_kept_by_role_and_device, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(a_token_is_for_the_gateway_that_issued_it, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(a_token_that_names_no_gateway_is_for_the_configured_one, dir_make, dir_remove),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
