@@ -31,7 +31,7 @@ static const struct cli_opt trial_options[] = {
 static const struct cli_opt set_options[] = {
     FLAG_OPT("strict-json", "The value must be JSON5; else what is none is a text."),
     FLAG_OPT("json", "The same as --strict-json; with --dry-run the verdict is JSON."),
-    FLAG_OPT("merge", "Add to the object that is there instead of replacing it."),
+    FLAG_OPT("merge", "Add to the object, or list of entries with ids, that is there."),
     FLAG_OPT("replace", "Replace lists of entries although some are lost."),
     TEXT_OPT("batch-json", "json", "Several at once: a list of {path, value}, {path, ref} and {path, provider}."),
     TEXT_OPT("batch-file", "path", "The same from a file."),

@@ -93,10 +93,15 @@ static int set_prepare(struct config_writer *self, const struct config_op *op, s
     struct span before = config_path_find(path, doc); /* digits become indexes where lists are */
 
     if (cli_flag(self->cli, "merge") && before.len) {
-        config_merge(before, value, out);
-        return pack_error(out) ? CLI_EXIT_SOFTWARE : CLI_EXIT_OK;
+        config_merge_ids(before, value, out);
+    } else {
+        pack_raw(out, value);
     }
-    if (is_protected(op->place) && before.len && !cli_flag(self->cli, "replace") && loses_entries(before, value)) {
+    if (pack_error(out)) {
+        return CLI_EXIT_SOFTWARE;
+    }
+    if (is_protected(op->place) && before.len && !cli_flag(self->cli, "replace") &&
+        loses_entries(before, pack_span(out))) {
         char text[256];
         (void)snprintf(text, sizeof(text),
                        "%.100s has entries that this value lacks: add to them with --merge, or mean "
@@ -104,7 +109,6 @@ static int set_prepare(struct config_writer *self, const struct config_op *op, s
                        op->place);
         return config_writer_refuse(self, text);
     }
-    pack_raw(out, value);
     return CLI_EXIT_OK;
 }
 

@@ -18,6 +18,10 @@ static struct span find(struct span map, struct span wanted)
     return (struct span){ 0 };
 }
 
+enum lists { LISTS_REPLACE, LISTS_JOIN, LISTS_BY_ID };
+
+static void merge(struct span low, struct span high, enum lists lists, struct pack *out);
+
 static void lists_join(struct span low, struct span high, struct pack *out)
 {
     struct span lists[] = { low, high };
@@ -35,14 +39,85 @@ static void lists_join(struct span low, struct span high, struct pack *out)
     pack_array_end(out);
 }
 
-static void merge(struct span low, struct span high, bool is_joining, struct pack *out)
+static struct span id_of(struct span item)
+{
+    struct span id = value_kind_of(item) == VALUE_MAP ? value_get(item, "id") : (struct span){ 0 };
+
+    return value_kind_of(id) == VALUE_STR ? id : (struct span){ 0 };
+}
+
+/* How many entries have that id; `ret_item` (may be NULL) is the last one. */
+static size_t id_find(struct span list, struct span id, struct span *ret_item)
+{
+    struct value_iter it = value_iter(list);
+    struct span key;
+    struct span item;
+    size_t n = 0;
+
+    while (value_next(&it, &key, &item)) {
+        if (span_is(id_of(item), id)) {
+            n++;
+            if (ret_item) {
+                *ret_item = item;
+            }
+        }
+    }
+    return n;
+}
+
+static bool is_by_id(struct span list)
+{
+    struct value_iter it = value_iter(list);
+    struct span key;
+    struct span item;
+
+    if (value_kind_of(list) != VALUE_ARRAY) {
+        return false;
+    }
+    while (value_next(&it, &key, &item)) {
+        struct span id = id_of(item);
+
+        if (!id.len || id_find(list, id, NULL) != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void lists_merge(struct span low, struct span high, struct pack *out)
 {
     struct value_iter it = value_iter(low);
     struct span key;
     struct span item;
 
-    if (is_joining && value_kind_of(low) == VALUE_ARRAY && value_kind_of(high) == VALUE_ARRAY) {
+    pack_array_begin(out);
+    while (value_next(&it, &key, &item)) {
+        struct span over = { 0 };
+
+        (void)id_find(high, id_of(item), &over);
+        merge(item, over, LISTS_BY_ID, out);
+    }
+    it = value_iter(high);
+    while (value_next(&it, &key, &item)) {
+        if (!id_find(low, id_of(item), NULL)) {
+            pack_raw(out, item);
+        }
+    }
+    pack_array_end(out);
+}
+
+static void merge(struct span low, struct span high, enum lists lists, struct pack *out)
+{
+    struct value_iter it = value_iter(low);
+    struct span key;
+    struct span item;
+
+    if (lists == LISTS_JOIN && value_kind_of(low) == VALUE_ARRAY && value_kind_of(high) == VALUE_ARRAY) {
         lists_join(low, high, out);
+        return;
+    }
+    if (lists == LISTS_BY_ID && is_by_id(low) && is_by_id(high)) {
+        lists_merge(low, high, out);
         return;
     }
     if (!high.len || value_kind_of(low) != VALUE_MAP || value_kind_of(high) != VALUE_MAP) {
@@ -52,7 +127,7 @@ static void merge(struct span low, struct span high, bool is_joining, struct pac
     pack_map_begin(out);
     while (value_next(&it, &key, &item)) {
         pack_key_span(out, key);
-        merge(item, find(high, key), is_joining, out);
+        merge(item, find(high, key), lists, out);
     }
     it = value_iter(high);
     while (value_next(&it, &key, &item)) {
@@ -66,12 +141,17 @@ static void merge(struct span low, struct span high, bool is_joining, struct pac
 
 void config_merge(struct span low, struct span high, struct pack *out)
 {
-    merge(low, high, false, out);
+    merge(low, high, LISTS_REPLACE, out);
 }
 
 void config_merge_join(struct span low, struct span high, struct pack *out)
 {
-    merge(low, high, true, out);
+    merge(low, high, LISTS_JOIN, out);
+}
+
+void config_merge_ids(struct span low, struct span high, struct pack *out)
+{
+    merge(low, high, LISTS_BY_ID, out);
 }
 
 void config_merge_patch(struct span low, struct span patch, struct pack *out)

@@ -14,6 +14,11 @@
 void config_merge(struct span low, struct span high, struct pack *out);
 /* The same, but lists on both sides are joined. */
 void config_merge_join(struct span low, struct span high, struct pack *out);
+/*
+ * The same, but lists whose entries all have an `id` of their own are merged by it: an entry of
+ * `high` is laid over that of the same id or comes after the others, and none of `low` goes.
+ */
+void config_merge_ids(struct span low, struct span high, struct pack *out);
 /* JSON merge patch (RFC 7396): null removes a key, everything else replaces. */
 void config_merge_patch(struct span low, struct span patch, struct pack *out);
 

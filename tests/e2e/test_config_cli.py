@@ -55,6 +55,27 @@ def test_set_and_unset_keep_every_other_byte(alone, is_running):
 
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_merge_keeps_the_other_entries_of_a_list(alone, is_running):
+    if is_running:
+        alone.start()
+    run(alone, "set", "agents.list", "[{id: 'r'}]", "--merge")
+    run(alone, "set", "agents.list", "[{id: 's'}, {id: 'main', name: 'One', tools: {profile: 'full'}}]", "--merge")
+    run(alone, "set", "agents", "{list: [{id: 'main', tools: {deny: ['exec']}}]}", "--merge")
+    assert json.loads(run(alone, "get", "agents.list", "--json")) == [
+        {"id": "main", "name": "One", "tools": {"profile": "full", "deny": ["exec"]}}, {"id": "r"}, {"id": "s"}]
+    assert "--merge" in run(alone, "set", "agents.list", "[{id: 'r'}]", code=1)
+    run(alone, "set", "models.providers.x", "{baseUrl: 'http://127.0.0.1:9', models: [{id: 'a', name: 'A'}]}")
+    run(alone, "set", "models.providers.x.models", "[{id: 'b', name: 'B'}]", "--merge")
+    run(alone, "set", "models.providers.x.models", "[{id: 'a', reasoning: true}]", "--merge")
+    assert json.loads(run(alone, "get", "models.providers.x.models", "--json")) == [
+        {"id": "a", "name": "A", "reasoning": True}, {"id": "b", "name": "B"}]
+    assert "has entries" in run(alone, "set", "models.providers.x.models", "['c']", "--merge", code=1)
+    if is_running:
+        with Client(alone.port, alone.token) as client:
+            assert [one["id"] for one in client.call("config.get")["config"]["agents"]["list"]] == ["main", "r", "s"]
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
 def test_what_does_not_fit_is_not_written(alone, is_running):
     if is_running:
         alone.start()

@@ -43,6 +43,38 @@ static void lays_one_document_over_another(void **state)
     pack_deinit(&out);
 }
 
+static void merges_lists_by_id(void **state)
+{
+    static const char *const cases[][3] = {
+        { "{l:[{id:'a',x:{y:1}},{id:'b'}]}", "{l:[{id:'c'},{id:'a',x:{z:2}}]}",
+          "{\"l\":[{\"id\":\"a\",\"x\":{\"y\":1,\"z\":2}},{\"id\":\"b\"},{\"id\":\"c\"}]}" },
+        { "{l:[{id:'a'}]}", "{l:[]}", "{\"l\":[{\"id\":\"a\"}]}" },
+        { "{l:[]}", "{l:[{id:'a'}]}", "{\"l\":[{\"id\":\"a\"}]}" },
+        { "{l:[{id:'a'}]}", "{l:[{id:'a',x:1},{id:'a',x:2}]}", /* not clear which: as it is given */
+          "{\"l\":[{\"id\":\"a\",\"x\":1},{\"id\":\"a\",\"x\":2}]}" },
+        { "{l:['a']}", "{l:[{id:'b'}]}", "{\"l\":[{\"id\":\"b\"}]}" },
+        { "{l:[{id:1}]}", "{l:[{id:2}]}", "{\"l\":[{\"id\":2}]}" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pack low;
+        struct pack high;
+        struct pack out;
+
+        pack_init(&low, 0);
+        pack_init(&high, 0);
+        pack_init(&out, 0);
+        json_pack(cases[i][0], &low);
+        json_pack(cases[i][1], &high);
+        config_merge_ids(pack_span(&low), pack_span(&high), &out);
+        assert_json(pack_span(&out), cases[i][2]);
+        pack_deinit(&low);
+        pack_deinit(&high);
+        pack_deinit(&out);
+    }
+}
+
 static void names_the_paths_that_differ(void **state)
 {
     struct pack a;
@@ -374,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lays_one_document_over_another),
+        cmocka_unit_test(merges_lists_by_id),
         cmocka_unit_test(names_the_paths_that_differ),
         cmocka_unit_test(says_everything_when_too_many_paths_differ),
         cmocka_unit_test(hides_secrets_and_nothing_else),
