@@ -136,12 +136,13 @@ static int outcome_judge(const struct secret_set *self, struct secret_entry *ent
     return problem != NULL;
 }
 
+/* The same reference to the same provider that was in use there before, with a value or without. */
 static const struct secret_entry *old_find(const struct secret_set *old, const struct secret_set *self,
                                            const struct secret_entry *entry)
 {
     const struct secret_entry *found = old ? secret_set_find(old, entry->path) : NULL;
 
-    return found && found->value.len && secret_ref_is_same(&found->ref, &entry->ref) &&
+    return found && found->is_active && secret_ref_is_same(&found->ref, &entry->ref) &&
                    span_is(secret_provider_entry(old->doc, entry->ref.provider),
                            secret_provider_entry(self->doc, entry->ref.provider))
                ? found
@@ -179,13 +180,13 @@ size_t secret_set_take(struct secret_set *self, const struct secret_set *old, co
         const struct secret_entry *before = failed_n ? old_find(old, self, entry) : NULL;
         bool is_found = !entry->problem[0];
 
-        if (before) {
+        if (before && before->value.len) {
             (void)value_keep(self, entry, before->value);
             entry->is_stale = !is_found;
         } else if (is_found && !entry->value.len) {
             (void)value_keep(self, entry, outcome->value);
         }
-        *ret_broken = *ret_broken || entry->value.len ? *ret_broken : entry;
+        *ret_broken = *ret_broken || before || entry->value.len ? *ret_broken : entry;
     }
     return failed_n;
 }

@@ -52,7 +52,8 @@ void secret_set_refs(const struct secret_set *self, struct secret_ref *refs);
  * Takes the outcomes of those references. When any failed, those that had a value in `old`
  * (may be NULL) under the same reference and the same provider keep it, all of them, so that
  * old and new are not mixed; those that had none take what was found. Returns how many
- * failed. `ret_broken` is the first that failed and has no value, or NULL.
+ * failed. `ret_broken` is the first that failed, has no value and is not as it was in `old`
+ * without one, or NULL.
  */
 size_t secret_set_take(struct secret_set *self, const struct secret_set *old, const struct secret_resolve *resolve,
                        const struct secret_entry **ret_broken);

@@ -309,6 +309,40 @@ def test_an_edit_whose_new_reference_fails_is_refused_and_taken_once_it_resolves
         assert last_key(provider) == f"Bearer {PLANTED}new"
 
 
+@pytest.fixture(name="lacking")
+def lacking_gateway(only_once, fresh_gateway, provider):
+    """One key was never there."""
+    gateway = fresh_gateway()
+    save(gateway, **model(provider, "${NOBODY_SET_THIS}", "three"))
+    return gateway.start()
+
+
+def config_cli(gateway, *words, code=0):
+    done = gateway.cli("config", *words)
+    assert done.returncode == code, (done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def test_a_secret_that_is_missing_since_the_start_refuses_no_other_change(lacking, provider):
+    config_cli(lacking, "set", "agents.defaults.timeoutSeconds", "100")
+    config = config_of(lacking)
+    assert config["agents"]["defaults"]["timeoutSeconds"] == 100
+    config["agents"]["defaults"]["timeoutSeconds"] = 101
+    save(lacking, **config)
+    with Client(lacking.port, lacking.token) as client:
+        until(lambda: client.call("config.get")["config"]["agents"]["defaults"]["timeoutSeconds"] == 101, 10, "the edit")
+        assert [w["path"] for w in client.call("config.get")["warnings"]] == ["models.providers.three.apiKey"]
+        assert "not available" in run(client)
+    assert not logged(lacking, "config_refused")
+    said = config_cli(lacking, "set", "models.providers.three.apiKey", "${NOR_THIS}", code=1)
+    assert "models.providers.three.apiKey: the secret that this refers to is not available" in said
+    entry = json.dumps({**config["models"]["providers"]["three"], "headers": {"X-Key": ref("env", "default", "NOBODY_SET_THIS")}})
+    assert "three.headers.X-Key" in config_cli(lacking, "set", "models.providers.three", entry, code=1)
+    said = config_cli(lacking, "set", "secrets.providers.default", "{source: 'env', allowlist: ['A']}", code=1)
+    assert "models.providers.three.apiKey" in said
+    assert config_of(lacking)["models"] == config["models"] and "secrets" not in config_of(lacking)
+
+
 def test_an_edit_of_something_else_is_taken_while_a_provider_fails(only_once, rotating):
     with Client(rotating.port, rotating.token) as client:
         program(rotating, "vault", script="exit 1")
