@@ -18,6 +18,7 @@
 
 #define BUSY_RETRY_MS 500U
 #define NOTHING ((struct span){ 0 })
+#define CHANGED "config changed since last load; re-run config.get and retry"
 
 struct request {
     struct body body;   /* what the spans borrow from */
@@ -39,6 +40,8 @@ struct write {
     struct actor_token token; /* then */
     struct request in;
     struct config_edit edit;
+    struct snapshot disk; /* what the files hold, when the change is made from that and it is not in force */
+    bool has_disk;
     struct snapshot fresh; /* what the change makes of the config */
     struct config_overlay overlay;
     char when[CONFIG_TIME_LEN];
@@ -69,7 +72,49 @@ static int refuse(struct write *write, const char *text)
 
 /* --- may it be tried ------------------------------------------------------------------------------- */
 
-/* A change is made from what the files hold now, so what was edited meanwhile comes first. */
+/* What the change is made from. */
+static const struct config_document *base_of(const struct write *write)
+{
+    return write->has_disk ? &write->disk.document : &write->self->snapshot.document;
+}
+
+/* The files were edited and the edit is not in force: it comes first. Takes the snapshot. */
+static int edited_take(struct write *write, struct snapshot *now)
+{
+    struct config *self = write->self;
+    char text[FAILURE_MESSAGE_MAX];
+    int r = activation_take(self, now, write->ctx);
+    bool is_awaited = !r && self->activation.why != ACTIVATION_NONE;
+
+    if (r > 0 || (is_awaited && self->activation.is_file_broken)) {
+        (void)snprintf(text, sizeof(text), "the config on disk is not in force, so nothing is written over it: %.400s",
+                       self->was_refused);
+        return refuse(write, text);
+    }
+    return is_awaited ? refuse(write, CHANGED) : r;
+}
+
+/*
+ * A change is made from what the files hold now. What was edited meanwhile comes first, unless
+ * that is just what the change was made from: then both come into force at once, and a change
+ * can mend what the edit was refused for.
+ */
+static int edited_check(struct write *write, struct snapshot *now)
+{
+    const struct config_document *document = &now->document;
+
+    if (!strcmp(document->hash, write->self->snapshot.document.hash)) {
+        snapshot_deinit(now);
+        return 0;
+    }
+    if (!document->is_present || !span_is_text(write->in.base_hash, document->hash)) {
+        return edited_take(write, now);
+    }
+    write->disk = *now;
+    write->has_disk = true;
+    return 0;
+}
+
 static int base_check(struct write *write)
 {
     struct config *self = write->self;
@@ -91,20 +136,15 @@ static int base_check(struct write *write)
         snapshot_deinit(&now);
         return refuse_with(write, FAIL_UNAVAILABLE, "earlier changes are still being applied; nothing was written");
     }
-    bool is_edited = strcmp(now.document.hash, self->snapshot.document.hash) != 0;
-    r = is_edited ? activation_take(self, &now, write->ctx) : 0;
-    snapshot_deinit(&now);
-    if (r > 0 || self->activation.why != ACTIVATION_NONE) {
-        return refuse(write, "config changed since last load; re-run config.get and retry");
-    }
+    r = edited_check(write, &now);
     if (r) {
         return r;
     }
-    if (self->snapshot.document.is_present && !write->in.base_hash.len) {
+    if (base_of(write)->is_present && !write->in.base_hash.len) {
         return refuse(write, "config base hash required; re-run config.get and retry");
     }
-    if (self->snapshot.document.is_present && !span_is_text(write->in.base_hash, self->snapshot.document.hash)) {
-        return refuse(write, "config changed since last load; re-run config.get and retry");
+    if (base_of(write)->is_present && !span_is_text(write->in.base_hash, base_of(write)->hash)) {
+        return refuse(write, CHANGED);
     }
     return 0;
 }
@@ -113,7 +153,7 @@ static int base_check(struct write *write)
 
 static struct span text_before(const struct write *write)
 {
-    const struct config_document *document = &write->self->snapshot.document;
+    const struct config_document *document = base_of(write);
 
     if (write->in.is_repair) {
         return (struct span){ write->broken.data, write->broken.len };
@@ -125,7 +165,7 @@ static struct span text_before(const struct write *write)
 
 static const char *target(const struct write *write)
 {
-    const struct config_sources *sources = &write->self->snapshot.document.sources;
+    const struct config_sources *sources = &base_of(write)->sources;
 
     return write->edit.source ? sources->items[write->edit.source]->path : write->self->path;
 }
@@ -191,7 +231,7 @@ static int trial(struct write *write)
     return r > 0 ? shape_reject(write, &error, &issues) : r;
 }
 
-/* A reference that leads nowhere and is none of those in use is a mistake of this change. */
+/* A reference that leads nowhere and is not there already is a mistake of this change. */
 static int secrets_check(struct write *write, const struct secret_entry *broken)
 {
     char text[FAILURE_MESSAGE_MAX];
@@ -207,7 +247,7 @@ static int secrets_check(struct write *write, const struct secret_entry *broken)
 
 static int loss_check(struct write *write)
 {
-    struct span before = value_path(pack_span(&write->self->snapshot.document.resolved), "gateway.mode");
+    struct span before = value_path(pack_span(&base_of(write)->resolved), "gateway.mode");
     struct span after = value_path(pack_span(&write->fresh.document.resolved), "gateway.mode");
 
     if (before.len && !after.len) {
@@ -216,7 +256,7 @@ static int loss_check(struct write *write)
     }
     struct config_loss loss = { .text_before = text_before(write),
                                 .text_after = text_after(write),
-                                .doc_before = pack_span(&write->self->snapshot.document.source),
+                                .doc_before = pack_span(&base_of(write)->source),
                                 .doc_after = pack_span(&write->fresh.document.source) };
     if (config_loss_is(&loss)) {
         return reject(
@@ -234,7 +274,7 @@ static int store(struct write *write)
     int r = config_store_replace(target(write), text_before(write), text_after(write), &error);
 
     if (r == CONFIG_STORE_E_CHANGED) {
-        return refuse(write, "config changed since last load; re-run config.get and retry");
+        return refuse(write, CHANGED);
     }
     if (r == CONFIG_STORE_E_REFUSED) {
         return refuse_with(write, FAIL_STORAGE, error.text);
@@ -326,8 +366,7 @@ static int change_make(struct write *write)
                                     .replace = write->in.replace,
                                     .version = OPENCLAW_VERSION,
                                     .when = write->when };
-    int r = config_change(&write->self->snapshot.document, write->self->path, &change, config_lookup_process(),
-                          &write->edit, &error);
+    int r = config_change(base_of(write), write->self->path, &change, config_lookup_process(), &write->edit, &error);
 
     return r > 0 ? refuse(write, error.text) : r;
 }
@@ -393,6 +432,7 @@ static void write_destroy(struct write **write_p)
     struct write *write = TAKE(*write_p);
 
     if (write) {
+        snapshot_deinit(&write->disk);
         snapshot_deinit(&write->fresh);
         config_edit_deinit(&write->edit);
         if (write->broken.data) {
@@ -442,8 +482,12 @@ static int write_run(struct write *write)
     struct config *self = write->self;
     int r = edit_make(write);
 
-    if (r || !write->edit.is_changed) {
+    if (!r && !write->edit.is_changed) {
+        r = write->has_disk ? edited_take(write, &write->disk) : 0; /* there is nothing to mend in it */
         return r ? r : answer(write);
+    }
+    if (r) {
+        return r;
     }
     r = trial(write);
     if (r) {
@@ -472,6 +516,7 @@ static int request_run(struct config *self, struct actor_ctx *ctx, const struct 
     }
     write = mem_new(sizeof(*write));
     *write = (struct write){ .self = self, .ctx = ctx, .in = *in };
+    snapshot_init(&write->disk);
     snapshot_init(&write->fresh);
     config_time(clock_wall_ms(), write->when);
     int r = body_init_share(&write->in.body, actor_ctx_body_shared(ctx));

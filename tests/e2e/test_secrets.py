@@ -343,6 +343,28 @@ def test_a_secret_that_is_missing_since_the_start_refuses_no_other_change(lackin
     assert config_of(lacking)["models"] == config["models"] and "secrets" not in config_of(lacking)
 
 
+@pytest.mark.parametrize("source", ["env", "exec"])
+def test_an_edit_that_is_refused_for_its_secrets_can_be_mended_by_a_write(only_once, rotating, source):
+    config = config_of(rotating)
+    config["models"]["providers"]["mock"]["apiKey"] = ref(source, "vault" if source == "exec" else "default", "NONE")
+    config["agents"]["defaults"]["timeoutSeconds"] = 100
+    save(rotating, **config)
+    until(lambda: logged(rotating, "config_refused"), 10, "the refusal")
+    said = config_cli(rotating, "set", "logging.level", "debug", code=1)
+    assert "models.providers.mock.apiKey" in said and "changed since" not in said
+    assert config_of(rotating) == config
+    with Client(rotating.port, rotating.token) as client:
+        with pytest.raises(CallError) as refused:
+            client.call("config.set", {"raw": "{}", "baseHash": "none"})
+        assert "models.providers.mock.apiKey cannot be resolved" in refused.value.error["message"]
+        assert config_of(rotating) == config
+        until(lambda: rotating.cli("config", "unset", "models.providers.mock.apiKey").returncode == 0, 10, "the mended config")
+        assert "apiKey" not in config_of(rotating)["models"]["providers"]["mock"]
+        shown = client.call("config.get")
+        assert shown["config"]["agents"]["defaults"]["timeoutSeconds"] == 100 and shown["warnings"] == [], shown
+        assert "apiKey" not in shown["config"]["models"]["providers"]["mock"]
+
+
 def test_an_edit_of_something_else_is_taken_while_a_provider_fails(only_once, rotating):
     with Client(rotating.port, rotating.token) as client:
         program(rotating, "vault", script="exit 1")
