@@ -106,7 +106,7 @@ static int uses_collect(struct preflight *self, struct config_error *error)
     return r;
 }
 
-/* Could it not be resolved with the config as it is, either? */
+/* Could it not be resolved with the config as it is, which has the same provider, either? */
 static bool was_broken(const struct preflight *self, const struct secret_ref *ref)
 {
     CLEANUP(secret_resolve_destroy) struct secret_resolve *resolve = NULL;
@@ -116,7 +116,10 @@ static bool was_broken(const struct preflight *self, const struct secret_ref *re
                                         .refs_n = 1,
                                         .is_exec_skipped = !self->is_exec_allowed };
 
-    return !secret_resolve_wait(&opts, &resolve) && secret_resolve_outcome(resolve, 0)->state == SECRET_FAILED;
+    struct span before = secret_provider_entry(opts.doc, ref->provider);
+
+    return span_is(before, secret_provider_entry(pack_span(&self->project->resolved), ref->provider)) &&
+           !secret_resolve_wait(&opts, &resolve) && secret_resolve_outcome(resolve, 0)->state == SECRET_FAILED;
 }
 
 static int failure_take(struct preflight *self, const struct use *use, const char *why, struct config_error *error)
@@ -129,8 +132,8 @@ static int failure_take(struct preflight *self, const struct use *use, const cha
                              why);
         return 0;
     }
-    (void)snprintf(error->text, sizeof(error->text), "%.350s: %.150s could not be resolved any more: %.200s",
-                   use->place, label, why);
+    (void)snprintf(error->text, sizeof(error->text), "%.350s: %.150s cannot be resolved: %.200s", use->place, label,
+                   why);
     return SECRETS_PREFLIGHT_E_REFUSED;
 }
 

@@ -312,6 +312,23 @@ def test_when_the_config_cannot_be_written_everything_is_as_it_was(state):
     assert not os.path.exists(state.path("agents/ops/agent/auth-profiles.json"))
 
 
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_a_reference_that_led_nowhere_before_stops_neither_trial_nor_deed(state, is_running):
+    state.write("openclaw.json", state.read("openclaw.json").replace(f"'{OTHER}'", "'${NOBODY_SET_THIS}'"))
+    if is_running:
+        state.gateway.start()
+    plan = plan_of(target("models.providers.openai.apiKey", "openai", "models.providers.apiKey"))
+    tried = json.loads(state.apply(plan, "--dry-run", "--json"))
+    assert tried["checks"]["resolvability"] is True and "as before" in json.dumps(tried["warnings"])
+    done = json.loads(state.apply(plan, "--json"))
+    assert done["changedFiles"] == tried["changedFiles"] and KEY not in state.read("openclaw.json")
+    before = state.files()
+    plan = plan_of(providerUpserts={"default": {"source": "env", "allowlist": ["GW_TOKEN"]}})
+    tried = state.apply(plan, "--dry-run", code=1)
+    assert "models.providers.other.apiKey" in tried and "models.providers.other.apiKey" in state.apply(plan, code=1)
+    assert state.read("openclaw.json").encode() == before["openclaw.json"]
+
+
 def test_when_the_gateway_says_no_everything_is_as_it_was(state):
     state.gateway.start()
     state.run("audit")
