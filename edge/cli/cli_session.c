@@ -418,7 +418,7 @@ static int attempts_as_owner(struct cli_session *self, struct cli_problem *probl
 /* The ways in, one after the other. */
 static int ways_try(struct cli_session *self, struct cli_problem *problem)
 {
-    bool is_owner_first = may_be_owner(self) && !has_credential(self);
+    bool is_owner_first = may_be_owner(self) && (!has_credential(self) || self->opts.target->config_problem[0]);
     int r = 0;
 
     if (is_owner_first) {

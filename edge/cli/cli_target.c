@@ -321,6 +321,17 @@ static int fingerprint_remote(struct span doc, struct cli_target *target)
     return 0;
 }
 
+/* What a config that cannot be used would say of the gateway that runs, its owner's socket does without. */
+static bool is_broken_bearable(const struct cli *cli, const struct cli_target *target)
+{
+    if (!target->owner_path[0] || !cli_service_port(&cli->paths)) {
+        return false;
+    }
+    cli_err("note: the config cannot be used (%s); the running gateway knows you as its owner instead",
+            target->config_problem);
+    return true;
+}
+
 static int target_of_config(const struct cli *cli, unsigned flags, struct span doc, struct cli_target *target)
 {
     struct span url;
@@ -335,7 +346,7 @@ static int target_of_config(const struct cli *cli, unsigned flags, struct span d
     /* A config that means another gateway says nothing of this machine's. */
     target->is_configured = is_remote || (is_port_ours(cli, target) && !(url.len && (flags & CLI_TARGET_LOCAL)));
     secret_problem_judge(target);
-    if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT)) {
+    if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT) && !is_broken_bearable(cli, target)) {
         cli_err("the config cannot be used: %s", target->config_problem);
         cli_err_more("correct %s, or name the gateway with --url and --token", cli->paths.config_path);
         return CLI_TARGET_E_CONFIG;

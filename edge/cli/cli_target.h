@@ -9,7 +9,8 @@
  * OPENCLAW_GATEWAY_URL never gets credentials of the config, and one from --url none of
  * the environment: they belong to another gateway.
  * The owner of the gateway of this state directory needs none: where neither address nor
- * credential was named, owner_path leads in when the config has no credential that works.
+ * credential was named, owner_path leads in when the config has no credential that works, or
+ * cannot be used at all.
  * Certificate: --tls-fingerprint; gateway.remote.tlsFingerprint; for the gateway of this
  * machine what its own file holds.
  */

@@ -212,6 +212,25 @@ static int file_show(struct logs *self, const struct cli_problem *problem)
     return cli_flag(self->cli, "follow") ? cli_problem_exit_code(problem) : CLI_EXIT_OK;
 }
 
+/* The config is what is wrong, and was explained; the log may say since when. */
+static int file_show_unconfigured(struct logs *self)
+{
+    const char *path = self->rpc.target.log_file;
+    uint64_t size = 0;
+    int r = CLI_EXIT_CONFIG;
+
+    if (cli_target_resolve(self->cli, CLI_TARGET_TOLERANT | CLI_TARGET_LOCAL, &self->rpc.target)) {
+        return r;
+    }
+    if (!log_tail_read(path, cli_number(self->cli, "limit"), cli_number(self->cli, "max-bytes"), on_file_line, self,
+                       &size)) {
+        cli_err_more("shown is what stands in %s", path);
+        r = cli_flag(self->cli, "follow") ? r : CLI_EXIT_OK;
+    }
+    cli_rpc_close(&self->rpc);
+    return r;
+}
+
 int cmd_logs(struct cli *cli)
 {
     struct logs logs = { .cli = cli };
@@ -219,7 +238,7 @@ int cmd_logs(struct cli *cli)
     int r = cli_target_resolve(cli, 0, &logs.rpc.target);
 
     if (r) {
-        return r == CLI_TARGET_E_USAGE ? CLI_EXIT_USAGE : CLI_EXIT_CONFIG;
+        return r == CLI_TARGET_E_USAGE ? CLI_EXIT_USAGE : file_show_unconfigured(&logs);
     }
     r = session_open(&logs, &problem);
     r = r ? r : tail_once(&logs, &problem);

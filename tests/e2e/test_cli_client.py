@@ -533,6 +533,16 @@ def test_a_broken_config_is_78_unless_one_only_looks(openclaw, tmp_path):
     assert report["config"]["cli"]["valid"] is False
 
 
+def test_with_a_broken_config_the_log_file_is_shown_all_the_same(openclaw, tmp_path):
+    state = tmp_path / ".openclaw"
+    (state / "logs").mkdir(parents=True)
+    (state / "openclaw.json").write_text("{ gateway: { port: ")
+    (state / "logs/openclaw.log").write_text("the last words\n")
+    done = openclaw("logs", OPENCLAW_GATEWAY_TOKEN="")
+    assert done.returncode == 0 and "the last words" in done.stdout
+    assert "openclaw.json" in done.stderr and "openclaw.log" in done.stderr
+
+
 def test_port_and_token_come_from_the_config(openclaw, tmp_path):
     with FakeGateway() as fake:
         state = tmp_path / ".openclaw-work"

@@ -63,6 +63,24 @@ def test_an_address_that_was_named_is_not_ours(running, tmp_path):
     assert done.returncode == 69
 
 
+@pytest.mark.parametrize("words", [("health",), ("gateway", "call", "health"), ("devices", "list"),
+                                   ("system", "presence"), ("logs",)])
+def test_a_broken_config_does_not_lock_the_owner_out(running, tmp_path, words):
+    path = tmp_path / "openclaw.json"
+    path.write_text("{ gateway: { mode: 'local', ")
+    done = running.cli(*words, environment={"OPENCLAW_CONFIG_PATH": str(path), "OPENCLAW_GATEWAY_PORT": ""})
+    assert done.returncode == 0 and done.stdout, done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "the config cannot be used" in done.stderr and "owner" in done.stderr
+
+
+def test_a_broken_config_counts_where_an_address_or_a_secret_was_named(running, tmp_path):
+    path = tmp_path / "openclaw.json"
+    path.write_text("{ gateway: { mode: 'local', ")
+    environment = {"OPENCLAW_CONFIG_PATH": str(path)}
+    assert running.cli("health", "--token", "wrong-one", environment=environment).returncode == 78
+    assert running.cli("health", "--port", "1", environment=environment).returncode == 78
+
+
 def test_a_socket_that_was_left_behind_says_nothing_wrong(fresh_gateway, tmp_path):
     running = fresh_gateway(config=CONFIG).start()
     running.process.kill()
