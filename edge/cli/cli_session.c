@@ -337,7 +337,7 @@ static bool is_down(struct cli_session *self, struct cli_problem *problem)
 
 static bool may_be_owner(const struct cli_session *self)
 {
-    return self->opts.role != CLI_SESSION_PROBE && !self->owner.host[0] && self->opts.target->owner_path[0];
+    return !self->owner.host[0] && self->opts.target->owner_path[0];
 }
 
 static bool has_credential(const struct cli_session *self)
@@ -360,7 +360,10 @@ static bool is_owner_worth_a_try(const struct cli_session *self, const struct cl
     bool is_refused = problem->kind == CLI_PROBLEM_REFUSED &&
                       (!problem->retryable || strcmp(problem->detail, "AUTH_RATE_LIMITED") == 0);
 
-    return may_be_owner(self) && (is_refused || problem->kind == CLI_PROBLEM_UNREACHABLE);
+    /* Whether its address answers is what a probe wants to know. */
+    bool is_cut_off = problem->kind == CLI_PROBLEM_UNREACHABLE && self->opts.role != CLI_SESSION_PROBE;
+
+    return may_be_owner(self) && (is_refused || is_cut_off);
 }
 
 /* A gateway that is still starting says so and how long to wait; that is not worth an error yet. */

@@ -45,6 +45,19 @@ def test_without_a_secret_the_owner_is_known_all_the_same(running, tmp_path, aut
     assert running.cli("status", environment=environment).returncode == 0
 
 
+@pytest.mark.parametrize("text", ["{ gateway: { mode: 'local', ", json.dumps(
+    {"gateway": {"mode": "local", "auth": {"mode": "trusted-proxy", "trustedProxy": {"userHeader": "X-User"}}}})])
+def test_status_and_probe_know_the_owner_too(running, tmp_path, text):
+    path = tmp_path / "openclaw.json"
+    path.write_text(text)
+    environment = {"OPENCLAW_CONFIG_PATH": str(path)}
+    done = running.cli("gateway", "status", "--json", "--require-rpc", environment=environment)
+    assert done.returncode == 0 and json.loads(done.stdout)["rpc"]["ok"] is True, done.stdout
+    done = running.cli("gateway", "probe", "--json", environment=environment)
+    assert done.returncode == 0 and json.loads(done.stdout)["ok"] is True, done.stdout
+    assert not os.path.exists(os.path.join(running.state_dir, "identity", "device.json"))
+
+
 @pytest.mark.parametrize("words, environment, source", [
     (("--token", "wrong-one"), {}, "--token"),
     ((), {"OPENCLAW_GATEWAY_TOKEN": "wrong-one"}, "OPENCLAW_GATEWAY_TOKEN"),
