@@ -109,6 +109,7 @@ struct call_slot {
     uint64_t id; /* generation << 32 | index; 0 free */
     struct link *target;
     uint32_t target_incarnation; /* 0: not known */
+    struct link *via;            /* who handed it on to `target`; NULL: nobody did */
     struct call_slot *prev;
     struct call_slot *next; /* calls of one target, or free slots */
     struct call_slot *ended_next;

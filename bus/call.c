@@ -179,6 +179,26 @@ int actor_call(struct actor *self, const struct actor_call *call, uint64_t *ret_
     return r;
 }
 
+/*
+ * A cancel that runs ahead of the call it is for finds nothing to end. Whoever handed the call on sends it behind the
+ * call, on the same link, so it goes that way too.
+ */
+static void cancel_send_via(struct actor *self, struct link *via, uint64_t corr, struct span name, struct span to)
+{
+    struct envelope env = {
+        .kind = ENVELOPE_CANCEL, .corr = corr, .from = span_from(self->address), .name = name, .left_ms = UINT32_MAX
+    };
+    zmq_msg_t body;
+
+    pack_reset(&self->scratch);
+    pack_map_begin(&self->scratch);
+    pack_kv_str(&self->scratch, "to", to);
+    pack_map_end(&self->scratch);
+    if (!pack_error(&self->scratch) && frame_copy(pack_span(&self->scratch), &body) == 0) {
+        (void)link_send(self, via, &env, &body); /* memory: the peer's own deadline ends its work */
+    }
+}
+
 /* Tells the one who works for us that `corr` is void, or gives it credit. */
 static void slot_tell(struct actor *self, struct call_slot *slot, enum envelope_kind kind, uint32_t amount)
 {
@@ -193,6 +213,9 @@ static void slot_tell(struct actor *self, struct call_slot *slot, enum envelope_
     pack_u64(&self->scratch, amount);
     if (slot->target && frame_copy(pack_span(&self->scratch), &body) == 0) {
         (void)link_send(self, slot->target, &env, &body); /* memory: the peer's own deadline ends its work */
+    }
+    if (kind == ENVELOPE_CANCEL && slot->target && slot->via) {
+        cancel_send_via(self, slot->via, slot->id, env.name, span_from(slot->target->address));
     }
 }
 
@@ -347,6 +370,18 @@ static void on_fail(struct actor *self, struct call_slot *slot, struct mail *mai
     slot_end(self, slot, &(struct actor_answer){ .failure = &failure, .from = mail->env.from });
 }
 
+/* The first chunk may be here before the word that the call was handed on: credit belongs to its sender. */
+static void sender_note(struct actor *self, struct call_slot *slot, struct span from)
+{
+    struct link *target = slot->target;
+
+    if (target && !span_is((struct span){ target->address, target->len }, from)) {
+        slot->via = target;
+        target_remove(slot);
+        target_add(slot, link_get(self, from));
+    }
+}
+
 static void on_chunk(struct actor *self, struct call_slot *slot, struct mail *mail)
 {
     struct span body = body_span(&mail->body);
@@ -357,6 +392,7 @@ static void on_chunk(struct actor *self, struct call_slot *slot, struct mail *ma
     if (!slot->on_chunk) {
         return;
     }
+    sender_note(self, slot, mail->env.from);
     if (schema && schema->type) {
         if (message_decode(&self->answer_buf, &self->answer_cap, schema, body, why, sizeof(why)) != 0) {
             dead_letter_report(self, &mail->env, body.len, why, true);
@@ -383,6 +419,7 @@ static void on_forwarded(struct actor *self, struct call_slot *slot, struct mail
         return;
     }
     slot->target_incarnation = (uint32_t)value_i64(value_get(body, "incarnation"), 0);
+    slot->via = link_get(self, mail->env.from);
     struct link *link = link_get(self, to);
     target_remove(slot);
     target_add(slot, link);
@@ -398,12 +435,27 @@ static void on_forwarded(struct actor *self, struct call_slot *slot, struct mail
     }
 }
 
+/* A call that we gave up was handed on before the one we asked first had heard of it. */
+static void on_forwarded_late(struct actor *self, struct mail *mail)
+{
+    struct span body = body_span(&mail->body);
+    struct span to =
+        wire_check(body.ptr, body.len, 2) ? value_str(value_get(body, "to"), (struct span){ 0 }) : (struct span){ 0 };
+
+    if (to.len && to.len < ACTOR_ADDRESS_MAX) {
+        cancel_send_via(self, link_get(self, mail->env.from), mail->env.corr, mail->env.name, to);
+    }
+}
+
 void call_on_envelope(struct actor *self, struct mail *mail)
 {
     struct call_slot *slot = slot_find(self, mail->env.corr);
 
-    if (!slot || slot->ended_code) {
-        return; /* it has ended already; that is what deadlines and cancels do */
+    if (!slot || slot->ended_code) { /* it has ended already; that is what deadlines and cancels do */
+        if (mail->env.kind == ENVELOPE_FORWARDED) {
+            on_forwarded_late(self, mail);
+        }
+        return;
     }
     switch (mail->env.kind) {
     case ENVELOPE_REPLY:

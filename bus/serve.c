@@ -433,12 +433,36 @@ static void slot_grant(struct actor *self, struct serve_slot *slot, struct span 
     }
 }
 
+/* Of a call that we handed on: it follows the call. */
+static void cancel_forward(struct actor *self, struct mail *mail)
+{
+    struct span body = body_span(&mail->body);
+    struct span to =
+        wire_check(body.ptr, body.len, 2) ? value_str(value_get(body, "to"), (struct span){ 0 }) : (struct span){ 0 };
+    struct envelope env = mail->env;
+    zmq_msg_t none;
+
+    if (!to.len || to.len >= ACTOR_ADDRESS_MAX) {
+        return;
+    }
+    pack_reset(&self->scratch);
+    pack_u64(&self->scratch, 0);
+    env.asker = envelope_asker(&mail->env);
+    env.via = span_from(self->address);
+    if (frame_copy(pack_span(&self->scratch), &none) == 0) {
+        (void)link_send(self, link_get(self, to), &env, &none); /* memory: the deadline ends the work */
+    }
+}
+
 void serve_on_envelope(struct actor *self, struct mail *mail)
 {
     struct serve_slot *slot = slot_of(self, &mail->env);
 
-    if (!slot) {
-        return; /* answered meanwhile */
+    if (!slot) { /* answered meanwhile, or handed on */
+        if (mail->env.kind == ENVELOPE_CANCEL) {
+            cancel_forward(self, mail);
+        }
+        return;
     }
     if (mail->env.kind == ENVELOPE_CANCEL) {
         slot_cancel(self, slot);

@@ -132,9 +132,10 @@ static int pair_use(SSL_CTX *ctx, const struct gateway_tls_pair *pair, struct co
 static SSL_CTX *ctx_new(void)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro takes no constant */
 
     if (!ctx || !SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) || !SSL_CTX_set_cipher_list(ctx, CIPHERS) ||
-        !SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384")) {
+        !SSL_CTX_set1_groups_list(ctx, groups)) {
         SSL_CTX_free(ctx);
         return NULL;
     }

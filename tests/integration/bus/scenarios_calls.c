@@ -223,6 +223,52 @@ static void a_cancelled_stream_stops_its_sender(struct actor *driver)
     flow_open(driver, 1000000, on_flow_cancelled, on_chunk_then_cancel);
 }
 
+/* --- giving up while a call is being handed on ------------------------------------------------------ */
+
+enum { GIVEN_UP_N = 200 };
+
+static void on_all_cancelled(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    const struct msg_pong *out = answer->msg;
+
+    (void)state;
+    (void)cookie;
+    check(out && out->n <= GIVEN_UP_N, "none is cancelled twice");
+    if (out->n == GIVEN_UP_N) {
+        well();
+    } else { /* the harness ends this when it does not come */
+        ask(actor, "echo", &rig_cancelled, 0, 0, on_all_cancelled);
+    }
+}
+
+static void on_given_up(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct driver *self = state;
+
+    (void)cookie;
+    check(failed_with(answer, FAIL_CANCELLED), "cancelled");
+    if (++self->count == GIVEN_UP_N) {
+        ask(actor, "echo", &rig_cancelled, 0, 0, on_all_cancelled);
+    }
+}
+
+/* None of these has been handed on when it is given up, and whoever gets it hears of it all the same. */
+static void on_way_known(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    (void)state;
+    (void)cookie;
+    check(!answer->failure, "the way is known");
+    for (int i = 0; i < GIVEN_UP_N; i++) {
+        ask(actor, "relay", &rig_relay_hold, 0, UINT32_MAX, on_given_up);
+        actor_call_cancel(actor, driver_of(actor)->call_id);
+    }
+}
+
+static void a_call_given_up_before_it_is_handed_on_ends(struct actor *driver)
+{
+    ask(driver, "relay", &rig_relay, 42, 0, on_way_known);
+}
+
 /* --- load ---------------------------------------------------------------------------------------- */
 
 static void flood_check(const struct driver *self)
@@ -325,6 +371,7 @@ const struct scenario scenarios_of_calls[] = {
     SCENARIO(casts_arrive_in_order),
     SCENARIO(a_stream_stops_at_its_credit),
     SCENARIO(a_cancelled_stream_stops_its_sender),
+    SCENARIO(a_call_given_up_before_it_is_handed_on_ends),
     SCENARIO(a_flood_is_refused_by_the_share_of_its_principal),
     SCENARIO(many_calls_in_flight_all_end),
     { NULL, NULL },
