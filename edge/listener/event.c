@@ -306,7 +306,7 @@ static int on_generation(void *state, struct actor_ctx *ctx, const void *msg)
         struct ws *ws = ws_client_of(conn);
 
         if (ws && ws->generation < in->generation) {
-            ws_close(conn, WS_CODE_AUTH_CHANGED, SPAN_LIT("gateway auth changed"));
+            ws_leave(conn, WS_CODE_AUTH_CHANGED, SPAN_LIT("gateway auth changed"));
         }
     }
     return 0;
@@ -333,7 +333,7 @@ static int on_revoked(void *state, struct actor_ctx *ctx, const void *msg)
         struct ws *ws = ws_of(conn);
 
         if (ws && !conn->is_killed && ws->role[0] && is_revoked(in, ws)) {
-            ws_close(conn, in->code, in->reason);
+            ws_leave(conn, in->code, in->reason);
         }
     }
     return 0;

@@ -116,6 +116,23 @@ static struct conn *rpc_end(struct rpc *self)
     return conn;
 }
 
+/* A change of the config or its secrets, which may end the very credential that asked for it. */
+static bool is_change(const struct schema_msg *msg)
+{
+    return msg == MSG_CONFIG_SET || msg == MSG_CONFIG_PATCH || msg == MSG_CONFIG_APPLY || msg == MSG_CONFIG_REPAIR ||
+           msg == MSG_SECRETS_RELOAD;
+}
+
+bool rpc_has_change(const struct ws *ws)
+{
+    for (struct call *call = ws->requests; call; call = call->next) {
+        if (is_change(CONTAINER_OF(call, struct rpc, call)->msg)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void answer_send(struct conn *conn, struct span id, struct span body)
 {
     struct failure broken = { .code = FAIL_INTERNAL, .message = SPAN_LIT("the answer cannot be written as JSON") };
@@ -158,12 +175,15 @@ static void on_answer(void *state, struct actor *actor, void *cookie, const stru
     (void)state;
     (void)actor;
     tally_rpc(&self->edge->tally, self->msg, reply->failure != NULL, clock_mono_ns() - self->asked_ns);
-    if (conn && ws_client_of(conn)) {
+    if (conn && (ws_client_of(conn) || (ws_leaving_of(conn) && is_change(self->msg)))) {
         if (reply->failure) {
             refuse_with(conn, id, reply->failure);
         } else {
             answer_send(conn, id, reply->body);
         }
+    }
+    if (conn) {
+        ws_leave_check(conn);
     }
     free(self);
 }

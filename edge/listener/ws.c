@@ -31,6 +31,13 @@ struct ws *ws_client_of(struct conn *conn)
     return ws && ws->phase == WS_OPEN && !conn->is_killed ? ws : NULL;
 }
 
+struct ws *ws_leaving_of(struct conn *conn)
+{
+    struct ws *ws = ws_of(conn);
+
+    return ws && ws->phase == WS_LEAVING && !conn->is_killed ? ws : NULL;
+}
+
 /* --- writing -------------------------------------------------------------------------- */
 
 struct text_buf *ws_begin(struct conn *conn, size_t *ret_at)
@@ -102,6 +109,9 @@ void ws_send(struct conn *conn, struct span text)
 /* Counts and presence end when the conversation does, not when the socket does. */
 static void client_leave(struct conn *conn, struct ws *ws)
 {
+    if (ws->phase == WS_LEAVING) {
+        return; /* it left when that began */
+    }
     if (ws->is_counted_preauth) {
         ws->is_counted_preauth = false;
         conn->peer->preauth_n--;
@@ -130,6 +140,38 @@ void ws_close(struct conn *conn, unsigned code, struct span reason)
     ws->phase = WS_CLOSED;
     conn_release(conn, CONN_HOLD_OUT | CONN_HOLD_AHEAD);
     conn_deadline(conn, TIME_CLOSE_MS);
+}
+
+void ws_leave(struct conn *conn, unsigned code, struct span reason)
+{
+    struct ws *ws = conn->state;
+
+    if (ws->phase == WS_LEAVING) {
+        return; /* the first reason stands, and so does its time */
+    }
+    if (ws->phase != WS_OPEN || !rpc_has_change(ws)) {
+        ws_close(conn, code, reason);
+        return;
+    }
+    client_leave(conn, ws);
+    ws->phase = WS_LEAVING;
+    ws->leave_code = code;
+    (void)snprintf(ws->leave_reason, sizeof(ws->leave_reason), "%.*s", SPAN_FMT(reason));
+    conn_deadline(conn, TIME_LEAVE_MS);
+}
+
+static void leave_end(struct conn *conn, const struct ws *ws)
+{
+    ws_close(conn, ws->leave_code, span_from(ws->leave_reason));
+}
+
+void ws_leave_check(struct conn *conn)
+{
+    struct ws *ws = ws_leaving_of(conn);
+
+    if (ws && !rpc_has_change(ws)) {
+        leave_end(conn, ws);
+    }
 }
 
 void ws_close_slow(struct conn *conn, const char *what)
@@ -226,6 +268,9 @@ static void on_deadline(struct conn *conn)
     case WS_OPEN:
         frame_send(conn, WS_PING, (struct span){ NULL, 0 });
         conn_deadline(conn, TIME_PING_MS);
+        return;
+    case WS_LEAVING:
+        leave_end(conn, ws);
         return;
     case WS_CLOSED:
         conn_finish(conn);

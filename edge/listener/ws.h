@@ -19,6 +19,7 @@ enum ws_phase {
     WS_CHALLENGED, /* connect.challenge is out; the next message must be connect */
     WS_GREETING,   /* auth, then health, has the word; what the client sends waits */
     WS_OPEN,       /* hello-ok is out */
+    WS_LEAVING,    /* its credential has ended; only changes of the config under way are answered */
     WS_CLOSED,     /* our close frame is out */
 };
 
@@ -45,6 +46,8 @@ struct ws {
     struct call *subscriptions; /* being resolved */
     uint32_t requests_n;
     uint32_t role_refusals; /* in a row */
+    unsigned leave_code;    /* while it leaves: how it is closed then */
+    char leave_reason[WS_REASON_MAX + 1];
     bool is_counted_preauth;
     bool sees_sessions;
     bool sees_tools; /* capability tool-events */
@@ -65,6 +68,14 @@ void ws_send(struct conn *conn, struct span text);
 /* Sends a close frame and waits a little for the peer's. */
 void ws_close(struct conn *conn, unsigned code, struct span reason);
 
+/*
+ * Its credential has ended: closes, behind the answers to its changes of the config under way,
+ * which may be why the credential ended. Nothing else is done for it or sent to it meanwhile.
+ */
+void ws_leave(struct conn *conn, unsigned code, struct span reason);
+/* Closes one that leaves, once it is owed no answer. */
+void ws_leave_check(struct conn *conn);
+
 /* Ends a client for which more waits than may; `what` would have come on top. */
 void ws_close_slow(struct conn *conn, const char *what);
 
@@ -72,5 +83,7 @@ void ws_close_slow(struct conn *conn, const char *what);
 struct ws *ws_of(struct conn *conn);
 /* The same only behind hello-ok. */
 struct ws *ws_client_of(struct conn *conn);
+/* The same only while it leaves. */
+struct ws *ws_leaving_of(struct conn *conn);
 
 #endif

@@ -170,7 +170,29 @@ static int on_config_follow(void *state, struct actor_ctx *ctx, const void *msg)
     return r ? r : actor_call(actor_ctx_actor(ctx), &call, NULL);
 }
 
-static const struct actor_route config_routes[] = { { MSG_CONFIG_FOLLOW, on_config_follow, 0 } };
+/* A change that ends the credentials of all; answered behind that, unless it is longer than "{}". */
+static int on_config_set(void *state, struct actor_ctx *ctx, const void *msg)
+{
+    static const char answer[] = { (char)0x81, (char)0xa2, 'o', 'k', (char)0xc3 };
+    const struct msg_config_set *in = msg;
+    int r = actor_publish(actor_ctx_actor(ctx), MSG_AUTH_GENERATION, &(struct msg_auth_generation){ .generation = 2 },
+                          NULL);
+
+    (void)state;
+    if (r) {
+        return r;
+    }
+    if (in->raw.len > 2) {
+        (void)actor_defer(ctx, NULL);
+        return 0;
+    }
+    return actor_reply_span(ctx, (struct span){ answer, sizeof(answer) });
+}
+
+static const struct actor_route config_routes[] = {
+    { MSG_CONFIG_FOLLOW, on_config_follow, 0 },
+    { MSG_CONFIG_SET, on_config_set, 0 },
+};
 const struct actor_def owner_config = {
     .name = "config", .state_size = 1, .routes = config_routes, .routes_n = ARRAY_LEN(config_routes)
 };

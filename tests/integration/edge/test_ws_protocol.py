@@ -410,6 +410,43 @@ def test_a_newer_generation_of_auth_ends_older_connections(own_rig, run):
     run(body())
 
 
+async def closed(client):
+    """The answers before the end of a connection whose auth has changed."""
+    said = []
+    with pytest.raises(websockets.ConnectionClosed):
+        while True:
+            said.append(json.loads(await asyncio.wait_for(client.ws.recv(), 60)))
+    assert (client.ws.close_code, client.ws.close_reason) == (4001, "gateway auth changed")
+    return [(frame["id"], frame["ok"]) for frame in said if frame["type"] == "res"]
+
+
+def test_whoever_changes_the_auth_is_told_so_before_its_connection_ends(own_rig, run):
+    rig = own_rig()
+
+    async def body():
+        async with connected(rig) as writer, connected(rig) as other:
+            ident = await writer.send("config.set", {"raw": "{}"})
+            assert await closed(writer) == [(ident, True)]
+            assert await closed(other) == []
+    run(body())
+
+
+def test_nothing_else_is_done_for_who_waits_for_its_last_answer(own_rig, run):
+    rig = own_rig()
+
+    async def body():
+        async with connected(rig) as writer, connected(rig) as other:
+            started = time.monotonic()
+            await writer.send("config.set", {"raw": "hang"})
+            assert await closed(other) == []  # which is owed nothing
+            at_once = time.monotonic()
+            await writer.send("chat.send", {"sessionKey": "m", "message": "refuse", "idempotencyKey": "k"})
+            await writer.send("health")
+            assert await closed(writer) == []
+            assert at_once - started < 3 <= time.monotonic() - started
+    run(body())
+
+
 def test_a_revoked_credential_ends_its_connections_and_no_others(rig, run):
     async def body():
         client = {"id": "cli", "version": "1", "platform": "linux", "mode": "cli", "instanceId": "stolen"}
