@@ -63,11 +63,18 @@ static bool refused(struct account *self, int64_t now_ms)
            move(self, ACCOUNT_DEGRADED, now_ms);
 }
 
+/* Nothing is wrong any more; when something last was stays known. */
+static bool come_up(struct account *self, int64_t now_ms)
+{
+    self->last_error[0] = '\0';
+    return move(self, ACCOUNT_UP, now_ms);
+}
+
 /* The far side answered: whatever it had refused before is forgiven. */
 static bool answered(struct account *self, int64_t now_ms)
 {
     self->refusals_n = 0;
-    return self->state == ACCOUNT_DEGRADED && move(self, ACCOUNT_UP, now_ms);
+    return self->state == ACCOUNT_DEGRADED && come_up(self, now_ms);
 }
 
 static bool life(struct account *self, enum account_event event, int64_t now_ms)
@@ -86,7 +93,7 @@ static bool life(struct account *self, enum account_event event, int64_t now_ms)
     }
     self->last_connected_at = now_ms;
     self->attempts_n = self->refusals_n = 0;
-    return move(self, ACCOUNT_UP, now_ms);
+    return come_up(self, now_ms);
 }
 
 bool account_apply(struct account *self, enum account_event event, struct span why, int64_t now_ms)

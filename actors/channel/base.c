@@ -255,7 +255,7 @@ static void times_fill(const struct account *account, struct msg_channel_state *
     out->last_probe_at = account->last_probe_at;
     out->has_last_error_at = account->last_error_at != 0;
     out->last_error_at = account->last_error_at;
-    out->has_last_error = account->last_error_at != 0;
+    out->has_last_error = account->last_error[0] != '\0';
     out->last_error = span_from(account->last_error);
 }
 

@@ -11,6 +11,7 @@ import pytest
 
 from client import CallError, Client
 from gateway import Gateway, until
+from test_idempotency import edge_restart
 
 
 def holds_port(port):
@@ -26,6 +27,20 @@ def test_it_stops_in_order_and_leaves_nothing(fresh_gateway):
     assert running.children(), "the supervising process runs its hosts as children"
     assert running.stop() == 0
     running.check_nothing_left()
+
+
+def test_an_edge_that_is_back_leaves_no_error_of_the_channel_behind(fresh_gateway):
+    running = fresh_gateway().start()
+    edge_restart(running)
+
+    def account():
+        with Client(running.port, running.token) as client:
+            return client.call("channels.status")["channelAccounts"]["webchat"][0]
+
+    until(lambda: account().get("lastErrorAt") and account()["healthState"] == "up", 10, "the channel lost and up again")
+    assert "lastError" not in account()
+    done = running.cli("channels", "status")
+    assert done.returncode == 0 and "no edge is ready" not in done.stdout, done.stdout
 
 
 def test_interrupt_stops_it_too(fresh_gateway):

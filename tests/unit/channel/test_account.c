@@ -64,6 +64,20 @@ static void refusals_in_a_row_degrade_and_an_answer_heals(void **state)
     assert_int_equal(account.state, ACCOUNT_UP);
     assert_int_equal(account.last_outbound_at, 10);
     assert_int_equal(account.refusals_n, 0);
+    assert_string_equal(account.last_error, "");
+    assert_int_equal(account.last_error_at, 9);
+}
+
+static void what_was_wrong_is_over_when_the_transport_is_up_again(void **state)
+{
+    struct account account = in_state(ACCOUNT_UP);
+
+    (void)state;
+    account_apply(&account, ACCOUNT_LOST, SPAN_LIT("reset"), 6);
+    assert_string_equal(account.last_error, "reset");
+    account_apply(&account, ACCOUNT_CONNECTED, SPAN_LIT(""), 7);
+    assert_string_equal(account.last_error, "");
+    assert_int_equal(account.last_error_at, 6);
 }
 
 static void what_happened_last_is_kept_apart(void **state)
@@ -125,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_event_in_every_state_leads_where_it_should),
         cmocka_unit_test(refusals_in_a_row_degrade_and_an_answer_heals),
+        cmocka_unit_test(what_was_wrong_is_over_when_the_transport_is_up_again),
         cmocka_unit_test(what_happened_last_is_kept_apart),
         cmocka_unit_test(a_long_reason_is_cut),
         cmocka_unit_test(retries_wait_longer_each_time_up_to_five_minutes),
