@@ -60,11 +60,13 @@ static int config_init(void *state, struct actor *actor, const char *arg)
     snapshot_init(&self->snapshot);
     pack_init(&self->scratch, 0);
     pack_init(&self->issues, 0);
+    pack_init(&self->listener, 0);
     int fault = env_copy("OPENCLAW_STATE_DIR", self->state_dir);
     fault = fault ? fault : env_copy("OPENCLAW_CONFIG_PATH", self->path);
     fault = fault ? fault : reload_open(self);
     fault = fault ? fault : activation_open(self);
     fault = fault ? fault : config_first_load(self);
+    fault = fault ? fault : reload_start(self);
     fault = fault ? fault : followers_open(self);
     fault = fault ? fault : activation_start(self);
     if (!fault) {
@@ -85,6 +87,7 @@ static void config_deinit(void *state, struct actor *actor)
     snapshot_deinit(&self->snapshot);
     pack_deinit(&self->scratch);
     pack_deinit(&self->issues);
+    pack_deinit(&self->listener);
 }
 
 const struct actor_def config_actor = {

@@ -29,9 +29,10 @@ struct config {
     struct pack scratch;
     char unserved[256];                                         /* sections that were last reported as not served */
     char was_refused[sizeof(((struct config_error *)0)->text)]; /* the refusal that was last told */
-    char due[256];                                              /* what waits for a new start of the gateway */
-    char spare_problem[160];                                    /* why there is no copy of the last good config */
-    bool is_unproved;                                           /* no edge has served with this snapshot yet */
+    char due[128];                                              /* what waits for a new start of the gateway */
+    struct pack listener;    /* what the config said of the listening socket when this started: plan_listener_pack */
+    char spare_problem[160]; /* why there is no copy of the last good config */
+    bool is_unproved;        /* no edge has served with this snapshot yet */
     struct watch watch;
     unsigned missing_n; /* looks in a row that found no file */
     uv_timer_t restart; /* of the edges, a moment later */

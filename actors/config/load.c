@@ -209,8 +209,11 @@ void config_status_tell(struct config *self)
         actor_status(self->actor, text);
     } else if (self->activation.is_degraded) {
         actor_status(self->actor, self->activation.degraded_text);
+    } else if (self->spare_problem[0] || !self->due[0]) {
+        actor_status(self->actor, self->spare_problem);
     } else {
-        actor_status(self->actor, self->spare_problem[0] ? self->spare_problem : self->due);
+        (void)snprintf(text, sizeof(text), "%s: takes effect when the gateway is started again", self->due);
+        actor_status(self->actor, text);
     }
 }
 

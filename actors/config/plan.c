@@ -60,6 +60,33 @@ static void path_add(struct reload_plan *plan, enum reload_mode mode, struct spa
     }
 }
 
+void plan_listener_pack(struct span doc, struct pack *out)
+{
+    pack_map_begin(out);
+    for (size_t i = 0; i < config_reload_rules_n; i++) {
+        struct span value = value_path(doc, config_reload_rules[i].prefix);
+
+        if (config_reload_rules[i].is_listener && value.len) {
+            pack_kv_raw(out, config_reload_rules[i].prefix, value);
+        }
+    }
+    pack_map_end(out);
+}
+
+void plan_listener_due(struct span listener, struct span doc, char *out, size_t out_size)
+{
+    size_t len = 0;
+
+    *out = '\0';
+    for (size_t i = 0; i < config_reload_rules_n && len < out_size; i++) {
+        const struct config_reload_rule *rule = &config_reload_rules[i];
+
+        if (rule->is_listener && !span_is(value_get(listener, rule->prefix), value_path(doc, rule->prefix))) {
+            len += (size_t)snprintf(out + len, out_size - len, "%s%s", len ? ", " : "", rule->prefix);
+        }
+    }
+}
+
 void plan_make(struct span paths, enum reload_mode mode, struct reload_plan *ret_plan)
 {
     struct value_iter it = value_iter(paths);

@@ -55,12 +55,21 @@ void reload_carry_out(struct config *self, struct span paths, struct rollout *ro
         log_warning("config_restart_held", "paths=%s reason=\"gateway.reload.mode is hot\"", plan.why);
     }
     if (plan.is_start_due) {
-        (void)snprintf(self->due, sizeof(self->due), "%.200s: takes effect when the gateway is started again",
-                       plan.why);
-        log_warning("config_start_due", "paths=%s reason=\"the listening socket belongs to the supervisor\"", plan.why);
+        plan_listener_due(pack_span(&self->listener), pack_span(&self->snapshot.document.resolved), self->due,
+                          sizeof(self->due));
+        if (self->due[0]) {
+            log_warning("config_start_due", "paths=\"%s\" reason=\"the listening socket belongs to the supervisor\"",
+                        self->due);
+        }
         config_status_tell(self);
     }
     rollout->is_edge_due = plan.is_edge_due;
+}
+
+int reload_start(struct config *self)
+{
+    plan_listener_pack(pack_span(&self->snapshot.document.resolved), &self->listener);
+    return pack_error(&self->listener);
 }
 
 /* --- looking at the files ------------------------------------------------------------------------------ */

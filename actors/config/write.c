@@ -329,6 +329,9 @@ static void answer_pack(const struct write *write, struct pack *out)
     pack_kv_text(out, "hash", write->self->snapshot.document.hash);
     pack_key(out, "config");
     config_redact(pack_span(&write->self->snapshot.effective), out);
+    if (write->self->due[0]) {
+        pack_kv_text(out, "startDue", write->self->due);
+    }
     if (write->in.kind) {
         sentinel_pack(write, out);
     }

@@ -32,6 +32,12 @@ static int wanted_write(struct config_writer *self, const struct config_ops *ops
         return r;
     }
     cli_out("%s\n", what);
+    if (self->start_due[0]) {
+        cli_out("The running gateway has it in force, but for ");
+        cli_out_safe(span_from(self->start_due), false);
+        cli_out(": that counts when it is started again.\n");
+        return CLI_EXIT_OK;
+    }
     cli_out("%s\n", config_writer_is_alone(self) ? "It counts when the gateway is started."
                                                  : "The running gateway has it in force.");
     return CLI_EXIT_OK;

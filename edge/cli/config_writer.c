@@ -9,6 +9,7 @@
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/lock.h"
+#include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "schema/base/config_change.h"
@@ -105,6 +106,11 @@ static int gateway_write(struct config_writer *self)
     pack_map_end(&params);
     struct cli_call call = { .method = "config.set", .params = pack_span(&params), .timeout_ms = TIMEOUT_MS };
     r = cli_rpc_call(&rpc, &call, &answer);
+    if (!r) {
+        struct span due = value_str(value_get(pack_span(&answer), "startDue"), SPAN_LIT(""));
+
+        (void)snprintf(self->start_due, sizeof(self->start_due), "%.*s", SPAN_FMT(due)); /* cut */
+    }
     mem_wipe(params.data, params.cap);
     cli_rpc_close(&rpc);
     return r;

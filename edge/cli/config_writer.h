@@ -19,6 +19,7 @@ struct config_writer {
     const struct cli *cli;
     struct config_document document; /* what the files say now */
     struct text_buf raw;             /* what the config shall be, as JSON: filled by the owner, wiped */
+    char start_due[128];             /* by a running gateway: what counts only when it is started again; "": nothing */
     int lock_fd;                     /* held while no gateway runs; -1: one does */
 };
 
