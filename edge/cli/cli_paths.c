@@ -132,6 +132,13 @@ int cli_paths_resolve(const char *profile, bool is_dev, char *(*env)(const char 
     return r;
 }
 
+const char *cli_paths_words(const struct cli_paths *self, char out[CLI_PROFILE_MAX + 16])
+{
+    (void)snprintf(out, CLI_PROFILE_MAX + 16, "%s%s", self->is_dev || !self->profile[0] ? "" : " --profile ",
+                   self->is_dev ? " --dev" : self->profile);
+    return out;
+}
+
 int cli_paths_export(const struct cli_paths *self)
 {
     if (setenv("OPENCLAW_STATE_DIR", self->state_dir, 1) || setenv("OPENCLAW_CONFIG_PATH", self->config_path, 1) ||

@@ -38,6 +38,9 @@ enum {
 int cli_paths_resolve(const char *profile, bool is_dev, char *(*env)(const char *name), struct cli_paths *ret_paths,
                       struct cli_paths_error *error);
 
+/* What a line to type needs so that it means the same gateway: " --dev", " --profile work" or "". */
+const char *cli_paths_words(const struct cli_paths *self, char out[CLI_PROFILE_MAX + 16]);
+
 /* Puts what was resolved into the environment, for this process and its children. */
 int cli_paths_export(const struct cli_paths *self);
 

@@ -275,7 +275,9 @@ int cmd_setup(struct cli *cli)
     }
     r = workspace_make(&self);
     if (!r) {
-        cli_out("Ready: openclaw%s gateway starts it\n", cli->paths.is_dev ? " --dev" : "");
+        char words[CLI_PROFILE_MAX + 16];
+
+        cli_out("Ready: openclaw%s gateway starts it\n", cli_paths_words(&cli->paths, words));
     }
     return r;
 }

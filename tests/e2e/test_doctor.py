@@ -100,6 +100,13 @@ def test_setup_of_the_dev_profile(ours):
     assert config["gateway"]["port"] == 19001 and config["gateway"]["mode"] == "local"
 
 
+@pytest.mark.parametrize("words", [(), ("--dev",), ("--profile", "foo")])
+def test_setup_names_the_line_that_starts_what_it_made(ours, words):
+    environment = {"OPENCLAW_STATE_DIR": "", "OPENCLAW_CONFIG_PATH": "", "HOME": ours.state_dir}
+    done = ours.cli(*words, "setup", environment=environment)
+    assert f"Ready: {' '.join(['openclaw', *words, 'gateway'])} starts it" in done.stdout
+
+
 # --- doctor -----------------------------------------------------------------------------------------------------------
 
 
