@@ -11,6 +11,7 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/config_advice.h"
 #include "schema/base/config_path.h"
 #include "schema/base/config_document.h"
 #include "schema/base/config_redact.h"
@@ -70,6 +71,7 @@ static int verdict_print(const struct cli *cli, const struct config_error *error
     if (!cli_flag(cli, "json")) {
         if (error->text[0]) {
             cli_err("%s", error->text);
+            config_advice_give(&cli->paths);
             return CLI_EXIT_FAILED;
         }
         cli_out("valid: %s\n", cli->paths.config_path);

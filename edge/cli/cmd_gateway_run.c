@@ -23,6 +23,7 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/compose.h"
+#include "edge/cli/config_advice.h"
 #include "edge/cli/gateway_listen.h"
 #include "edge/cli/gateway_port.h"
 #include "edge/cli/gateway_secrets.h"
@@ -150,6 +151,7 @@ static int token_make_up(struct start *self, struct gateway_overrides *overrides
 
     if (!overrides->is_unconfigured_allowed || !cli_out_is_tty() || self->config.auth != GATEWAY_AUTH_TOKEN) {
         cli_err("%s", error->text);
+        config_advice_give(&self->cli->paths);
         return CLI_EXIT_CONFIG;
     }
     r = config_token_generate(self->config.token);
@@ -176,6 +178,7 @@ static int config_load(struct start *self)
     if (r == GATEWAY_CONFIG_E_REFUSED) {
         cli_err("%s", error.text);
         cli_err_more("config: %s", self->cli->paths.config_path);
+        config_advice_give(&self->cli->paths);
         return CLI_EXIT_CONFIG;
     }
     if (r == GATEWAY_CONFIG_E_NO_SECRET) {

@@ -107,6 +107,19 @@ def test_setup_names_the_line_that_starts_what_it_made(ours, words):
     assert f"Ready: {' '.join(['openclaw', *words, 'gateway'])} starts it" in done.stdout
 
 
+@pytest.mark.parametrize("words, code", [(("gateway",), 78), (("config", "validate"), 1)])
+def test_a_config_that_does_not_do_names_what_makes_one_that_does(ours, words, code):
+    write(ours.config_path, LEGACY)
+    done = ours.cli(*words)
+    assert done.returncode == code and "`openclaw doctor --fix`" in done.stderr and "setup" not in done.stderr
+    write(ours.config_path, '{ "gateway": { "mode": "local", "auth": { "mode": "nonsense" } } }')
+    done = ours.cli(*words)
+    assert done.returncode == code and "doctor" not in done.stderr and "setup" not in done.stderr
+    os.unlink(ours.config_path)
+    done = ours.cli(*words)
+    assert done.returncode == code and "`openclaw setup`" in done.stderr and "doctor" not in done.stderr
+
+
 # --- doctor -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,12 @@
+/*
+ * config_advice: which command helps a config that does not do, said on standard error.
+ */
+#ifndef EDGE_CLI_CONFIG_ADVICE_H
+#define EDGE_CLI_CONFIG_ADVICE_H
+
+#include "edge/cli/cli_paths.h"
+
+/* `openclaw setup` where there is none, `openclaw doctor --fix` for one of earlier days; else not a word. */
+void config_advice_give(const struct cli_paths *paths);
+
+#endif
