@@ -24,6 +24,7 @@ static const struct advice handshake_advice[] = {
     { "AUTH_PASSWORD_MISMATCH", "compare the password used here with gateway.auth.password of the gateway" },
     { "AUTH_PASSWORD_NOT_CONFIGURED", "set gateway.auth.password on the gateway and start it again" },
     { "AUTH_DEVICE_TOKEN_MISMATCH", "the token stored for this device is no longer valid; give --token once" },
+    { "PAIRING_REQUIRED", "`openclaw health` asks for it; what to run on the gateway then is what it says" },
     { "AUTH_RATE_LIMITED", "too many wrong attempts; wait a minute, then use the right credentials" },
     { "DEVICE_AUTH_SIGNATURE_EXPIRED", "the clocks of the two machines differ by more than two minutes; set them" },
 };
@@ -145,7 +146,7 @@ const char *cli_problem_advice(const struct cli_problem *self, const struct cli_
         return "mend that, then start the gateway again; `openclaw logs` has more";
     }
     if (self->kind == CLI_PROBLEM_REFUSED && self->request_id[0]) {
-        (void)snprintf(buf, buf_size, "approve the pairing request %s on the gateway, then try again",
+        (void)snprintf(buf, buf_size, "run `openclaw devices approve %s` on the gateway, then try again",
                        self->request_id);
         return buf;
     }

@@ -300,6 +300,20 @@ static void report_print(const struct report *report)
     }
 }
 
+/* To look makes no identity, so a gateway elsewhere lets its secret in with no scope at all, and what it then says is
+ * only that one is missing. */
+static void unpaired_explain(struct cli_probe *probe)
+{
+    struct cli_problem *problem = &probe->problem;
+
+    if (problem->kind == CLI_PROBLEM_ANSWER &&
+        strcmp(cli_probe_capability(probe), "connected_no_operator_scope") == 0) {
+        *problem = (struct cli_problem){ .kind = CLI_PROBLEM_REFUSED, .detail = "PAIRING_REQUIRED" };
+        (void)snprintf(problem->message, sizeof(problem->message),
+                       "pairing required: it shows nothing to a device that it does not know");
+    }
+}
+
 int cmd_status(struct cli *cli)
 {
     struct report report = { .cli = cli };
@@ -314,6 +328,7 @@ int cmd_status(struct cli *cli)
     }
     cli_service_look(&cli->paths, &report.service);
     cli_probe_run(cli, &report.target, asks, cli_number(cli, "timeout"), &report.probe);
+    unpaired_explain(&report.probe);
     if (cli_flag(cli, "json")) {
         struct pack doc;
 

@@ -326,7 +326,25 @@ def test_a_pairing_request_is_named(openclaw):
 
     with FakeGateway(on_connect) as fake:
         done = openclaw("health", "--port", fake.port, OPENCLAW_GATEWAY_TOKEN="")
-    assert done.returncode == 77 and "req-77" in done.stderr
+        assert done.returncode == 77 and "`openclaw devices approve req-77` on the gateway" in done.stderr
+        told = openclaw("status", "--port", fake.port, OPENCLAW_GATEWAY_TOKEN="").stdout
+    assert "pairing required" in told and "`openclaw devices approve req-77` on the gateway" in told
+
+
+def test_status_tells_an_unpaired_device_so(openclaw, tmp_path):
+    """What a gateway elsewhere does with its secret from a client that shows no device."""
+    async def on_connect(socket, request):
+        frame = hello(request)
+        frame["payload"]["auth"]["scopes"] = []
+        await FakeGateway.say(socket, frame)
+
+    async def on_request(socket, request):
+        await FakeGateway.say(socket, refusal(request, "missing scope: operator.read"))
+
+    with FakeGateway(on_connect, on_request) as fake:
+        done = openclaw("status", "--url", f"ws://127.0.0.1:{fake.port}", "--token", SECRET)
+    assert "pairing required" in done.stdout and "`openclaw health`" in done.stdout
+    assert not (tmp_path / ".openclaw/identity").exists()
 
 
 def test_a_gateway_that_is_not_well_is_1(openclaw):
