@@ -34,6 +34,8 @@ int cmd_host_child(struct cli *cli);
 int cmd_gateway_call(struct cli *cli);
 int cmd_gateway_status(struct cli *cli);
 int cmd_gateway_probe(struct cli *cli);
+int cmd_gateway_stop(struct cli *cli);
+int cmd_gateway_restart(struct cli *cli);
 int cmd_health(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_agent(struct cli *cli);

@@ -86,6 +86,19 @@ static const struct cli_opt probe_options[] = {
     { 0 },
 };
 
+static const struct cli_opt stop_options[] = {
+    { .name = "timeout",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "60000",
+      .min = 1,
+      .max = 86400000,
+      .summary = "Wait so many milliseconds for its end." },
+    { 0 },
+};
+
+static const struct cli_opt *const stop_tables[] = { stop_options, cli_commands_json, NULL };
+static const struct cli_opt *const restart_tables[] = { cli_commands_json, NULL };
 static const struct cli_opt *const health_tables[] = { cli_commands_target, cli_commands_timeout, cli_commands_json,
                                                        NULL };
 static const struct cli_opt *const status_tables[] = { status_options, cli_commands_target, cli_commands_timeout,
@@ -127,5 +140,13 @@ const struct cli_command cli_commands_gateway[] = {
       .summary = "Show which gateways answer, and what we may do there.",
       .options = probe_tables,
       .run = cmd_gateway_probe },
+    { .name = "stop",
+      .summary = "End the gateway of this state directory, in order, and wait until it has.",
+      .options = stop_tables,
+      .run = cmd_gateway_stop },
+    { .name = "restart",
+      .summary = "Give every host of the running gateway a fresh process, on the same sockets.",
+      .options = restart_tables,
+      .run = cmd_gateway_restart },
     { 0 },
 };

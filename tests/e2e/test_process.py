@@ -406,3 +406,18 @@ def test_the_state_of_a_killed_gateway_is_free_at_once(fresh_gateway):
         second.start()
     finally:
         second.close()
+
+
+def test_the_command_line_restarts_and_ends_it(fresh_gateway):
+    running = fresh_gateway().start()
+    before = set(running.children())
+    done = running.cli("gateway", "restart", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["pid"] == running.process.pid, done.stderr
+    until(lambda: running.children() and not before & set(running.children()), what="fresh processes")
+    until(running.is_ready_or_gone, 15, "readiness")
+    done = running.cli("gateway", "stop")
+    assert done.returncode == 0 and str(running.process.pid) in done.stdout, done.stderr
+    assert running.process.wait(5) == 0
+    running.check_nothing_left()
+    done = running.cli("gateway", "stop")
+    assert done.returncode == 69 and running.state_dir in done.stderr
