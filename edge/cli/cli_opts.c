@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bus/base/cleanup.h"
+#include "edge/cli/cli_unserved.h"
 #include "schema/base/nearest.h"
 
 /* One word of the command line, cut into its parts. */
@@ -117,6 +118,12 @@ static int command_unknown(struct cli_line *line, const char *name)
     const struct cli_command *group = command_last(line);
     struct nearest nearest = { .typed = name };
     const char *below = line->chain_n > 1 ? group->name : NULL;
+    const char *instead = cli_unserved_instead(below, name);
+
+    if (instead) {
+        return refuse(line, "'%s%s%s' is not served by this version: %s", below ? below : "", below ? " " : "", name,
+                      instead);
+    }
 
     for (const struct cli_command *sub = group->commands; sub && sub->name; sub++) {
         if (!sub->is_hidden) {

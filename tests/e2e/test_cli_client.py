@@ -36,6 +36,13 @@ def openclaw(environment):
 @pytest.mark.parametrize("words, said", [
     (["gatway"], "did you mean 'gateway'"),
     (["gateway", "cal"], "did you mean 'gateway call'"),
+    (["gateway", "start"], "'gateway start' is not served by this version: `openclaw gateway`"),
+    (["gateway", "install", "--force"], "not served by this version"),
+    (["sessions", "--json"], "sessions.list"),
+    (["models", "list"], "models.list"),
+    (["cron", "list"], "'cron' is not served by this version"),
+    (["qr"], "openclaw devices list"),
+    (["node", "run"], "openclaw nodes"),
     (["health", "--jsno"], "did you mean '--json'"),
     (["health", "--timeout", "soon"], "whole number"),
     (["gateway", "call"], "<method>"),
