@@ -7,6 +7,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/config_edit.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -32,6 +33,7 @@ static bool is_worthless(const char *secret)
         "undefined",
         "null",
         "[object Object]",
+        CONFIG_REDACTED, /* hides a secret where a config is shown */
     };
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {

@@ -1,8 +1,10 @@
 #include "schema/base/secret_check.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "bus/value.h"
+#include "schema/base/config_edit.h"
 #include "schema/base/secret_ref.h"
 #include "schema/base/secret_target.h"
 
@@ -26,6 +28,14 @@ static void tell(struct check *self, const struct json5_step *steps, size_t step
 
 /* --- references --------------------------------------------------------------------------------------- */
 
+/* What config.get shows in place of a secret: everybody knows it. */
+static bool is_marker(struct span value)
+{
+    struct span text = value_str(value, SPAN_LIT(""));
+
+    return memmem(text.ptr, text.len, CONFIG_REDACTED, sizeof(CONFIG_REDACTED) - 1) != NULL;
+}
+
 static void on_target(void *arg, const struct secret_target *target)
 {
     struct check *self = arg;
@@ -33,6 +43,11 @@ static void on_target(void *arg, const struct secret_target *target)
     const char *problem = secret_target_ref(target, self->doc, &ref) ? secret_ref_problem(&ref) : NULL;
     char text[384];
 
+    if (is_marker(target->value)) {
+        tell(self, target->steps, target->steps_n,
+             "Invalid secret: it is the redaction marker, which hides a secret and is none; give the value itself");
+        return;
+    }
     if (!target->row->is_served) {
         return;
     }

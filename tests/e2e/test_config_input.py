@@ -132,6 +132,23 @@ def test_a_config_may_be_spread_over_files(alone):
     assert any("dotenv_left_out" in line and "OPENCLAW_GATEWAY_TOKEN" in line for line in alone.logs())
 
 
+def test_the_redaction_marker_is_no_secret(alone):
+    marked = json.dumps({"gateway": {"mode": "local", "auth": {"mode": "token", "token": "__OPENCLAW_REDACTED__"}}})
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write(marked)
+    for words in (("gateway", "run", "--port", "0"), ("config", "validate")):
+        done = alone.cli(*words, environment={"OPENCLAW_GATEWAY_TOKEN": ""})
+        assert done.returncode and "gateway.auth.token: Invalid secret" in done.stdout + done.stderr, done
+    alone.write_config({})
+    alone.start()
+    with Client(alone.port, alone.token) as client:
+        with open(alone.config_path, "w", encoding="utf-8") as file:
+            file.write(marked)
+        until(lambda: not client.call("config.get")["valid"], 10, "the refusal")
+    with pytest.raises(CallError):
+        Client(alone.port, "__OPENCLAW_REDACTED__")
+
+
 def test_a_refusal_names_file_and_line(alone):
     with open(os.path.join(alone.state_dir, "log.json5"), "w", encoding="utf-8") as file:
         file.write("{\n  level: 'loud' }")

@@ -6,6 +6,7 @@
 #include "bus/value.h"
 #include "schema/base/config_shape.h"
 #include "schema/base/secret_answer.h"
+#include "schema/base/gateway_auth_guard.h"
 #include "schema/base/secret_check.h"
 #include "schema/base/secret_ref.h"
 #include "schema/base/secret_surface.h"
@@ -198,6 +199,24 @@ static void refuses_references_and_providers_that_break_the_rules(void **state)
                               "secrets.providers.v.trustedDirs.1: Invalid input: expected an absolute path\n");
 }
 
+static void refuses_the_redaction_marker_wherever_a_secret_may_stand(void **state)
+{
+    CLEANUP(pack_deinit) struct pack doc;
+    char told[2048] = "";
+
+    (void)state;
+    pack_init(&doc, 0);
+    json_pack("{gateway:{auth:{token:'__OPENCLAW_REDACTED__'}},models:{providers:{p:{"
+              "apiKey:'x__OPENCLAW_REDACTED__',baseUrl:'__OPENCLAW_REDACTED__'}}},"
+              "channels:{telegram:{botToken:'__OPENCLAW_REDACTED__'}}}",
+              &doc);
+    assert_int_equal(secret_check(pack_span(&doc), on_issue, told), 3);
+    assert_non_null(strstr(told, "gateway.auth.token: Invalid secret"));
+    assert_non_null(strstr(told, "models.providers.p.apiKey: Invalid secret"));
+    assert_non_null(strstr(told, "channels.telegram.botToken: Invalid secret"));
+    assert_non_null(gateway_secret_problem(SPAN_LIT("__OPENCLAW_REDACTED__")));
+}
+
 struct use {
     struct span doc;
     const char *const *env;
@@ -361,6 +380,7 @@ int main(void)
         cmocka_unit_test(finds_profiles_of_their_own_type_alone),
         cmocka_unit_test(matches_steps_with_rows_and_rows_with_names),
         cmocka_unit_test(refuses_references_and_providers_that_break_the_rules),
+        cmocka_unit_test(refuses_the_redaction_marker_wherever_a_secret_may_stand),
         cmocka_unit_test(knows_which_places_are_in_use),
         cmocka_unit_test(follows_pointers),
         cmocka_unit_test(reads_answers_of_programs),
