@@ -3,9 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
+#include "bus/json.h"
+#include "bus/pack.h"
+#include "bus/value.h"
+
+#define FIRST_LINE_MAX (256U * 1024) /* a line is shorter, with its text twice and escaped */
 
 void file_init(struct file *self)
 {
@@ -42,6 +51,42 @@ static void folder_make(const char *path)
     }
 }
 
+/* A line as this log or that of an earlier release writes it. */
+static bool is_log_line(struct span text)
+{
+    CLEANUP(pack_deinit) struct pack doc;
+
+    pack_init(&doc, 0);
+    return !json_to_pack(text, &(struct json_opts){ 0 }, &doc, NULL) &&
+           value_str(value_get(pack_span(&doc), "time"), SPAN_LIT("")).len &&
+           value_kind_of(value_get(pack_span(&doc), "_meta")) == VALUE_MAP;
+}
+
+static bool is_log(int fd, const struct stat *st)
+{
+    char *text;
+    bool is_ours;
+
+    if (!st->st_size) {
+        return true;
+    }
+    text = mem_new(FIRST_LINE_MAX);
+    ssize_t n = pread(fd, text, FIRST_LINE_MAX, 0);
+    const char *end = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
+    is_ours = end && is_log_line((struct span){ text, (size_t)(end - text) });
+    free(text);
+    return is_ours;
+}
+
+/* 0 when this file may be appended to. */
+static int fitness(const struct file *self, int fd, const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode) || (self->is_chosen && (st->st_uid != geteuid() || !is_log(fd, st)))) {
+        return self->is_chosen ? FILE_E_FOREIGN : FILE_E_DISK;
+    }
+    return 0;
+}
+
 static int reopen(struct file *self)
 {
     struct stat st;
@@ -50,12 +95,19 @@ static int reopen(struct file *self)
     folder_make(self->path);
     fd = open(self->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0) {
-        return fail(self, errno);
+        (void)fail(self, errno);
+        return self->is_chosen && errno == ELOOP ? FILE_E_FOREIGN : FILE_E_DISK;
     }
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || fchmod(fd, 0600)) {
-        int error = S_ISREG(st.st_mode) ? errno : EINVAL;
+    int r = fstat(fd, &st) ? FILE_E_DISK : fitness(self, fd, &st);
+    int error = r ? EINVAL : 0;
+    if (!r && fchmod(fd, 0600)) {
+        error = errno;
+        r = FILE_E_DISK;
+    }
+    if (r) {
         close(fd);
-        return fail(self, error);
+        (void)fail(self, error);
+        return r;
     }
     self->fd = fd;
     self->dev = st.st_dev;
@@ -65,12 +117,29 @@ static int reopen(struct file *self)
     return 0;
 }
 
+static int place_open(struct file *self, const char *path, uint64_t bytes_max, bool is_chosen)
+{
+    struct file other = { .fd = -1, .is_chosen = is_chosen };
+
+    snprintf(other.path, sizeof(other.path), "%s", path);
+    other.bytes_max = bytes_max < FILE_BYTES_LEAST ? FILE_BYTES_LEAST : bytes_max;
+    int r = reopen(&other);
+    if (r != FILE_E_FOREIGN) {
+        file_close(self);
+        other.base = self->base;
+        *self = other;
+    }
+    return r;
+}
+
 int file_open(struct file *self, const char *path, uint64_t bytes_max)
 {
-    file_close(self);
-    snprintf(self->path, sizeof(self->path), "%s", path);
-    self->bytes_max = bytes_max < FILE_BYTES_LEAST ? FILE_BYTES_LEAST : bytes_max;
-    return reopen(self);
+    return place_open(self, path, bytes_max, false);
+}
+
+int file_open_chosen(struct file *self, const char *path, uint64_t bytes_max)
+{
+    return place_open(self, path, bytes_max, true);
 }
 
 void file_close(struct file *self)

@@ -28,16 +28,20 @@ struct file {
      * cursor tells whether it is from an earlier file. */
     uint64_t base;
     uint64_t bytes_max;
-    int error; /* errno of the newest failure; 0: all is well */
+    bool is_chosen; /* somebody named it: what is there already must be a log */
+    int error;      /* errno of the newest failure; 0: all is well */
 };
 
 enum {
-    FILE_E_DISK = 1, /* nothing was written; self->error says why */
+    FILE_E_DISK = 1,    /* nothing was written; self->error says why */
+    FILE_E_FOREIGN = 2, /* what is there is no log of ours, and was not touched */
 };
 
 void file_init(struct file *self);
 /* Opens (creating it and its folder, 0600 and 0700) and closes what was open before. */
 int file_open(struct file *self, const char *path, uint64_t bytes_max);
+/* The same of a path that somebody named. FILE_E_FOREIGN leaves `self` as it was. */
+int file_open_chosen(struct file *self, const char *path, uint64_t bytes_max);
 void file_close(struct file *self);
 /* Whole lines, all or nothing; rotates first when they would not fit. */
 int file_write(struct file *self, struct span lines);

@@ -38,6 +38,7 @@ struct log {
     bool is_configured; /* the path is known; until then lines wait */
     enum log_level lowest;
     bool is_silent;
+    char refused[384]; /* about a logging.file that is no log; empty: all is well */
     struct repeat repeat;
     struct text_buf pending; /* whole lines */
     struct text_buf read;    /* scratch of the tail */
@@ -109,7 +110,7 @@ static void recovered_note(struct log *self)
     if (self->is_warned) {
         self->is_warned = false;
         uv_timer_stop(&self->heal);
-        actor_status(self->actor, "");
+        actor_status(self->actor, self->refused);
     }
 }
 
@@ -273,19 +274,52 @@ static bool path_resolve(struct span file, char path[PATH_MAX])
     return n > 0 && n < PATH_MAX;
 }
 
+/* What is no log stays untouched, and the log stays where it is, or goes where it does unless somebody says so. */
+static void refused_tell(struct log *self, const char *path, uint64_t bytes_max)
+{
+    char usual[PATH_MAX];
+
+    if (self->file.fd < 0 && path_resolve(NOTHING, usual)) {
+        (void)file_open(&self->file, usual, bytes_max);
+    }
+    (void)snprintf(self->refused, sizeof(self->refused),
+                   "logging.file %.120s is there and is no log of ours: nothing is written to it, the log is %.120s",
+                   path, self->file.path);
+    log_stderr(LOG_LEVEL_ERROR, "log_file_refused", self->refused);
+    own_line_put(self, "log_file_refused", self->refused);
+}
+
+static void place_apply(struct log *self, struct span file, uint64_t bytes_max)
+{
+    bool was_refused = self->refused[0] != '\0';
+    bool is_chosen = file.len > 0;
+    char path[PATH_MAX];
+
+    if (!path_resolve(file, path)) {
+        is_chosen = false;
+        path_resolve(NOTHING, path);
+    }
+    self->refused[0] = '\0';
+    if (self->file.fd < 0 || strcmp(path, self->file.path) != 0 || self->file.bytes_max != bytes_max) {
+        int r = is_chosen ? file_open_chosen(&self->file, path, bytes_max) : file_open(&self->file, path, bytes_max);
+
+        if (r == FILE_E_FOREIGN) {
+            refused_tell(self, path, bytes_max);
+        }
+    }
+    if (!self->is_warned && (was_refused || self->refused[0])) {
+        actor_status(self->actor, self->refused);
+    }
+}
+
 static void logging_apply(struct log *self, struct span logging)
 {
-    char path[PATH_MAX];
     int64_t bytes_max = value_i64(value_get(logging, "maxFileBytes"), FILE_BYTES_DEFAULT);
 
     level_apply(self, value_str(value_get(logging, "level"), NOTHING));
-    if (!path_resolve(value_str(value_get(logging, "file"), NOTHING), path)) {
-        path_resolve(NOTHING, path);
-    }
     self->is_configured = true;
-    if (self->file.fd < 0 || strcmp(path, self->file.path) != 0 || self->file.bytes_max != (uint64_t)bytes_max) {
-        (void)file_open(&self->file, path, bytes_max > 0 ? (uint64_t)bytes_max : FILE_BYTES_DEFAULT);
-    }
+    place_apply(self, value_str(value_get(logging, "file"), NOTHING),
+                bytes_max > 0 ? (uint64_t)bytes_max : FILE_BYTES_DEFAULT);
     pending_flush(self); /* opening again and telling of trouble is its business */
 }
 

@@ -1,11 +1,14 @@
 #include "schema/base/config_valid.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_check.h"
 #include "schema/base/config_shape.h"
+#include "schema/base/log_place.h"
 #include "schema/base/secret_check.h"
 
 #define PLACE_MAX 512
@@ -61,6 +64,34 @@ static void on_issue(void *arg, const struct config_shape_issue *issue)
     }
 }
 
+/* logging.file is written to from now on: it must not be something that is needed. Returns how many issues. */
+static unsigned log_file_check(struct job *job)
+{
+    struct config_shape_issue issue = { .steps_n = 2, .where_n = 2 };
+    struct json5_step steps[] = { { .key = SPAN_LIT("logging") }, { .key = SPAN_LIT("file") } };
+    const struct config_sources *sources = &job->document->sources;
+    struct span file = value_str(value_path(pack_span(&job->document->resolved), "logging.file"), (struct span){ 0 });
+    const char *home = getenv("HOME");                /* NOLINT(concurrency-mt-unsafe): set before threads start */
+    const char *state = getenv("OPENCLAW_STATE_DIR"); /* NOLINT(concurrency-mt-unsafe): the same */
+
+    if (!file.len) {
+        return 0;
+    }
+    const char **paths = mem_new((sources->n + 1) * sizeof(*paths));
+    for (size_t i = 0; i < sources->n; i++) {
+        paths[i] = sources->items[i]->path;
+    }
+    const char *problem = log_place_problem(file, home, state, paths, sources->n);
+    free(paths);
+    if (problem) {
+        issue.steps = steps;
+        (void)snprintf(issue.message, sizeof(issue.message), "Invalid input: the log cannot be written there, %s",
+                       problem);
+        on_issue(job, &issue);
+    }
+    return problem != NULL;
+}
+
 static void count_tell(struct job *job)
 {
     size_t len = strlen(job->error->text);
@@ -77,7 +108,8 @@ int config_valid(const struct config_document *document, struct config_error *er
     struct config_error values = { "" };
     int r = config_check(doc, &values);
 
-    if (config_shape_check(doc, on_issue, &job) || secret_check(doc, on_issue, &job)) {
+    unsigned found = config_shape_check(doc, on_issue, &job) ? 1 : secret_check(doc, on_issue, &job);
+    if (found + log_file_check(&job)) {
         count_tell(&job);
     }
     if (!r) {

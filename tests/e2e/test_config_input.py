@@ -149,6 +149,37 @@ def test_the_redaction_marker_is_no_secret(alone):
         Client(alone.port, "__OPENCLAW_REDACTED__")
 
 
+@pytest.mark.parametrize("place", ["openclaw.json", "db/auth.sqlite.key", "logs/../.env", "run/x.log", "logs/config-audit.jsonl",
+                                   "link/new.log"])
+def test_the_log_is_not_written_over_what_the_gateway_needs(alone, place):
+    os.symlink(alone.state_dir, os.path.join(alone.state_dir, "link"))
+    os.mkdir(os.path.join(alone.state_dir, "logs"))
+    path = os.path.join(alone.state_dir, place)
+    done = alone.cli("config", "set", "logging.file", path)
+    assert done.returncode and "the log cannot be written there" in done.stdout + done.stderr, done
+    done = say(alone, {"logging": {"file": path}}, "gateway", "run", "--port", "0")
+    assert done.returncode == 78 and "logging.file" in done.stderr, done
+
+
+def test_a_file_that_is_no_log_is_left_alone(alone, tmp_path):
+    foreign = tmp_path / "notes.txt"
+    foreign.write_text("mine\n")
+    foreign.chmod(0o644)
+    alone.write_config({"logging": {"file": str(foreign)}})
+    alone.start()
+
+    def said(client):
+        actors = client.call("health", {"probe": True})["actors"]
+        return next(each for each in actors if each["address"] == "log").get("reason", "")
+    with Client(alone.port, alone.token) as client:
+        assert str(foreign) in until(lambda: said(client), 10, "the bad news in health")
+        assert any("log_file_refused" in line for line in client.call("logs.tail")["lines"])
+        alone.write_config({"logging": {"file": str(tmp_path / "new.log")}})
+        until(lambda: not said(client), 10, "the good news in health")
+    assert foreign.read_text() == "mine\n" and foreign.stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "new.log").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_refusal_names_file_and_line(alone):
     with open(os.path.join(alone.state_dir, "log.json5"), "w", encoding="utf-8") as file:
         file.write("{\n  level: 'loud' }")
