@@ -27,20 +27,67 @@ static int failed(const struct doctor_finding *finding, const char *what)
     return CLI_EXIT_FAILED;
 }
 
-/* Takes access away from others, adds nothing, and follows no link. */
+/* Closes it; errno stays. */
+static void quietly_close(int fd)
+{
+    int number = errno;
+
+    (void)close(fd); /* nothing was written */
+    errno = number;
+}
+
+/* The directory that holds what `path` names, and its name there; no link below the state directory is passed. */
+static int parent_open(const char *state_dir, const char *path, const char **ret_name)
+{
+    size_t len = strlen(state_dir);
+    bool is_inside = strncmp(path, state_dir, len) == 0 && path[len] == '/';
+    int dir = is_inside ? open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
+    const char *at = is_inside ? path + len + 1 : path;
+    const char *slash;
+    char name[NAME_MAX + 1];
+
+    while (is_inside && dir >= 0 && (slash = strchr(at, '/'))) {
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(slash - at), at);
+        int next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        quietly_close(dir);
+        dir = next;
+        at = slash + 1;
+    }
+    *ret_name = at;
+    return dir;
+}
+
+static int place_open(const struct doctor *self, const char *path, int flags)
+{
+    const char *name;
+    int dir = parent_open(self->cli->paths.state_dir, path, &name);
+
+    if (dir == -1) {
+        return -1;
+    }
+    int fd = openat(dir, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (dir != AT_FDCWD) {
+        quietly_close(dir);
+    }
+    return fd;
+}
+
+/* Takes access away from others, adds nothing, follows no link, and touches only what is ours. */
 static int tighten(struct doctor *self, const struct doctor_finding *finding)
 {
-    int fd = open(finding->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = place_open(self, finding->path, 0);
     struct stat st;
 
-    (void)self;
     if (fd < 0) {
         return failed(finding, "open");
     }
-    int r = fstat(fd, &st) || fchmod(fd, st.st_mode & finding->mode);
-    int number = errno;
-    (void)close(fd); /* nothing was written */
-    errno = number;
+    int r = fstat(fd, &st);
+    if (!r && st.st_uid != geteuid()) {
+        errno = EPERM;
+        r = -1;
+    }
+    r = r ? r : fchmod(fd, st.st_mode & finding->mode);
+    quietly_close(fd);
     return r ? failed(finding, "change the mode of") : CLI_EXIT_OK;
 }
 
@@ -72,10 +119,23 @@ static void mode_look(struct doctor *self, const char *path, mode_t allowed)
     doctor_fix_say(finding, "change its mode to %04o", (unsigned)(st.st_mode & allowed));
 }
 
+/* NULL when it is a link, lies behind one, or is not ours. */
+static DIR *directory_open(const struct doctor *self, const char *path)
+{
+    int fd = place_open(self, path, O_DIRECTORY);
+    struct stat st;
+    DIR *all = fd >= 0 && !fstat(fd, &st) && st.st_uid == geteuid() ? fdopendir(fd) : NULL;
+
+    if (!all && fd >= 0) {
+        quietly_close(fd);
+    }
+    return all;
+}
+
 /* What lies in a directory that holds secrets, two levels deep. */
 static void tree_look(struct doctor *self, const char *path, unsigned depth)
 {
-    DIR *all = opendir(path);
+    DIR *all = directory_open(self, path);
     const struct dirent *entry;
     char inner[PATH_MAX];
     struct stat st;
@@ -83,7 +143,8 @@ static void tree_look(struct doctor *self, const char *path, unsigned depth)
     mode_look(self, path, 0700);
     while (all && (entry = readdir(all))) { /* NOLINT(concurrency-mt-unsafe): a stream of our own */
         if (entry->d_name[0] == '.' ||
-            snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) >= (int)sizeof(inner) || lstat(inner, &st)) {
+            snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) >= (int)sizeof(inner) ||
+            fstatat(dirfd(all), entry->d_name, &st, AT_SYMLINK_NOFOLLOW)) {
             continue;
         }
         if (S_ISDIR(st.st_mode) && depth) {

@@ -241,6 +241,21 @@ def test_who_may_read_what(ours):
     assert mode_of(ours.state_dir) == 0o700 and mode_of(os.path.join(ours.state_dir, ".env")) == 0o600
 
 
+def test_what_a_link_leads_to_keeps_its_mode(ours, tmp_path):
+    (tmp_path / "inner").mkdir(mode=0o755)
+    outside = [tmp_path / "shared.txt", tmp_path / "inner" / "shared.txt"]
+    for path in outside:
+        write(path, "x", 0o644)
+    tmp_path.chmod(0o755)
+    os.symlink(tmp_path, os.path.join(ours.state_dir, "credentials"))
+    os.mkdir(os.path.join(ours.state_dir, "identity"), 0o755)
+    os.symlink(tmp_path / "inner", os.path.join(ours.state_dir, "identity", "inner"))
+    doctor(ours, "--fix")
+    assert [mode_of(path) for path in outside] == [0o644, 0o644]
+    assert mode_of(tmp_path) == mode_of(tmp_path / "inner") == 0o755
+    assert mode_of(os.path.join(ours.state_dir, "identity")) == 0o700
+
+
 def test_a_port_that_is_taken_and_a_damaged_database(ours):
     os.makedirs(os.path.join(ours.state_dir, "db"), mode=0o700)
     write(os.path.join(ours.state_dir, "db", "auth.sqlite"), "this is no database, whatever it is called " * 100)
