@@ -81,6 +81,50 @@ static int mode_check(const struct stat *st, const struct secret_path_rules *rul
     return 0;
 }
 
+/* What root lets a group do is root's decision; a directory of ours is for us alone. */
+static bool is_open_to_others(const struct stat *st)
+{
+    return !(st->st_mode & S_ISVTX) && (st->st_mode & (st->st_uid == 0 ? S_IWOTH : S_IWGRP | S_IWOTH));
+}
+
+static bool is_of_stranger(const struct stat *st)
+{
+    return st->st_uid != geteuid() && st->st_uid != 0;
+}
+
+static int directory_check(const char *dir, struct secret_problem *problem)
+{
+    struct stat link;
+    struct stat st;
+
+    if (lstat(dir, &link) || stat(dir, &st)) {
+        return refuse(problem, "a directory above the file cannot be looked at");
+    }
+    if (is_of_stranger(&link) || is_of_stranger(&st)) {
+        (void)snprintf(problem->text, sizeof(problem->text), "the directory %.120s belongs to another user", dir);
+        return -1;
+    }
+    if (is_open_to_others(&st)) {
+        (void)snprintf(problem->text, sizeof(problem->text),
+                       "others may write to the directory %.120s: `chmod go-w` it", dir);
+        return -1;
+    }
+    return 0;
+}
+
+/* Every directory that the path passes, down from the root. */
+static int chain_check(const char *path, struct secret_problem *problem)
+{
+    char dir[PATH_MAX];
+    int r = directory_check("/", problem);
+
+    for (const char *at = strchr(path + 1, '/'); !r && at; at = strchr(at + 1, '/')) {
+        (void)snprintf(dir, sizeof(dir), "%.*s", (int)(at - path), path);
+        r = directory_check(dir, problem);
+    }
+    return r;
+}
+
 /* The end of the path as it is, what is above it without links. */
 static bool parent_real(const char *path, char ret_real[PATH_MAX])
 {
@@ -122,6 +166,9 @@ int secret_path_open(const char *path, const struct secret_path_rules *rules, ch
     struct stat st;
 
     if (real_find(path, rules, ret_real, problem)) {
+        return -1;
+    }
+    if (rules->is_run && !rules->is_insecure_fine && (chain_check(path, problem) || chain_check(ret_real, problem))) {
         return -1;
     }
     /* O_NONBLOCK: a pipe in its place must not hold us up. */

@@ -15,6 +15,7 @@ struct secret_path_rules {
     bool is_link_fine;     /* the path may be a symbolic link; what it leads to must pass */
     bool is_insecure_fine; /* owner and mode are not looked at */
     bool is_read_fine;     /* others may read it, but not write it */
+    bool is_run;           /* by its path: who may change a directory above it could put another in its place */
     struct span trusted;   /* packed array of directories it must be in; empty: any */
 };
 

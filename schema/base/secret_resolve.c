@@ -416,6 +416,7 @@ static bool command_find(const struct group *group, char ret_real[PATH_MAX], str
         .is_link_fine = value_bool(value_get(group->entry, "allowSymlinkCommand"), false),
         .is_insecure_fine = value_bool(value_get(group->entry, "allowInsecurePath"), false),
         .is_read_fine = true,
+        .is_run = true,
         .trusted = value_get(group->entry, "trustedDirs"),
     };
     char path[PATH_MAX];

@@ -408,6 +408,37 @@ static void a_program_must_be_a_file_that_nobody_else_can_change(void **state)
                     "! secrets.providers.vault: its path is not absolute\n", "exec:vault:x");
 }
 
+static void a_program_must_lie_where_nobody_else_can_exchange_it(void **state)
+{
+    const struct box *box = *state;
+    char expected[400];
+    char path[320];
+    char link[320];
+
+    program_put(box, "p", "echo '{\"protocolVersion\":1,\"values\":{\"x\":\"run\"}}'");
+    (void)snprintf(expected, sizeof(expected),
+                   "! secrets.providers.vault: others may write to the directory %s: `chmod go-w` it\n", box->dir);
+    assert_int_equal(chmod(box->dir, 0777), 0);
+    assert_resolved(box, VAULT(""), expected, "exec:vault:x");
+    assert_resolved(box, VAULT("allowInsecurePath: true"), "run\n", "exec:vault:x");
+    assert_int_equal(chmod(box->dir, 01777), 0);
+    assert_resolved(box, VAULT(""), "run\n", "exec:vault:x");
+
+    /* The same by the link that leads there, and by a directory further up. */
+    assert_int_equal(chmod(box->dir, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/open", box->dir);
+    (void)snprintf(link, sizeof(link), "%s/open/way", box->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(symlink(box->dir, link), 0);
+    assert_resolved(box, "{ providers: { vault: { source: 'exec', command: '@/open/way/p' } } }", "run\n",
+                    "exec:vault:x");
+    assert_int_equal(chmod(path, 0777), 0);
+    (void)snprintf(expected, sizeof(expected),
+                   "! secrets.providers.vault: others may write to the directory %s: `chmod go-w` it\n", path);
+    assert_resolved(box, "{ providers: { vault: { source: 'exec', command: '@/open/way/p' } } }", expected,
+                    "exec:vault:x");
+}
+
 static void limits_of_the_resolution_hold(void **state)
 {
     program_put(*state, "p", "echo '{\"protocolVersion\":1,\"values\":{\"x\":\"v\",\"y\":\"v\"}}'");
@@ -454,6 +485,7 @@ int main(void)
         cmocka_unit_test(what_a_program_leaves_behind_is_killed),
         cmocka_unit_test(a_program_that_floods_is_stopped_at_the_limit),
         cmocka_unit_test(a_program_must_be_a_file_that_nobody_else_can_change),
+        cmocka_unit_test(a_program_must_lie_where_nobody_else_can_exchange_it),
         cmocka_unit_test(limits_of_the_resolution_hold),
         cmocka_unit_test(one_that_fails_or_is_late_is_nothing_to_the_others),
     };
