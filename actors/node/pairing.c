@@ -1,6 +1,7 @@
 /*
  * pairing: which nodes an operator has approved, and with which commands.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "actors/node/node_state.h"
@@ -93,8 +94,17 @@ static void request_pack(const struct ask *ask, struct span before, const char *
     pack_map_end(out);
 }
 
-/* Makes or refreshes the request of a node; it is told to operators when it is new. The
- * record is left in self->scratch. 0, a FAIL_* or a fault. */
+/* It says nothing that the request before it did not say. */
+static bool is_repeat(struct node *self, const struct ask *ask, const struct shelf_item *before)
+{
+    pack_reset(&self->scratch);
+    request_pack(ask, before->body, before->id, value_i64(value_get(before->body, "ts"), 0), &self->scratch);
+    return span_is(pack_span(&self->scratch), before->body);
+}
+
+/* Makes or refreshes the request of a node; it is told to operators when it is new. An operator
+ * approves by the id what was shown with it, so whatever is asked otherwise takes a new one, and
+ * the one before is void. The record is left in self->scratch. 0, a FAIL_* or a fault. */
 static int request_put(struct node *self, const struct ask *ask, bool *ret_is_new)
 {
     int64_t now_ms = clock_wall_ms();
@@ -105,19 +115,23 @@ static int request_put(struct node *self, const struct ask *ask, bool *ret_is_ne
     if (r) {
         return r;
     }
-    if (before) {
-        memcpy(id, before->id, sizeof(id));
-    } else {
+    *ret_is_new = !before || !is_repeat(self, ask, before);
+    if (*ret_is_new) {
         ids_uuid(id);
+    } else {
+        (void)snprintf(id, sizeof(id), "%s", before->id); /* fits */
     }
     pack_reset(&self->scratch);
     request_pack(ask, before ? before->body : (struct span){ 0 }, id, now_ms, &self->scratch);
     r = pack_error(&self->scratch);
-    *ret_is_new = before == NULL;
+    if (!r && before && *ret_is_new) {
+        r = shelf_drop(self->shelf, KIND_REQUEST, span_from(before->id));
+    }
     r = r ? r : shelf_put(self->shelf, KIND_REQUEST, span_from(id), ask->node_id, now_ms, pack_span(&self->scratch));
     r = shelf_failure(r);
-    return r || before ? r
-                       : actor_publish_span(self->actor, EVENT_NODE_PAIR_REQUESTED, pack_span(&self->scratch), NULL);
+    return r || !*ret_is_new
+               ? r
+               : actor_publish_span(self->actor, EVENT_NODE_PAIR_REQUESTED, pack_span(&self->scratch), NULL);
 }
 
 int pairing_ask_for(struct node *self, const struct session *session, struct span commands)

@@ -195,6 +195,30 @@ def test_approving_commands_takes_the_scopes_that_using_them_takes(gateway, clie
             "unknown requestId"
 
 
+def test_a_request_that_was_looked_at_does_not_grow(gateway, client):
+    """An operator approves what was shown: more takes a new request, and the one before is void."""
+    def request_of(node):
+        [request] = [row for row in client.call("node.pair.list")["pending"] if row["nodeId"] == node.node_id]
+        return request
+
+    with NodeClient(gateway.port, gateway.token, commands=[]) as modest:
+        first = client.wait_event("node.pair.requested", lambda p: p["nodeId"] == modest.node_id)
+    with NodeClient(gateway.port, gateway.token, device=modest.device, commands=[]) as same:
+        assert request_of(same)["requestId"] == first["requestId"]
+    with NodeClient(gateway.port, gateway.token, device=modest.device, commands=["system.run", "system.which"]) as greedy:
+        told = client.wait_event("node.pair.requested", lambda p: p["nodeId"] == modest.node_id)
+        assert told["commands"] == ["system.run", "system.which"] and told["requestId"] != first["requestId"]
+        assert request_of(greedy)["requestId"] == told["requestId"]
+        error = refusal(lambda: client.call("node.pair.approve", {"requestId": first["requestId"]}))
+        assert error["message"] == "unknown requestId"
+        assert row_of(client, greedy)["commands"] == []
+    again = client.call("node.pair.request", {"nodeId": modest.node_id})
+    assert again["created"] is False and again["request"]["requestId"] == told["requestId"]
+    more = client.call("node.pair.request", {"nodeId": modest.node_id, "caps": ["system", "camera"]})
+    assert more["created"] is True and more["request"]["commands"] == ["system.run", "system.which"]
+    assert request_of(modest)["requestId"] == more["request"]["requestId"] != told["requestId"]
+
+
 def test_new_commands_of_a_known_node_wait_for_an_operator(gateway, client, node):
     node.socket.close()
     until(lambda: not row_of(client, node)["connected"], 5, "the node is gone")
