@@ -1,5 +1,6 @@
 #include "edge/http/openai.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -89,7 +90,7 @@ static int number_take(struct span body, const char *key, bool *ret_has, double 
         return openai_refuse(error, "`%s` must be a number.", key);
     }
     *ret_value = kind == VALUE_FLOAT ? value_f64(value, 0) : (double)value_i64(value, INT64_MAX);
-    return 0;
+    return isfinite(*ret_value) ? 0 : openai_refuse(error, "`%s` must be a finite number.", key);
 }
 
 static int limits_take(struct span body, struct openai_request *request, struct openai_error *error)

@@ -1,5 +1,7 @@
 #include "edge/http/openresponses.h"
 
+#include <math.h>
+
 #include "bus/value.h"
 #include "edge/http/openresponses_items.h"
 #include "edge/http/tools.h"
@@ -33,7 +35,10 @@ static int number_take(struct span body, const char *key, bool *ret_has, double 
 
     *ret_has = kind == VALUE_INT || kind == VALUE_FLOAT;
     *ret_value = kind == VALUE_FLOAT ? value_f64(value, 0) : (double)value_i64(value, 0);
-    return *ret_has || openai_is_absent(value) ? 0 : openai_refuse(error, "`%s` must be a number.", key);
+    if (!*ret_has && !openai_is_absent(value)) {
+        return openai_refuse(error, "`%s` must be a number.", key);
+    }
+    return isfinite(*ret_value) ? 0 : openai_refuse(error, "`%s` must be a finite number.", key);
 }
 
 /* `text.format` says what chat completions say with `response_format`, one level flatter. */

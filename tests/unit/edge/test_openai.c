@@ -115,6 +115,8 @@ static void says_what_is_wrong(void **state)
     refused("{" USER ",\"max_tokens\":0}", "between 1 and");
     refused("{" USER ",\"max_tokens\":\"5\"}", "must be a number");
     refused("{" USER ",\"temperature\":\"warm\"}", "must be a number");
+    refused("{" USER ",\"temperature\":1e999}", "`temperature` must be a finite number");
+    refused("{" USER ",\"top_p\":-1e999}", "`top_p` must be a finite number");
     refused("{" USER ",\"stop\":7}", "`stop` must be");
     refused("{" USER ",\"stop\":[7]}", "`stop` must hold");
     refused("{" USER ",\"n\":2}", "`n` must be 1");

@@ -106,6 +106,8 @@ static void says_what_is_wrong(void **state)
         { "{\"model\":\"openclaw\",\"input\":[]}", "Missing user message" },
         { "{\"model\":\"openclaw\",\"input\":\"x\",\"max_output_tokens\":0}", "`max_output_tokens`" },
         { "{\"model\":\"openclaw\",\"input\":\"x\",\"stream\":1}", "`stream`" },
+        { "{\"model\":\"openclaw\",\"input\":\"x\",\"temperature\":1e999}", "`temperature` must be a finite number" },
+        { "{\"model\":\"openclaw\",\"input\":\"x\",\"top_p\":-1e999}", "`top_p` must be a finite number" },
         { "{\"model\":\"openclaw\",\"input\":\"x\",\"text\":{\"format\":{\"type\":\"xml\"}}}", "`text.format`" },
         { "{\"model\":\"openclaw\",\"input\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "role `tool`" },
         { "{\"model\":\"openclaw\",\"input\":[{\"type\":\"function_call\"}]}", "A `function_call` needs" },
