@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "bus/value.h"
@@ -144,15 +145,39 @@ bool connect_is_local(const struct connect_peer *peer)
     return peer->is_loopback && !peer->has_proxy_header && (!peer->host.len || host.is_loopback || host.is_private);
 }
 
-/* The authority of "http://host:port" or "https://…"; empty when it is anything else. */
+/* Empty, or ':' and digits alone. */
+static bool is_port(struct span text)
+{
+    size_t i = 1;
+
+    while (i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9') {
+        i++;
+    }
+    return !text.len || (text.ptr[0] == ':' && text.len > 1 && i == text.len);
+}
+
+/* The authority of "http://host:port" or "https://…"; empty when it is anything else: with a user,
+ * a path, a query or a fragment, its first part may look like a host that it is not. */
 static struct span origin_authority(struct span origin)
 {
     size_t skip = span_starts(origin, "http://") ? 7 : span_starts(origin, "https://") ? 8 : 0;
+    struct span authority;
+    struct span host;
+    size_t host_end;
 
-    if (!skip || memchr(origin.ptr + skip, '/', origin.len - skip)) {
+    if (!skip || origin.len == skip) {
         return NOTHING;
     }
-    return (struct span){ origin.ptr + skip, origin.len - skip };
+    authority = (struct span){ origin.ptr + skip, origin.len - skip };
+    for (size_t i = 0; i < authority.len; i++) {
+        if ((unsigned char)authority.ptr[i] <= ' ' || strchr("@/\\?#", authority.ptr[i])) {
+            return NOTHING;
+        }
+    }
+    host = host_of(authority);
+    host_end = host.len + (authority.ptr[0] == '[' ? 2 : 0);
+    return host.len && is_port((struct span){ authority.ptr + host_end, authority.len - host_end }) ? authority
+                                                                                                    : NOTHING;
 }
 
 static bool is_same_nocase(struct span a, struct span b)

@@ -109,6 +109,17 @@ static void lets_pages_in_by_where_they_come_from(void **state)
         { true, "127.0.0.1:1", "http://evil.example", "cli", REFUSAL_ORIGIN },
         /* a name that was rebound to this machine */
         { true, "evil.example:1", "http://evil.example:1", "openclaw-control-ui", REFUSAL_ORIGIN },
+        /* more than a scheme, a host and a port is no origin */
+        { true, "127.0.0.1:1", "http://127.0.0.1:99@evil.example", "cli", REFUSAL_ORIGIN_MISSING },
+        { true, "127.0.0.1:1", "http://me@127.0.0.1:99", "cli", REFUSAL_ORIGIN_MISSING },
+        { true, "127.0.0.1:1", "http://127.0.0.1:99/", "cli", REFUSAL_ORIGIN_MISSING },
+        { true, "127.0.0.1:1", "http://127.0.0.1:99?q", "cli", REFUSAL_ORIGIN_MISSING },
+        { true, "127.0.0.1:1", "http://127.0.0.1:99#f", "cli", REFUSAL_ORIGIN_MISSING },
+        { true, "127.0.0.1:1", "http://127.0.0.1:99\\evil.example", "cli", REFUSAL_ORIGIN_MISSING },
+        { true, "127.0.0.1:1", "http://127.0.0.1:evil", "cli", REFUSAL_ORIGIN_MISSING },
+        { true, "127.0.0.1:1", "http://[::1].evil.example", "cli", REFUSAL_ORIGIN_MISSING },
+        { true, "127.0.0.1:1", "http://[::1]:99", "cli", REFUSAL_NONE },
+        { true, "127.0.0.1:1", "http://[::1]", "cli", REFUSAL_NONE },
         { false, "192.168.1.5:1", "http://192.168.1.5:1", "openclaw-control-ui", REFUSAL_NONE },
         { false, "192.168.1.5:1", "http://192.168.1.5:2", "openclaw-control-ui", REFUSAL_ORIGIN },
         { false, "192.168.1.5:1", "http://127.0.0.1:1", "openclaw-control-ui", REFUSAL_ORIGIN },
