@@ -12,6 +12,7 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
+#include "bus/base/utf8.h"
 
 /* The terminal is the one thing the program has only one of. */
 static bool out_color;
@@ -141,22 +142,68 @@ void cli_out_wrapped(const char *text, size_t column, size_t indent, size_t colu
     }
 }
 
+/* The character at `at`, 0 past the end; malformed bytes come one by one, as themselves. */
+static uint32_t char_at(struct span text, size_t at, size_t *ret_len)
+{
+    size_t len = at < text.len ? utf8_char_len(text.ptr + at, text.len - at) : 0;
+    uint32_t code = at < text.len ? (unsigned char)text.ptr[at] : 0;
+
+    *ret_len = len ? len : 1;
+    if (len > 1) {
+        code &= 0x7fU >> len;
+    }
+    for (size_t i = 1; i < len; i++) {
+        code = code << 6 | ((unsigned char)text.ptr[at + i] & 0x3fU);
+    }
+    return code;
+}
+
+/* Takes no room on the screen, or turns the direction of what follows. */
+static bool is_unseen(uint32_t code)
+{
+    return (code >= 0x200b && code <= 0x200f) || (code >= 0x202a && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0x061c || code == 0xfeff;
+}
+
+/* Joiners are part of emoji and of words in some scripts; beside ASCII they only hide. */
+static bool is_joining(uint32_t code, uint32_t before, uint32_t after)
+{
+    return (code == 0x200c || code == 0x200d) && before > 0x9f && after > 0x9f && !is_unseen(before) &&
+           !is_unseen(after);
+}
+
+static void bytes_escape(struct span bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        cli_out("\\x%02x", (unsigned char)bytes.ptr[i]);
+    }
+}
+
 void cli_out_safe(struct span text, bool keep_lines)
 {
     size_t from = 0;
+    size_t len;
+    size_t next_len;
+    uint32_t before = 0;
 
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        /* C1 controls are c2 80 … c2 9f in UTF-8. */
-        bool is_c1 = c == 0xc2 && i + 1 < text.len && ((unsigned char)text.ptr[i + 1] & 0xe0) == 0x80;
-        bool is_kept = keep_lines && (c == '\n' || c == '\t');
+    for (size_t i = 0; i < text.len; i += len) {
+        uint32_t code = char_at(text, i, &len);
+        bool is_malformed = len == 1 && code > 0x7f; /* 8-bit terminals take some of these bytes for controls */
+        bool is_control = (code < 0x20 && !(keep_lines && (code == '\n' || code == '\t'))) ||
+                          (code >= 0x7f && code <= 0x9f) || is_malformed;
+        bool is_hiding = is_unseen(code) && !is_joining(code, before, char_at(text, i + len, &next_len));
 
-        if ((c >= 0x20 && c != 0x7f && !is_c1) || is_kept) {
+        before = is_malformed ? 0 : code;
+        if (!is_control && !is_hiding) {
             continue;
         }
         cli_out_span((struct span){ text.ptr + from, i - from });
-        cli_out("\\x%02x", c);
-        from = i + 1;
+        from = i + len;
+        if (is_control) {
+            bytes_escape((struct span){ text.ptr + i, len });
+        } else {
+            cli_out("\\u{%X}", code);
+        }
     }
     cli_out_span((struct span){ text.ptr + from, text.len - from });
 }

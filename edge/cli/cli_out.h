@@ -46,7 +46,8 @@ void cli_out_wrapped(const char *text, size_t column, size_t indent, size_t colu
 
 /*
  * Control characters of text that came from elsewhere would act on the terminal; this
- * prints them as "\xNN" and keeps line feeds and tabs when `keep_lines`.
+ * prints them as "\xNN" and keeps line feeds and tabs when `keep_lines`. What turns the
+ * direction of text or takes no room would make one name look like another: "\u{NNNN}".
  */
 void cli_out_safe(struct span text, bool keep_lines);
 

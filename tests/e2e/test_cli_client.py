@@ -579,6 +579,27 @@ def test_port_and_token_come_from_the_config(openclaw, tmp_path):
     assert fake.asked("connect")[0]["params"]["auth"]["token"] == "of-config"
 
 
+def test_what_would_turn_or_hide_text_is_shown_as_an_escape(environment):
+    """Directions and zero widths would have a name read as another; what joins signs and letters of words stays."""
+    shown = "a\u202eb\u2066c\u200fd\u061ce\ufefff\u200bg\u200dh"
+    kept = "\U0001f469\u200d\U0001f4bb \u2764\ufe0f\u200d\U0001f525 \u0645\u06cc\u200c\u062e\u0648"
+
+    async def on_request(socket, request):
+        run = request["params"]["idempotencyKey"]
+        await FakeGateway.say(socket, answer(request, {"runId": run, "status": "ok", "result": {
+            "payloads": [{"text": f"{shown} {kept} c1 \x9b1m end"}]}}))
+
+    with FakeGateway(on_request=on_request) as fake:
+        process, terminal = on_terminal(environment, ["agent", "-m", "x", "--port", fake.port])
+        text = terminal_text(terminal, b"end")
+        assert process.wait(10) == 0
+        process.stderr.close()
+        os.close(terminal)
+    assert rb"a\u{202E}b\u{2066}c\u{200F}d\u{61C}e\u{FEFF}f\u{200B}g\u{200D}h " in text
+    assert kept.encode() in text
+    assert rb"c1 \xc2\x9b1m" in text and b"\x9b1m" not in text
+
+
 def test_channels_are_shown_with_what_is_wrong_with_them(openclaw):
     """Five accounts, each off or broken in a way of its own; what they say of themselves does not reach the terminal raw."""
     accounts = {
