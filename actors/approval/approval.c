@@ -18,6 +18,7 @@
 
 #include "actors/approval/approval_state.h"
 #include "bus/value.h"
+#include "schema/base/db_problem.h"
 
 /* --- small services --------------------------------------------------------------------------- */
 
@@ -86,8 +87,12 @@ static int approval_init(void *state, struct actor *actor, const char *arg)
     self->timer.data = self;
     self->has_timer = true;
     r = shelf_path("approval", path, sizeof(path));
-    r = r ? r : shelf_open(path, limits, &self->shelf);
     if (r) {
+        return r;
+    }
+    r = shelf_open(path, limits, &self->shelf);
+    if (r) {
+        db_problem_tell(actor, "approval_store_unusable", path, r);
         return r;
     }
     shelf_watch(self->shelf, &self->disk, actor);

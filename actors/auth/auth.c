@@ -390,13 +390,9 @@ static int legacy_take(struct auth *self, const char *state)
 static int store_start(struct auth *self, const char *path)
 {
     int fault = judge_init(&self->judge, path);
-    char text[PATH_MAX + 320];
 
     if (fault) {
-        snprintf(text, sizeof(text), "%s: %s; %s", path, db_problem_text(fault), db_problem_fix(fault));
-        actor_status(self->actor, text);
-        log_error("auth_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", path, db_problem_text(fault),
-                  db_problem_fix(fault));
+        db_problem_tell(self->actor, "auth_store_unusable", path, fault);
         return fault;
     }
     disk_watch_open(&self->disk, self->actor, path, on_disk_probe, self);

@@ -17,6 +17,7 @@
 
 #include "actors/node/node_state.h"
 #include "bus/value.h"
+#include "schema/base/db_problem.h"
 
 /* --- small services --------------------------------------------------------------------------- */
 
@@ -112,11 +113,16 @@ static int node_init(void *state, struct actor *actor, const char *arg)
     config_follow_open(&self->follow, actor);
     self->has_timers = true;
     r = shelf_path("node", path, sizeof(path));
-    r = r ? r : shelf_open(path, limits, &self->shelf);
-    if (r == 0) {
-        shelf_watch(self->shelf, &self->disk, actor);
+    if (r) {
+        return r;
     }
-    r = r || !dir ? r : legacy_take(self, dir);
+    r = shelf_open(path, limits, &self->shelf);
+    if (r) {
+        db_problem_tell(actor, "node_store_unusable", path, r);
+        return r;
+    }
+    shelf_watch(self->shelf, &self->disk, actor);
+    r = dir ? legacy_take(self, dir) : 0;
     r = r ? r : actor_watch(actor, "config", on_config_life);
     return r ? r : actor_watch(actor, "edge/*", on_edge_life);
 }

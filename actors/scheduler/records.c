@@ -9,6 +9,7 @@
 #include "actors/scheduler/scheduler_state.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/db_problem.h"
 
 #define SEED SPAN_LIT("seed")
 #define SWITCH SPAN_LIT("off")
@@ -214,8 +215,12 @@ int records_open(struct scheduler *self)
     char path[PATH_MAX];
     int r = shelf_path("scheduler", path, sizeof(path));
 
-    r = r ? r : shelf_open(path, limits, &self->shelf);
     if (r) {
+        return r;
+    }
+    r = shelf_open(path, limits, &self->shelf);
+    if (r) {
+        db_problem_tell(self->actor, "scheduler_store_unusable", path, r);
         return r;
     }
     item = shelf_find(self->shelf, KIND_STATE, SWITCH);

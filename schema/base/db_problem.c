@@ -1,8 +1,11 @@
 #include "schema/base/db_problem.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 
 #include "bus/base/fault.h"
+#include "bus/base/log.h"
 
 const char *db_problem_text(int fault)
 {
@@ -30,4 +33,13 @@ const char *db_problem_fix(int fault)
     default:
         return "make room, check the disk, then restart the gateway if it has given up";
     }
+}
+
+void db_problem_tell(struct actor *actor, const char *event, const char *path, int fault)
+{
+    char text[PATH_MAX + 320];
+
+    (void)snprintf(text, sizeof(text), "%s: %s; %s", path, db_problem_text(fault), db_problem_fix(fault)); /* fits */
+    actor_status(actor, text);
+    log_error(event, "file=%s problem=\"%s\" fix=\"%s\"", path, db_problem_text(fault), db_problem_fix(fault));
 }

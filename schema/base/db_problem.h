@@ -4,8 +4,12 @@
 #ifndef SCHEMA_BASE_DB_PROBLEM_H
 #define SCHEMA_BASE_DB_PROBLEM_H
 
+#include "bus/actor.h"
+
 /* What is wrong, and what to do about it. `fault` is the negative errno of the opening. */
 const char *db_problem_text(int fault);
 const char *db_problem_fix(int fault);
+/* Puts both, with the file, into the log as `event` and into what health says of the actor. */
+void db_problem_tell(struct actor *actor, const char *event, const char *path, int fault);
 
 #endif

@@ -66,6 +66,15 @@ def test_without_the_database_of_auth_nobody_gets_in_and_the_log_says_why(fresh_
     assert running.process.poll() is None
 
 
+@pytest.mark.parametrize("owner", ["node", "approval", "scheduler"])
+def test_an_actor_without_its_database_says_which_and_what_to_do(fresh_gateway, owner):
+    running = fresh_gateway()
+    path = started_with(running, owner, garbage)
+    told(running, "store_unusable", path, "damaged")
+    row = until(lambda: (lambda row: row.get("reason") and row)(actor_of(health_of(running)[1], owner)), 10, "why")
+    assert path in row["reason"] and "put back a copy" in row["reason"]
+
+
 def test_the_log_file_has_the_last_words_of_every_start_that_failed(fresh_gateway):
     """Also of one that fails before the log itself is there to write."""
     running = fresh_gateway()
