@@ -64,6 +64,20 @@ static int id_read(struct agent *self)
     return 0;
 }
 
+/* Says in the log and to health which file it is, and what to do. A fault. */
+static int store_unusable(struct agent *self, int rc)
+{
+    char text[sizeof(self->path) + 320];
+    int fault = rc < 0 ? rc : FAULT(rc == STORE_E_NEWER ? -EPROTONOSUPPORT : -EAGAIN);
+    const char *problem = *store_problem(&self->store) ? store_problem(&self->store) : db_problem_text(fault);
+
+    (void)snprintf(text, sizeof(text), "%s: %s; %s", self->path, problem, db_problem_fix(fault));
+    log_error("agent_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", self->path, problem, db_problem_fix(fault));
+    actor_status(self->actor, text);
+    return fault;
+}
+
+/* Damage may show only when the rows are read. */
 static int store_start(struct agent *self)
 {
     const char *state_dir = getenv("OPENCLAW_STATE_DIR");
@@ -78,18 +92,12 @@ static int store_start(struct agent *self)
     }
     (void)snprintf(self->path, sizeof(self->path), "%s/agent-%s.sqlite", dir, self->id);
     rc = store_open(&self->store, self->path);
+    rc = rc ? rc : store_sessions_count(&self->store, &self->sessions_n);
     if (rc) {
-        char text[sizeof(self->path) + 320];
-        int fault = rc < 0 ? rc : FAULT(rc == STORE_E_NEWER ? -EPROTONOSUPPORT : -EAGAIN);
-
-        (void)snprintf(text, sizeof(text), "%s: %s; %s", self->path, store_problem(&self->store),
-                       db_problem_fix(fault));
-        log_error("agent_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", self->path, store_problem(&self->store),
-                  db_problem_fix(fault));
-        actor_status(self->actor, text);
-        return fault;
+        return store_unusable(self, rc);
     }
-    return FAULT_FOLD(store_sessions_count(&self->store, &self->sessions_n));
+    rc = turn_resume(self);
+    return rc == -EUCLEAN ? store_unusable(self, rc) : rc;
 }
 
 static int agent_init(void *state, struct actor *actor, const char *arg)
@@ -114,9 +122,6 @@ static int agent_init(void *state, struct actor *actor, const char *arg)
     if (!rc) {
         book_init(&self->book, self);
         rc = store_start(self);
-    }
-    if (!rc) {
-        rc = turn_resume(self);
     }
     return rc ? rc : setup_open(self);
 }

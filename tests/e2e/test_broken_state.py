@@ -21,6 +21,14 @@ def garbage(path):
         file.write(b"\x07garbage" * 700)
 
 
+def torn(path):
+    """Opens as a database; the rows behind its first page are lost."""
+    with open(path, "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(4096)
+        file.write(b"\x07" * (size - 4096))
+
+
 def newer(path):
     with sqlite3.connect(path) as base:
         base.execute("PRAGMA user_version = 9999")
@@ -45,7 +53,8 @@ def told(gateway, event, path, words):
     assert words in found and "fix=" in found.replace("\\", ""), found
 
 
-@pytest.mark.parametrize("spoil, words", [(garbage, "not a database"), (newer, "start the newer release")])
+@pytest.mark.parametrize("spoil, words", [(garbage, "not a database"), (torn, "malformed"),
+                                           (newer, "start the newer release")])
 def test_an_agent_without_its_database_leaves_the_others_alone(fresh_gateway, spoil, words):
     running = fresh_gateway(config=AGENTS)
     path = started_with(running, "agent-two", spoil)
