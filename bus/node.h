@@ -58,8 +58,6 @@ void node_actor_gone(struct node *self, struct span address);
 
 /* Supervisor: a host's process has ended; everything on it is down at once, everywhere. */
 void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms);
-/* Supervisor: tells a host to stop in order. */
-void node_host_stop(struct node *self, const char *host);
 /* Supervisor: the run directory is another one: this node's own endpoint is made there. */
 void node_rebind(struct node *self);
 /* Supervisor: the same for a host and every actor in it. */

@@ -95,14 +95,6 @@ static void word_send(struct node *self, const char *to, const struct schema_msg
     pack_deinit(&pack);
 }
 
-void node_host_stop(struct node *self, const char *host)
-{
-    char to[ACTOR_ADDRESS_MAX];
-
-    (void)snprintf(to, sizeof(to), "host/%s", host);
-    word_send(self, to, &wire_stop);
-}
-
 void node_rebind(struct node *self)
 {
     actor_bind_again(&self->actor);
