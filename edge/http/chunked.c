@@ -1,5 +1,7 @@
 #include "edge/http/chunked.h"
 
+#include "edge/http/request.h"
+
 static int digit_of(char c)
 {
     if (c >= '0' && c <= '9') {
@@ -48,17 +50,22 @@ static bool extension_step(struct chunked *self, char c)
     return true;
 }
 
+/* As strict as with the fields of a head (RFC 9112 §7.1.2): a name, a colon, a value. */
 static bool trailer_step(struct chunked *self, char c)
 {
-    if (++self->line_len > CHUNKED_TRAILER_MAX || c == '\n') {
+    if (++self->line_len > CHUNKED_TRAILER_MAX) {
         return false;
     }
     if (c == '\r') {
         self->state = CHUNKED_TRAILER_LF;
-    } else {
-        self->field_len++;
+        return self->field_len == 0 || self->has_name;
     }
-    return true;
+    self->field_len++;
+    if (self->has_name) {
+        return request_is_text_char(c);
+    }
+    self->has_name = c == ':' && self->field_len > 1;
+    return self->has_name || request_is_token_char(c);
 }
 
 /* Every state but CHUNKED_DATA takes one byte at a time. */
@@ -73,6 +80,7 @@ static bool step(struct chunked *self, char c)
         self->state = self->left ? CHUNKED_DATA : CHUNKED_TRAILER;
         self->line_len = 0;
         self->field_len = 0;
+        self->has_name = false;
         return c == '\n';
     case CHUNKED_DATA_CR:
         self->state = CHUNKED_DATA_LF;
@@ -85,6 +93,7 @@ static bool step(struct chunked *self, char c)
     case CHUNKED_TRAILER_LF:
         self->state = self->field_len ? CHUNKED_TRAILER : CHUNKED_DONE;
         self->field_len = 0;
+        self->has_name = false;
         return c == '\n';
     case CHUNKED_DATA:
     case CHUNKED_DONE:

@@ -4,6 +4,7 @@
 #ifndef EDGE_HTTP_CHUNKED_H
 #define EDGE_HTTP_CHUNKED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bus/base/span.h"
@@ -30,6 +31,7 @@ struct chunked {
     uint32_t digits;    /* of the size line so far */
     uint32_t line_len;  /* of the size line, or of all trailers */
     uint32_t field_len; /* of the trailer line in hand */
+    bool has_name;      /* its name and the colon have been read */
 };
 
 enum {

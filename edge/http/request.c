@@ -17,8 +17,7 @@ bool request_is_word(struct span text, const char *lower)
     return i == text.len && !lower[i];
 }
 
-/* RFC 9110 §5.6.2 */
-static bool is_token_char(char c)
+bool request_is_token_char(char c)
 {
     if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
         return true;
@@ -29,7 +28,7 @@ static bool is_token_char(char c)
 static bool is_token(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_token_char(text.ptr[i])) {
+        if (!request_is_token_char(text.ptr[i])) {
             return false;
         }
     }
@@ -72,12 +71,17 @@ static bool cut_line(struct span *rest, struct span *ret_line)
     return !memchr(ret_line->ptr, '\r', ret_line->len);
 }
 
+bool request_is_text_char(char c)
+{
+    unsigned char byte = (unsigned char)c;
+
+    return (byte >= 0x20 || c == '\t') && byte != 0x7f;
+}
+
 static bool is_text(struct span value)
 {
     for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-
-        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+        if (!request_is_text_char(value.ptr[i])) {
             return false;
         }
     }

@@ -73,6 +73,10 @@ struct span request_header(const struct request *self, const char *name);
 /* Is `token` (lower case) an element of the comma list `value`? */
 bool request_has_token(struct span value, const char *token);
 
+/* May it stand in the name of a field (RFC 9110 §5.6.2), or in its value? */
+bool request_is_token_char(char c);
+bool request_is_text_char(char c);
+
 /* Equal but for ASCII case; `lower` is lower case. */
 bool request_is_word(struct span text, const char *lower);
 

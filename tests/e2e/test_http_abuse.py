@@ -110,7 +110,7 @@ def test_a_line_that_is_no_request_line_ends_the_connection(hasty, line):
 
 @pytest.mark.parametrize("body", [
     b"5\r\n{\"a\":\r\n", b"-1\r\n", b"0x5\r\nhello\r\n", b"ffffffffffffffff\r\n", b"5\nhello\n0\n\n", b"5 \r\nhello\r\n",
-    b"2\r\n{}x0\r\n\r\n", b"\r\n", b"5;ext=\"\r\n", b"g\r\n",
+    b"2\r\n{}x0\r\n\r\n", b"\r\n", b"5;ext=\"\r\n", b"g\r\n", b"2\r\n{}\r\n0\r\nno colon\r\n\r\n",
 ])
 def test_a_body_that_breaks_its_coding_is_answered_once(hasty, body):
     data = exchange(hasty, (HEAD + "Transfer-Encoding: chunked\r\n\r\n").encode() + body + GET)

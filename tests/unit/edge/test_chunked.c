@@ -27,7 +27,8 @@ static int feed(struct span text, size_t step, char *body, size_t *ret_len, size
 
 static void takes_the_coding_off_however_it_is_cut(void **state)
 {
-    struct span text = SPAN_LIT("5\r\nhello\r\n1;ext=\"v\"\r\n \r\n00005\r\nworld\r\n0\r\nTrailer: x\r\n\r\n");
+    struct span text =
+        SPAN_LIT("5\r\nhello\r\n1;ext=\"v\"\r\n \r\n00005\r\nworld\r\n0\r\nTrailer: x\r\nX-Empty:\r\nA:b:\tc\r\n\r\n");
     char body[64];
     size_t len;
     size_t rest;
@@ -76,6 +77,13 @@ static void refuses_what_is_not_the_coding(void **state)
         SPAN_LIT("1\r\na\n\r"),
         SPAN_LIT("1\r\na\r\r"),
         SPAN_LIT("0\r\nTrailer\n"),
+        SPAN_LIT("0\r\nTrailer\r\n\r\n"),
+        SPAN_LIT("0\r\nA: b\r\nTrailer\r\n\r\n"),
+        SPAN_LIT("0\r\n: x\r\n\r\n"),
+        SPAN_LIT("0\r\nTrailer : x\r\n\r\n"),
+        SPAN_LIT("0\r\nA: b\r\n folded: c\r\n\r\n"),
+        SPAN_LIT("0\r\nA: b\x01\r\n\r\n"),
+        SPAN_LIT("0\r\nA: b\n\r\n"),
         SPAN_LIT("0\r\n\rx"),
         SPAN_LIT("1234567890abcdef0\r\n"),
         SPAN_LIT("1;a\n"),
@@ -103,7 +111,7 @@ static void bounds_the_lines_that_carry_no_body(void **state)
     memset(text, 'x', sizeof(text));
     memcpy(text, "1;", 2);
     assert_int_equal(feed((struct span){ text, sizeof(text) }, sizeof(text), body, &len, &rest), CHUNKED_E_BAD);
-    memcpy(text, "0\r\n", 3);
+    memcpy(text, "0\r\nx:", 5);
     assert_int_equal(feed((struct span){ text, sizeof(text) }, sizeof(text), body, &len, &rest), CHUNKED_E_BAD);
 }
 
