@@ -63,7 +63,8 @@ struct agent {
     struct beat *beats;     /* heartbeats that wait or run */
     struct intake *intakes; /* completions that wait for what is to be fetched */
     struct embed *embeds;
-    struct asker *drains; /* streamed completions that have ended here and not yet at their askers */
+    struct asker *drains; /* streamed completions that have ended here and not yet at their askers, newest first */
+    size_t drains_bytes;  /* what they keep */
 
     uv_timer_t timer; /* the earliest of: a wait that ends, writes to try again */
     struct asker *waits;
@@ -84,6 +85,7 @@ struct agent {
     uint32_t embeds_n;
     uint32_t sessions_n;
     uint32_t ended_n; /* runs, for the pruning now and then */
+    uint32_t held_n;  /* runs whose provider waits for a slow reader */
     bool is_engine_open;
     bool is_stopping;
     bool is_check_open;
@@ -172,7 +174,7 @@ int turn_resume(struct agent *self);
 /* An orderly stop: what is under way goes on in the next life and this end of it does not
  * count as an attempt. A store outcome, 0 or a fault. */
 int turn_park(struct agent *self);
-/* Pauses or resumes the provider by the credit of those who stream. */
+/* Pauses or resumes the provider by the credit of those who stream, and by who else waits. */
 void turn_flow(struct run *run);
 
 /* --- show.c ---------------------------------------------------------------------------------- */

@@ -101,7 +101,7 @@ struct run {
     bool is_new;       /* its first commit is still to come */
     bool is_announced; /* its start was published */
     bool is_unsaved;   /* its end could not be stored; its askers were told */
-    bool is_paused;
+    bool is_held;      /* its provider waits for one who reads slowly */
     bool is_retryable;
     bool has_lost_calls; /* there was no room for one */
 };

@@ -12,6 +12,7 @@
 
 #define CHAT_DELTA_MS 150U /* least time between two chat deltas of one run */
 #define CHUNK_MAX 65536U
+#define DRAINS_BYTES_MAX ((size_t)64 << 20) /* text of ended runs that waits for slow readers */
 /* Each agent event repeats the whole text, so its cost grows with the square of the text.
  * Past the first bytes events keep a distance that bounds one run to 4 MB/s of them. */
 #define SHOWN_BYTES_PER_MS 4096U
@@ -236,7 +237,23 @@ static void drain_free(struct agent *self, struct asker *drain)
         at = &(*at)->next;
     }
     *at = drain->next;
+    self->drains_bytes -= drain->rest.len;
     asker_free(drain);
+}
+
+/* Those that have waited longest make room. Nothing is lost: the transcript has the answer. */
+static void drains_fit(struct agent *self)
+{
+    while (self->drains_bytes > DRAINS_BYTES_MAX) {
+        struct asker *oldest = self->drains;
+
+        while (oldest->next) {
+            oldest = oldest->next;
+        }
+        (void)actor_token_fail_text(self->actor, oldest->token, FAIL_UNAVAILABLE, /* the asker may be gone */
+                                    "the answer was not read in time; it stands in the transcript");
+        drain_free(self, oldest);
+    }
 }
 
 static void drain_go(struct agent *self, struct asker *drain)
@@ -302,6 +319,8 @@ static int drain_begin(struct agent *self, struct run *run, struct asker *asker)
     run_asker_detach(run, asker);
     asker->next = self->drains;
     self->drains = asker;
+    self->drains_bytes += asker->rest.len;
+    drains_fit(self);
     return 0;
 }
 

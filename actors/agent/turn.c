@@ -106,12 +106,20 @@ static struct span notes_key(const struct run *run)
     return run->beat ? beat_notes_key(run->beat) : span_from(run->session->row.key);
 }
 
+static void held_set(struct agent *self, struct run *run, bool is_held)
+{
+    self->held_n += is_held && !run->is_held;
+    self->held_n -= !is_held && run->is_held;
+    run->is_held = is_held;
+}
+
 /* The run has come to its end; how is set in its row and beside it. 0 or a fault. */
 static int run_end(struct agent *self, struct run *run)
 {
     int rc;
 
     provider_turn_cancel(&run->turn);
+    held_set(self, run, false);
     numbers_end(&self->numbers, run);
     book_phase_set(&self->book, run, RUN_ENDING);
     run->row.ended_ms = clock_wall_ms();
@@ -221,16 +229,44 @@ static const struct provider_events turn_events = { .on_text = on_text,
                                                     .on_tool_call = on_tool_call,
                                                     .on_end = on_end };
 
+/* Does anything of the agent wait for this run to be over: a place, its session, a heartbeat? */
+static bool is_in_the_way(const struct agent *self, const struct run *run)
+{
+    bool is_full = self->book.active_n >= self->settings.concurrent_max && self->book.ready_first;
+
+    return is_full || run->session->runs_n > 1 || self->beats;
+}
+
+/*
+ * One who reads slowly holds the provider back, but nobody else: as soon as another one waits
+ * for the place, the session or the same text, the run goes on, and its text waits here for
+ * the slow one instead. A text has its limit, and so has what waits behind ended runs.
+ */
 void turn_flow(struct run *run)
 {
-    bool is_starved = false;
+    struct agent *self = run->owner;
+    bool is_to_wait = false;
+    bool has_others = is_in_the_way(self, run);
 
     for (struct asker *asker = run->askers; asker; asker = asker->next) {
-        is_starved |= asker->is_streaming && asker->is_starved;
+        bool is_behind = asker->is_streaming && asker->is_starved;
+
+        is_to_wait |= is_behind;
+        has_others |= !is_behind;
     }
-    if (run->turn && run->is_paused != is_starved) {
-        run->is_paused = is_starved;
-        provider_turn_pause(run->turn, is_starved);
+    is_to_wait &= !has_others;
+    if (run->turn && run->is_held != is_to_wait) {
+        held_set(self, run, is_to_wait);
+        provider_turn_pause(run->turn, is_to_wait); /* the turn may be gone from here on */
+    }
+}
+
+static void held_look(struct agent *self)
+{
+    for (struct run *run = zhashx_first(self->book.runs); run; run = zhashx_next(self->book.runs)) {
+        if (run->is_held) {
+            turn_flow(run);
+        }
     }
 }
 
@@ -375,6 +411,9 @@ int turn_start_ready(struct agent *self)
         if (rc > 0) {
             break; /* the database does not take writes now */
         }
+    }
+    if (self->held_n) {
+        held_look(self);
     }
     provider_engine_kick(&self->engine);
     return 0;

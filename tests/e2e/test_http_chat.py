@@ -1,6 +1,7 @@
 """POST /v1/chat/completions and GET /v1/models: what clients of the OpenAI API rely on."""
 
 import base64
+import contextlib
 import http.client
 import json
 import socket
@@ -269,3 +270,22 @@ def test_the_switch_takes_the_paths_away(fresh_gateway):
     for method, path in (("POST", "/v1/chat/completions"), ("GET", "/v1/models")):
         status, _, text = running.request(method, path, user("x") if method == "POST" else None)
         assert status == 404 and json.loads(text)["error"]["type"] == "not_found"
+
+
+def test_readers_that_read_nothing_keep_nobody_from_an_answer(provider, fresh_gateway):
+    config = provider.config()
+    config["agents"]["defaults"]["maxConcurrent"] = 5
+    running = fresh_gateway(config=config).start()
+    body = json.dumps(user("HUGE:120", stream=True))
+    request = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {running.token}\r\n"
+               f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode()
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            sock = stack.enter_context(socket.socket())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect(("127.0.0.1", running.port))
+            sock.sendall(request)
+            assert sock.recv(16).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        assert ask(running, user("hello"))[1]["choices"][0]["message"]["content"] == "Hello from the mock model."
+        assert time.monotonic() - began < 20

@@ -18,6 +18,7 @@ the last user message:
   CLIENTTOOL:<n>   a word, then n calls of the tool that was offered, in pieces of their arguments
   HUGELINE         one event of 2 MiB
   HUGE             text without end
+  HUGE:<n>         n pieces of 64 KiB
   TOKENS:<n>       n tokens as fast as they go
   CRLF             a whole answer with CR LF line ends, comments and event names
 
@@ -198,6 +199,9 @@ class Answer:
             return self.event("{this is no JSON")
         if "HUGELINE" in text:
             return self.event("x" * (2 << 20))
+        huge = re.search(r"HUGE:(\d+)", text)
+        if huge:
+            return await self.whole("", ["y" * 65536] * int(huge.group(1)))
         if "HUGE" in text:
             return await self.words(["y" * 65536] * 160)
         if "STALL" in text:

@@ -184,6 +184,57 @@ def test_a_slow_reader_holds_the_provider_back(mock):
     assert text == "".join(f" t{i}" for i in range(200000)) and "text" not in done
 
 
+def stalled(rig, text, session):
+    """A reader who takes one chunk and no more."""
+    number = rig.send("agent_run", {"session_key": session, "messages": [{"role": "user", "content": text}]}, window=1,
+                      grants=False)
+    rig.until(lambda: rig.answers.get(number), "the first chunk")
+    return number
+
+
+def streamed(rig, number):
+    """Reads what is left."""
+    rig.write({"id": number, "grant": 1 << 30})
+    assert "text" not in rig.answer(number, 30)
+    return "".join(c["text"] for c in rig.chunks(number, "run_delta"))
+
+
+@pytest.fixture
+def narrow(make, provider):
+    setup = config(provider)
+    setup["agents"]["defaults"]["maxConcurrent"] = 2
+    return make(setup)
+
+
+def test_stalled_readers_keep_nobody_from_their_turn(narrow):
+    text = "".join(f" t{i}" for i in range(20000))
+    numbers = [stalled(narrow, "TOKENS:20000", f"agent:main:stalled{i}") for i in range(2)]
+    assert ask(narrow, "one")["text"] == "Hello from the mock model."
+    assert [streamed(narrow, number) for number in numbers] == [text, text]
+
+
+def test_a_stalled_reader_holds_neither_its_session_nor_the_others_of_its_run(narrow):
+    text = "".join(f" t{i}" for i in range(20000))
+    asked = {"session_key": "agent:main:stalled", "messages": [{"role": "user", "content": "TOKENS:20000"}],
+             "idempotency_key": "k1"}
+    number = narrow.send("agent_run", asked, window=1, grants=False)
+    narrow.until(lambda: narrow.answers.get(number), "the first chunk")
+    assert narrow.call("agent_run", asked)["text"] == text
+    behind = stalled(narrow, "TOKENS:20000", "agent:main:stalled")
+    assert ask(narrow, "next", "agent:main:stalled")["text"] == "Hello from the mock model."
+    assert streamed(narrow, number) == streamed(narrow, behind) == text
+
+
+def test_what_waits_for_stalled_readers_is_bounded_and_the_oldest_is_told(narrow):
+    numbers = [stalled(narrow, "HUGE:120", f"agent:main:stalled{i}") for i in range(10)]
+    assert ask(narrow, "one")["text"] == "Hello from the mock model."
+    with pytest.raises(Failed, match="not read in time; it stands in the transcript") as failed:
+        narrow.answer(numbers[0], 30)
+    assert failed.value.answer["retryable"] is True
+    assert streamed(narrow, numbers[-1]) == "y" * 7864320
+    assert narrow.call("sessions.describe", {"key": "agent:main:stalled0"})["session"]["status"] == "done"
+
+
 def test_new_settings_are_used_for_the_next_turn(make, provider):
     rig = make(config(provider))
     number = rig.send("agent_run", {"session_key": "agent:main:y", "messages": [{"role": "user", "content": "SLOW"}]}, window=65536)
