@@ -378,7 +378,7 @@ static void parts_init(struct actor *self)
                  self->def->mailbox_bytes ? self->def->mailbox_bytes : MAILBOX_BYTES_DEFAULT);
     wheel_init(&self->wheel, uv_now(self->loop));
     pack_init(&self->scratch, ACTOR_BODY_MAX);
-    tap_port_init(&self->tap);
+    tap_port_init(&self->tap, self->host, self->address, self->opts.registry);
     self->timer_at_ms = UINT64_MAX;
     self->ended_tail = &self->ended;
     outbox_init(&self->outbox);

@@ -32,6 +32,8 @@ struct client {
     struct client *next;
     struct control *control; /* NULL once the server is gone */
     uint64_t number;
+    unsigned uid;
+    int pid;
     uv_pipe_t pipe;
     struct text_buf in; /* an unfinished line */
     struct ticket *tickets;
@@ -262,9 +264,12 @@ static void request_run(struct client *client, struct span body)
     }
     ticket->next = client->tickets;
     client->tickets = ticket;
-    self->opts.on_request(
-        self->opts.arg,
-        &(struct control_request){ .client = client->number, .ticket = ticket->number, .op = op, .body = body });
+    self->opts.on_request(self->opts.arg, &(struct control_request){ .client = client->number,
+                                                                     .ticket = ticket->number,
+                                                                     .uid = client->uid,
+                                                                     .pid = client->pid,
+                                                                     .op = op,
+                                                                     .body = body });
 }
 
 static void line_run(struct client *client, struct span line)
@@ -339,19 +344,21 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 /* --- the server ----------------------------------------------------------------------------- */
 
 /* Whether the peer is root or who runs this process. */
-static bool peer_is_trusted(uv_pipe_t *pipe)
+static bool peer_is_trusted(struct client *client)
 {
     struct ucred cred;
     socklen_t len = sizeof(cred);
     uv_os_fd_t fd;
 
-    if (uv_fileno((uv_handle_t *)pipe, &fd) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+    if (uv_fileno((uv_handle_t *)&client->pipe, &fd) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
         return false;
     }
     if (cred.uid != 0 && cred.uid != geteuid()) {
         log_warning("control_client_refused", "uid=%u pid=%d", (unsigned)cred.uid, (int)cred.pid);
         return false;
     }
+    client->uid = (unsigned)cred.uid;
+    client->pid = (int)cred.pid;
     return true;
 }
 
@@ -371,7 +378,7 @@ static void on_connection(uv_stream_t *server, int status)
     }
     client->pipe.data = client;
     client->number = ++self->last_client;
-    if (uv_accept(server, (uv_stream_t *)&client->pipe) || !peer_is_trusted(&client->pipe) ||
+    if (uv_accept(server, (uv_stream_t *)&client->pipe) || !peer_is_trusted(client) ||
         self->clients_n >= CONTROL_CLIENTS_MAX || uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read)) {
         uv_close((uv_handle_t *)&client->pipe, on_client_closed);
         return;

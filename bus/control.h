@@ -25,6 +25,8 @@ struct control;
 struct control_request {
     uint64_t client; /* of the connection; never reused */
     uint64_t ticket; /* answers exactly this request */
+    unsigned uid;    /* of whoever asks, as the kernel says */
+    int pid;
     struct span op;
     struct span body; /* the whole request, packed as msgpack */
 };

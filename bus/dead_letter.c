@@ -24,17 +24,17 @@ static void dead_letter_publish(struct actor *self, const struct envelope *env, 
     pack_deinit(&pack);
 }
 
-static void dead_letter_tap(struct actor *self, const struct envelope *env, const char *reason)
+static void dead_letter_tap(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason)
 {
     uint8_t header[ENVELOPE_HEADER_MAX];
     size_t len = envelope_encode(env, header);
 
-    if (!tap_port_admits(&self->tap)) {
-        return;
+    if (tap_port_see(&self->tap, &(struct tap_sight){ .env = env,
+                                                      .header = { (const char *)header, len },
+                                                      .body_bytes = body_bytes,
+                                                      .note = reason })) {
+        actor_wake(self);
     }
-    tap_port_record(&self->tap, self->host, self->address, (struct span){ (const char *)header, len },
-                    (struct span){ 0 }, NULL, reason);
-    actor_wake(self);
 }
 
 void dead_letter_report(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason,
@@ -45,7 +45,7 @@ void dead_letter_report(struct actor *self, const struct envelope *env, size_t b
     atomic_fetch_add_explicit(&self->opts.stats->dead_letters, 1, memory_order_relaxed);
     self->dead_unlogged += is_loss;
     if (tap_is_watched()) {
-        dead_letter_tap(self, env, reason);
+        dead_letter_tap(self, env, body_bytes, reason);
     }
     if (span_is_text(env->name, wire_dead_letters.name)) {
         return; /* one about one would never end */

@@ -125,29 +125,14 @@ static void counted_out(struct actor *self, struct link *link, size_t bytes)
     atomic_fetch_add_explicit(&stats->bytes_out, bytes, memory_order_relaxed);
 }
 
-/* The row that describes this very body: an answer carries its method's name. */
-static const struct schema_msg *body_row(struct actor *self, const struct envelope *env)
-{
-    static const struct schema_msg free_form = { .name = "free-form" };
-    const struct schema_msg *row = env->kind == ENVELOPE_PUBLISH ? schema_find_topic(self->opts.registry, env->name)
-                                                                 : schema_find(self->opts.registry, env->name);
-
-    if (env->kind == ENVELOPE_REPLY && row) {
-        return row->reply ? row->reply : row->flags & SCHEMA_SENSITIVE ? NULL : &free_form;
-    }
-    return env->kind == ENVELOPE_FAIL ? &free_form : row;
-}
-
 static void tap_sent(struct actor *self, struct span header, zmq_msg_t *body, const struct envelope *env)
 {
     struct span bytes = { zmq_msg_data(body), zmq_msg_size(body) };
 
-    if (!tap_port_admits(&self->tap)) {
-        return;
+    if (tap_port_see(&self->tap,
+                     &(struct tap_sight){ .env = env, .header = header, .body = bytes, .body_bytes = bytes.len })) {
+        actor_wake(self); /* the batch leaves at the end of this turn of the loop */
     }
-    tap_port_record(&self->tap, self->host, self->address, header, bytes,
-                    self->tap.with_bodies ? body_row(self, env) : NULL, NULL);
-    actor_wake(self); /* the batch leaves at the end of this turn of the loop */
 }
 
 void link_resolve(struct actor *self, struct link *link)

@@ -105,20 +105,23 @@ static int on_actors(void *arg, struct actor_ctx *ctx, const void *msg)
 
 static int on_tap(void *arg, struct actor_ctx *ctx, const void *msg)
 {
-    struct span endpoint = node_text_in(ctx, "endpoint", TAP_ENDPOINT_MAX);
-    char text[TAP_ENDPOINT_MAX];
+    struct tap_wish wish = { .endpoint = node_text_in(ctx, "endpoint", TAP_ENDPOINT_MAX),
+                             .filter = node_text_in(ctx, "filter", TAP_FILTER_TEXT_MAX + 1),
+                             .with_bodies = value_bool(value_get(actor_ctx_body(ctx), "bodies"), false) };
+    bool is_on = value_bool(value_get(actor_ctx_body(ctx), "on"), true);
     static const struct span empty_map = { "\x80", 1 };
 
     (void)arg;
     (void)msg;
-    (void)snprintf(text, sizeof(text), "%.*s", SPAN_FMT(endpoint));
-    bool is_on = value_bool(value_get(actor_ctx_body(ctx), "on"), true);
-    bool with_bodies = value_bool(value_get(actor_ctx_body(ctx), "bodies"), false);
-    int r = is_on ? tap_attach(text, with_bodies) : tap_detach(text);
+    int r = is_on ? tap_attach(&wish) : tap_detach(wish.endpoint);
+    if (r == TAP_E_FILTER) {
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "endpoint or filter of the tap are not understood");
+    }
     if (r == TAP_E_FULL) {
         return actor_fail(ctx, FAIL_UNAVAILABLE, "%d taps are attached; detach one first", TAP_WATCHERS_MAX);
     }
-    log_info(is_on ? "tap_attached" : "tap_detached", "endpoint=%s bodies=%d", text, with_bodies);
+    log_info(is_on ? "tap_attached" : "tap_detached", "endpoint=%.*s bodies=%d", SPAN_FMT(wish.endpoint),
+             wish.with_bodies);
     return actor_reply_span(ctx, empty_map);
 }
 

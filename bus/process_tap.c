@@ -21,6 +21,7 @@ struct tap_client {
     uint64_t client;
     bool with_bodies;
     char endpoint[TAP_ENDPOINT_MAX];
+    char filter[TAP_FILTER_TEXT_MAX + 1];
 };
 
 /* A word to the hosts. The asker hears back when the last of them has answered. */
@@ -82,6 +83,7 @@ static void host_tell(struct process *self, const char *host, const struct tap_c
     pack_init(&body, 0);
     pack_map_begin(&body);
     pack_kv_text(&body, "endpoint", tap->endpoint);
+    pack_kv_text(&body, "filter", tap->filter);
     pack_kv_bool(&body, "bodies", tap->with_bodies);
     pack_kv_bool(&body, "on", is_on);
     pack_map_end(&body);
@@ -102,6 +104,9 @@ static void host_tell(struct process *self, const char *host, const struct tap_c
 /* Tells every living host, and this process itself. */
 static void all_tell(struct process *self, const struct tap_client *tap, bool is_on, uint64_t ticket)
 {
+    struct tap_wish wish = { .endpoint = span_from(tap->endpoint),
+                             .filter = span_from(tap->filter),
+                             .with_bodies = tap->with_bodies };
     struct tap_ask *ask = ask_new(self, ticket);
 
     for (size_t i = 0; i < self->hosts_n; i++) {
@@ -109,7 +114,7 @@ static void all_tell(struct process *self, const struct tap_client *tap, bool is
             host_tell(self, self->hosts[i].host->name, tap, is_on, ask);
         }
     }
-    if (is_on ? tap_attach(tap->endpoint, tap->with_bodies) : tap_detach(tap->endpoint)) {
+    if (is_on ? tap_attach(&wish) : tap_detach(wish.endpoint)) {
         log_warning("tap_supervisor_refused", "endpoint=%s", tap->endpoint);
     }
     if (ask->pending_n == 0) {
@@ -127,6 +132,23 @@ void process_tap_on_hello(struct process *self, const char *host)
             ask_finish(ask);
         }
     }
+}
+
+/* A filter that fits; the asker is told what is wrong with any other. */
+static bool filter_is_fit(struct process *self, uint64_t ticket, struct span text)
+{
+    struct tap_filter filter;
+    struct tap_filter_error error;
+
+    if (text.len && memchr(text.ptr, '\0', text.len)) {
+        control_refuse(self->control, ticket, "INVALID_REQUEST", "\"filter\" has a zero byte");
+        return false;
+    }
+    if (text.len && tap_filter_parse(text, &filter, &error)) {
+        control_refuse(self->control, ticket, "INVALID_REQUEST", "\"filter\", column %u: %s", error.column, error.text);
+        return false;
+    }
+    return true;
 }
 
 /* A name of our own run directory, and no path out of it. */
@@ -155,6 +177,7 @@ static unsigned taps_count(const struct process *self, uint64_t client, struct s
 void process_tap_on_request(struct process *self, const struct control_request *request)
 {
     struct span endpoint = value_str(value_get(request->body, "endpoint"), (struct span){ "", 0 });
+    struct span filter = value_str(value_get(request->body, "filter"), (struct span){ "", 0 });
     struct tap_client *tap;
     bool is_known;
 
@@ -172,13 +195,20 @@ void process_tap_on_request(struct process *self, const struct control_request *
         control_refuse(self->control, request->ticket, "INVALID_REQUEST", "this connection or endpoint has a tap");
         return;
     }
+    if (!filter_is_fit(self, request->ticket, filter)) {
+        return;
+    }
     tap = mem_new(sizeof(*tap));
     tap->client = request->client;
     tap->with_bodies = value_bool(value_get(request->body, "bodies"), false);
     memcpy(tap->endpoint, endpoint.ptr, endpoint.len);
+    if (filter.len) {
+        memcpy(tap->filter, filter.ptr, filter.len);
+    }
     tap->next = self->taps;
     self->taps = tap;
-    log_info("tap_attached", "client=%llu bodies=%d", (unsigned long long)tap->client, tap->with_bodies);
+    log_info("tap_attached", "client=%llu uid=%u pid=%d bodies=%d filter=\"%s\"", (unsigned long long)tap->client,
+             request->uid, request->pid, tap->with_bodies, tap->filter);
     all_tell(self, tap, true, request->ticket);
 }
 

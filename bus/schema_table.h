@@ -99,6 +99,7 @@ struct schema_registry {
     size_t msgs_n;
     const struct schema_failure *failures;
     size_t failures_n;
+    const char *const *session_keys; /* NULL-ended: where a body says which session it is about; or NULL */
 };
 
 /* The call, cast, reply or chunk of that name, else the topic; NULL when unknown. */

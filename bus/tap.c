@@ -6,7 +6,9 @@
 #include "bus/base/clock.h"
 #include "bus/base/descriptors.h"
 #include "bus/base/fault.h"
+#include "bus/base/mem.h"
 #include "bus/codec.h"
+#include "bus/tap_subject.h"
 #include "bus/value.h"
 
 #define TAP_BATCH_RECORDS 256U
@@ -15,17 +17,45 @@
 
 _Atomic uint32_t tap_watched;
 
+static const struct span nothing = { NULL, 0 };
+
+/* Never changes once it is in the list; goes with the last actor that looks at it. */
+struct tap_watcher {
+    _Atomic unsigned refs;
+    char endpoint[TAP_ENDPOINT_MAX];
+    bool with_bodies;
+    struct tap_filter filter;
+};
+
 /* The only state the actors of a process share: who watches. Guarded by its lock; an
  * actor looks only when the generation has changed. */
 static struct {
     pthread_mutex_t lock;
     uint32_t generation;
     unsigned watchers_n;
-    struct {
-        char endpoint[TAP_ENDPOINT_MAX];
-        bool with_bodies;
-    } watchers[TAP_WATCHERS_MAX];
+    struct tap_watcher *watchers[TAP_WATCHERS_MAX];
 } tap_list = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* The way of one actor to one watcher. */
+struct tap_socket {
+    zsock_t *push;
+    struct tap_watcher *watcher;
+    bool is_open; /* a batch has been begun */
+    struct pack batch;
+    uint32_t records;  /* in the batch */
+    uint64_t dropped;  /* records */
+    uint32_t budget;   /* records that may still be shown */
+    int64_t budget_us; /* when it was last filled */
+};
+
+/* --- who watches ------------------------------------------------------------------------ */
+
+static void watcher_release(struct tap_watcher *watcher)
+{
+    if (atomic_fetch_sub(&watcher->refs, 1) == 1) {
+        free(watcher);
+    }
+}
 
 static void generation_publish(void)
 {
@@ -35,29 +65,52 @@ static void generation_publish(void)
     atomic_store(&tap_watched, tap_list.watchers_n ? tap_list.generation : 0);
 }
 
-int tap_attach(const char *endpoint, bool with_bodies)
+/* NULL when the wish makes no sense. */
+static struct tap_watcher *watcher_new(const struct tap_wish *wish)
 {
+    struct tap_watcher *watcher = mem_new(sizeof(*watcher));
+    struct tap_filter_error error;
+
+    if (wish->endpoint.len == 0 || wish->endpoint.len >= TAP_ENDPOINT_MAX ||
+        (wish->filter.len && tap_filter_parse(wish->filter, &watcher->filter, &error))) {
+        free(watcher);
+        return NULL;
+    }
+    atomic_store(&watcher->refs, 1);
+    memcpy(watcher->endpoint, wish->endpoint.ptr, wish->endpoint.len);
+    watcher->with_bodies = wish->with_bodies;
+    return watcher;
+}
+
+int tap_attach(const struct tap_wish *wish)
+{
+    struct tap_watcher *watcher = watcher_new(wish);
     int r = TAP_E_FULL;
 
+    if (!watcher) {
+        return TAP_E_FILTER;
+    }
     pthread_mutex_lock(&tap_list.lock);
-    if (tap_list.watchers_n < TAP_WATCHERS_MAX && strlen(endpoint) < TAP_ENDPOINT_MAX) {
-        strcpy(tap_list.watchers[tap_list.watchers_n].endpoint, endpoint);
-        tap_list.watchers[tap_list.watchers_n].with_bodies = with_bodies;
-        tap_list.watchers_n++;
+    if (tap_list.watchers_n < TAP_WATCHERS_MAX) {
+        tap_list.watchers[tap_list.watchers_n++] = watcher;
         generation_publish();
         r = 0;
     }
     pthread_mutex_unlock(&tap_list.lock);
+    if (r) {
+        watcher_release(watcher);
+    }
     return r;
 }
 
-int tap_detach(const char *endpoint)
+int tap_detach(struct span endpoint)
 {
     int r = TAP_E_UNKNOWN;
 
     pthread_mutex_lock(&tap_list.lock);
     for (unsigned i = 0; i < tap_list.watchers_n; i++) {
-        if (strcmp(tap_list.watchers[i].endpoint, endpoint) == 0) {
+        if (span_is_text(endpoint, tap_list.watchers[i]->endpoint)) {
+            watcher_release(tap_list.watchers[i]);
             tap_list.watchers[i] = tap_list.watchers[--tap_list.watchers_n];
             generation_publish();
             r = 0;
@@ -68,130 +121,317 @@ int tap_detach(const char *endpoint)
     return r;
 }
 
-static void sockets_close(struct tap_port *self)
+/* --- the ways to them -------------------------------------------------------------------- */
+
+static void socket_destroy(struct tap_socket *socket)
 {
-    for (unsigned i = 0; i < self->sockets_n; i++) {
-        zsock_destroy((zsock_t **)(void *)&self->sockets[i].zsock);
-    }
-    self->sockets_n = 0;
+    zsock_destroy(&socket->push);
+    pack_deinit(&socket->batch);
+    watcher_release(socket->watcher);
+    free(socket);
 }
 
-static void sockets_open(struct tap_port *self)
+/* NULL when there is no way now. */
+static struct tap_socket *socket_new(struct tap_watcher *watcher)
 {
-    self->with_bodies = false;
+    zsock_t *push = descriptors_few(DESCRIPTORS_SOCKET) ? NULL : zsock_new(ZMQ_PUSH);
+
+    if (!push) {
+        return NULL;
+    }
+    zsock_set_sndhwm(push, TAP_BATCHES_WAITING);
+    zsock_set_linger(push, 0);
+    zsock_set_reconnect_ivl(push, -1); /* a watcher that is gone does not come back there */
+    if (zsock_connect(push, "%s", watcher->endpoint) != 0) {
+        zsock_destroy(&push);
+        return NULL;
+    }
+    struct tap_socket *socket = mem_new(sizeof(*socket));
+    socket->push = push;
+    socket->watcher = watcher;
+    atomic_fetch_add(&watcher->refs, 1);
+    pack_init(&socket->batch, 0);
+    return socket;
+}
+
+/* Keeps the socket of a watcher that was there before, and with it its counters. */
+static struct tap_socket *socket_keep(struct tap_port *self, const struct tap_watcher *watcher)
+{
+    for (unsigned i = 0; i < self->sockets_n; i++) {
+        if (self->sockets[i] && self->sockets[i]->watcher == watcher) {
+            return TAKE(self->sockets[i]);
+        }
+    }
+    return NULL;
+}
+
+static void sockets_update(struct tap_port *self)
+{
+    struct tap_socket *sockets[TAP_WATCHERS_MAX];
+    unsigned n = 0;
+
     pthread_mutex_lock(&tap_list.lock);
     self->generation = tap_list.generation;
     for (unsigned i = 0; i < tap_list.watchers_n; i++) {
-        zsock_t *sock = descriptors_few(DESCRIPTORS_SOCKET) ? NULL : zsock_new(ZMQ_PUSH);
+        struct tap_socket *socket = socket_keep(self, tap_list.watchers[i]);
 
-        if (!sock) {
-            continue;
+        socket = socket ? socket : socket_new(tap_list.watchers[i]);
+        if (socket) {
+            sockets[n++] = socket;
         }
-        zsock_set_sndhwm(sock, TAP_BATCHES_WAITING);
-        zsock_set_linger(sock, 0);
-        if (zsock_connect(sock, "%s", tap_list.watchers[i].endpoint) != 0) {
-            zsock_destroy(&sock);
-            continue;
-        }
-        self->sockets[self->sockets_n].zsock = sock;
-        self->sockets[self->sockets_n].with_bodies = tap_list.watchers[i].with_bodies;
-        self->with_bodies |= tap_list.watchers[i].with_bodies;
-        self->sockets_n++;
     }
     pthread_mutex_unlock(&tap_list.lock);
+    for (unsigned i = 0; i < self->sockets_n; i++) {
+        if (self->sockets[i]) {
+            socket_destroy(self->sockets[i]);
+        }
+    }
+    memcpy(self->sockets, sockets, n * sizeof(*sockets));
+    self->sockets_n = n;
 }
 
-void tap_port_init(struct tap_port *self)
+void tap_port_init(struct tap_port *self, const char *host, const char *address, const struct schema_registry *registry)
 {
-    *self = (struct tap_port){ 0 };
-    pack_init(&self->batch, 0);
+    *self = (struct tap_port){ .host = host, .address = address, .registry = registry };
 }
 
 void tap_port_deinit(struct tap_port *self)
 {
-    sockets_close(self);
-    pack_deinit(&self->batch);
+    for (unsigned i = 0; i < self->sockets_n; i++) {
+        socket_destroy(self->sockets[i]);
+    }
+    self->sockets_n = 0;
+    self->is_open = false;
 }
 
-static void body_pack(struct tap_port *self, struct span body, const struct schema_msg *msg)
+/* --- is it wanted ------------------------------------------------------------------------- */
+
+/* The row that describes this very body: an answer carries its method's name. NULL shows no body. */
+static const struct schema_msg *body_row(const struct tap_port *self, const struct envelope *env)
 {
-    if (!self->with_bodies || !msg || (msg->flags & SCHEMA_SENSITIVE) ||
-        !wire_check(body.ptr, body.len, PACK_DEPTH_MAX / 2)) {
-        pack_nil(&self->batch);
-    } else if (codec_redact(msg->type, body, &self->batch) != 0) {
-        self->batch.fault = FAULT(-EPROTO); /* half a body may be in it: the batch is dropped and counted */
+    static const struct schema_msg free_form = { .name = "free-form" };
+    const struct schema_msg *row = env->kind == ENVELOPE_PUBLISH ? schema_find_topic(self->registry, env->name)
+                                                                 : schema_find(self->registry, env->name);
+
+    if (env->kind == ENVELOPE_REPLY && row) {
+        row = row->reply ? row->reply : row->flags & SCHEMA_SENSITIVE ? NULL : &free_form;
+    } else if (env->kind == ENVELOPE_FAIL) {
+        row = &free_form;
+    }
+    return row && row->flags & SCHEMA_SENSITIVE ? NULL : row;
+}
+
+/* One sight, prepared for filters as far as any of them asked. */
+struct view {
+    const struct tap_sight *sight;
+    const struct schema_msg *row;
+    bool has_row; /* `row` has been looked for, and the body been checked */
+    struct tap_filter_subject subject;
+    char trace[TAP_TRACE_TEXT];
+};
+
+static void view_init(struct view *view, const struct tap_sight *sight)
+{
+    const struct envelope *env = sight->env;
+
+    view->sight = sight;
+    view->has_row = false;
+    view->subject = tap_subject(env, sight->body_bytes);
+    view->subject.texts[TAP_FILTER_UNDELIVERED] = span_from(sight->note);
+    view->subject.unknown = 1U << TAP_FILTER_SESSION | 1U << TAP_FILTER_TRACE;
+    if (env->kind == ENVELOPE_REPLY || env->kind == ENVELOPE_FAIL) {
+        view->subject.unknown |= 1U << TAP_FILTER_LATENCY_MS;
     }
 }
 
-static void batch_begin(struct tap_port *self, const char *host, const char *address)
+/* Where the body may be looked into. */
+static const struct schema_msg *view_row(const struct tap_port *self, struct view *view)
 {
-    pack_reset(&self->batch);
-    pack_array_begin(&self->batch);
-    pack_map_begin(&self->batch);
-    pack_kv_text(&self->batch, "host", host);
-    pack_kv_text(&self->batch, "address", address);
-    pack_kv_u64(&self->batch, "dropped", self->dropped);
-    pack_map_end(&self->batch);
-    self->records = 0;
-    self->is_open = true;
+    struct span body = view->sight->body;
+
+    if (!view->has_row) {
+        view->has_row = true;
+        view->row =
+            body.len && wire_check(body.ptr, body.len, PACK_DEPTH_MAX / 2) ? body_row(self, view->sight->env) : NULL;
+    }
+    return view->row;
 }
 
-static void budget_fill(struct tap_port *self)
+/* Looks up what costs something, once. */
+static void view_complete(const struct tap_port *self, struct view *view, const struct tap_filter *filter)
 {
-    int64_t passed_us;
+    const char *const *key = self->registry->session_keys;
 
-    self->turn_us = clock_wall_us();
-    passed_us = self->turn_us - self->budget_us;
+    if (tap_filter_asks(filter, TAP_FILTER_TRACE) && view->subject.unknown & 1U << TAP_FILTER_TRACE) {
+        tap_trace_text(view->sight->env->trace, view->trace);
+        view->subject.texts[TAP_FILTER_TRACE] = view->trace[0] ? span_from(view->trace) : nothing;
+        view->subject.unknown &= ~(1U << TAP_FILTER_TRACE);
+    }
+    if (!tap_filter_asks(filter, TAP_FILTER_SESSION) || !(view->subject.unknown & 1U << TAP_FILTER_SESSION)) {
+        return;
+    }
+    view->subject.unknown &= ~(1U << TAP_FILTER_SESSION);
+    while (key && *key && view_row(self, view)) {
+        struct span session = value_str(value_get(view->sight->body, *key++), nothing);
+
+        if (session.len) {
+            view->subject.texts[TAP_FILTER_SESSION] = session;
+            return;
+        }
+    }
+}
+
+/* Neither the filter's own fields nor an answer that is still to come rule it out. */
+static bool is_wanted(const struct tap_port *self, const struct tap_filter *filter, struct view *view)
+{
+    enum tap_filter_verdict verdict = tap_filter_verdict(filter, &view->subject);
+
+    if (verdict == TAP_FILTER_MAYBE) {
+        view_complete(self, view, filter);
+        verdict = tap_filter_verdict(filter, &view->subject);
+    }
+    if (verdict == TAP_FILTER_NO && view->sight->env->kind == ENVELOPE_CALL &&
+        tap_filter_asks(filter, TAP_FILTER_LATENCY_MS)) {
+        struct tap_filter_subject answer;
+
+        view_complete(self, view, filter);
+        answer = tap_subject_answer(view->sight->env, view->subject.texts[TAP_FILTER_TRACE]);
+        verdict = tap_filter_verdict(filter, &answer);
+    }
+    return verdict != TAP_FILTER_NO;
+}
+
+static void budget_fill(struct tap_socket *socket, int64_t now_us)
+{
+    int64_t passed_us = now_us - socket->budget_us;
+
     if (passed_us < 0 || passed_us >= TAP_RECORDS_BURST * 1000 / TAP_RECORDS_PER_MS) {
-        self->budget = TAP_RECORDS_BURST; /* also when the clock was set back */
-        self->budget_us = self->turn_us;
+        socket->budget = TAP_RECORDS_BURST; /* also when the clock was set back */
+        socket->budget_us = now_us;
     } else if (passed_us >= 1000) {
-        uint64_t budget = self->budget + (uint64_t)passed_us * TAP_RECORDS_PER_MS / 1000;
+        uint64_t budget = socket->budget + (uint64_t)passed_us * TAP_RECORDS_PER_MS / 1000;
 
-        self->budget = budget < TAP_RECORDS_BURST ? (uint32_t)budget : TAP_RECORDS_BURST;
-        self->budget_us = self->turn_us;
+        socket->budget = budget < TAP_RECORDS_BURST ? (uint32_t)budget : TAP_RECORDS_BURST;
+        socket->budget_us = now_us;
     }
 }
 
-bool tap_port_admits(struct tap_port *self)
+/* Counts it as dropped when it is too much. */
+static bool budget_take(struct tap_socket *socket)
+{
+    if (!socket->budget) {
+        socket->dropped++;
+        return false;
+    }
+    socket->budget--;
+    return true;
+}
+
+/* --- records ------------------------------------------------------------------------------ */
+
+static void batch_begin(const struct tap_port *self, struct tap_socket *socket)
+{
+    struct pack *batch = &socket->batch;
+
+    pack_reset(batch);
+    pack_array_begin(batch);
+    pack_map_begin(batch);
+    pack_kv_text(batch, "host", self->host);
+    pack_kv_text(batch, "address", self->address);
+    pack_kv_u64(batch, "dropped", socket->dropped);
+    pack_map_end(batch);
+    socket->records = 0;
+    socket->is_open = true;
+}
+
+static void socket_flush(struct tap_socket *socket)
+{
+    if (!socket->is_open) {
+        return;
+    }
+    socket->is_open = false;
+    pack_array_end(&socket->batch);
+    struct span bytes = pack_span(&socket->batch);
+    if (pack_error(&socket->batch) != 0 ||
+        zmq_send(zsock_resolve(socket->push), bytes.ptr, bytes.len, ZMQ_DONTWAIT) < 0) {
+        socket->dropped += socket->records; /* the watcher is slow; the bus does not wait */
+    }
+}
+
+static void body_pack(const struct tap_port *self, struct tap_socket *socket, struct view *view)
+{
+    const struct schema_msg *row = socket->watcher->with_bodies ? view_row(self, view) : NULL;
+
+    if (!row) {
+        pack_nil(&socket->batch);
+    } else if (codec_redact(row->type, view->sight->body, &socket->batch) != 0) {
+        socket->batch.fault = FAULT(-EPROTO); /* half a body may be in it: the batch is dropped and counted */
+    }
+}
+
+static void text_pack(struct pack *batch, struct span text)
+{
+    if (text.ptr) {
+        pack_str(batch, text);
+    } else {
+        pack_nil(batch);
+    }
+}
+
+static void record_add(const struct tap_port *self, struct tap_socket *socket, struct view *view)
+{
+    const struct tap_sight *sight = view->sight;
+    struct pack *batch = &socket->batch;
+    bool with_session = tap_filter_asks(&socket->watcher->filter, TAP_FILTER_SESSION);
+
+    if (!socket->is_open) {
+        batch_begin(self, socket);
+    }
+    if (with_session) { /* the watcher judges again, and has no body to look into */
+        view_complete(self, view, &socket->watcher->filter);
+    }
+    pack_array_begin(batch);
+    pack_i64(batch, self->turn_us);
+    pack_bin(batch, sight->header);
+    pack_u64(batch, sight->body_bytes);
+    body_pack(self, socket, view);
+    pack_text(batch, sight->note);
+    text_pack(batch, with_session ? view->subject.texts[TAP_FILTER_SESSION] : nothing);
+    pack_array_end(batch);
+    socket->records++;
+    if (socket->records >= TAP_BATCH_RECORDS || batch->len >= TAP_BATCH_BYTES) {
+        socket_flush(socket);
+    }
+}
+
+bool tap_port_see(struct tap_port *self, const struct tap_sight *sight)
 {
     uint32_t generation = atomic_load_explicit(&tap_watched, memory_order_relaxed);
+    struct view view;
 
     if (generation != self->generation) {
-        sockets_close(self);
-        sockets_open(self);
+        sockets_update(self);
     }
     if (!self->sockets_n) {
         return false;
     }
-    if (!self->turn_us) {
-        budget_fill(self);
-    }
-    if (!self->budget) {
-        self->dropped++;
-        return false;
-    }
-    self->budget--;
-    return true;
-}
+    view_init(&view, sight);
+    for (unsigned i = 0; i < self->sockets_n; i++) {
+        struct tap_socket *socket = self->sockets[i];
 
-void tap_port_record(struct tap_port *self, const char *host, const char *address, struct span header, struct span body,
-                     const struct schema_msg *msg, const char *note)
-{
-    if (!self->is_open) {
-        batch_begin(self, host, address);
+        if (!is_wanted(self, &socket->watcher->filter, &view)) {
+            continue;
+        }
+        if (!self->turn_us) {
+            self->turn_us = clock_wall_us();
+        }
+        budget_fill(socket, self->turn_us);
+        if (budget_take(socket)) {
+            record_add(self, socket, &view);
+            self->is_open = self->is_open || socket->is_open;
+        }
     }
-    pack_array_begin(&self->batch);
-    pack_i64(&self->batch, self->turn_us);
-    pack_bin(&self->batch, header);
-    pack_u64(&self->batch, body.len);
-    body_pack(self, body, msg);
-    pack_text(&self->batch, note);
-    pack_array_end(&self->batch);
-    self->records++;
-    if (self->records >= TAP_BATCH_RECORDS || self->batch.len >= TAP_BATCH_BYTES) {
-        tap_port_flush(self);
-    }
+    return self->is_open;
 }
 
 void tap_port_flush(struct tap_port *self)
@@ -200,12 +440,7 @@ void tap_port_flush(struct tap_port *self)
         return;
     }
     self->is_open = false;
-    pack_array_end(&self->batch);
-    struct span bytes = pack_span(&self->batch);
     for (unsigned i = 0; i < self->sockets_n; i++) {
-        if (pack_error(&self->batch) != 0 ||
-            zmq_send(zsock_resolve(self->sockets[i].zsock), bytes.ptr, bytes.len, ZMQ_DONTWAIT) < 0) {
-            self->dropped += self->records; /* the watcher is slow; the bus does not wait */
-        }
+        socket_flush(self->sockets[i]);
     }
 }

@@ -34,7 +34,7 @@ extern const struct schema_msg wire_sync;      /* {host, entries: [{…}], topic
 extern const struct schema_msg wire_host_down; /* {host} */
 /* anyone → node, calls */
 extern const struct schema_msg wire_actors; /* {} → {host, pid, rssBytes, cpuSeconds, actors: [{…}]} */
-extern const struct schema_msg wire_tap;    /* {endpoint, bodies, on} → {} */
+extern const struct schema_msg wire_tap;    /* {endpoint, filter, bodies, on} → {} */
 /* publisher → subscriber */
 extern const struct schema_msg wire_gap; /* {topic, lost, dropped} */
 /* topics */

@@ -9,9 +9,7 @@ static const struct cli_opt tap_options[] = {
     { .name = "filter",
       .kind = CLI_OPT_TEXT,
       .value = "expr",
-      .summary =
-          "Show only envelopes that the expression holds for: to, from, kind, name, method, topic, trace, session "
-          "with == != ~ (a pattern); bytes, latency (or ms) with == != < <= > >=; joined by ! && || ( )." },
+      .summary = "Show only envelopes that the expression holds for; see above." },
     { .name = "count",
       .kind = CLI_OPT_NUMBER,
       .value = "n",
@@ -42,9 +40,9 @@ const struct cli_command cli_commands_bus[] = {
     { .name = "tap",
       .summary = "Watch the envelopes on the bus as they pass.",
       .details =
-          "An expression compares fields with == and != (all), ~ (a pattern of * and ?) and < <= > >= (numbers), "
-          "joined by && || ! and parentheses. Texts: to, from, kind, name, method, topic, trace, session. "
-          "Numbers: bytes, ms.",
+          "An expression compares fields with == and != (all), ~ and !~ (texts: a pattern of * and ?) and < <= > >= "
+          "(numbers), joined by && || ! and parentheses. Texts: to, from, address (either), kind, method, topic, name "
+          "(either), session, trace, principal, undelivered. Numbers: bytes, latency (or ms).",
       .examples = tap_examples,
       .options = tap_tables,
       .run = cmd_bus_tap },

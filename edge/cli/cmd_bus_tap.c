@@ -22,6 +22,7 @@
 
 #define ATTACH_TIMEOUT_MS 5000
 #define BATCHES_WAITING 4096
+#define SENDERS_AT_ONCE 4096 /* each of them connects once and not again */
 #define PATH_TEXT_MAX 160
 #define HOLD_US 150000 /* how far apart batches of different senders may come; more than a busy machine makes of it */
 
@@ -31,16 +32,15 @@ struct tap {
     void *context;
     void *pull;
     char path[PATH_TEXT_MAX];
-    struct bus_filter filter;
+    struct tap_filter filter;
     struct tap_calls *calls;
     struct tap_order order;
     struct text_buf line;
     bool is_json;
     bool with_bodies;
-    uint64_t left_n;  /* envelopes still to show */
-    uint64_t end_ms;  /* UINT64_MAX: none */
-    uint64_t dropped; /* records lost on the way, over all senders */
-    bool is_broken;   /* standard output or memory gave out */
+    uint64_t left_n; /* envelopes still to show */
+    uint64_t end_ms; /* UINT64_MAX: none */
+    bool is_broken;  /* standard output or memory gave out */
 };
 
 static volatile sig_atomic_t is_interrupted;
@@ -69,9 +69,9 @@ static void tap_deinit(struct tap *self)
 static int filter_read(struct tap *self)
 {
     const char *text = cli_text(self->cli, "filter");
-    struct bus_filter_error error;
+    struct tap_filter_error error;
 
-    if (!text || bus_filter_parse(span_from(text), &self->filter, &error) == 0) {
+    if (!text || tap_filter_parse(span_from(text), &self->filter, &error) == 0) {
         return CLI_EXIT_OK;
     }
     cli_err("--filter, column %u: %s", error.column, error.text);
@@ -83,6 +83,7 @@ static int filter_read(struct tap *self)
 static int socket_bind(struct tap *self)
 {
     int waiting = BATCHES_WAITING;
+    int backlog = SENDERS_AT_ONCE;
     int linger = 0;
     char endpoint[PATH_TEXT_MAX + 8];
     int len = snprintf(self->path, sizeof(self->path), "%s/tap-%d.sock", self->cli->paths.run_dir, (int)getpid());
@@ -95,6 +96,7 @@ static int socket_bind(struct tap *self)
     self->context = zmq_ctx_new();
     self->pull = self->context ? zmq_socket(self->context, ZMQ_PULL) : NULL;
     if (!self->pull || zmq_setsockopt(self->pull, ZMQ_RCVHWM, &waiting, sizeof(waiting)) ||
+        zmq_setsockopt(self->pull, ZMQ_BACKLOG, &backlog, sizeof(backlog)) ||
         zmq_setsockopt(self->pull, ZMQ_LINGER, &linger, sizeof(linger)) || zmq_bind(self->pull, endpoint)) {
         cli_err("cannot listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
         return CLI_EXIT_SOFTWARE;
@@ -114,7 +116,8 @@ static int attach(struct tap *self)
     pack_map_begin(&request);
     pack_kv_text(&request, "op", "tap");
     pack_kv_text(&request, "endpoint", endpoint);
-    pack_kv_bool(&request, "bodies", self->with_bodies || bus_filter_asks(&self->filter, BUS_FILTER_SESSION));
+    pack_kv_text(&request, "filter", cli_text(self->cli, "filter"));
+    pack_kv_bool(&request, "bodies", self->with_bodies);
     pack_map_end(&request);
     return control_client_ask(&self->client, pack_span(&request), ATTACH_TIMEOUT_MS, &result);
 }
@@ -142,12 +145,11 @@ static void records_show(struct tap *self, int64_t until_us)
     struct tap_held *held;
 
     while (self->left_n && !self->is_broken && (held = tap_order_take(&self->order, until_us))) {
-        struct bus_filter_subject subject;
+        struct tap_filter_subject subject;
 
         tap_record_pair(&held->record, self->calls);
         subject = tap_record_subject(&held->record);
-        if (bus_filter_fits(&self->filter, &subject)) {
-            held->record.body = self->with_bodies ? held->record.body : (struct span){ NULL, 0 };
+        if (tap_filter_fits(&self->filter, &subject)) {
             self->is_broken = line_write(self, &held->record) != 0;
             self->left_n--;
         }
@@ -162,15 +164,12 @@ static void batches_take(struct tap *self)
 
     (void)zmq_msg_init(&msg);
     while (zmq_msg_recv(&msg, self->pull, ZMQ_DONTWAIT) >= 0) {
-        uint64_t dropped = 0;
         unsigned malformed = 0;
-        int r =
-            tap_order_add(&self->order, (struct span){ zmq_msg_data(&msg), zmq_msg_size(&msg) }, &dropped, &malformed);
+        int r = tap_order_add(&self->order, (struct span){ zmq_msg_data(&msg), zmq_msg_size(&msg) }, &malformed);
 
         if (r || malformed) {
             cli_err("a batch of records was not understood; are gateway and command of one version?");
         }
-        self->dropped = dropped > self->dropped ? dropped : self->dropped;
         records_show(self, clock_wall_us() - HOLD_US);
     }
     (void)zmq_msg_close(&msg);
@@ -213,9 +212,9 @@ static int watch(struct tap *self)
         }
     }
     records_show(self, INT64_MAX);
-    if (self->dropped) {
+    if (tap_order_dropped(&self->order)) {
         cli_err("the gateway dropped at least %llu records that could not be taken in time",
-                (unsigned long long)self->dropped);
+                (unsigned long long)tap_order_dropped(&self->order));
     }
     return is_interrupted ? CLI_EXIT_INTERRUPTED : CLI_EXIT_OK;
 }

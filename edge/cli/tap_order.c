@@ -8,6 +8,59 @@
 
 #define BATCH_DEPTH_MAX 72
 
+/* What one actor has lost. It counts from 0 again when it is started again. */
+struct tap_sender {
+    struct tap_sender *next;
+    uint64_t dropped; /* as it said last */
+    uint64_t earlier; /* in the lives before */
+    size_t len;
+    char name[]; /* host, address */
+};
+
+static struct tap_sender *sender_get(struct tap_order *self, struct span host, struct span address)
+{
+    size_t len = host.len + address.len;
+    struct tap_sender *sender = self->senders;
+
+    for (; sender; sender = sender->next) {
+        if (sender->len == len && memcmp(sender->name, host.ptr, host.len) == 0 &&
+            memcmp(sender->name + host.len, address.ptr, address.len) == 0) {
+            return sender;
+        }
+    }
+    sender = calloc(1, sizeof(*sender) + len);
+    if (sender) {
+        sender->len = len;
+        memcpy(sender->name, host.ptr, host.len);
+        memcpy(sender->name + host.len, address.ptr, address.len);
+        sender->next = self->senders;
+        self->senders = sender;
+    }
+    return sender;
+}
+
+static int dropped_note(struct tap_order *self, struct span host, struct span address, uint64_t dropped)
+{
+    struct tap_sender *sender = sender_get(self, host, address);
+
+    if (!sender) {
+        return FAULT(-ENOMEM);
+    }
+    sender->earlier += dropped < sender->dropped ? sender->dropped : 0;
+    sender->dropped = dropped;
+    return 0;
+}
+
+uint64_t tap_order_dropped(const struct tap_order *self)
+{
+    uint64_t sum = 0;
+
+    for (const struct tap_sender *sender = self->senders; sender; sender = sender->next) {
+        sum += sender->earlier + sender->dropped;
+    }
+    return sum;
+}
+
 static bool is_before(const struct tap_held *a, const struct tap_held *b)
 {
     return a->record.ts_us != b->record.ts_us ? a->record.ts_us < b->record.ts_us : a->number < b->number;
@@ -62,6 +115,12 @@ void tap_order_deinit(struct tap_order *self)
         free(self->heap[i]);
     }
     free(self->heap);
+    while (self->senders) {
+        struct tap_sender *sender = self->senders;
+
+        self->senders = sender->next;
+        free(sender);
+    }
     *self = (struct tap_order){ 0 };
 }
 
@@ -81,13 +140,15 @@ static struct tap_held *held_new(struct span host, struct span address, struct s
     return held;
 }
 
-int tap_order_add(struct tap_order *self, struct span batch, uint64_t *ret_dropped, unsigned *ret_malformed)
+int tap_order_add(struct tap_order *self, struct span batch, unsigned *ret_malformed)
 {
     static const struct span empty = { "", 0 };
     struct value_iter it;
     struct span key;
     struct span head;
     struct span item;
+    struct span host;
+    struct span address;
 
     if (!wire_check(batch.ptr, batch.len, BATCH_DEPTH_MAX) || value_kind_of(batch) != VALUE_ARRAY) {
         return TAP_RECORD_E_MALFORMED;
@@ -96,10 +157,12 @@ int tap_order_add(struct tap_order *self, struct span batch, uint64_t *ret_dropp
     if (!value_next(&it, &key, &head) || value_kind_of(head) != VALUE_MAP) {
         return TAP_RECORD_E_MALFORMED;
     }
-    *ret_dropped = (uint64_t)value_i64(value_get(head, "dropped"), 0);
+    host = value_str(value_get(head, "host"), empty);
+    address = value_str(value_get(head, "address"), empty);
+    if (dropped_note(self, host, address, (uint64_t)value_i64(value_get(head, "dropped"), 0))) {
+        return FAULT(-ENOMEM);
+    }
     while (value_next(&it, &key, &item)) {
-        struct span host = value_str(value_get(head, "host"), empty);
-        struct span address = value_str(value_get(head, "address"), empty);
         struct tap_held *held = held_new(host, address, item);
 
         if (!held) {

@@ -15,16 +15,18 @@ struct tap_order {
     size_t n;
     size_t cap;
     uint64_t added; /* keeps records of one moment in the order they came in */
+    struct tap_sender *senders;
 };
 
 void tap_order_deinit(struct tap_order *self);
 
 /*
  * Copies the records of one batch in. Malformed ones are skipped and counted;
- * TAP_RECORD_E_MALFORMED when the batch is none at all, or a fault. `ret_dropped` is how
- * many records the sender has lost so far.
+ * TAP_RECORD_E_MALFORMED when the batch is none at all, or a fault.
  */
-int tap_order_add(struct tap_order *self, struct span batch, uint64_t *ret_dropped, unsigned *ret_malformed);
+int tap_order_add(struct tap_order *self, struct span batch, unsigned *ret_malformed);
+/* Records that senders say they have lost so far, all together. */
+uint64_t tap_order_dropped(const struct tap_order *self);
 
 /* The next record sent until then, or NULL; free() it with its spans. */
 struct tap_held {

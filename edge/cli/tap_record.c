@@ -50,7 +50,7 @@ void tap_record_pair(struct tap_record *self, struct tap_calls *calls)
 bool tap_record_read(struct span value, struct tap_record *record)
 {
     struct value_iter it = value_iter(value);
-    struct span cells[5];
+    struct span cells[6];
     struct span key;
     struct span bin;
     struct value_head head;
@@ -68,10 +68,8 @@ bool tap_record_read(struct span value, struct tap_record *record)
     record->bytes = (uint64_t)value_i64(cells[2], 0);
     record->body = value_kind_of(cells[3]) == VALUE_NIL ? nothing : cells[3];
     record->note = value_str(cells[4], nothing);
-    if (record->env.trace.hi || record->env.trace.lo) {
-        (void)snprintf(record->trace, sizeof(record->trace), "%016llx%016llx", (unsigned long long)record->env.trace.hi,
-                       (unsigned long long)record->env.trace.lo);
-    }
+    record->session = value_str(cells[5], nothing);
+    tap_trace_text(record->env.trace, record->trace);
     return true;
 }
 
@@ -82,37 +80,16 @@ static bool is_topic(const struct tap_record *self)
     return self->env.kind == ENVELOPE_PUBLISH;
 }
 
-static struct span session_of(const struct tap_record *self)
+struct tap_filter_subject tap_record_subject(const struct tap_record *self)
 {
-    static const char *const keys[] = { "sessionKey", "_scopeKey", "session_key", "key" };
+    struct tap_filter_subject subject = tap_subject(&self->env, self->bytes);
 
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        struct span session = value_str(value_get(self->body, keys[i]), nothing);
-
-        if (session.len) {
-            return session;
-        }
-    }
-    return nothing;
-}
-
-struct bus_filter_subject tap_record_subject(const struct tap_record *self)
-{
-    const struct envelope *env = &self->env;
-
-    return (struct bus_filter_subject){
-        .texts = { [BUS_FILTER_TO] = env->to,
-                   [BUS_FILTER_FROM] = env->from,
-                   [BUS_FILTER_KIND] = span_from(envelope_kind_name(env->kind)),
-                   [BUS_FILTER_NAME] = env->name,
-                   [BUS_FILTER_METHOD] = is_topic(self) ? nothing : env->name,
-                   [BUS_FILTER_TOPIC] = is_topic(self) ? env->name : nothing,
-                   [BUS_FILTER_TRACE] = self->trace[0] ? span_from(self->trace) : nothing,
-                   [BUS_FILTER_SESSION] = session_of(self) },
-        .bytes = (double)self->bytes,
-        .has_latency = self->has_latency,
-        .latency_ms = self->latency_ms,
-    };
+    subject.texts[TAP_FILTER_TRACE] = self->trace[0] ? span_from(self->trace) : nothing;
+    subject.texts[TAP_FILTER_SESSION] = self->session;
+    subject.texts[TAP_FILTER_UNDELIVERED] = self->note;
+    subject.has_latency = self->has_latency;
+    subject.latency_ms = self->latency_ms;
+    return subject;
 }
 
 /* --- lines ---------------------------------------------------------------------------------------- */
@@ -144,6 +121,12 @@ int tap_record_json(const struct tap_record *self, struct text_buf *out)
     }
     if (self->has_latency) {
         pack_kv_f64(&pack, "latencyMs", self->latency_ms);
+    }
+    if (self->session.len) {
+        pack_kv_str(&pack, "session", self->session);
+    }
+    if (env->principal.len) {
+        pack_kv_str(&pack, "principal", env->principal);
     }
     pack_kv_str(&pack, "host", self->host);
     if (self->note.len) {

@@ -8,7 +8,7 @@
 
 #include "bus/envelope.h"
 #include "bus/json.h"
-#include "edge/cli/bus_filter.h"
+#include "bus/tap_subject.h"
 
 #define TAP_CALLS_N 16384U /* calls whose answer is awaited, to tell the latency */
 
@@ -18,12 +18,13 @@ struct tap_record {
     struct span host;
     struct span address; /* of the actor that sent it */
     struct envelope env;
-    uint64_t bytes;   /* of the body */
-    struct span body; /* one value, empty when not shown */
-    struct span note; /* why it was not delivered, or empty */
+    uint64_t bytes;      /* of the body */
+    struct span body;    /* one value, empty when not shown */
+    struct span note;    /* why it was not delivered, or empty */
+    struct span session; /* that the body is about, when somebody asked for it, or empty */
     bool has_latency;
     double latency_ms; /* of a reply or failure, since its call */
-    char trace[33];    /* hex; empty for none */
+    char trace[TAP_TRACE_TEXT];
 };
 
 /* Remembers when calls were sent. Zeroed memory is ready; an old call makes room for a new one. */
@@ -45,7 +46,7 @@ bool tap_record_read(struct span value, struct tap_record *record);
 void tap_record_pair(struct tap_record *self, struct tap_calls *calls);
 
 /* The fields that a filter sees. */
-struct bus_filter_subject tap_record_subject(const struct tap_record *self);
+struct tap_filter_subject tap_record_subject(const struct tap_record *self);
 
 /* Appends one line: a JSON object, or a row for people. 0 or -ENOMEM. */
 int tap_record_json(const struct tap_record *self, struct text_buf *out);

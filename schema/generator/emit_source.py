@@ -14,6 +14,9 @@ IDEMPOTENCY = {"none": "SCHEMA_IDEMPOTENCY_NONE", "optional": "SCHEMA_IDEMPOTENC
 DELIVERY = {"broadcast": "SCHEMA_DELIVERY_BROADCAST", "subscribers": "SCHEMA_DELIVERY_SUBSCRIBERS",
             "targeted": "SCHEMA_DELIVERY_TARGETED", "connection": "SCHEMA_DELIVERY_CONNECTION"}
 
+# Where a body says which session it is about, the likeliest first.
+SESSION_KEYS = ("sessionKey", "session_key", "_scopeKey", "key")
+
 
 def source_text(schema):
     parts = [HEAD]
@@ -166,11 +169,13 @@ def _message(message):
 def _registry(messages, errors):
     rows = "".join(f"    &schema_{message.body.c_name},\n" for message in messages)
     own = [one for one in errors if not one.is_bus]
+    keys = ", ".join(quoted(key) for key in SESSION_KEYS)
     texts = "".join(f"    {{ FAIL_{one.name}, {quoted(one.summary)} }},\n" for one in own) or "    { 0, NULL },\n"
     return (f"static const struct schema_msg *const registry_msgs[] = {{\n{rows}}};\n"
             f"static const struct schema_failure registry_failures[] = {{\n{texts}}};\n"
+            f"static const char *const registry_session_keys[] = {{ {keys}, NULL }};\n"
             "const struct schema_registry schema_registry = { "
-            f"registry_msgs, {len(messages)}, registry_failures, {len(own)} }};\n\n")
+            f"registry_msgs, {len(messages)}, registry_failures, {len(own)}, registry_session_keys }};\n\n")
 
 
 def _later(schema):

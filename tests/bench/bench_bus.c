@@ -18,6 +18,7 @@
 #include "bus/actor.h"
 #include "bus/base/clock.h"
 #include "bus/host.h"
+#include "bus/pack.h"
 #include "bus/tap.h"
 #include "bus/value.h"
 
@@ -268,7 +269,7 @@ static void turn_begin(struct asker *self, struct actor *actor)
     self->sent = 0;
     self->got = 0;
     if (self->turn % 2) {
-        (void)tap_attach(watched.endpoint, false);
+        (void)tap_attach(&(struct tap_wish){ .endpoint = span_from(watched.endpoint) });
     }
     self->start_ns = clock_mono_ns();
     fill(self, actor);
@@ -284,7 +285,7 @@ static bool turn_end(struct asker *self)
         self->plain_ns = ns;
         return false;
     }
-    (void)tap_detach(watched.endpoint);
+    (void)tap_detach(span_from(watched.endpoint));
     if (pair >= TAP_PAIRS_WARM) {
         self->ratios[pair - TAP_PAIRS_WARM] = (double)self->plain_ns / (double)ns;
     } else {

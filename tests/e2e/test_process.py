@@ -297,6 +297,30 @@ def test_the_tap_takes_no_endpoint_of_others(gateway):
 def test_a_wrong_filter_names_its_column(gateway):
     done = gateway.cli("bus", "tap", "--filter", "to == x && bytez > 3")
     assert done.returncode == 2 and "column 12" in done.stderr
+    with Control(gateway) as control:
+        answer = control.line(json.dumps({"op": "tap", "endpoint": f"ipc://{gateway.state_dir}/run/tap-x",
+                                          "filter": "to = x"}) + "\n")
+    assert not answer["ok"] and "column 4" in answer["error"]["message"]
+
+
+def test_a_filter_is_judged_where_envelopes_are_sent(gateway):
+    """By what the watcher cannot see as well: the session that a body is about, and the time until an answer."""
+    watchers = [tap(gateway, "--count", "1", "--filter", each) for each in (
+        "session == agent:main:judged && method == chat.send", "method == health && latency > 0 && kind == reply",
+        "to == \"health\" && bytes > 10 && (kind == call || kind == cast) && !(method ~ bus.*)",
+        "method == health && latency > 1000000s")]
+    assert any("tap_attached client=" in line and "uid=" in line and "session == agent:main:judged" in line
+               for line in gateway.logs()), "who watches what is logged"
+    words = json.dumps({"sessionKey": "agent:main:judged", "message": "hi", "idempotencyKey": "judged"})
+    until(lambda: gateway.cli("gateway", "call", "chat.send", "--params", words, "--token", gateway.token).returncode == 0
+          and gateway.cli("gateway", "call", "health", "--token", gateway.token).returncode == 0
+          and all(each.poll() is not None for each in watchers[:-1]), 60, "one envelope for each")
+    first, second, third = [json.loads(each.communicate(timeout=10)[0]) for each in watchers[:-1]]
+    assert first["session"] == "agent:main:judged" and "body" not in first
+    assert second["latencyMs"] > 0
+    assert third["to"] == "health" and third["bytes"] > 10
+    watchers[-1].terminate()
+    assert watchers[-1].communicate(timeout=10)[0] == ""
 
 
 def test_bus_commands_without_a_gateway_say_so(fresh_gateway):

@@ -25,6 +25,7 @@ static void record_pack(struct pack *pack, int64_t ts_us, struct envelope env, c
     pack_kv_text(pack, "sessionKey", "agent:main:x");
     pack_map_end(pack);
     pack_text(pack, note);
+    pack_text(pack, "agent:main:x");
     pack_array_end(pack);
 }
 
@@ -56,13 +57,12 @@ static const struct envelope reply = { .kind = ENVELOPE_REPLY,
 
 static void add(struct tap_order *order, struct pack *pack, unsigned want_malformed)
 {
-    uint64_t dropped = 0;
     unsigned malformed = 0;
 
     pack_array_end(pack);
     assert_int_equal(pack_error(pack), 0);
-    assert_int_equal(tap_order_add(order, pack_span(pack), &dropped, &malformed), 0);
-    assert_int_equal(dropped, 3);
+    assert_int_equal(tap_order_add(order, pack_span(pack), &malformed), 0);
+    assert_int_equal(tap_order_dropped(order), 3);
     assert_int_equal(malformed, want_malformed);
     pack_deinit(pack);
 }
@@ -141,10 +141,12 @@ static void makes_one_json_object_per_line(void **state)
     held = tap_order_take(&order, INT64_MAX);
     assert_int_equal(tap_record_json(&held->record, &line), 0);
     assert_int_equal(text_buf_add(&line, (struct span){ "", 1 }), 0);
-    assert_string_equal(line.data, "{\"ts\":1.5,\"kind\":\"call\",\"from\":\"edge/0\",\"to\":\"router\",\"method\":"
-                                   "\"chat.send\",\"trace\":\"00000000000000010000000000000002\",\"bytes\":7,\"id\":1,"
-                                   "\"corr\":9,\"host\":\"main\",\"undelivered\":\"receiver is down\",\"body\":"
-                                   "{\"sessionKey\":\"agent:main:x\"}}\n");
+    assert_string_equal(
+        line.data,
+        "{\"ts\":1.5,\"kind\":\"call\",\"from\":\"edge/0\",\"to\":\"router\",\"method\":"
+        "\"chat.send\",\"trace\":\"00000000000000010000000000000002\",\"bytes\":7,\"id\":1,"
+        "\"corr\":9,\"session\":\"agent:main:x\",\"host\":\"main\",\"undelivered\":\"receiver is down\",\"body\":"
+        "{\"sessionKey\":\"agent:main:x\"}}\n");
     free(held);
     tap_order_deinit(&order);
 }
@@ -153,7 +155,7 @@ static void a_filter_sees_session_method_and_topic(void **state)
 {
     struct tap_order order = { 0 };
     struct envelope topic = call;
-    struct bus_filter_subject subject;
+    struct tap_filter_subject subject;
     struct tap_held *held;
     struct pack pack;
 
@@ -165,14 +167,14 @@ static void a_filter_sees_session_method_and_topic(void **state)
     add(&order, &pack, 0);
     held = tap_order_take(&order, INT64_MAX);
     subject = tap_record_subject(&held->record);
-    assert_true(span_is_text(subject.texts[BUS_FILTER_SESSION], "agent:main:x"));
-    assert_true(span_is_text(subject.texts[BUS_FILTER_METHOD], "chat.send"));
-    assert_null(subject.texts[BUS_FILTER_TOPIC].ptr);
+    assert_true(span_is_text(subject.texts[TAP_FILTER_SESSION], "agent:main:x"));
+    assert_true(span_is_text(subject.texts[TAP_FILTER_METHOD], "chat.send"));
+    assert_null(subject.texts[TAP_FILTER_TOPIC].ptr);
     free(held);
     held = tap_order_take(&order, INT64_MAX);
     subject = tap_record_subject(&held->record);
-    assert_true(span_is_text(subject.texts[BUS_FILTER_TOPIC], "chat.send"));
-    assert_null(subject.texts[BUS_FILTER_METHOD].ptr);
+    assert_true(span_is_text(subject.texts[TAP_FILTER_TOPIC], "chat.send"));
+    assert_null(subject.texts[TAP_FILTER_METHOD].ptr);
     free(held);
     tap_order_deinit(&order);
 }
@@ -180,7 +182,6 @@ static void a_filter_sees_session_method_and_topic(void **state)
 static void skips_and_counts_what_is_malformed(void **state)
 {
     struct tap_order order = { 0 };
-    uint64_t dropped = 0;
     unsigned malformed = 0;
     struct pack pack;
 
@@ -193,10 +194,37 @@ static void skips_and_counts_what_is_malformed(void **state)
     record_pack(&pack, 1, call, NULL);
     add(&order, &pack, 2);
     assert_int_equal(order.n, 1);
-    assert_int_equal(tap_order_add(&order, SPAN_LIT("\xc1"), &dropped, &malformed), TAP_RECORD_E_MALFORMED);
-    assert_int_equal(tap_order_add(&order, SPAN_LIT("\x90"), &dropped, &malformed), TAP_RECORD_E_MALFORMED);
-    assert_int_equal(tap_order_add(&order, SPAN_LIT("\xdd\xff\xff\xff\xff"), &dropped, &malformed),
-                     TAP_RECORD_E_MALFORMED);
+    assert_int_equal(tap_order_add(&order, SPAN_LIT("\xc1"), &malformed), TAP_RECORD_E_MALFORMED);
+    assert_int_equal(tap_order_add(&order, SPAN_LIT("\x90"), &malformed), TAP_RECORD_E_MALFORMED);
+    assert_int_equal(tap_order_add(&order, SPAN_LIT("\xdd\xff\xff\xff\xff"), &malformed), TAP_RECORD_E_MALFORMED);
+    tap_order_deinit(&order);
+}
+
+static void adds_up_what_senders_lost_over_all_their_lives(void **state)
+{
+    static const struct {
+        const char *address;
+        uint64_t dropped;
+        uint64_t want;
+    } said[] = { { "a", 5, 5 }, { "b", 2, 7 }, { "a", 6, 8 }, { "a", 1, 9 }, { "a", 3, 11 }, { "b", 2, 11 } };
+    struct tap_order order = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        CLEANUP(pack_deinit) struct pack pack;
+        unsigned malformed = 0;
+
+        pack_init(&pack, 0);
+        pack_array_begin(&pack);
+        pack_map_begin(&pack);
+        pack_kv_text(&pack, "host", "main");
+        pack_kv_text(&pack, "address", said[i].address);
+        pack_kv_u64(&pack, "dropped", said[i].dropped);
+        pack_map_end(&pack);
+        pack_array_end(&pack);
+        assert_int_equal(tap_order_add(&order, pack_span(&pack), &malformed), 0);
+        assert_int_equal(tap_order_dropped(&order), said[i].want);
+    }
     tap_order_deinit(&order);
 }
 
@@ -208,6 +236,7 @@ int main(void)
         cmocka_unit_test(makes_one_json_object_per_line),
         cmocka_unit_test(a_filter_sees_session_method_and_topic),
         cmocka_unit_test(skips_and_counts_what_is_malformed),
+        cmocka_unit_test(adds_up_what_senders_lost_over_all_their_lives),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

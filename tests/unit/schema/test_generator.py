@@ -100,7 +100,7 @@ class GeneratorTest(unittest.TestCase):
                        "#define EVENT_ONE_CHANGED", "#define TYPE_CLIENT", "FAIL_LOST = 64", "#define ONE_ACCEPTS_N 2",
                        "bool has_client;", "struct type_client client;"):
             self.assertIn(needle, header)
-        for needle in ('"operator.read"', "&schema_msg_one_said", "SCHEMA_INTERNAL", "schema_registry = { registry_msgs, 4, registry_failures, 1 }"):
+        for needle in ('"operator.read"', "&schema_msg_one_said", "SCHEMA_INTERNAL", "schema_registry = { registry_msgs, 4, registry_failures, 1, registry_session_keys }"):
             self.assertIn(needle, source)
         for needle in ("### Method `one.get`", "### Event `one.changed`", "| `sessionKey` \\* | str |", "LOST"):
             self.assertIn(needle, docs)

@@ -1,0 +1,50 @@
+#include "bus/tap_subject.h"
+
+static char *hex_put(char *at, uint64_t value)
+{
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        *at++ = "0123456789abcdef"[value >> shift & 15];
+    }
+    return at;
+}
+
+void tap_trace_text(struct trace_id trace, char out[TAP_TRACE_TEXT])
+{
+    char *at = out;
+
+    if (trace.hi || trace.lo) {
+        at = hex_put(at, trace.hi);
+        at = hex_put(at, trace.lo);
+    }
+    *at = '\0';
+}
+
+struct tap_filter_subject tap_subject(const struct envelope *env, uint64_t bytes)
+{
+    static const struct span nothing = { NULL, 0 };
+    bool is_topic = env->kind == ENVELOPE_PUBLISH;
+
+    return (struct tap_filter_subject){
+        .texts = { [TAP_FILTER_TO] = env->to,
+                   [TAP_FILTER_FROM] = env->from,
+                   [TAP_FILTER_KIND] = span_from(envelope_kind_name(env->kind)),
+                   [TAP_FILTER_NAME] = env->name,
+                   [TAP_FILTER_METHOD] = is_topic ? nothing : env->name,
+                   [TAP_FILTER_TOPIC] = is_topic ? env->name : nothing,
+                   [TAP_FILTER_PRINCIPAL] = env->principal.len ? env->principal : nothing },
+        .bytes = (double)bytes,
+    };
+}
+
+struct tap_filter_subject tap_subject_answer(const struct envelope *call, struct span trace)
+{
+    return (struct tap_filter_subject){
+        .texts = { [TAP_FILTER_TO] = call->from,
+                   [TAP_FILTER_NAME] = call->name,
+                   [TAP_FILTER_METHOD] = call->name,
+                   [TAP_FILTER_TRACE] = trace },
+        .unknown = 1U << TAP_FILTER_FROM | 1U << TAP_FILTER_KIND | 1U << TAP_FILTER_SESSION |
+                   1U << TAP_FILTER_PRINCIPAL | 1U << TAP_FILTER_UNDELIVERED | 1U << TAP_FILTER_BYTES |
+                   1U << TAP_FILTER_LATENCY_MS,
+    };
+}

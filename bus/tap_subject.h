@@ -1,0 +1,20 @@
+/*
+ * tap_subject: one envelope as a filter of the tap sees it.
+ */
+#ifndef BUS_TAP_SUBJECT_H
+#define BUS_TAP_SUBJECT_H
+
+#include "bus/envelope.h"
+#include "bus/tap_filter.h"
+
+#define TAP_TRACE_TEXT 33 /* hex, terminated */
+
+/* "" for none. */
+void tap_trace_text(struct trace_id trace, char out[TAP_TRACE_TEXT]);
+
+/* What the header alone tells; session, trace and undelivered are left empty. Spans are borrowed. */
+struct tap_filter_subject tap_subject(const struct envelope *env, uint64_t bytes);
+/* The answer to this call, of which not much is known yet. */
+struct tap_filter_subject tap_subject_answer(const struct envelope *call, struct span trace);
+
+#endif
