@@ -8,6 +8,17 @@
 
 /* --- other proofs of a device ------------------------------------------------------------------------ */
 
+/* Why a token of a device opens nothing: who reads it must know whether to ask for another, or to be paired. */
+static enum refusal mismatch_of(const struct judge_verdict *verdict)
+{
+    const struct device_token *token = &verdict->record.tokens[verdict->role];
+
+    if (!verdict->is_paired) {
+        return REFUSAL_DEVICE_TOKEN_UNPAIRED;
+    }
+    return !token->is_usable && token->revoked_ms ? REFUSAL_DEVICE_TOKEN_REVOKED : REFUSAL_DEVICE_TOKEN;
+}
+
 /* The second way in: the token that this device was given when it was paired. */
 static enum refusal device_token_judge(struct judge *self, const struct judge_ask *ask, enum refusal shared,
                                        struct judge_verdict *verdict, enum devices_match match)
@@ -26,7 +37,7 @@ static enum refusal device_token_judge(struct judge *self, const struct judge_as
     }
     guard_note(&guard, match != DEVICES_MATCH_NONE);
     if (match == DEVICES_MATCH_NONE) {
-        return REFUSAL_DEVICE_TOKEN;
+        return mismatch_of(verdict);
     }
     verdict->method = "device-token";
     verdict->proof = PAIRING_PROOF_DEVICE_TOKEN;
@@ -129,6 +140,7 @@ static struct pairing_facts facts_of(const struct judge *self, const struct judg
         .is_node_net = !is_spoofable && proxy_nets_hold(&self->settings.node_nets, ask->peer->client),
         .is_paired = verdict->is_paired,
         .has_role = token->is_usable,
+        .was_revoked = !token->is_usable && token->revoked_ms,
         .is_meta_same = is_meta_kept(record->identity.platform, identity->platform) &&
                         is_meta_kept(record->identity.device_family, identity->device_family),
         .approved = token->scopes,
@@ -203,7 +215,10 @@ static int tokens_tell(struct judge *self, const struct judge_ask *ask, struct j
             r = token_tell(self, verdict, (enum connect_role)i);
         }
     }
-    return r ? r : bootstrap_redeem(self->store, bootstrap, ask->now.wall_ms);
+    r = r ? r : bootstrap_redeem(self->store, bootstrap, ask->now.wall_ms);
+    return r ? r
+             : setups_complete(self->store, bootstrap, &verdict->record.identity, ask->now.wall_ms,
+                               &verdict->is_setup_done, &verdict->setup);
 }
 
 /* A page that a proxy vouches for comes and goes with the proxy's word: nothing is kept. */

@@ -7,7 +7,7 @@
  * Answers    auth_decision, auth_edge_settings_value
  * Publishes  auth_generation and auth_revoked, when decisions made so far are void;
  *            auth_edge_settings_changed; device.pair.requested, device.pair.resolved,
- *            device.pair.changed
+ *            device.pair.changed, device.pair.setup.completed
  * Follows    gateway.auth and what else of the config says who may in
  * Asks       tailscaled on this machine, where the config lets Tailscale speak for people
  * On restart devices and the generation are in the database; what is known about
@@ -44,6 +44,7 @@
 #define BURST_MS 10000
 #define WAITERS_MAX 64
 #define LIST_MAX (64U << 20)
+#define PLACE_MAX (1U << 20)
 
 /* A connection that waits for tailscaled's word. */
 struct waiter {
@@ -111,6 +112,12 @@ static int connect_tell(struct auth *self, const struct answer_to *to, const str
     if (verdict->is_newly_asked) {
         upgrades_drop(&self->upgrades, verdict->device_id, verdict->request.id);
         r = device_calls_requested(self, &verdict->request);
+    }
+    if (r) {
+        return r;
+    }
+    if (verdict->is_setup_done) {
+        r = setup_calls_completed(self, &verdict->setup);
     }
     if (r) {
         return r;
@@ -337,7 +344,8 @@ static int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
                                                                 "gateway.nodes.pairing.autoApproveCidrs is no address"
                                                               : "");
     judge_rules_update(&self->judge);
-    int fault = generation_update(self);
+    int fault = setup_calls_configure(self, in->config);
+    fault = fault ? fault : generation_update(self);
     return fault ? fault : config_follow_applied(ctx, msg);
 }
 
@@ -409,6 +417,7 @@ static int auth_init(void *state, struct actor *actor, const char *arg)
     (void)arg;
     self->actor = actor;
     pack_init(&self->scratch, LIST_MAX);
+    pack_init(&self->place, PLACE_MAX);
     config_follow_open(&self->follow, actor);
     upgrades_init(&self->upgrades, actor);
     tailscaled = tailscaled && *tailscaled ? tailscaled : WHOIS_SOCKET;
@@ -434,6 +443,7 @@ static void auth_deinit(void *state, struct actor *actor)
     }
     judge_deinit(&self->judge);
     pack_deinit(&self->scratch);
+    pack_deinit(&self->place);
 }
 
 static const struct actor_route auth_routes[] = {
@@ -449,6 +459,8 @@ static const struct actor_route auth_routes[] = {
     { MSG_DEVICE_TOKEN_REVOKE, on_token_revoke, 0 },
     { MSG_DEVICE_SCOPES_REQUEST_UPGRADE, on_scopes_request, 0 },
     { MSG_DEVICE_SCOPES_WAIT_UPGRADE, on_scopes_wait, 0 },
+    { MSG_DEVICE_PAIR_SETUP_CODE, on_setup_code, 0 },
+    { MSG_DEVICE_PAIR_SETUP_STATUS, on_setup_status, 0 },
     { MSG_CONFIG_UPDATE, on_config_update, 0 },
 };
 _Static_assert(ARRAY_LEN(auth_routes) == AUTH_ACCEPTS_N, "auth: routes, schema differ");

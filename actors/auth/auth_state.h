@@ -26,6 +26,7 @@ struct auth {
     struct disk_watch disk;
     char tailscaled[PATH_MAX];
     struct upgrades upgrades;
+    struct pack place;  /* what the config says of where this gateway can be found, see setup_calls.c */
     struct judge judge; /* last, because it is large and mostly untouched */
 };
 
@@ -43,6 +44,17 @@ int on_token_rotate(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_token_revoke(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_scopes_request(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_scopes_wait(void *arg, struct actor_ctx *ctx, const void *msg);
+/* --- setup_calls.c --------------------------------------------------------------------------- */
+
+int on_setup_code(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_setup_status(void *arg, struct actor_ctx *ctx, const void *msg);
+/* Keeps what setup codes need of the config. 0 or a fault. */
+int setup_calls_configure(struct auth *self, struct span config);
+/* Whoever made the code hears that it was used. 0 or a fault. */
+int setup_calls_completed(struct auth *self, const struct setup *setup);
+
+/* --- device_calls.c, for others ------------------------------------------------------------------ */
+
 /* Tells operators that a device asks, and what became of it. 0 or a fault. */
 int device_calls_requested(struct auth *self, const struct pair_request *request);
 int device_calls_resolved(struct auth *self, const char *request_id, const char *device_id, const char *decision);

@@ -18,7 +18,7 @@ static const char prune_sql[] = "DELETE FROM bootstrap WHERE issued_ms < ?1 OR d
 
 uint32_t bootstrap_scopes_allowed(void)
 {
-    return scopes_parse("operator.approvals,operator.read,operator.talk.secrets,operator.write");
+    return scopes_parse("operator.approvals,operator.read,operator.talk,operator.talk.secrets,operator.write");
 }
 
 static int row_read(struct store *self, struct bootstrap *bootstrap, bool *ret_is_found)

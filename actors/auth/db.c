@@ -28,7 +28,9 @@ static const char schema_sql[] =
 /* What was added since: an older release does not look at it, and what it removes goes here as well. */
 static const char added_sql[] =
     "CREATE TABLE IF NOT EXISTS label (device_id TEXT PRIMARY KEY REFERENCES paired(id) ON DELETE CASCADE,"
-    " label TEXT NOT NULL) WITHOUT ROWID;";
+    " label TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS setup (id TEXT PRIMARY KEY, digest BLOB NOT NULL, access TEXT NOT NULL,"
+    " issued_ms INTEGER NOT NULL, device_id TEXT, device_name TEXT, done_ms INTEGER) WITHOUT ROWID;";
 
 /* What the first format kept; tokens go through digest(), which store registers. */
 static const char from_1_sql[] =

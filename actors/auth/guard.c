@@ -37,40 +37,58 @@ void guards_rules_set(struct guards *self, struct limiter_rules rules, bool is_l
     self->is_loopback_exempt = is_loopback_exempt;
 }
 
+static void count_add(struct guard *guard, struct limiter *limiter, const char *scope, struct span name, bool forgives)
+{
+    struct guard_count *count = &guard->counts[guard->counts_n++];
+
+    count->limiter = limiter;
+    count->forgives = forgives;
+    count->name = limiter_name(scope, name, count->buf);
+}
+
 void guard_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, const char *device_id,
                 const char *scope, uint64_t now_ms)
 {
     bool is_on_socket = peer->is_loopback && !peer->has_proxy_header;
 
     guard->now_ms = now_ms;
-    guard->forgives = true;
+    guard->counts_n = 0;
     if (device_id) {
-        guard->limiter = &guards->devices;
-        guard->name = limiter_name(scope, span_from(device_id), guard->buf);
-    } else if (is_on_socket && peer->origin.len) {
-        guard->limiter = &guards->origins;
-        guard->name = limiter_name(scope, peer->origin, guard->buf);
-    } else if (is_on_socket && guards->is_loopback_exempt) {
+        count_add(guard, &guards->devices, scope, span_from(device_id), true);
+        return;
+    }
+    if (is_on_socket && peer->origin.len) {
+        count_add(guard, &guards->origins, scope, peer->origin, true);
+    }
+    if (is_on_socket && guards->is_loopback_exempt) {
         /* One success, by whomever, must not buy a guesser another ten tries. */
-        guard->limiter = &guards->here;
-        guard->forgives = false;
-        guard->name = limiter_name(scope, SPAN_LIT("here"), guard->buf);
+        count_add(guard, &guards->here, scope, peer->origin.len ? SPAN_LIT("pages") : SPAN_LIT("here"), false);
     } else {
-        guard->limiter = &guards->addresses;
-        guard->name = limiter_name(scope, peer->client.len ? peer->client : peer->remote, guard->buf);
+        count_add(guard, &guards->addresses, scope, peer->client.len ? peer->client : peer->remote, true);
     }
 }
 
 uint32_t guard_wait_ms(struct guard *guard)
 {
-    return limiter_wait_ms(guard->limiter, guard->name, guard->now_ms);
+    uint32_t longest_ms = 0;
+
+    for (size_t i = 0; i < guard->counts_n; i++) {
+        uint32_t wait_ms = limiter_wait_ms(guard->counts[i].limiter, guard->counts[i].name, guard->now_ms);
+
+        longest_ms = wait_ms > longest_ms ? wait_ms : longest_ms;
+    }
+    return longest_ms;
 }
 
 void guard_note(struct guard *guard, bool is_right)
 {
-    if (!is_right) {
-        limiter_failed(guard->limiter, guard->name, guard->now_ms);
-    } else if (guard->forgives) {
-        limiter_succeeded(guard->limiter, guard->name, guard->now_ms);
+    for (size_t i = 0; i < guard->counts_n; i++) {
+        struct guard_count *count = &guard->counts[i];
+
+        if (!is_right) {
+            limiter_failed(count->limiter, count->name, guard->now_ms);
+        } else if (count->forgives) {
+            limiter_succeeded(count->limiter, count->name, guard->now_ms);
+        }
     }
 }

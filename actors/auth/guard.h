@@ -1,10 +1,12 @@
 /*
- * guard: who may try a secret now. Each attempt is counted against one name; which one, and
+ * guard: who may try a secret now. Each attempt is counted against one name, or two; which, and
  * how strictly, depends on what the socket and the device's signature prove. Pure.
  *
  * the device          paired and just signed: its own count; strangers cannot lock it out
- * browser-origin      a page that connects over loopback: by its origin, always
- * here                any other program of this machine: slowed down to a guess a second, never locked out
+ * browser-origin      a page that connects over loopback: by its origin, and with all other pages as well, since
+ *                     whoever is no browser can claim another origin each time
+ * here, pages         programs of this machine, and what says to be a page of it: slowed down to a guess a second,
+ *                     never locked out
  * the address         everybody else, an IPv6 address by its /64; all of them together are bounded too
  */
 #ifndef ACTORS_AUTH_GUARD_H
@@ -25,12 +27,17 @@ struct guards {
 int guards_init(struct guards *self, struct limiter_rules rules);
 void guards_rules_set(struct guards *self, struct limiter_rules rules, bool is_loopback_exempt);
 
-struct guard {
+struct guard_count {
     struct limiter *limiter;
-    uint64_t now_ms;
     bool forgives; /* a success wipes out the failures */
     char buf[LIMITER_KEY_MAX];
     struct span name;
+};
+
+struct guard {
+    uint64_t now_ms;
+    size_t counts_n;
+    struct guard_count counts[2];
 };
 
 /* `scope` tells kinds of secrets apart; `device_id` of a paired device that has signed, else NULL. */

@@ -17,6 +17,7 @@
 #include "actors/auth/requests.h"
 #include "actors/auth/secret.h"
 #include "actors/auth/settings.h"
+#include "actors/auth/setups.h"
 #include "actors/auth/store.h"
 
 struct judge {
@@ -74,6 +75,8 @@ struct judge_verdict {
     bool is_newly_asked;                      /* `request` waits for an operator, who must hear of it */
     struct pair_request request;              /* its id also when newly approved */
     char approved_roles[DEVICES_ROLES_TEXT_MAX];
+    bool is_setup_done; /* with a setup code that this gateway made */
+    struct setup setup;
 };
 
 /* `self` is zeroed memory. Opens the database. 0 or a fault; deinit copes with either. */

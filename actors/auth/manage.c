@@ -220,6 +220,9 @@ static int approval_check(struct store *store, const struct manage_caller *calle
     if (is_any_taken_from(caller, &record, request->roles)) {
         return refuse(result, "device pairing approval denied");
     }
+    if ((request->roles & (1U << CONNECT_ROLE_NODE)) && !is_admin(caller)) {
+        return refuse(result, "device pairing approval denied: a node needs the approval of operator.admin");
+    }
     if (!(request->roles & (1U << CONNECT_ROLE_OPERATOR))) {
         return given ? refuse(result, "invalid scope for requested roles: %s", scopes_first(given)) : 0;
     }

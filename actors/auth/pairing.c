@@ -11,7 +11,7 @@ static enum refusal reason_of(const struct pairing_facts *facts)
         return REFUSAL_METADATA_UPGRADE;
     }
     if (!facts->has_role) {
-        return REFUSAL_ROLE_UPGRADE;
+        return facts->was_revoked ? REFUSAL_ROLE_REVOKED : REFUSAL_ROLE_UPGRADE;
     }
     return scopes_cover(facts->approved, facts->asked) ? REFUSAL_NONE : REFUSAL_SCOPE_UPGRADE;
 }

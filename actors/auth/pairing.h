@@ -30,6 +30,7 @@ struct pairing_facts {
     bool is_node_net;  /* from an address whose nodes the config approves */
     bool is_paired;    /* known device */
     bool has_role;     /* … approved for the role it asks for */
+    bool was_revoked;  /* … whose token in that role an operator took away */
     bool is_meta_same; /* … on the same platform and device family as before */
     uint32_t approved; /* … with these scopes */
     uint32_t asked;

@@ -70,6 +70,14 @@ static const struct row {
     [REFUSAL_DEVICE_TOKEN] = { SHAPE_SECRET, "AUTH_DEVICE_TOKEN_MISMATCH", "device_token_mismatch",
                                "update_auth_credentials",
                                "unauthorized: device token mismatch (rotate/reissue device token)" },
+    [REFUSAL_DEVICE_TOKEN_REVOKED] = { SHAPE_SECRET, "AUTH_DEVICE_TOKEN_MISMATCH", "device_token_mismatch",
+                                       "update_auth_credentials",
+                                       "unauthorized: device token mismatch (it was revoked; ask anew with the "
+                                       "gateway's token or password)" },
+    [REFUSAL_DEVICE_TOKEN_UNPAIRED] = { SHAPE_SECRET, "AUTH_DEVICE_TOKEN_MISMATCH", "device_token_mismatch",
+                                        "update_auth_credentials",
+                                        "unauthorized: device token mismatch (this device is not paired; ask with the "
+                                        "gateway's token or password)" },
     [REFUSAL_RATE] = { SHAPE_SECRET, "AUTH_RATE_LIMITED", "rate_limited", "wait_then_retry",
                        "unauthorized: too many failed authentication attempts (retry later)" },
     [REFUSAL_TAILSCALE_USER_MISSING] = { SHAPE_SECRET, "AUTH_TAILSCALE_IDENTITY_MISSING", "tailscale_user_missing",
@@ -108,6 +116,10 @@ static const struct row {
     [REFUSAL_ROLE_UPGRADE] = { SHAPE_PAIRING, "PAIRING_REQUIRED", "role-upgrade",
                                "Review the requested role upgrade, then approve the pending request.",
                                "pairing required: device is asking for a higher role than currently approved" },
+    [REFUSAL_ROLE_REVOKED] = { SHAPE_PAIRING, "PAIRING_REQUIRED", "role-upgrade",
+                               "An operator revoked the token of this device. Approve the pending request when it may "
+                               "come back.",
+                               "pairing required: the token of this device was revoked" },
     [REFUSAL_SCOPE_UPGRADE] = { SHAPE_PAIRING, "PAIRING_REQUIRED", "scope-upgrade",
                                 "Review the requested scopes, then approve the pending upgrade.",
                                 "pairing required: device is asking for more scopes than currently approved" },
@@ -118,6 +130,7 @@ static const struct row {
 
 #define SECRET_COMMAND "openclaw config file" /* it holds the secret, which no command shows */
 #define PAIRING_COMMAND "openclaw devices approve %s"
+#define ASK_COMMAND "connect with gateway.auth.token or gateway.auth.password, then: openclaw devices list"
 
 /* What was looked at, and what to do: a command for the gateway's machine, or a setting. */
 static const struct advice {
@@ -144,7 +157,10 @@ static const struct advice {
     [REFUSAL_PASSWORD] = { "gateway.auth.password", SECRET_COMMAND },
     [REFUSAL_PASSWORD_UNCONFIGURED] = { "gateway.auth.password", "openclaw config set gateway.auth.password <secret>" },
     [REFUSAL_BOOTSTRAP] = { "setup code", "openclaw qr" },
-    [REFUSAL_DEVICE_TOKEN] = { "device token", "openclaw devices rotate --device %s --role operator" },
+    [REFUSAL_DEVICE_TOKEN] = { "device token", "connect once with gateway.auth.token or gateway.auth.password, or "
+                                               "with a fresh setup code: openclaw qr" },
+    [REFUSAL_DEVICE_TOKEN_REVOKED] = { "device token, which was revoked", ASK_COMMAND },
+    [REFUSAL_DEVICE_TOKEN_UNPAIRED] = { "pairing of the device", ASK_COMMAND },
     [REFUSAL_RATE] = { "attempts of this address", "wait, or connect from a device that is paired" },
     [REFUSAL_TAILSCALE_USER_MISSING] = { "Tailscale-User-Login header", "tailscale serve status" },
     [REFUSAL_TAILSCALE_PROXY_MISSING] = { "X-Forwarded-* headers", "tailscale serve status" },
@@ -160,6 +176,7 @@ static const struct advice {
     [REFUSAL_PROXY_USER] = { "gateway.auth.trustedProxy.allowUsers", "list the user there" },
     [REFUSAL_NOT_PAIRED] = { "pairing of the device", PAIRING_COMMAND },
     [REFUSAL_ROLE_UPGRADE] = { "approved roles of the device", PAIRING_COMMAND },
+    [REFUSAL_ROLE_REVOKED] = { "device token, which was revoked", PAIRING_COMMAND },
     [REFUSAL_SCOPE_UPGRADE] = { "approved scopes of the device", PAIRING_COMMAND },
     [REFUSAL_METADATA_UPGRADE] = { "platform and family of the device", PAIRING_COMMAND },
 };
@@ -259,9 +276,7 @@ static void advice_pack(enum refusal refusal, const struct refusal_facts *facts,
 {
     const struct advice *advice = &advices[refusal];
     const char *slot = advice->remedy ? strstr(advice->remedy, "%s") : NULL;
-    struct span what = refusal == REFUSAL_DEVICE_TOKEN ? facts->device_id
-                       : facts->request_id             ? span_from(facts->request_id)
-                                                       : span_from(facts->header);
+    struct span what = span_from(facts->request_id ? facts->request_id : facts->header);
     char text[REFUSAL_TEXT_MAX];
 
     if (!advice->credential) {

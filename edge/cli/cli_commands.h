@@ -28,6 +28,8 @@ extern const struct cli_command cli_commands_nodes[];
 extern const struct cli_command cli_commands_approvals[];
 extern const struct cli_command cli_commands_secrets[];
 extern const struct cli_command cli_commands_system[];
+extern const struct cli_opt *const cli_commands_qr_tables[];
+extern const struct cli_example cli_commands_qr_examples[];
 
 int cmd_gateway_run(struct cli *cli);
 int cmd_host_child(struct cli *cli);
@@ -76,6 +78,7 @@ int cmd_secrets_reload(struct cli *cli);
 int cmd_secrets_audit(struct cli *cli);
 int cmd_secrets_configure(struct cli *cli);
 int cmd_secrets_apply(struct cli *cli);
+int cmd_qr(struct cli *cli);
 int cmd_system_event(struct cli *cli);
 int cmd_system_heartbeat_last(struct cli *cli);
 int cmd_system_heartbeat_enable(struct cli *cli);

@@ -8,6 +8,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_service.h"
 #include "schema/base/config_sources.h"
@@ -384,11 +385,19 @@ static int fingerprint_given(const struct cli *cli, struct cli_target *target)
     return 0;
 }
 
+/* A command may have a --url of its own, which says something else. */
+static const char *url_given(const struct cli *cli)
+{
+    const struct cli_value *value = cli_opts_value(&cli->line, "url");
+
+    return value && value->opt == &cli_commands_target[0] ? value->text : NULL;
+}
+
 static int target_fill(const struct cli *cli, unsigned flags, struct cli_target *target)
 {
     struct gateway_overrides overrides = overrides_choose(cli);
     bool is_local = flags & CLI_TARGET_LOCAL;
-    const char *url = is_local ? NULL : cli_text(cli, "url");
+    const char *url = is_local ? NULL : url_given(cli);
     struct pack doc;
     int r;
 

@@ -20,7 +20,6 @@ static const struct unserved unserved[] = {
     { NULL, "sessions", "`openclaw status` shows them, and `openclaw gateway call sessions.list` tells all" },
     { NULL, "models", "`openclaw gateway call models.list` lists them, and `openclaw config set` chooses" },
     { NULL, "cron", "what runs by the clock here are heartbeats: `openclaw system heartbeat`" },
-    { NULL, "qr", "give a device the address and the token, then `openclaw devices list` shows what it asks for" },
     { NULL, "node", "this machine cannot be a node; `openclaw nodes` manages those that connect to the gateway" },
 };
 

@@ -1,5 +1,6 @@
 """Devices with real signatures: pairing, approval, tokens, revocation, and no way in beside them."""
 
+import base64
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from client import ALL_SCOPES, CallError, Client
-from device_client import Device, plain
+from device_client import Device, plain, setup_code
 from gateway import Gateway, until
 
 FAR = ["X-Forwarded-For: 203.0.113.7"]
@@ -95,7 +96,8 @@ def test_a_device_token_lets_in_without_the_secret(running, operator):
         assert client.hello["auth"]["scopes"] == ["operator.read"]
     error = refused(lambda: device.connect(running, [], {"deviceToken": "not-it"}, FAR))
     assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
-    assert device.id in error["details"]["remedy"]
+    assert error["details"]["credential"] == "device token"
+    assert error["details"]["remedy"].endswith("openclaw qr")
 
 
 def test_nobody_else_can_use_a_device_token(running, operator):
@@ -179,6 +181,14 @@ def test_a_revoked_token_dies_at_once(running, operator):
     assert client.wait_closed()[0] == 4001
     error = refused(lambda: device.connect(running, [], {"deviceToken": device.token}, FAR))
     assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
+    assert error["details"]["credential"] == "device token, which was revoked"
+    assert "it was revoked" in error["message"] and "openclaw devices list" in error["details"]["remedy"]
+    error = refused(lambda: device.connect(running, [], shared(running), FAR))
+    assert error["message"] == "pairing required: the token of this device was revoked"
+    assert error["details"]["reason"] == "role-upgrade"
+    assert error["details"]["remedy"] == f"openclaw devices approve {error['details']['requestId']}"
+    operator.call("device.pair.approve", {"requestId": error["details"]["requestId"]})
+    device.connect(running, [], shared(running), FAR).socket.close()
 
 
 def test_what_was_revoked_does_not_come_back_by_the_device_itself(running, operator):
@@ -212,8 +222,9 @@ def test_a_removed_device_dies_at_once(running, operator):
     assert by_token.wait_closed() == (4001, "device removed")
     assert refused(lambda: operator.call("device.pair.remove", {"deviceId": device.id}))["message"] == \
         "unknown deviceId"
-    assert refused(lambda: device.connect(running, [], {"deviceToken": device.token}, FAR))["details"]["code"] == \
-        "AUTH_DEVICE_TOKEN_MISMATCH"
+    error = refused(lambda: device.connect(running, [], {"deviceToken": device.token}, FAR))
+    assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH" and "not paired" in error["message"]
+    assert error["details"]["credential"] == "pairing of the device"
 
 
 def test_nobody_approves_more_than_he_has(running, operator):
@@ -221,9 +232,12 @@ def test_nobody_approves_more_than_he_has(running, operator):
     asking, harmless = Device(), Device()
     wanted = refused(lambda: asking.connect(running, ["operator.admin"], shared(running), FAR))["details"]["requestId"]
     little = refused(lambda: harmless.connect(running, ["operator.read"], shared(running), FAR))
+    node = refused(lambda: Device(role="node").connect(running, [], shared(running), FAR))["details"]["requestId"]
     with clerk.connect(running, [], shared(running), FAR) as client:
         assert refused(lambda: client.call("device.pair.approve", {"requestId": wanted}))["message"] == \
             "missing scope: operator.admin"
+        assert refused(lambda: client.call("device.pair.approve", {"requestId": node}))["message"] == \
+            "device pairing approval denied: a node needs the approval of operator.admin"
         client.call("device.pair.approve", {"requestId": little["details"]["requestId"]})
         admin = pair(running, operator, ["operator.admin"])
         for method in ("device.token.rotate", "device.token.revoke"):
@@ -270,6 +284,69 @@ def test_a_setup_code_pairs_one_node_once(running, operator):
         error = refused(lambda d=device, c=code: d.connect(running, [], {"bootstrapToken": c}, FAR))
         assert error["details"]["code"] == "AUTH_BOOTSTRAP_TOKEN_INVALID"
         assert error["details"]["remedy"] == "openclaw qr"
+
+
+def test_a_setup_code_is_made_used_and_told_of(running, operator):
+    asked = {"publicUrl": f"ws://127.0.0.1:{running.port}"}
+    made = operator.call("device.pair.setupCode", asked)
+    assert made["gatewayUrl"] == asked["publicUrl"] and made["urlSource"] == "request.publicUrl"
+    assert (made["auth"], made["access"], made["accessDowngraded"]) == ("token", "limited", True)
+    picture = base64.b64decode(made["qrDataUrl"].removeprefix("data:image/png;base64,"))
+    assert picture.startswith(b"\x89PNG") and len(made["qrDataUrl"]) <= 16384
+    code = setup_code(made["setupCode"])
+    assert code["url"] == asked["publicUrl"] and code["expiresAtMs"] == made["expiresAtMs"]
+    assert 590000 < made["expiresAtMs"] - time.time() * 1000 <= 600000
+    assert operator.call("device.pair.setupStatus", {"setupId": made["setupId"]}) == {}
+    phone = Device(name="Phone", client="openclaw-ios", mode="node", role="node", platform="ios")
+    with phone.connect(running, [], {"bootstrapToken": code["bootstrapToken"]}, FAR) as client:
+        extra, = client.hello["auth"]["deviceTokens"]
+        assert extra["scopes"] == ["operator.approvals", "operator.read", "operator.talk.secrets", "operator.write"]
+    told = operator.wait_event("device.pair.setup.completed", lambda p: p["setupId"] == made["setupId"])
+    assert (told["deviceId"], told["deviceName"], told["access"]) == (phone.id, "Phone", "limited")
+    assert operator.call("device.pair.setupStatus", {"setupId": made["setupId"]}) == {"completion": told}
+    error = refused(lambda: Device(role="node").connect(running, [], {"bootstrapToken": code["bootstrapToken"]}, FAR))
+    assert error["details"]["code"] == "AUTH_BOOTSTRAP_TOKEN_INVALID"
+    assert operator.call("device.pair.setupStatus", {"setupId": "no-such"}) == {}
+
+
+def test_a_setup_code_for_a_node_alone_brings_no_operator(running, operator):
+    asked = {"publicUrl": "wss://house.example", "bootstrapProfile": "node", "includeQr": False}
+    made = operator.call("device.pair.setupCode", asked)
+    assert made["access"] == "node" and "qrDataUrl" not in made and "accessDowngraded" not in made
+    watch = Device(client="openclaw-ios", mode="node", role="node", platform="ios")
+    auth = {"bootstrapToken": setup_code(made["setupCode"])["bootstrapToken"]}
+    with watch.connect(running, [], auth, FAR) as client:
+        assert "deviceTokens" not in client.hello["auth"]
+    error = refused(lambda: watch.connect(running, ["operator.read"], {"deviceToken": watch.token}, FAR, role="operator"))
+    assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
+
+
+def test_a_setup_code_needs_an_address_and_the_administrator(running, operator):
+    error = refused(lambda: operator.call("device.pair.setupCode"))
+    assert "only bound to loopback" in error["message"] and "openclaw qr --url" in error["message"]
+    error = refused(lambda: operator.call("device.pair.setupCode", {"publicUrl": "ws://gateway.example"}))
+    assert "secure gateway URL" in error["message"]
+    with Client(running.port, running.token, ["operator.pairing"]) as clerk:
+        assert refused(lambda: clerk.call("device.pair.setupCode"))["message"] == "missing scope: operator.admin"
+
+
+def test_the_command_line_shows_a_setup_code(running):
+    address = f"ws://127.0.0.1:{running.port}"
+    done = running.cli("qr", "--url", address)
+    assert done.returncode == 0, done.stderr
+    assert "\u2588" in done.stdout and address in done.stdout
+    done = running.cli("qr", "--url", address, "--json")
+    told = json.loads(done.stdout)
+    assert {"setupCode", "gatewayUrl", "auth", "urlSource", "access"} <= set(told) and "qrDataUrl" not in told
+    done = running.cli("qr", "--url", address, "--voice-node", "--setup-code-only")
+    phone = Device(client="openclaw-android", mode="node", role="node", platform="android")
+    auth = {"bootstrapToken": setup_code(done.stdout.strip())["bootstrapToken"]}
+    with phone.connect(running, [], auth, FAR) as client:
+        assert client.hello["auth"]["deviceTokens"][0]["scopes"] == ["operator.read", "operator.talk"]
+    done = running.cli("qr", "--limited", "--voice-node")
+    assert done.returncode == 2 and "exclude each other" in done.stderr
+    done = running.cli("qr")
+    assert done.returncode == 1 and "only bound to loopback" in done.stderr
 
 
 def test_what_the_original_knew_is_known(fresh_gateway):

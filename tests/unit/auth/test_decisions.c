@@ -144,6 +144,8 @@ static void names_what_a_known_device_is_missing(void **state)
     assert_int_equal(pairing_decide(&facts).reason, REFUSAL_NONE);
     facts.has_role = false;
     assert_int_equal(pairing_decide(&facts).reason, REFUSAL_ROLE_UPGRADE);
+    facts.was_revoked = true;
+    assert_int_equal(pairing_decide(&facts).reason, REFUSAL_ROLE_REVOKED);
     facts.is_meta_same = false;
     assert_int_equal(pairing_decide(&facts).reason, REFUSAL_METADATA_UPGRADE);
     facts.is_local = facts.has_origin = facts.is_ui = true;
