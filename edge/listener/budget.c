@@ -46,3 +46,94 @@ void budget_relieve(struct edge *edge, struct quota *quota)
         conn_discard(conn);
     }
 }
+
+/* --- what is not complete ------------------------------------------------------------------ */
+
+static void input_set(struct conn *conn, size_t cost)
+{
+    size_t more = cost - conn->in_cost; /* wraps when it is less, and so do the sums */
+
+    conn->in_cost = cost;
+    conn->edge->input.all += more;
+    conn->peer->input.all += more;
+    if (!conn->is_known) {
+        conn->edge->input.strangers += more;
+        conn->peer->input.strangers += more;
+    }
+}
+
+void budget_input_note(struct conn *conn)
+{
+    size_t cost = conn->in.len + (conn->state ? conn->ops->held(conn) : 0);
+
+    if (cost != conn->in_cost) {
+        input_set(conn, cost);
+    }
+}
+
+void budget_input_know(struct conn *conn)
+{
+    size_t cost = conn->in_cost;
+
+    input_set(conn, 0);
+    conn->is_known = true;
+    input_set(conn, cost);
+}
+
+void budget_input_forget(struct conn *conn)
+{
+    input_set(conn, 0);
+}
+
+/* One sum that has a limit, and whose it is. */
+struct input_sum {
+    const size_t *bytes;
+    size_t limit;
+    const struct peer *peer; /* NULL: everybody's */
+    bool is_of_strangers;
+};
+
+static struct conn *input_fullest(const struct edge *edge, const struct input_sum *sum)
+{
+    struct conn *found = NULL;
+
+    for (struct conn *conn = edge->conns; conn; conn = conn->next) {
+        if (conn->phase == CONN_OPEN && !conn->is_killed && conn->in_cost > (found ? found->in_cost : 0) &&
+            (!sum->peer || conn->peer == sum->peer) && !(sum->is_of_strangers && conn->is_known)) {
+            found = conn;
+        }
+    }
+    return found;
+}
+
+/* An eighth more than must be, so that not every byte that comes next has all looked through again. */
+static void input_relieve(struct edge *edge, const struct input_sum *sum)
+{
+    struct conn *conn;
+
+    while (*sum->bytes > sum->limit - sum->limit / 8 && (conn = input_fullest(edge, sum)) != NULL) {
+        large_note(edge, LARGE_INPUT, conn->in_cost);
+        conn->ops->on_overfull(conn);
+        budget_input_note(conn);
+    }
+}
+
+void budget_input_check(struct conn *conn)
+{
+    struct edge *edge = conn->edge;
+    size_t before = conn->in_cost;
+    /* Behind a proxy everybody is loopback, so that one has no limit of its own. */
+    const struct input_sum sums[] = {
+        { &edge->input.all, LIMIT_INPUT_ALL, NULL, false },
+        { &edge->input.strangers, LIMIT_STRANGERS_ALL, NULL, true },
+        { &conn->peer->input.all, LIMIT_INPUT_PEER, conn->peer, false },
+        { &conn->peer->input.strangers, LIMIT_STRANGERS_PEER, conn->peer, true },
+    };
+
+    budget_input_note(conn);
+    for (size_t i = 0; conn->in_cost > before && i < ARRAY_LEN(sums); i++) {
+        if (*sums[i].bytes > sums[i].limit && !(sums[i].peer && sums[i].peer->is_loopback)) {
+            input_relieve(edge, &sums[i]);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 /*
- * budget: what may wait for all clients together and for those of one principal. Past it the
- * ones that most waits for are ended first, with the reason.
+ * budget: what may wait for all clients together and for those of one principal, and what all
+ * together and those of one address may have begun to send. Past it the ones that most waits
+ * for, or that keep most waiting, are ended first, with the reason.
  */
 #ifndef EDGE_LISTENER_BUDGET_H
 #define EDGE_LISTENER_BUDGET_H
@@ -31,5 +32,14 @@ static inline void budget_check_of(struct conn *conn)
     }
     budget_check(conn->edge);
 }
+
+/* Adds up what `conn` has begun to send, as it is now. Ends nobody. */
+void budget_input_note(struct conn *conn);
+/* The same when it may have grown: makes room when it is too much, `conn` may be ended by it. Not from inside ops. */
+void budget_input_check(struct conn *conn);
+/* Auth has agreed: it is no stranger any more. */
+void budget_input_know(struct conn *conn);
+/* It is gone. */
+void budget_input_forget(struct conn *conn);
 
 #endif

@@ -202,13 +202,11 @@ static void input_ahead_check(struct conn *self)
     }
 }
 
-void conn_pump(struct conn *self)
+/* Takes what ops want of the waiting input. */
+static void input_use(struct conn *self)
 {
     size_t used;
 
-    if (self->is_in_input) {
-        return; /* whoever offers it goes on by itself */
-    }
     if (self->phase != CONN_OPEN || self->is_killed) {
         input_drop(self);
         return;
@@ -232,6 +230,14 @@ void conn_pump(struct conn *self)
         self->in.len -= used;
     }
     input_ahead_check(self);
+}
+
+void conn_pump(struct conn *self)
+{
+    if (!self->is_in_input) { /* else whoever offers it goes on by itself */
+        input_use(self);
+        budget_input_note(self);
+    }
 }
 
 /* Bytes behind a refusal or a close: read so that the peer can read what we said. */
@@ -269,7 +275,7 @@ static int on_rx_plain(struct conn *self, uint8_t *data, size_t len)
             return -1;
         }
         if (was_waiting) {
-            conn_pump(self);
+            input_use(self);
         } else {
             input_ahead_check(self);
         }
@@ -341,7 +347,12 @@ static int on_rx_sealed(struct conn *self, const uint8_t *data, size_t len)
 
 int conn_on_rx(struct conn *self, uint8_t *data, size_t len)
 {
-    return self->tls && len ? on_rx_sealed(self, data, len) : on_rx_plain(self, data, len);
+    int r = self->tls && len ? on_rx_sealed(self, data, len) : on_rx_plain(self, data, len);
+
+    if (!r) {
+        budget_input_check(self);
+    }
+    return r || self->is_killed ? -1 : 0;
 }
 
 /* --- writing -------------------------------------------------------------------------- */
@@ -488,6 +499,7 @@ void conn_finish(struct conn *self)
         self->progress_ms = edge_now(self->edge);
         if (!self->is_in_input) {
             input_drop(self);
+            budget_input_note(self);
         }
         holds_set(self, self->holds & CONN_HOLD_STALL);
         write_want(self);
@@ -551,6 +563,7 @@ void conn_destroy(struct conn *self)
     lists_leave(self);
     self->is_killed = true; /* nothing more is queued from here on */
     self->ops->on_close(self);
+    budget_input_forget(self);
     edge->freed_bytes += self->cost;
     outq_deinit(&self->out);
     self->held = 0;

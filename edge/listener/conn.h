@@ -41,6 +41,10 @@ struct conn_ops {
     void (*on_drained)(struct conn *conn);
     /* The deadline passed. */
     void (*on_deadline)(struct conn *conn);
+    /* Bytes of a message that is not complete, apart from `conn->in`. */
+    size_t (*held)(const struct conn *conn);
+    /* There is no room for what it has begun to send: says so and ends it. */
+    void (*on_overfull)(struct conn *conn);
     /* The socket is gone; last call. */
     void (*on_close)(struct conn *conn);
 };
@@ -69,6 +73,7 @@ struct conn {
     struct tls *tls; /* NULL: plain */
     struct text_buf in;
     size_t in_need; /* worth asking ops again only with so many bytes */
+    size_t in_cost; /* bytes of what is not complete, as they were last added up */
     struct outq out;
     size_t held;          /* bytes that libwebsockets still has of the last write, at most */
     size_t cost;          /* memory of what waits, as it was last added up */
@@ -82,6 +87,7 @@ struct conn {
     struct conn *dirty_next; /* waiting to be written in this turn of the loop */
     uint32_t peer_uid;       /* who opened a local socket */
     bool has_peer_uid;
+    bool is_known;    /* auth has agreed to somebody behind it */
     bool is_in_input; /* ops->on_input is on the stack */
     bool is_dirty;
     bool is_partial; /* libwebsockets holds what the socket did not take */

@@ -61,8 +61,9 @@ struct edge {
     size_t clients_n;     /* of them, WebSockets behind hello-ok */
     size_t clients_new_n; /* of those, the ones that speak the newest protocol */
     struct peer_table peers;
-    size_t queued_bytes; /* memory of what waits for readers, without ... */
-    size_t shared_bytes; /* ... the texts that several of them wait for */
+    size_t queued_bytes;     /* memory of what waits for readers, without ... */
+    size_t shared_bytes;     /* ... the texts that several of them wait for */
+    struct peer_input input; /* of everybody */
     struct quota_table quotas;
     size_t freed_bytes; /* large buffers given back since the last trim */
     struct text_buf spares[EDGE_SPARES_MAX];

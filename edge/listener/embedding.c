@@ -74,6 +74,8 @@ void embedding_start(struct exchange *self)
     pack_init(&raw, (size_t)EMBEDDINGS_BODY_MAX * 4);
     pack_init(&made, (size_t)EMBEDDINGS_BODY_MAX * 2);
     r = embeddings_parse((struct span){ self->body.data, self->body.len }, &raw, &made, &asked, &error);
+    text_buf_deinit(&self->body);
+    self->body = (struct text_buf){ NULL, 0, 0 };
     if (!r) {
         edge_uuid(self->run.id);
         self->model = mem_text(asked.model.ptr, asked.model.len);

@@ -6,6 +6,7 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "edge/http/openresponses_reply.h"
+#include "edge/listener/budget.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/http.h"
 #include "edge/listener/scope.h"
@@ -276,6 +277,7 @@ static void on_auth(void *state, struct actor *actor, void *cookie, const struct
         conn_kill(self->call.conn);
         return;
     }
+    budget_input_know(self->call.conn);
     body_begin(self);
 }
 

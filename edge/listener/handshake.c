@@ -6,6 +6,7 @@
 #include "bus/base/mem.h"
 #include "bus/codec.h"
 #include "bus/value.h"
+#include "edge/listener/budget.h"
 #include "edge/listener/frame.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/http.h"
@@ -351,6 +352,7 @@ static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_
     }
     ws->sees_tools = params.has_caps && has_cap(params.caps, "tool-events");
     (void)snprintf(ws->principal, sizeof(ws->principal), "%.*s", SPAN_FMT(decision->principal)); /* max 63 */
+    budget_input_know(self->call.conn);
     r = conn_charge(self->call.conn, decision->principal);
     r = r ? r : text_buf_add(&self->decision, body);
     r = r ? r : client_pack(ws, self->edge, &params, decision);

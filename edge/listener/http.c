@@ -84,7 +84,10 @@ static void refuse_json(struct conn *conn, int status, const char *type, const c
     if (openai_error_write(&error, &text)) {
         conn_kill(conn);
     } else {
-        refuse(conn, (struct response){ .status = status, .type = RESPONSE_JSON, .body = { text.data, text.len } });
+        refuse(conn, (struct response){ .status = status,
+                                        .type = RESPONSE_JSON,
+                                        .body = { text.data, text.len },
+                                        .retry_after_s = status == 503 });
     }
     text_buf_deinit(&text);
 }
@@ -385,6 +388,23 @@ static void on_deadline(struct conn *conn)
     }
 }
 
+static size_t held(const struct conn *conn)
+{
+    const struct http *http = conn->state;
+
+    return http->exchange ? http->exchange->body.len : 0;
+}
+
+static void on_overfull(struct conn *conn)
+{
+    struct http *http = conn->state;
+
+    if (http->exchange) {
+        exchange_abandon(TAKE(http->exchange));
+    }
+    refuse_json(conn, 503, "api_error", "Too much is being sent to this gateway at once. Try again in a moment.");
+}
+
 static void on_close(struct conn *conn)
 {
     struct http *http = conn->state;
@@ -401,6 +421,8 @@ static const struct conn_ops http_ops = {
     .on_input = on_input,
     .on_drained = on_drained,
     .on_deadline = on_deadline,
+    .held = held,
+    .on_overfull = on_overfull,
     .on_close = on_close,
 };
 

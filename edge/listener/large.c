@@ -14,6 +14,7 @@ static const struct {
     [LARGE_DROPPED] = { "gateway.ws.outbound_buffer", "ws_send_buffer_drop", LIMIT_DROP_FROM },
     [LARGE_CLOSED] = { "gateway.ws.outbound_buffer", "ws_send_buffer_close", LIMIT_BUFFERED },
     [LARGE_BODY] = { "gateway.http.json", "json_body_limit", OPENAI_BODY_MAX },
+    [LARGE_INPUT] = { "gateway.input", "input_budget", LIMIT_INPUT_ALL },
 };
 
 const char *large_reason(enum large_kind kind)

@@ -16,6 +16,7 @@ enum large_kind {
     LARGE_DROPPED,
     LARGE_CLOSED,
     LARGE_BODY,
+    LARGE_INPUT,
     LARGE_KINDS,
 };
 

@@ -12,11 +12,18 @@
 #define PEER_BUCKETS 256U
 #define PEER_TEXT_MAX 46U /* INET6_ADDRSTRLEN */
 
+/* Bytes of messages and bodies that are not complete. */
+struct peer_input {
+    size_t all;
+    size_t strangers; /* of them, before auth has agreed */
+};
+
 struct peer {
     struct peer *next;
     uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
     uint32_t connections_n;
     uint32_t preauth_n;
+    struct peer_input input;
     bool is_loopback;
 };
 

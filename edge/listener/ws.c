@@ -237,6 +237,7 @@ static size_t on_input(struct conn *conn, uint8_t *data, size_t len)
         used += taken;
         if (r == WS_E_EVENT) {
             event_take(conn, &event);
+            ws_reader_release(&ws->reader);
             continue;
         }
         if (r == WS_E_REFUSED) {
@@ -284,6 +285,23 @@ static void on_deadline(struct conn *conn)
     }
 }
 
+static size_t held(const struct conn *conn)
+{
+    const struct ws *ws = conn->state;
+
+    return ws->reader.message.len;
+}
+
+static void on_overfull(struct conn *conn)
+{
+    struct ws *ws = conn->state;
+
+    log_info("edge_input_overfull", "conn=%s bytes=%zu", ws->conn_id, conn->in_cost);
+    ws_close(conn, WS_CODE_LATER, SPAN_LIT("too much unfinished input"));
+    ws_reader_deinit(&ws->reader);
+    conn_finish(conn); /* what follows cannot be read as frames */
+}
+
 static void ws_destroy(struct ws *ws)
 {
     ws_reader_deinit(&ws->reader);
@@ -315,6 +333,8 @@ static const struct conn_ops ws_ops = {
     .on_input = on_input,
     .on_drained = on_drained,
     .on_deadline = on_deadline,
+    .held = held,
+    .on_overfull = on_overfull,
     .on_close = on_close,
 };
 

@@ -251,14 +251,19 @@ static unsigned data_check(const struct ws_reader *self, const struct head *head
     return 0;
 }
 
+void ws_reader_release(struct ws_reader *self)
+{
+    if (!self->opcode) {
+        text_buf_deinit(&self->message);
+        self->message = (struct text_buf){ NULL, 0, 0 };
+    }
+}
+
 int ws_reader_next(struct ws_reader *self, uint8_t *data, size_t len, size_t *ret_used, size_t *ret_need,
                    struct ws_event *ret_event)
 {
     *ret_used = 0;
-    if (!self->opcode) {
-        text_buf_deinit(&self->message); /* the message handed out before is done with */
-        self->message = (struct text_buf){ NULL, 0, 0 };
-    }
+    ws_reader_release(self);
     for (;;) {
         uint8_t *frame = data + *ret_used;
         size_t left = len - *ret_used;

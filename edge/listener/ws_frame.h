@@ -78,6 +78,8 @@ enum {
  */
 int ws_reader_next(struct ws_reader *self, uint8_t *data, size_t len, size_t *ret_used, size_t *ret_need,
                    struct ws_event *ret_event);
+/* The message that the last event handed out is done with, unless another one is being put together. */
+void ws_reader_release(struct ws_reader *self);
 void ws_reader_deinit(struct ws_reader *self);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * edge_rig: the real edge on the real bus, before stand-ins for everyone else. Binds a free
- * port of 127.0.0.1, prints it, and serves until SIGTERM.
+ * port of 127.0.0.1 (of all addresses with EDGE_RIG_ANY), prints it, and serves until SIGTERM.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -28,7 +28,8 @@ static const char *def_of(const char *address, const char **ret_arg)
 
 static int listen_any(int *ret_port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr = { htonl(getenv("EDGE_RIG_ANY") ? INADDR_ANY : INADDR_LOOPBACK) } };
     socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
