@@ -238,7 +238,7 @@ static void view_init(struct view *view, const struct tap_sight *sight)
     view->has_row = false;
     view->subject = tap_subject(env, sight->body_bytes);
     view->subject.texts[TAP_FILTER_UNDELIVERED] = span_from(sight->note);
-    view->subject.unknown = 1U << TAP_FILTER_SESSION | 1U << TAP_FILTER_TRACE;
+    view->subject.unknown = 1U << TAP_FILTER_SESSION | 1U << TAP_FILTER_TRACE | 1U << TAP_FILTER_TS_MS;
     if (env->kind == ENVELOPE_REPLY || env->kind == ENVELOPE_FAIL) {
         view->subject.unknown |= 1U << TAP_FILTER_LATENCY_MS;
     }
@@ -257,8 +257,16 @@ static const struct schema_msg *view_row(const struct tap_port *self, struct vie
     return view->row;
 }
 
+static int64_t turn_us(struct tap_port *self)
+{
+    if (!self->turn_us) {
+        self->turn_us = clock_wall_us();
+    }
+    return self->turn_us;
+}
+
 /* Looks up what costs something, once. */
-static void view_complete(const struct tap_port *self, struct view *view, const struct tap_filter *filter)
+static void view_complete(struct tap_port *self, struct view *view, const struct tap_filter *filter)
 {
     const char *const *key = self->registry->session_keys;
 
@@ -266,6 +274,10 @@ static void view_complete(const struct tap_port *self, struct view *view, const 
         tap_trace_text(view->sight->env->trace, view->trace);
         view->subject.texts[TAP_FILTER_TRACE] = view->trace[0] ? span_from(view->trace) : nothing;
         view->subject.unknown &= ~(1U << TAP_FILTER_TRACE);
+    }
+    if (tap_filter_asks(filter, TAP_FILTER_TS_MS)) {
+        view->subject.ts_ms = (double)turn_us(self) / 1000.0;
+        view->subject.unknown &= ~(1U << TAP_FILTER_TS_MS);
     }
     if (!tap_filter_asks(filter, TAP_FILTER_SESSION) || !(view->subject.unknown & 1U << TAP_FILTER_SESSION)) {
         return;
@@ -282,7 +294,7 @@ static void view_complete(const struct tap_port *self, struct view *view, const 
 }
 
 /* Neither the filter's own fields nor an answer that is still to come rule it out. */
-static bool is_wanted(const struct tap_port *self, const struct tap_filter *filter, struct view *view)
+static bool is_wanted(struct tap_port *self, const struct tap_filter *filter, struct view *view)
 {
     enum tap_filter_verdict verdict = tap_filter_verdict(filter, &view->subject);
 
@@ -378,7 +390,7 @@ static void text_pack(struct pack *batch, struct span text)
     }
 }
 
-static void record_add(const struct tap_port *self, struct tap_socket *socket, struct view *view)
+static void record_add(struct tap_port *self, struct tap_socket *socket, struct view *view)
 {
     const struct tap_sight *sight = view->sight;
     struct pack *batch = &socket->batch;
@@ -422,10 +434,7 @@ bool tap_port_see(struct tap_port *self, const struct tap_sight *sight)
         if (!is_wanted(self, &socket->watcher->filter, &view)) {
             continue;
         }
-        if (!self->turn_us) {
-            self->turn_us = clock_wall_us();
-        }
-        budget_fill(socket, self->turn_us);
+        budget_fill(socket, turn_us(self));
         if (budget_take(socket)) {
             record_add(self, socket, &view);
             self->is_open = self->is_open || socket->is_open;

@@ -49,6 +49,7 @@ static const struct {
     { "bytes", TAP_FILTER_BYTES },
     { "latency", TAP_FILTER_LATENCY_MS },
     { "ms", TAP_FILTER_LATENCY_MS },
+    { "ts", TAP_FILTER_TS_MS },
 };
 
 /* The longer spelling stands before its own beginning. */
@@ -69,6 +70,7 @@ static const struct {
     { "kB", TAP_FILTER_BYTES, 1000 },   { "KiB", TAP_FILTER_BYTES, 1024 },     { "M", TAP_FILTER_BYTES, 1e6 },
     { "MB", TAP_FILTER_BYTES, 1e6 },    { "MiB", TAP_FILTER_BYTES, 1048576 },  { "", TAP_FILTER_LATENCY_MS, 1 },
     { "ms", TAP_FILTER_LATENCY_MS, 1 }, { "us", TAP_FILTER_LATENCY_MS, 1e-3 }, { "s", TAP_FILTER_LATENCY_MS, 1000 },
+    { "", TAP_FILTER_TS_MS, 1 },
 };
 
 __attribute__((format(printf, 3, 4))) static int refuse(struct parser *self, size_t at, const char *fmt, ...)
@@ -152,7 +154,7 @@ static int field_read(struct parser *self, uint8_t *ret_field)
     }
     return refuse(self, at,
                   "unknown field \"%.*s\"; there are to, from, address, kind, name, method, topic, trace, session, "
-                  "principal, undelivered, bytes, latency (or ms)",
+                  "principal, undelivered, bytes, latency (or ms), ts",
                   (int)(word.len < 32 ? word.len : 32), word.ptr);
 }
 
@@ -257,7 +259,9 @@ static int number_read(struct parser *self, struct tap_filter_node *node)
     double factor = unit_factor(node->field, end);
     if (factor <= 0) {
         return refuse(self, at + (size_t)(end - text), "\"%s\" is no unit here; there are %s", end,
-                      node->field == TAP_FILTER_BYTES ? "B, k, kB, KiB, M, MB, MiB" : "us, ms, s");
+                      node->field == TAP_FILTER_BYTES        ? "B, k, kB, KiB, M, MB, MiB"
+                      : node->field == TAP_FILTER_LATENCY_MS ? "us, ms, s"
+                                                             : "none: milliseconds since 1970");
     }
     node->number *= factor;
     return 0;
@@ -506,51 +510,101 @@ static enum tap_filter_verdict text_verdict(const struct tap_filter *self, const
     return is_negative(node->op) ? verdict_not(is) : is;
 }
 
-static enum tap_filter_verdict comparison_verdict(const struct tap_filter *self, const struct tap_filter_node *node,
-                                                  const struct tap_filter_subject *subject)
+static enum tap_filter_verdict subject_verdict(const struct tap_filter *self, const struct tap_filter_node *node,
+                                               const void *of)
 {
+    const struct tap_filter_subject *subject = of;
+
     if (node->field < TAP_FILTER_TEXTS_N) {
         return text_verdict(self, node, subject);
     }
     if (subject->unknown & (1U << node->field)) {
         return TAP_FILTER_MAYBE;
     }
-    if (node->field == TAP_FILTER_BYTES) {
-        return verdict_of(number_fits(node->op, subject->bytes, node->number));
+    if (node->field != TAP_FILTER_LATENCY_MS) {
+        return verdict_of(
+            number_fits(node->op, node->field == TAP_FILTER_BYTES ? subject->bytes : subject->ts_ms, node->number));
     }
     return verdict_of(subject->has_latency ? number_fits(node->op, subject->latency_ms, node->number)
                                            : node->op == OP_NE);
 }
 
-static enum tap_filter_verdict node_verdict(const struct tap_filter *self, unsigned index,
-                                            const struct tap_filter_subject *subject)
+/* Of all together: YES when every one fits, NO when none does. */
+static enum tap_filter_verdict range_verdict(uint8_t op, double least, double most, double number)
 {
-    const struct tap_filter_node *node = &self->nodes[index];
+    bool least_fits = number_fits(op, least, number);
+    bool most_fits = number_fits(op, most, number);
+
+    if (op == OP_EQ || op == OP_NE) {
+        enum tap_filter_verdict is = number < least || number > most ? TAP_FILTER_NO : TAP_FILTER_MAYBE;
+
+        return op == OP_EQ ? is : verdict_not(is);
+    }
+    return least_fits == most_fits ? verdict_of(least_fits) : TAP_FILTER_MAYBE;
+}
+
+static enum tap_filter_verdict scope_verdict(const struct tap_filter *self, const struct tap_filter_node *node,
+                                             const void *of)
+{
+    const struct tap_filter_scope *scope = of;
+    bool is_plain = node->op == OP_EQ || node->op == OP_NE;
+
+    if (node->field == TAP_FILTER_TS_MS) {
+        return range_verdict(node->op, scope->ts_min, scope->ts_max, node->number);
+    }
+    if (node->field == TAP_FILTER_BYTES) {
+        return range_verdict(node->op, 0, scope->bytes_max, node->number);
+    }
+    if (node->field < TAP_FILTER_TEXTS_N && is_plain && scope->may_have && node->value_len &&
+        !scope->may_have(scope->arg, (struct span){ self->values + node->value_at, node->value_len })) {
+        return verdict_of(node->op == OP_NE);
+    }
+    return TAP_FILTER_MAYBE;
+}
+
+/* One envelope, or many: `verdict` knows what `of` is. */
+struct asked {
+    const struct tap_filter *filter;
+    const void *of;
+    enum tap_filter_verdict (*verdict)(const struct tap_filter *self, const struct tap_filter_node *node,
+                                       const void *of);
+};
+
+static enum tap_filter_verdict node_verdict(const struct asked *asked, unsigned index)
+{
+    const struct tap_filter_node *node = &asked->filter->nodes[index];
     enum tap_filter_verdict left;
     enum tap_filter_verdict right;
 
     if (node->op > OP_NOT) {
-        return comparison_verdict(self, node, subject);
+        return asked->verdict(asked->filter, node, asked->of);
     }
-    left = node_verdict(self, node->left, subject);
+    left = node_verdict(asked, node->left);
     if (node->op == OP_NOT) {
         return verdict_not(left);
     }
     if (left == (node->op == OP_AND ? TAP_FILTER_NO : TAP_FILTER_YES)) {
         return left;
     }
-    right = node_verdict(self, node->right, subject);
+    right = node_verdict(asked, node->right);
     return (left < right) == (node->op == OP_AND) ? left : right;
 }
 
 enum tap_filter_verdict tap_filter_verdict(const struct tap_filter *self, const struct tap_filter_subject *subject)
 {
-    return self->nodes_n == 0 ? TAP_FILTER_YES : node_verdict(self, self->nodes_n - 1, subject);
+    return self->nodes_n == 0 ? TAP_FILTER_YES
+                              : node_verdict(&(struct asked){ self, subject, subject_verdict }, self->nodes_n - 1);
 }
 
 bool tap_filter_fits(const struct tap_filter *self, const struct tap_filter_subject *subject)
 {
     return tap_filter_verdict(self, subject) == TAP_FILTER_YES;
+}
+
+bool tap_filter_may_fit(const struct tap_filter *self, const struct tap_filter_scope *scope)
+{
+    return self->nodes_n == 0 ||
+           node_verdict(&(struct asked){ self, scope, scope_verdict }, self->nodes_n - 1) != TAP_FILTER_NO;
 }
 
 bool tap_filter_asks(const struct tap_filter *self, enum tap_filter_field field)

@@ -4,8 +4,8 @@
  *   to ~ agent* && (kind == call || kind == fail) && bytes > 1000 && !(from == edge/0)
  *
  * Fields: to, from, address (either of the two), kind, name, method, topic, trace, session,
- * principal, undelivered (text: == != ~ !~) and bytes, latency or ms (numbers: == != < <= >
- * >=). "~" matches a pattern of "*" and "?". A field that an envelope does not have fits
+ * principal, undelivered (text: == != ~ !~) and bytes, latency or ms, ts (numbers: == != <
+ * <= > >=). "~" matches a pattern of "*" and "?". A field that an envelope does not have fits
  * nothing but "!=" and "!~". Pure: no bus, no files.
  *
  * Where an envelope is sent, not all is known of it: its latency is known when its answer
@@ -39,6 +39,7 @@ enum tap_filter_field {
     TAP_FILTER_TEXTS_N,
     TAP_FILTER_BYTES = TAP_FILTER_TEXTS_N,
     TAP_FILTER_LATENCY_MS,
+    TAP_FILTER_TS_MS,
     TAP_FILTER_FIELDS_N,
 };
 
@@ -48,6 +49,7 @@ struct tap_filter_subject {
     double bytes;
     double latency_ms;
     bool has_latency;
+    double ts_ms;     /* since 1970 */
     unsigned unknown; /* bit per field that cannot be told yet */
 };
 
@@ -90,6 +92,16 @@ int tap_filter_parse(struct span text, struct tap_filter *ret_filter, struct tap
 enum tap_filter_verdict tap_filter_verdict(const struct tap_filter *self, const struct tap_filter_subject *subject);
 /* Is it TAP_FILTER_YES? */
 bool tap_filter_fits(const struct tap_filter *self, const struct tap_filter_subject *subject);
+/* What is known of many envelopes together. */
+struct tap_filter_scope {
+    bool (*may_have)(const void *arg, struct span text); /* NULL: nothing is known of their texts */
+    const void *arg;
+    double ts_min;
+    double ts_max;
+    double bytes_max;
+};
+/* May one of them fit? */
+bool tap_filter_may_fit(const struct tap_filter *self, const struct tap_filter_scope *scope);
 /* Does the verdict depend on the field at all? */
 bool tap_filter_asks(const struct tap_filter *self, enum tap_filter_field field);
 

@@ -45,6 +45,6 @@ struct tap_filter_subject tap_subject_answer(const struct envelope *call, struct
                    [TAP_FILTER_TRACE] = trace },
         .unknown = 1U << TAP_FILTER_FROM | 1U << TAP_FILTER_KIND | 1U << TAP_FILTER_SESSION |
                    1U << TAP_FILTER_PRINCIPAL | 1U << TAP_FILTER_UNDELIVERED | 1U << TAP_FILTER_BYTES |
-                   1U << TAP_FILTER_LATENCY_MS,
+                   1U << TAP_FILTER_LATENCY_MS | 1U << TAP_FILTER_TS_MS,
     };
 }

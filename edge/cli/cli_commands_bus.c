@@ -23,6 +23,28 @@ static const struct cli_opt tap_options[] = {
       .max = 31536000,
       .summary = "Stop after this many seconds." },
     { .name = "bodies", .kind = CLI_OPT_FLAG, .summary = "Show bodies as well; secret fields stay hidden." },
+    { .name = "record",
+      .kind = CLI_OPT_TEXT,
+      .value = "file",
+      .summary = "Write what fits to this file instead, which must not be there yet." },
+    { .name = "rotate",
+      .kind = CLI_OPT_NUMBER,
+      .value = "MiB",
+      .preset = "64",
+      .min = 1,
+      .max = 1048576,
+      .summary = "A recording of this size becomes FILE.1, and a new FILE is begun." },
+    { .name = "keep",
+      .kind = CLI_OPT_NUMBER,
+      .value = "n",
+      .preset = "9",
+      .min = 0,
+      .max = 9999,
+      .summary = "So many older files of a recording are kept." },
+    { .name = "read",
+      .kind = CLI_OPT_TEXT,
+      .value = "file",
+      .summary = "Read a recording, older files first, instead of watching a gateway." },
     { 0 },
 };
 
@@ -33,6 +55,8 @@ static const struct cli_example tap_examples[] = {
     { "openclaw bus tap --filter 'to ~ agent/*'", "What agents are asked." },
     { "openclaw bus tap --filter 'kind == fail || latency > 100' --json", "What fails, and what is slow." },
     { "openclaw bus tap --bodies --count 20", "The next twenty envelopes with their bodies." },
+    { "openclaw bus tap --record bus.tap --rotate 16 --keep 4", "Keep the last 80 MiB, to look at later." },
+    { "openclaw bus tap --read bus.tap --filter 'kind == fail'", "What failed in it." },
     { 0 },
 };
 
@@ -42,7 +66,7 @@ const struct cli_command cli_commands_bus[] = {
       .details =
           "An expression compares fields with == and != (all), ~ and !~ (texts: a pattern of * and ?) and < <= > >= "
           "(numbers), joined by && || ! and parentheses. Texts: to, from, address (either), kind, method, topic, name "
-          "(either), session, trace, principal, undelivered. Numbers: bytes, latency (or ms).",
+          "(either), session, trace, principal, undelivered. Numbers: bytes, latency (or ms), ts.",
       .examples = tap_examples,
       .options = tap_tables,
       .run = cmd_bus_tap },

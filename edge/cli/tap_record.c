@@ -89,6 +89,7 @@ struct tap_filter_subject tap_record_subject(const struct tap_record *self)
     subject.texts[TAP_FILTER_UNDELIVERED] = self->note;
     subject.has_latency = self->has_latency;
     subject.latency_ms = self->latency_ms;
+    subject.ts_ms = (double)self->ts_us / 1000.0;
     return subject;
 }
 

@@ -22,6 +22,9 @@ struct tap_record {
     struct span body;    /* one value, empty when not shown */
     struct span note;    /* why it was not delivered, or empty */
     struct span session; /* that the body is about, when somebody asked for it, or empty */
+    bool is_handled;     /* not sent but handled, by `address` */
+    uint64_t waited_us;  /* in the mailbox until then */
+    uint64_t busy_us;    /* in the handler */
     bool has_latency;
     double latency_ms; /* of a reply or failure, since its call */
     char trace[TAP_TRACE_TEXT];

@@ -1,0 +1,192 @@
+#include "edge/cli/tap_watch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
+#include "bus/base/mem.h"
+#include "edge/cli/cli_out.h"
+
+#define ATTACH_TIMEOUT_MS 5000
+#define BATCHES_WAITING 4096
+#define SENDERS_AT_ONCE 4096 /* each of them connects once and not again */
+#define HOLD_US 150000 /* how far apart batches of different senders may come; more than a busy machine makes of it */
+
+static volatile sig_atomic_t is_interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    is_interrupted = 1;
+}
+
+void tap_watch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    (void)sigaction(SIGINT, &action, NULL); /* cannot fail for this signal and handler */
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+bool tap_watch_is_interrupted(void)
+{
+    return is_interrupted != 0;
+}
+
+int tap_watch_filter(const char *text, struct tap_filter *ret_filter)
+{
+    struct tap_filter_error error;
+
+    *ret_filter = (struct tap_filter){ 0 };
+    if (!text || tap_filter_parse(span_from(text), ret_filter, &error) == 0) {
+        return CLI_EXIT_OK;
+    }
+    cli_err("--filter, column %u: %s", error.column, error.text);
+    cli_err_more("%s", text);
+    cli_err_more("%*s", (int)error.column, "^");
+    return CLI_EXIT_USAGE;
+}
+
+/* --- attaching --------------------------------------------------------------------------- */
+
+static int socket_bind(struct tap_watch *self, const struct cli *cli)
+{
+    int waiting = BATCHES_WAITING;
+    int backlog = SENDERS_AT_ONCE;
+    int linger = 0;
+    char endpoint[TAP_WATCH_PATH_MAX + 8];
+    int len = snprintf(self->path, sizeof(self->path), "%s/tap-%d.sock", cli->paths.run_dir, (int)getpid());
+
+    if (len < 0 || (size_t)len >= sizeof(self->path)) {
+        cli_err("the run directory's path is too long: %s", cli->paths.run_dir);
+        return CLI_EXIT_USAGE;
+    }
+    (void)snprintf(endpoint, sizeof(endpoint), "ipc://%s", self->path);
+    self->context = zmq_ctx_new();
+    self->pull = self->context ? zmq_socket(self->context, ZMQ_PULL) : NULL;
+    if (!self->pull || zmq_setsockopt(self->pull, ZMQ_RCVHWM, &waiting, sizeof(waiting)) ||
+        zmq_setsockopt(self->pull, ZMQ_BACKLOG, &backlog, sizeof(backlog)) ||
+        zmq_setsockopt(self->pull, ZMQ_LINGER, &linger, sizeof(linger)) || zmq_bind(self->pull, endpoint)) {
+        cli_err("cannot listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
+        return CLI_EXIT_SOFTWARE;
+    }
+    return CLI_EXIT_OK;
+}
+
+static int attach(struct tap_watch *self)
+{
+    CLEANUP(pack_deinit) struct pack request;
+    CLEANUP(pack_deinit) struct pack result;
+    char endpoint[TAP_WATCH_PATH_MAX + 8];
+
+    (void)snprintf(endpoint, sizeof(endpoint), "ipc://%s", self->path);
+    pack_init(&request, 0);
+    pack_init(&result, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "tap");
+    pack_kv_text(&request, "endpoint", endpoint);
+    pack_kv_text(&request, "filter", self->filter_text);
+    pack_kv_bool(&request, "bodies", self->with_bodies);
+    pack_map_end(&request);
+    return control_client_ask(&self->client, pack_span(&request), ATTACH_TIMEOUT_MS, &result);
+}
+
+int tap_watch_open(struct tap_watch *self, const struct cli *cli)
+{
+    int r = tap_watch_filter(self->filter_text, &self->filter);
+
+    self->calls = mem_new(sizeof(*self->calls));
+    r = r ? r : control_client_open(cli->paths.control_path, &self->client);
+    r = r ? r : socket_bind(self, cli);
+    return r ? r : attach(self);
+}
+
+void tap_watch_close(struct tap_watch *self)
+{
+    control_client_close(&self->client);
+    if (self->pull) {
+        (void)zmq_close(self->pull);
+        (void)unlink(self->path); /* libzmq has done so, unless the bind failed */
+    }
+    if (self->context) {
+        (void)zmq_ctx_term(self->context);
+    }
+    tap_order_deinit(&self->order);
+    free(self->calls);
+    self->pull = NULL;
+    self->context = NULL;
+    self->calls = NULL;
+}
+
+/* --- records ------------------------------------------------------------------------------ */
+
+/* Gives what was sent until then. */
+static void records_give(struct tap_watch *self, int64_t until_us)
+{
+    struct tap_held *held;
+
+    while ((held = tap_order_take(&self->order, until_us))) {
+        struct tap_filter_subject subject;
+
+        tap_record_pair(&held->record, self->calls);
+        subject = tap_record_subject(&held->record);
+        if (tap_filter_fits(&self->filter, &subject)) {
+            self->on_record(self->arg, &held->record);
+        }
+        free(held);
+    }
+}
+
+static void batches_take(struct tap_watch *self)
+{
+    zmq_msg_t msg;
+
+    (void)zmq_msg_init(&msg);
+    while (zmq_msg_recv(&msg, self->pull, ZMQ_DONTWAIT) >= 0) {
+        unsigned malformed = 0;
+        int r = tap_order_add(&self->order, (struct span){ zmq_msg_data(&msg), zmq_msg_size(&msg) }, &malformed);
+
+        if (r || malformed) {
+            cli_err("a batch of records was not understood; are gateway and command of one version?");
+        }
+        records_give(self, clock_wall_us() - HOLD_US);
+    }
+    (void)zmq_msg_close(&msg);
+}
+
+int tap_watch_step(struct tap_watch *self, long timeout_ms)
+{
+    long hold_ms = HOLD_US / 1000;
+    zmq_pollitem_t items[] = { { .socket = self->pull, .events = ZMQ_POLLIN },
+                               { .fd = self->client.fd, .events = ZMQ_POLLIN } };
+
+    if (self->order.n && (timeout_ms < 0 || timeout_ms > hold_ms)) {
+        timeout_ms = hold_ms; /* what is held may not wait longer */
+    }
+    if (zmq_poll(items, 2, timeout_ms) < 0 && zmq_errno() != EINTR) {
+        cli_err("cannot wait for envelopes: %s", zmq_strerror(zmq_errno()));
+        return CLI_EXIT_SOFTWARE;
+    }
+    batches_take(self);
+    records_give(self, clock_wall_us() - HOLD_US);
+    if (items[1].revents) { /* nothing is ever said there unasked but the end */
+        records_give(self, INT64_MAX);
+        cli_err("the gateway has ended");
+        return CLI_EXIT_UNAVAILABLE;
+    }
+    return CLI_EXIT_OK;
+}
+
+void tap_watch_rest(struct tap_watch *self)
+{
+    records_give(self, INT64_MAX);
+    if (tap_order_dropped(&self->order)) {
+        cli_err("the gateway dropped at least %llu records that could not be taken in time",
+                (unsigned long long)tap_order_dropped(&self->order));
+    }
+}

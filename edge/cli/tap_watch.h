@@ -1,0 +1,50 @@
+/*
+ * tap_watch: a watcher of the running gateway of this state directory.
+ *
+ * Binds a socket that can only receive and has the gateway's processes connect to it; the
+ * control connection keeps it attached, so it ends with us however we end.
+ */
+#ifndef EDGE_CLI_TAP_WATCH_H
+#define EDGE_CLI_TAP_WATCH_H
+
+#include "edge/cli/cli.h"
+#include "edge/cli/control_client.h"
+#include "edge/cli/tap_order.h"
+
+#define TAP_WATCH_PATH_MAX 160
+
+struct tap_watch {
+    const char *filter_text; /* NULL: everything */
+    bool with_bodies;
+    /* Is given every record that fits, in the order of time. Borrowed for the call. */
+    void (*on_record)(void *arg, const struct tap_record *record);
+    void *arg;
+    /* Its own: */
+    struct tap_filter filter;
+    struct control_client client;
+    void *context;
+    void *pull;
+    char path[TAP_WATCH_PATH_MAX];
+    struct tap_calls *calls;
+    struct tap_order order;
+};
+
+/* Zeroed but for this, and what it is to do. */
+#define TAP_WATCH_INIT .client = CONTROL_CLIENT_INIT
+
+/* CLI_EXIT_OK, or CLI_EXIT_USAGE after having shown where the filter is wrong. */
+int tap_watch_filter(const char *text, struct tap_filter *ret_filter);
+/* An exit code; what is wrong has been explained. Every process has been told when it returns. */
+int tap_watch_open(struct tap_watch *self, const struct cli *cli);
+/* Waits for records, `timeout_ms` at most (-1: as long as it takes; a signal ends it too). An
+ * exit code: CLI_EXIT_UNAVAILABLE when the gateway has ended, after the last of its records. */
+int tap_watch_step(struct tap_watch *self, long timeout_ms);
+/* Gives what is still held back, and tells on standard error what was lost. */
+void tap_watch_rest(struct tap_watch *self);
+void tap_watch_close(struct tap_watch *self);
+
+/* SIGINT and SIGTERM end the waiting instead of the program from now on. */
+void tap_watch_signals(void);
+bool tap_watch_is_interrupted(void);
+
+#endif

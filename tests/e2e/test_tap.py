@@ -1,0 +1,139 @@
+"""The tap: what passes on the bus, live and recorded, and who may see it."""
+
+import json
+import os
+import signal
+
+from gateway import until
+from test_process import Control, hosts, tap, told
+
+
+def call(gateway, method="health", **params):
+    """A call of a client that went well."""
+    return gateway.cli("gateway", "call", method, "--token", gateway.token, "--params", json.dumps(params)).returncode == 0
+
+
+def lines(done):
+    """What a command that went well printed."""
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_tap_shows_a_call_and_its_answer_in_order(gateway):
+    watcher = tap(gateway, "--filter", "method == health", "--count", "2")
+    until(lambda: gateway.cli("gateway", "call", "health", "--token", gateway.token).returncode == 0
+          and watcher.poll() is not None, 20, "two envelopes")
+    seen = [json.loads(line) for line in watcher.communicate(timeout=10)[0].splitlines()]
+    assert [each["kind"] for each in seen] == ["call", "reply"]
+    assert seen[0]["trace"] == seen[1]["trace"] and len(seen[0]["trace"]) == 32
+    assert seen[0]["to"] == "health" and seen[1]["from"] == "health"
+    assert seen[1]["latencyMs"] >= 0 and seen[0]["ts"] <= seen[1]["ts"]
+    assert seen[0]["bytes"] > 0
+
+
+def test_the_tap_never_shows_a_secret(gateway):
+    watcher = tap(gateway, "--bodies", "--filter", "method ~ auth_* || method ~ connect*", "--count", "4")
+    until(lambda: gateway.cli("gateway", "call", "health", "--token", gateway.token).returncode == 0
+          and watcher.poll() is not None, 60, "the words of two clients")
+    said = watcher.communicate(timeout=20)[0]
+    assert "auth_connect" in said and gateway.token not in said
+
+
+def test_the_tap_outlives_a_host(fresh_gateway):
+    running = fresh_gateway(topology="ipc").start()
+    watcher = tap(running, "--filter", "from == agent/main", "--count", "1")
+    os.kill(next(host for host in hosts(running) if host["name"] == "agents")["pid"], signal.SIGKILL)
+    seen = json.loads(watcher.communicate(timeout=20)[0].splitlines()[0])
+    assert seen["from"] == "agent/main"
+
+
+def test_the_tap_is_detached_when_its_watcher_dies(gateway):
+    before = told(gateway, "tap_detached client=")
+    watcher = tap(gateway, "--filter", "bytes < 0")
+    watcher.kill()
+    watcher.communicate(timeout=10)
+    until(lambda: told(gateway, "tap_detached client=") > before, 10, "the end of the tap")
+
+
+def test_the_tap_takes_no_endpoint_of_others(gateway):
+    run = os.path.join(gateway.state_dir, "run")
+    with Control(gateway) as control:
+        for endpoint in ("tcp://127.0.0.1:1", "ipc:///tmp/x.sock", f"ipc://{run}/control.sock", f"ipc://{run}/tap-",
+                         f"ipc://{run}/tap-../../x", f"ipc://{run}/tap-{'x' * 200}"):
+            assert control.line(json.dumps({"op": "tap", "endpoint": endpoint}) + "\n")["ok"] is False, endpoint
+
+
+def test_a_wrong_filter_names_its_column(gateway):
+    done = gateway.cli("bus", "tap", "--filter", "to == x && bytez > 3")
+    assert done.returncode == 2 and "column 12" in done.stderr
+    with Control(gateway) as control:
+        answer = control.line(json.dumps({"op": "tap", "endpoint": f"ipc://{gateway.state_dir}/run/tap-x",
+                                          "filter": "to = x"}) + "\n")
+    assert not answer["ok"] and "column 4" in answer["error"]["message"]
+
+
+def test_a_filter_is_judged_where_envelopes_are_sent(gateway):
+    """By what the watcher cannot see as well: the session that a body is about, and the time until an answer."""
+    watchers = [tap(gateway, "--count", "1", "--filter", each) for each in (
+        "session == agent:main:judged && method == chat.send", "method == health && latency > 0 && kind == reply",
+        "to == \"health\" && bytes > 10 && (kind == call || kind == cast) && !(method ~ bus.*)",
+        "method == health && latency > 1000000s")]
+    assert any("tap_attached client=" in line and "uid=" in line and "session == agent:main:judged" in line
+               for line in gateway.logs()), "who watches what is logged"
+    until(lambda: call(gateway, "chat.send", sessionKey="agent:main:judged", message="hi", idempotencyKey="judged")
+          and call(gateway)
+          and all(each.poll() is not None for each in watchers[:-1]), 60, "one envelope for each")
+    first, second, third = [json.loads(each.communicate(timeout=10)[0]) for each in watchers[:-1]]
+    assert first["session"] == "agent:main:judged" and "body" not in first
+    assert second["latencyMs"] > 0
+    assert third["to"] == "health" and third["bytes"] > 10
+    watchers[-1].terminate()
+    assert watchers[-1].communicate(timeout=10)[0] == ""
+
+
+def test_bus_commands_without_a_gateway_say_so(fresh_gateway):
+    nobody = fresh_gateway()
+    for words in (("bus", "actors"), ("bus", "tap")):
+        done = nobody.cli(*words)
+        assert done.returncode == 69 and "no gateway runs" in done.stderr
+
+
+# --- recordings --------------------------------------------------------------------------------------------
+
+
+def test_a_recording_has_what_passed_and_is_read_with_the_same_filters(gateway, tmp_path):
+    path = str(tmp_path / "bus.tap")
+    watcher = tap(gateway, "--record", path, "--bodies", "--filter", "kind != credit")
+    assert call(gateway)
+    assert call(gateway, "chat.send", sessionKey="agent:main:taped", message="hi", idempotencyKey="taped")
+    until(lambda: os.path.getsize(path) > 16 and any(
+        one.get("body", {}).get("sessionKey") == "agent:main:taped"
+        for one in lines(gateway.cli("bus", "tap", "--read", path, "--json", "--bodies"))), 10, "what is on disk already")
+    watcher.send_signal(signal.SIGINT)
+    said = watcher.communicate(timeout=10)[1]
+    assert watcher.returncode == 130 and "envelopes recorded" in said, said
+    every = lines(gateway.cli("bus", "tap", "--read", path, "--json"))
+    assert len(every) > 10 and all(one["kind"] != "credit" and "body" not in one for one in every)
+    assert [one["ts"] for one in every] == sorted(one["ts"] for one in every)
+    answers = lines(gateway.cli("bus", "tap", "--read", path, "--json", "--filter",
+                                "method == health && kind == reply && latency > 0 && from == health"))
+    assert answers and all(one["latencyMs"] > 0 for one in answers)
+    trace = answers[0]["trace"]
+    same = lines(gateway.cli("bus", "tap", "--read", path, "--json", "--filter", f"trace == {trace}"))
+    assert {one["trace"] for one in same} == {trace} and {"call", "reply"} <= {one["kind"] for one in same}
+    assert gateway.token not in gateway.cli("bus", "tap", "--read", path, "--bodies").stdout
+    part = str(tmp_path / "part.tap")
+    copied = gateway.cli("bus", "tap", "--read", path, "--record", part, "--filter", f"trace == {trace}")
+    assert copied.returncode == 0 and f"{len(same)} envelopes" in copied.stderr
+    assert lines(gateway.cli("bus", "tap", "--read", part, "--json")) == same
+    assert gateway.cli("bus", "tap", "--read", path, "--record", part).returncode == 1, "nothing is written over"
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_what_is_no_recording_is_refused(gateway, tmp_path):
+    path = str(tmp_path / "x")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("something else altogether")
+    for name in (path, str(tmp_path / "nothing"), str(tmp_path)):
+        done = gateway.cli("bus", "tap", "--read", name)
+        assert done.returncode == 1 and name in done.stderr and not done.stdout
