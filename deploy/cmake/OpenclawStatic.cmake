@@ -30,14 +30,18 @@ add_custom_command(
     VERBATIM)
 add_custom_target(czmq_own DEPENDS "${czmq_own}")
 
-# Turns a library found by pkg-config into its archive and what that needs.
-function(openclaw_archive target)
-    set_target_properties(PkgConfig::${target} PROPERTIES INTERFACE_LINK_LIBRARIES "${ARGN}")
+# An archive comes before what it needs on every command line that links it, which only a target of its own tells CMake.
+function(openclaw_archive name file)
+    add_library(${name} STATIC IMPORTED)
+    set_target_properties(${name} PROPERTIES IMPORTED_LOCATION "${file}" INTERFACE_LINK_LIBRARIES "${ARGN}")
 endfunction()
-openclaw_archive(CZMQ "${czmq_own}" PkgConfig::ZMQ)
-openclaw_archive(ZMQ "${ZMQ_ARCHIVE}" $<TARGET_OBJECTS:absent> "${CXX_ARCHIVE}" PkgConfig::SODIUM)
+openclaw_archive(zmq_archive "${ZMQ_ARCHIVE}" $<TARGET_OBJECTS:absent> "${CXX_ARCHIVE}" PkgConfig::SODIUM)
 # Nothing of them shall be found by, and take the place of, what a shared library brings itself.
-set_target_properties(PkgConfig::ZMQ PROPERTIES INTERFACE_LINK_OPTIONS "-static-libgcc;-Wl,--exclude-libs,ALL")
-openclaw_archive(SQLITE "${SQLITE_ARCHIVE}" m Threads::Threads ${CMAKE_DL_LIBS})
+set_target_properties(zmq_archive PROPERTIES INTERFACE_LINK_OPTIONS "-static-libgcc;-Wl,--exclude-libs,ALL")
+openclaw_archive(czmq_archive "${czmq_own}" zmq_archive)
+add_dependencies(czmq_archive czmq_own)
+openclaw_archive(sqlite_archive "${SQLITE_ARCHIVE}" m Threads::Threads ${CMAKE_DL_LIBS})
+set_target_properties(PkgConfig::ZMQ PROPERTIES INTERFACE_LINK_LIBRARIES zmq_archive)
+set_target_properties(PkgConfig::CZMQ PROPERTIES INTERFACE_LINK_LIBRARIES czmq_archive)
+set_target_properties(PkgConfig::SQLITE PROPERTIES INTERFACE_LINK_LIBRARIES sqlite_archive)
 set_target_properties(msgpack_c PROPERTIES INTERFACE_LINK_LIBRARIES "${MSGPACK_ARCHIVE}")
-add_dependencies(PkgConfig::CZMQ czmq_own)
