@@ -185,7 +185,7 @@ static void handshake_replay(struct span wanted)
 
 static void decides_recorded_handshakes_as_they_were_decided(void **state)
 {
-    FILE *file = fopen(TEST_DATA_DIR "/handshakes.jsonl", "r");
+    FILE *file = fopen(TEST_DATA "/handshakes.jsonl", "r");
     char *line = NULL;
     size_t cap = 0;
     unsigned count = 0;
