@@ -41,6 +41,26 @@ static struct span column_span(sqlite3_stmt *stmt, int at)
     return (struct span){ bytes, (size_t)sqlite3_column_bytes(stmt, at) };
 }
 
+/* The next row; STORE_E_ABSENT behind the last one. */
+static int row_step(struct store *self, sqlite3_stmt *stmt)
+{
+    int step = sqlite3_step(stmt);
+    int rc = store_result_sort(self, step);
+
+    return rc ? rc : step == SQLITE_DONE ? STORE_E_ABSENT : 0;
+}
+
+/* The number that a counting statement yields. */
+static int count_take(struct store *self, sqlite3_stmt *stmt, uint32_t *ret_n)
+{
+    int rc = store_result_sort(self, sqlite3_step(stmt));
+
+    if (!rc) {
+        *ret_n = (uint32_t)sqlite3_column_int64(stmt, 0);
+    }
+    return rc;
+}
+
 /* --- sessions ------------------------------------------------------------------------------ */
 
 static void session_read(sqlite3_stmt *stmt, struct store_session *session)
@@ -66,17 +86,12 @@ static void session_read(sqlite3_stmt *stmt, struct store_session *session)
 
 static int session_step(struct store *self, sqlite3_stmt *stmt, struct store_session *ret_session)
 {
-    int step = sqlite3_step(stmt);
-    int rc = store_result_sort(self, step);
+    int rc = row_step(self, stmt);
 
-    if (rc) {
-        return rc;
+    if (!rc) {
+        session_read(stmt, ret_session);
     }
-    if (step == SQLITE_DONE) {
-        return STORE_E_ABSENT;
-    }
-    session_read(stmt, ret_session);
-    return 0;
+    return rc;
 }
 
 int store_session_get(struct store *self, struct span key, struct store_session *ret_session)
@@ -147,13 +162,7 @@ int store_sessions_count(struct store *self, uint32_t *ret_n)
     CLEANUP(store_stmt_release) sqlite3_stmt *stmt = NULL;
     int rc = store_stmt_get(self, STMT_SESSIONS_COUNT, &stmt);
 
-    if (!rc) {
-        rc = store_result_sort(self, sqlite3_step(stmt));
-    }
-    if (!rc) {
-        *ret_n = (uint32_t)sqlite3_column_int64(stmt, 0);
-    }
-    return rc;
+    return rc ? rc : count_take(self, stmt, ret_n);
 }
 
 static void filter_bind(sqlite3_stmt *stmt, const struct store_filter *filter)
@@ -173,11 +182,7 @@ static int matches_count(struct store *self, const struct store_filter *filter, 
         return rc;
     }
     filter_bind(stmt, filter);
-    rc = store_result_sort(self, sqlite3_step(stmt));
-    if (!rc) {
-        *ret_total = (uint32_t)sqlite3_column_int64(stmt, 0);
-    }
-    return rc;
+    return count_take(self, stmt, ret_total);
 }
 
 int store_sessions_list(struct store *self, const struct store_filter *filter, store_on_session on, void *arg,
@@ -237,11 +242,10 @@ int store_messages_read(struct store *self, int64_t session_n, uint32_t seq_max,
     bind_int(stmt, 2, (session_n << SEQ_BITS) | seq_max);
     for (;;) {
         struct store_message message;
-        int step = sqlite3_step(stmt);
 
-        rc = store_result_sort(self, step);
-        if (rc || step == SQLITE_DONE) {
-            return rc;
+        rc = row_step(self, stmt);
+        if (rc) {
+            return rc == STORE_E_ABSENT ? 0 : rc;
         }
         message.seq = (uint32_t)(sqlite3_column_int64(stmt, 0) & UINT32_MAX);
         message.id = column_span(stmt, 1);
@@ -309,17 +313,12 @@ int store_run_put(struct store *self, struct store_run *run)
 
 static int run_step(struct store *self, sqlite3_stmt *stmt, struct store_run *ret_run)
 {
-    int step = sqlite3_step(stmt);
-    int rc = store_result_sort(self, step);
+    int rc = row_step(self, stmt);
 
-    if (rc) {
-        return rc;
+    if (!rc) {
+        run_read(stmt, ret_run);
     }
-    if (step == SQLITE_DONE) {
-        return STORE_E_ABSENT;
-    }
-    run_read(stmt, ret_run);
-    return 0;
+    return rc;
 }
 
 int store_run_get(struct store *self, struct span id, struct store_run *ret_run)

@@ -75,6 +75,22 @@ static int forward(struct actor_ctx *ctx, const struct session_key *key, bool is
     return is_unchanged ? actor_forward(ctx, to, NULL, NULL) : actor_forward(ctx, to, msg, out);
 }
 
+/* `text` is a member of `out`: the session's key as it was given, which becomes the full one. */
+static int forward_session(struct router *self, struct actor_ctx *ctx, struct span *text, const struct schema_msg *msg,
+                           const void *out)
+{
+    struct session_key key = { .len = 0 };
+    bool is_unchanged;
+    int r = router_resolve(self, ctx, *text, (struct span){ 0 }, &key);
+
+    if (r) {
+        return r;
+    }
+    is_unchanged = is_same(*text, &key);
+    *text = (struct span){ key.text, key.len };
+    return forward(ctx, &key, is_unchanged, msg, out);
+}
+
 static int on_chat_send(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct router *self = arg;
@@ -95,31 +111,15 @@ static int on_chat_send(void *arg, struct actor_ctx *ctx, const void *msg)
 static int on_chat_abort(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct msg_chat_abort out = *(const struct msg_chat_abort *)msg;
-    struct session_key key = { .len = 0 };
-    bool is_unchanged;
-    int r = router_resolve(arg, ctx, out.session_key, (struct span){ 0 }, &key);
 
-    if (r) {
-        return r;
-    }
-    is_unchanged = is_same(out.session_key, &key);
-    out.session_key = (struct span){ key.text, key.len };
-    return forward(ctx, &key, is_unchanged, MSG_CHAT_ABORT, &out);
+    return forward_session(arg, ctx, &out.session_key, MSG_CHAT_ABORT, &out);
 }
 
 static int on_chat_history(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct msg_chat_history out = *(const struct msg_chat_history *)msg;
-    struct session_key key = { .len = 0 };
-    bool is_unchanged;
-    int r = router_resolve(arg, ctx, out.session_key, (struct span){ 0 }, &key);
 
-    if (r) {
-        return r;
-    }
-    is_unchanged = is_same(out.session_key, &key);
-    out.session_key = (struct span){ key.text, key.len };
-    return forward(ctx, &key, is_unchanged, MSG_CHAT_HISTORY, &out);
+    return forward_session(arg, ctx, &out.session_key, MSG_CHAT_HISTORY, &out);
 }
 
 /* The session of an agent that a key means; one that is not the agent's, or none at all, means its main one. */
@@ -175,16 +175,8 @@ static int on_agent_heartbeat(void *arg, struct actor_ctx *ctx, const void *msg)
 static int on_sessions_describe(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct msg_sessions_describe out = *(const struct msg_sessions_describe *)msg;
-    struct session_key key = { .len = 0 };
-    bool is_unchanged;
-    int r = router_resolve(arg, ctx, out.key, (struct span){ 0 }, &key);
 
-    if (r) {
-        return r;
-    }
-    is_unchanged = is_same(out.key, &key);
-    out.key = (struct span){ key.text, key.len };
-    return forward(ctx, &key, is_unchanged, MSG_SESSIONS_DESCRIBE, &out);
+    return forward_session(arg, ctx, &out.key, MSG_SESSIONS_DESCRIBE, &out);
 }
 
 /*
