@@ -22,7 +22,7 @@ bool json_reader_fail(struct json_reader *r, const char *expected)
     return json_reader_stop(r, JSON_E_SYNTAX);
 }
 
-void json_reader_deinit(struct json_reader *r)
+static void reader_deinit(struct json_reader *r)
 {
     if (r->keys != r->keys_inline) {
         free(r->keys);
@@ -85,7 +85,7 @@ static int read_once(struct span text, const struct json_opts *opts, const struc
             json_reader_place(&r, error);
         }
     }
-    json_reader_deinit(&r);
+    reader_deinit(&r);
     return outcome;
 }
 

@@ -16,7 +16,7 @@
 struct json_opts {
     unsigned depth_max;             /* 0: 64 */
     bool json5;                     /* comments, trailing commas, unquoted keys, single quotes, hex, +, NaN … */
-    bool keys_once;                 /* a key that stands twice in one object is refused; not within a table */
+    bool keys_once;                 /* a key that stands twice in one object is refused; not those of a table */
     const struct schema_type *type; /* top-level object is checked against it, or NULL */
     struct span tail;               /* packed pairs to append to the top-level object, unchecked: what the edge */
     uint32_t tail_n;                /* adds (_client), packed once per connection; how many pairs */

@@ -9,6 +9,7 @@
 #define HEAD_MAP32 0xdf
 #define HEAD_LEN 5
 
+static bool any_read(struct json_reader *r);
 static bool typed_read(struct json_reader *r, const struct schema_field *field);
 static bool table_read(struct json_reader *r, const struct schema_type *type);
 
@@ -95,7 +96,13 @@ static bool byte_put(struct json_reader *r, uint8_t byte)
 
 /* --- what objects and arrays have in common ------------------------------------------ */
 
-static bool container_enter(struct json_reader *r, uint8_t head, size_t *ret_at)
+static bool is_at(const struct json_reader *r, char byte)
+{
+    return r->at < r->end && *r->at == byte;
+}
+
+/* `ret_more`: it is not empty; the end of an empty one is taken. */
+static bool container_enter(struct json_reader *r, uint8_t head, char end, size_t *ret_at, bool *ret_more)
 {
     if (r->depth_left == 0) {
         r->expected = "fewer levels of nesting";
@@ -108,18 +115,18 @@ static bool container_enter(struct json_reader *r, uint8_t head, size_t *ret_at)
     r->at++;
     *ret_at = r->out->len;
     put_be32(r->out, head, 0);
-    return json_space(r);
+    if (!json_space(r)) {
+        return false;
+    }
+    *ret_more = !is_at(r, end);
+    r->at += !*ret_more;
+    return true;
 }
 
 static void container_leave(struct json_reader *r, size_t at, uint32_t count)
 {
     r->depth_left++;
     patch_be32(r->out, at, count);
-}
-
-static bool is_at(const struct json_reader *r, char byte)
-{
-    return r->at < r->end && *r->at == byte;
 }
 
 /* After an element: a comma and another one (`*ret_more`), or the end, which is taken. */
@@ -167,27 +174,29 @@ static bool key_read(struct json_reader *r, struct json_literal *ret_key)
     return json_space(r);
 }
 
-/* --- without a table ------------------------------------------------------------------- */
+/* One element or member: of a described one, or anything. */
+static bool item_read(struct json_reader *r, const struct schema_field *item)
+{
+    return item ? typed_read(r, item) : any_read(r);
+}
 
-static bool object_read(struct json_reader *r)
+static bool object_read(struct json_reader *r, const struct schema_field *item, uint32_t *ret_count)
 {
     size_t base = r->keys_n;
     uint32_t count = 0;
-    bool more;
+    bool more = false;
     size_t at = 0;
 
-    if (!container_enter(r, HEAD_MAP32, &at)) {
+    if (!container_enter(r, HEAD_MAP32, '}', &at, &more)) {
         return false;
     }
-    more = !is_at(r, '}');
-    r->at += !more;
     while (more) {
         struct json_literal literal = { 0 };
         size_t key_at = r->out->len;
         struct span key = SPAN_LIT("");
 
         if (!key_read(r, &literal) || !string_put(r, &literal, &key) || !json_keys_push(r, key_at, key) ||
-            (r->keys_once && !json_keys_check_new(r, base, literal.raw)) || !json_read_value(r) ||
+            (r->keys_once && !json_keys_check_new(r, base, literal.raw)) || !item_read(r, item) ||
             !separator_take(r, '}', &more)) {
             return false;
         }
@@ -197,29 +206,31 @@ static bool object_read(struct json_reader *r)
         return false;
     }
     container_leave(r, at, count);
+    *ret_count = count;
     return true;
 }
 
-static bool array_read(struct json_reader *r)
+static bool array_read(struct json_reader *r, const struct schema_field *item, uint32_t *ret_count)
 {
     uint32_t count = 0;
-    bool more;
+    bool more = false;
     size_t at = 0;
 
-    if (!container_enter(r, HEAD_ARRAY32, &at)) {
+    if (!container_enter(r, HEAD_ARRAY32, ']', &at, &more)) {
         return false;
     }
-    more = !is_at(r, ']');
-    r->at += !more;
     while (more) {
-        if (!json_read_value(r) || !separator_take(r, ']', &more)) {
+        if (!item_read(r, item) || !separator_take(r, ']', &more)) {
             return false;
         }
         count++;
     }
     container_leave(r, at, count);
+    *ret_count = count;
     return true;
 }
+
+/* --- without a table ------------------------------------------------------------------- */
 
 static bool number_read(struct json_reader *r)
 {
@@ -245,9 +256,10 @@ static bool value_read5(struct json_reader *r)
     }
 }
 
-bool json_read_value(struct json_reader *r)
+static bool any_read(struct json_reader *r)
 {
     struct span text = { 0 };
+    uint32_t count;
 
     if (r->at >= r->end) {
         return json_reader_fail(r, "a value");
@@ -256,9 +268,9 @@ bool json_read_value(struct json_reader *r)
     case '"':
         return string_read(r, &text);
     case '{':
-        return object_read(r);
+        return object_read(r, NULL, &count);
     case '[':
-        return array_read(r);
+        return array_read(r, NULL, &count);
     case 't':
         return json_token_word(r, "true") && byte_put(r, 0xc3);
     case 'f':
@@ -313,59 +325,22 @@ static bool typed_number_read(struct json_reader *r, const struct schema_field *
 
 static bool typed_list_read(struct json_reader *r, const struct schema_field *field)
 {
-    uint32_t count = 0;
-    bool more;
-    size_t at = 0;
+    uint32_t count;
 
     if (!is_at(r, '[')) {
         return violate(r);
     }
-    if (!container_enter(r, HEAD_ARRAY32, &at)) {
-        return false;
-    }
-    more = !is_at(r, ']');
-    r->at += !more;
-    while (more) {
-        if (!typed_read(r, field->item) || !separator_take(r, ']', &more)) {
-            return false;
-        }
-        count++;
-    }
-    container_leave(r, at, count);
-    return fit_length(field, count) || violate(r);
+    return array_read(r, field->item, &count) && (fit_length(field, count) || violate(r));
 }
 
 static bool typed_map_read(struct json_reader *r, const struct schema_field *field)
 {
-    size_t base = r->keys_n;
-    uint32_t count = 0;
-    bool more;
-    size_t at = 0;
+    uint32_t count;
 
     if (!is_at(r, '{')) {
         return violate(r);
     }
-    if (!container_enter(r, HEAD_MAP32, &at)) {
-        return false;
-    }
-    more = !is_at(r, '}');
-    r->at += !more;
-    while (more) {
-        struct json_literal literal = { 0 };
-        size_t key_at = r->out->len;
-        struct span key = SPAN_LIT("");
-
-        if (!key_read(r, &literal) || !string_put(r, &literal, &key) || !json_keys_push(r, key_at, key) ||
-            !(field->item ? typed_read(r, field->item) : json_read_value(r)) || !separator_take(r, '}', &more)) {
-            return false;
-        }
-        count++;
-    }
-    if (!json_keys_settle(r, base, &count)) {
-        return false;
-    }
-    container_leave(r, at, count);
-    return fit_length(field, count) || violate(r);
+    return object_read(r, field->item, &count) && (fit_length(field, count) || violate(r));
 }
 
 static bool typed_bool_read(struct json_reader *r)
@@ -403,7 +378,7 @@ static bool typed_read(struct json_reader *r, const struct schema_field *field)
     case SCHEMA_MAP:
         return typed_map_read(r, field);
     case SCHEMA_ANY:
-        return json_read_value(r);
+        return any_read(r);
     }
     return violate(r);
 }
@@ -414,7 +389,7 @@ static bool unknown_read(struct json_reader *r, const struct schema_type *type, 
     if (!(type->flags & SCHEMA_OPEN)) {
         return violate(r);
     }
-    if (!json_read_value(r)) {
+    if (!any_read(r)) {
         return false;
     }
     r->out->len = key_at;
@@ -463,14 +438,12 @@ static bool table_read(struct json_reader *r, const struct schema_type *type)
     uint64_t seen = 0; /* the generator allows 64 fields */
     unsigned hint = 0;
     uint32_t count = 0;
-    bool more;
+    bool more = false;
     size_t at = 0;
 
-    if (!container_enter(r, HEAD_MAP32, &at)) {
+    if (!container_enter(r, HEAD_MAP32, '}', &at, &more)) {
         return false;
     }
-    more = !is_at(r, '}');
-    r->at += !more;
     while (more) {
         if (!property_read(r, type, &hint, &seen, &count) || !separator_take(r, '}', &more)) {
             return false;
@@ -491,7 +464,7 @@ bool json_read_top(struct json_reader *r, const struct schema_type *type, struct
     if ((type || tail_n) && !is_at(r, '{')) {
         return violate(r);
     }
-    if (!(type ? table_read(r, type) : json_read_value(r)) || !json_space(r)) {
+    if (!(type ? table_read(r, type) : any_read(r)) || !json_space(r)) {
         return false;
     }
     if (r->at < r->end) {

@@ -50,12 +50,10 @@ struct json_literal {
 bool json_reader_fail(struct json_reader *r, const char *expected);
 bool json_reader_stop(struct json_reader *r, int outcome);
 void json_reader_init(struct json_reader *r, struct span text, const struct json_opts *opts, struct pack *out);
-void json_reader_deinit(struct json_reader *r);
 /* Describes where and why reading stopped. Counts lines and columns, which nobody did before. */
 void json_reader_place(const struct json_reader *r, struct json_error *error);
 
 /* --- json_read.c: values --- */
-bool json_read_value(struct json_reader *r);
 /* The top-level object against its table; `tail` are packed pairs to append. */
 bool json_read_top(struct json_reader *r, const struct schema_type *type, struct span tail, uint32_t tail_n);
 
