@@ -138,20 +138,18 @@ static void on_done(void *state, struct actor *actor, void *cookie, const struct
 
     (void)state;
     (void)actor;
-    self->call.id = 0;
-    if (!self->call.conn) {
-        exchange_destroy(self);
-    } else if (!reply->failure && self->is_streamed) {
-        stream_finish(self, reply->msg);
-    } else if (!reply->failure) {
-        whole_finish(self, reply->msg);
-    } else {
+    if (!exchange_is_awaited(self)) {
+        return;
+    }
+    if (reply->failure && self->has_begun) {
         run_ask_error(reply->failure, &error);
-        if (self->has_begun) {
-            stream_fail(self, &error);
-        } else {
-            exchange_error(self, &error, run_ask_retry_after(reply->failure));
-        }
+        stream_fail(self, &error);
+    } else if (reply->failure) {
+        run_ask_fail(self, reply->failure);
+    } else if (self->is_streamed) {
+        stream_finish(self, reply->msg);
+    } else {
+        whole_finish(self, reply->msg);
     }
 }
 
@@ -228,7 +226,7 @@ static void run_describe(struct exchange *self, const struct openai_request *ask
 void completion_start(struct exchange *self)
 {
     struct openai_request asked;
-    struct openai_error error = { .status = 503, .type = "api_error", .message = "The gateway is short of memory." };
+    struct openai_error error;
     struct pack raw;
     struct pack made;
     int r;
@@ -246,6 +244,6 @@ void completion_start(struct exchange *self)
     pack_deinit(&raw);
     pack_deinit(&made);
     if (r) {
-        exchange_error(self, &error, error.status == 503 ? 1 : 0);
+        run_ask_refuse(self, r, &error);
     }
 }

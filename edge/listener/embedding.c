@@ -14,18 +14,14 @@ static void on_embedded(void *state, struct actor *actor, void *cookie, const st
     struct exchange *self = cookie;
     const struct msg_agent_embedded *done = answer->msg;
     struct text_buf text = { NULL, 0, 0 };
-    struct openai_error error;
 
     (void)state;
     (void)actor;
-    self->call.id = 0;
-    if (!self->call.conn) {
-        exchange_destroy(self);
+    if (!exchange_is_awaited(self)) {
         return;
     }
     if (answer->failure) {
-        run_ask_error(answer->failure, &error);
-        exchange_error(self, &error, run_ask_retry_after(answer->failure));
+        run_ask_fail(self, answer->failure);
         return;
     }
     if (embeddings_write(done->vectors, span_from(self->model), self->is_base64, done->tokens, &text)) {
@@ -66,7 +62,7 @@ static int embed_call(struct exchange *self, const struct embeddings_request *as
 void embedding_start(struct exchange *self)
 {
     struct embeddings_request asked;
-    struct openai_error error = { .status = 503, .type = "api_error", .message = "The gateway is short of memory." };
+    struct openai_error error;
     struct pack raw;
     struct pack made;
     int r;
@@ -85,6 +81,6 @@ void embedding_start(struct exchange *self)
     pack_deinit(&raw);
     pack_deinit(&made);
     if (r) {
-        exchange_error(self, &error, error.status == 503 ? 1 : 0);
+        run_ask_refuse(self, r, &error);
     }
 }

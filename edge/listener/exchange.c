@@ -36,6 +36,16 @@ void exchange_destroy(struct exchange *self)
     free(self);
 }
 
+bool exchange_is_awaited(struct exchange *self)
+{
+    self->call.id = 0;
+    if (self->call.conn) {
+        return true;
+    }
+    exchange_destroy(self);
+    return false;
+}
+
 void exchange_abandon(struct exchange *self)
 {
     self->call.conn = NULL;
@@ -259,9 +269,7 @@ static void on_auth(void *state, struct actor *actor, void *cookie, const struct
 
     (void)state;
     (void)actor;
-    self->call.id = 0;
-    if (!self->call.conn) {
-        exchange_destroy(self);
+    if (!exchange_is_awaited(self)) {
         return;
     }
     if (reply->failure) {

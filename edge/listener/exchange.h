@@ -51,6 +51,9 @@ void exchange_event_end(struct exchange *self, struct text_buf *out, size_t at);
 /* Ends it; `is_broken` also closes the connection. */
 void exchange_stream_end(struct exchange *self, bool is_broken);
 
+/* What was asked for it has an answer. False when the client is gone, and the exchange with it. */
+bool exchange_is_awaited(struct exchange *self);
+
 /* Frees an exchange that nobody waits for any more. */
 void exchange_destroy(struct exchange *self);
 void exchange_free_orphans(struct edge *edge);

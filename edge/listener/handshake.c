@@ -7,7 +7,6 @@
 #include "bus/codec.h"
 #include "bus/value.h"
 #include "edge/listener/budget.h"
-#include "edge/listener/frame.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/http.h"
 #include "edge/listener/node_link.h"
@@ -117,15 +116,8 @@ static void refuse(struct conn *conn, const struct failure *failure, unsigned co
 {
     struct ws *ws = ws_of(conn);
     struct span id = { ws->handshake->id.data, ws->handshake->id.len };
-    size_t at;
-    struct text_buf *out = ws_begin(conn, &at);
 
-    if (out && frame_refusal(id, failure, ws->protocol, out)) {
-        ws_undo(out, at);
-        conn_kill(conn);
-    } else if (out) {
-        ws_end(conn, out, at);
-    }
+    ws_refuse(conn, id, failure);
     ws_close(conn, code, reason);
 }
 

@@ -101,16 +101,14 @@ static void models_answer(struct exchange *self, const struct msg_router_agent_l
 static void on_agents(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
 {
     struct exchange *self = cookie;
-    struct openai_error error;
 
     (void)state;
     (void)actor;
-    self->call.id = 0;
-    if (!self->call.conn) {
-        exchange_destroy(self);
-    } else if (reply->failure) {
-        run_ask_error(reply->failure, &error);
-        exchange_error(self, &error, run_ask_retry_after(reply->failure));
+    if (!exchange_is_awaited(self)) {
+        return;
+    }
+    if (reply->failure) {
+        run_ask_fail(self, reply->failure);
     } else {
         models_answer(self, reply->msg);
     }
@@ -118,13 +116,14 @@ static void on_agents(void *state, struct actor *actor, void *cookie, const stru
 
 void models_start(struct exchange *self)
 {
-    struct openai_error error = { .status = 503, .type = "api_error", .message = "The gateway is short of memory." };
     struct msg_router_agents in = { 0 };
     struct actor_call call = {
         .to = "router", .msg = MSG_ROUTER_AGENTS, .in = &in, .on_answer = on_agents, .cookie = self
     };
 
-    if (actor_call(self->edge->actor, &call, &self->call.id)) {
-        exchange_error(self, &error, 1);
+    int r = actor_call(self->edge->actor, &call, &self->call.id);
+
+    if (r) {
+        run_ask_refuse(self, r, NULL);
     }
 }

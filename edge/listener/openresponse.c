@@ -116,20 +116,18 @@ static void on_done(void *state, struct actor *actor, void *cookie, const struct
 
     (void)state;
     (void)actor;
-    self->call.id = 0;
-    if (!self->call.conn) {
-        exchange_destroy(self);
-    } else if (!answer->failure && self->is_streamed) {
-        stream_finish(self, answer->msg);
-    } else if (!answer->failure) {
-        whole_finish(self, answer->msg);
-    } else {
+    if (!exchange_is_awaited(self)) {
+        return;
+    }
+    if (answer->failure && self->has_begun) {
         run_ask_error(answer->failure, &error);
-        if (self->has_begun) {
-            stream_fail(self, &error);
-        } else {
-            exchange_error(self, &error, run_ask_retry_after(answer->failure));
-        }
+        stream_fail(self, &error);
+    } else if (answer->failure) {
+        run_ask_fail(self, answer->failure);
+    } else if (self->is_streamed) {
+        stream_finish(self, answer->msg);
+    } else {
+        whole_finish(self, answer->msg);
     }
 }
 
@@ -214,7 +212,7 @@ static int run_call(struct exchange *self, const struct openresponses_request *a
 void openresponse_start(struct exchange *self)
 {
     struct openresponses_request asked;
-    struct openai_error error = { .status = 503, .type = "api_error", .message = "The gateway is short of memory." };
+    struct openai_error error;
     struct pack raw;
     struct pack made;
     int r;
@@ -233,6 +231,6 @@ void openresponse_start(struct exchange *self)
     pack_deinit(&raw);
     pack_deinit(&made);
     if (r) {
-        exchange_error(self, &error, error.status == 503 ? 1 : 0);
+        run_ask_refuse(self, r, &error);
     }
 }

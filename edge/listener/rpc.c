@@ -39,22 +39,6 @@ struct frame {
 
 /* --- refusals ------------------------------------------------------------------------- */
 
-static void refuse_with(struct conn *conn, struct span id, const struct failure *failure)
-{
-    size_t at;
-    struct text_buf *out = ws_begin(conn, &at);
-
-    if (!out) {
-        return;
-    }
-    if (frame_refusal(id, failure, ws_of(conn)->protocol, out)) {
-        ws_undo(out, at);
-        conn_kill(conn);
-        return;
-    }
-    ws_end(conn, out, at);
-}
-
 static void refuse(const struct frame *frame, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 static void refuse(const struct frame *frame, int code, const char *fmt, ...)
@@ -70,7 +54,7 @@ static void refuse(const struct frame *frame, int code, const char *fmt, ...)
     frame->conn->edge->tally.rpc_refused_n++;
     failure.message.len = len < 0 ? 0 : (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
     failure.retry_after_ms = failure.retryable ? 250 : 0;
-    refuse_with(frame->conn, frame->id, &failure);
+    ws_refuse(frame->conn, frame->id, &failure);
 }
 
 static bool is_text(struct span raw)
@@ -160,7 +144,7 @@ static void answer_send(struct conn *conn, struct span id, struct span body)
     }
     ws_undo(out, at);
     if (r == -EPROTO) {
-        refuse_with(conn, id, &broken);
+        ws_refuse(conn, id, &broken);
     } else {
         conn_kill(conn);
     }
@@ -177,7 +161,7 @@ static void on_answer(void *state, struct actor *actor, void *cookie, const stru
     tally_rpc(&self->edge->tally, self->msg, reply->failure != NULL, clock_mono_ns() - self->asked_ns);
     if (conn && (ws_client_of(conn) || (ws_leaving_of(conn) && is_change(self->msg)))) {
         if (reply->failure) {
-            refuse_with(conn, id, reply->failure);
+            ws_refuse(conn, id, reply->failure);
         } else {
             answer_send(conn, id, reply->body);
         }
@@ -337,7 +321,7 @@ static void scope_refuse(const struct frame *frame, const char *scope)
     pack_map_end(pack);
     failure.message = span_from(text);
     failure.details = pack_span(pack);
-    refuse_with(frame->conn, frame->id, &failure);
+    ws_refuse(frame->conn, frame->id, &failure);
 }
 
 static void unknown_refuse(const struct frame *frame)
@@ -368,7 +352,7 @@ static void later_refuse(const struct frame *frame, const struct schema_later *l
     pack_map_end(pack);
     failure.message = span_from(text);
     failure.details = pack_span(pack);
-    refuse_with(frame->conn, frame->id, &failure);
+    ws_refuse(frame->conn, frame->id, &failure);
 }
 
 /* False after a refusal. */
@@ -421,7 +405,7 @@ static void refuse_later(const struct frame *frame, const char *text, const char
     pack_kv_text(pack, key, value);
     pack_map_end(pack);
     failure.details = pack_span(pack);
-    refuse_with(frame->conn, frame->id, &failure);
+    ws_refuse(frame->conn, frame->id, &failure);
 }
 
 static void start_refuse(const struct frame *frame)

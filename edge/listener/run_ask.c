@@ -60,12 +60,30 @@ void run_ask_error(const struct failure *failure, struct openai_error *ret_error
     }
 }
 
-uint32_t run_ask_retry_after(const struct failure *failure)
+/* Seconds for Retry-After; 0: none. */
+static uint32_t retry_after_s(const struct failure *failure)
 {
     if (failure->retry_after_ms) {
         return (failure->retry_after_ms + 999) / 1000;
     }
     return failure->code == FAIL_UNAVAILABLE ? 1 : 0;
+}
+
+void run_ask_fail(struct exchange *self, const struct failure *failure)
+{
+    struct openai_error error;
+
+    run_ask_error(failure, &error);
+    exchange_error(self, &error, retry_after_s(failure));
+}
+
+void run_ask_refuse(struct exchange *self, int r, const struct openai_error *error)
+{
+    static const struct openai_error short_of_memory = { .status = 503,
+                                                         .type = "api_error",
+                                                         .message = "The gateway is short of memory." };
+
+    exchange_error(self, r > 0 ? error : &short_of_memory, r > 0 ? 0 : 1);
 }
 
 /* --- asking ----------------------------------------------------------------------------- */

@@ -21,8 +21,10 @@ int run_ask(struct exchange *self, const struct run_ask *ask);
 void run_ask_drained(struct exchange *self);
 
 void run_ask_error(const struct failure *failure, struct openai_error *ret_error);
-/* Seconds for Retry-After; 0: none. */
-uint32_t run_ask_retry_after(const struct failure *failure);
+/* Answers with that error, and with when to come again. */
+void run_ask_fail(struct exchange *self, const struct failure *failure);
+/* Answers one that could not be asked: with what is wrong with its body, or for a fault with a lack of memory. */
+void run_ask_refuse(struct exchange *self, int r, const struct openai_error *error);
 
 /* Who asks, as owners see it; spans point into `decision` and the exchange. */
 void run_ask_client(const struct exchange *self, const struct msg_auth_decision *decision, struct type_client *ret);

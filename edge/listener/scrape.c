@@ -13,10 +13,10 @@ static void on_page(void *state, struct actor *actor, void *cookie, const struct
 
     (void)state;
     (void)actor;
-    self->call.id = 0;
-    if (!self->call.conn) {
-        exchange_destroy(self);
-    } else if (reply->failure) {
+    if (!exchange_is_awaited(self)) {
+        return;
+    }
+    if (reply->failure) {
         exchange_text(self, 503, RESPONSE_TEXT, SPAN_LIT("The numbers cannot be had now."));
     } else {
         exchange_text(self, 200, PROMETHEUS_TEXT, page->text);

@@ -39,22 +39,6 @@ static void answer(struct conn *conn, struct span id, bool is_subscribed, struct
     ws_end(conn, out, at);
 }
 
-static void refuse(struct conn *conn, struct span id, const struct failure *failure)
-{
-    size_t at;
-    struct text_buf *out = ws_begin(conn, &at);
-
-    if (!out) {
-        return;
-    }
-    if (frame_refusal(id, failure, ws_of(conn)->protocol, out)) {
-        ws_undo(out, at);
-        conn_kill(conn);
-        return;
-    }
-    ws_end(conn, out, at);
-}
-
 static size_t key_find(const struct ws *ws, struct span key)
 {
     for (uint32_t i = 0; i < ws->keys_n; i++) {
@@ -113,14 +97,14 @@ static void resolved(struct resolve *self, struct conn *conn, const struct actor
     struct failure full = { .code = FAIL_INVALID_REQUEST, .message = SPAN_LIT("too many subscriptions") };
 
     if (reply->failure) {
-        refuse(conn, id, reply->failure);
+        ws_refuse(conn, id, reply->failure);
     } else if (self->is_ending) {
         key_remove(ws, found->session_key);
         answer(conn, id, false, found->session_key);
     } else if (key_add(ws, found->session_key)) {
         answer(conn, id, true, found->session_key);
     } else {
-        refuse(conn, id, &full);
+        ws_refuse(conn, id, &full);
     }
 }
 
@@ -156,14 +140,14 @@ static void resolve(struct conn *conn, struct span id, struct span key, bool is_
                                .cookie = self };
 
     if (!self) {
-        refuse(conn, id, &busy);
+        ws_refuse(conn, id, &busy);
         return;
     }
     *self = (struct resolve){ .call = { .conn = conn }, .is_ending = is_ending, .id_len = (uint16_t)id.len };
     memcpy(self->id, id.ptr, id.len);
     if (actor_call(conn->edge->actor, &call, &self->call.id)) {
         free(self);
-        refuse(conn, id, &busy);
+        ws_refuse(conn, id, &busy);
         return;
     }
     call_link(&self->call, &ws_of(conn)->subscriptions);
@@ -182,7 +166,7 @@ void subscription_take(struct conn *conn, struct span id, const struct schema_ms
     } else if (msg == MSG_SESSIONS_MESSAGES_SUBSCRIBE || msg == MSG_SESSIONS_MESSAGES_UNSUBSCRIBE) {
         resolve(conn, id, key, msg == MSG_SESSIONS_MESSAGES_UNSUBSCRIBE);
     } else {
-        refuse(conn, id, &unknown);
+        ws_refuse(conn, id, &unknown);
     }
 }
 

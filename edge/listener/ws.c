@@ -5,6 +5,7 @@
 
 #include "bus/base/mem.h"
 #include "bus/base/clock.h"
+#include "edge/listener/frame.h"
 #include "edge/listener/handshake.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/http.h"
@@ -101,9 +102,20 @@ static void frame_send(struct conn *conn, enum ws_opcode opcode, struct span pay
     frame_end(conn, out, at, opcode);
 }
 
-void ws_send(struct conn *conn, struct span text)
+void ws_refuse(struct conn *conn, struct span id, const struct failure *failure)
 {
-    frame_send(conn, WS_TEXT, text);
+    size_t at;
+    struct text_buf *out = ws_begin(conn, &at);
+
+    if (!out) {
+        return;
+    }
+    if (frame_refusal(id, failure, ws_of(conn)->protocol, out)) {
+        ws_undo(out, at);
+        conn_kill(conn);
+        return;
+    }
+    ws_end(conn, out, at);
 }
 
 /* Counts and presence end when the conversation does, not when the socket does. */
@@ -364,7 +376,7 @@ static void challenge_send(struct conn *conn, const char *nonce)
                  "{\"type\":\"event\",\"event\":\"connect.challenge\",\"payload\":{\"nonce\":\"%s\",\"ts\":%lld}}",
                  nonce, (long long)clock_wall_ms());
 
-    ws_send(conn, (struct span){ text, (size_t)len });
+    frame_send(conn, WS_TEXT, (struct span){ text, (size_t)len });
 }
 
 static void upgrade_accept(struct conn *conn, const struct request *request, const char *accept)

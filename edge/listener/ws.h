@@ -63,8 +63,8 @@ struct text_buf *ws_begin(struct conn *conn, size_t *ret_at);
 void ws_end(struct conn *conn, struct text_buf *out, size_t at);
 /* Takes back what was appended since ws_begin. */
 void ws_undo(struct text_buf *out, size_t at);
-/* A whole text frame. */
-void ws_send(struct conn *conn, struct span text);
+/* The response to the request with that id (raw JSON) that says no. */
+void ws_refuse(struct conn *conn, struct span id, const struct failure *failure);
 /* Sends a close frame and waits a little for the peer's. */
 void ws_close(struct conn *conn, unsigned code, struct span reason);
 
