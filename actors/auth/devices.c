@@ -80,24 +80,34 @@ uint32_t devices_roles_usable(const struct device_record *record)
 
 /* --- reading ---------------------------------------------------------------------------- */
 
+static enum connect_role role_read(sqlite3_stmt *stmt, int at)
+{
+    char role[DEVICES_ROLES_TEXT_MAX];
+
+    db_text(stmt, at, role, sizeof(role));
+    return strcmp(role, "node") == 0 ? CONNECT_ROLE_NODE : CONNECT_ROLE_OPERATOR;
+}
+
+void devices_identity_read(sqlite3_stmt *stmt, int at, struct device_identity *ret_identity)
+{
+    db_text(stmt, at, ret_identity->id, sizeof(ret_identity->id));
+    db_text(stmt, at + 1, ret_identity->public_key, sizeof(ret_identity->public_key));
+    db_text(stmt, at + 2, ret_identity->display_name, sizeof(ret_identity->display_name));
+    db_text(stmt, at + 3, ret_identity->platform, sizeof(ret_identity->platform));
+    db_text(stmt, at + 4, ret_identity->device_family, sizeof(ret_identity->device_family));
+    db_text(stmt, at + 5, ret_identity->client_id, sizeof(ret_identity->client_id));
+    db_text(stmt, at + 6, ret_identity->client_mode, sizeof(ret_identity->client_mode));
+    db_text(stmt, at + 7, ret_identity->remote_ip, sizeof(ret_identity->remote_ip));
+    ret_identity->role = role_read(stmt, at + 8);
+}
+
 static void record_read(sqlite3_stmt *stmt, struct device_record *record)
 {
-    struct device_identity *identity = &record->identity;
-    char role[DEVICES_ROLES_TEXT_MAX];
     char scopes[SCOPES_TEXT_MAX];
 
     *record = (struct device_record){ 0 };
-    db_text(stmt, 0, identity->id, sizeof(identity->id));
-    db_text(stmt, 1, identity->public_key, sizeof(identity->public_key));
-    db_text(stmt, 2, identity->display_name, sizeof(identity->display_name));
-    db_text(stmt, 3, identity->platform, sizeof(identity->platform));
-    db_text(stmt, 4, identity->device_family, sizeof(identity->device_family));
-    db_text(stmt, 5, identity->client_id, sizeof(identity->client_id));
-    db_text(stmt, 6, identity->client_mode, sizeof(identity->client_mode));
-    db_text(stmt, 7, identity->remote_ip, sizeof(identity->remote_ip));
-    db_text(stmt, 8, role, sizeof(role));
+    devices_identity_read(stmt, 0, &record->identity);
     db_text(stmt, 9, scopes, sizeof(scopes));
-    identity->role = strcmp(role, "node") == 0 ? CONNECT_ROLE_NODE : CONNECT_ROLE_OPERATOR;
     scope_list_parse(&record->scopes, scopes);
     record->created_ms = sqlite3_column_int64(stmt, 10);
     record->approved_ms = sqlite3_column_int64(stmt, 11);
@@ -106,10 +116,8 @@ static void record_read(sqlite3_stmt *stmt, struct device_record *record)
 
 static void token_read(sqlite3_stmt *stmt, struct device_record *record)
 {
-    char role[DEVICES_ROLES_TEXT_MAX];
     char scopes[SCOPES_TEXT_MAX];
 
-    db_text(stmt, 0, role, sizeof(role));
     db_text(stmt, 1, scopes, sizeof(scopes));
     struct device_token token = {
         .is_approved = true,
@@ -121,7 +129,7 @@ static void token_read(sqlite3_stmt *stmt, struct device_record *record)
     };
     token.is_usable = db_blob(stmt, 3, token.digest, sizeof(token.digest)) && !token.revoked_ms;
     token.has_older = db_blob(stmt, 4, token.older_digest, sizeof(token.older_digest));
-    record->tokens[strcmp(role, "node") == 0 ? CONNECT_ROLE_NODE : CONNECT_ROLE_OPERATOR] = token;
+    record->tokens[role_read(stmt, 0)] = token;
 }
 
 static int tokens_read(struct store *self, struct device_record *record)
@@ -296,22 +304,26 @@ int devices_token_tell(struct store *self, struct device_record *record, enum co
 
 /* --- changes -------------------------------------------------------------------------------- */
 
+void devices_identity_bind(sqlite3_stmt *stmt, int at, const struct device_identity *identity)
+{
+    db_bind_text(stmt, at, identity->id);
+    db_bind_text(stmt, at + 1, identity->public_key);
+    db_bind_text(stmt, at + 2, identity->display_name);
+    db_bind_text(stmt, at + 3, identity->platform);
+    db_bind_text(stmt, at + 4, identity->device_family);
+    db_bind_text(stmt, at + 5, identity->client_id);
+    db_bind_text(stmt, at + 6, identity->client_mode);
+    db_bind_text(stmt, at + 7, identity->remote_ip);
+    db_bind_text(stmt, at + 8, connect_role_name(identity->role));
+}
+
 static int record_write(struct store *self, const struct device_record *record)
 {
     sqlite3_stmt *stmt = db_stmt(&self->db, put_sql);
-    const struct device_identity *identity = &record->identity;
     char scopes[SCOPES_TEXT_MAX];
 
     scope_list_format(&record->scopes, scopes);
-    db_bind_text(stmt, 1, identity->id);
-    db_bind_text(stmt, 2, identity->public_key);
-    db_bind_text(stmt, 3, identity->display_name);
-    db_bind_text(stmt, 4, identity->platform);
-    db_bind_text(stmt, 5, identity->device_family);
-    db_bind_text(stmt, 6, identity->client_id);
-    db_bind_text(stmt, 7, identity->client_mode);
-    db_bind_text(stmt, 8, identity->remote_ip);
-    db_bind_text(stmt, 9, connect_role_name(identity->role));
+    devices_identity_bind(stmt, 1, &record->identity);
     db_bind_text(stmt, 10, scopes);
     sqlite3_bind_int64(stmt, 11, record->created_ms);
     sqlite3_bind_int64(stmt, 12, record->approved_ms);

@@ -38,6 +38,9 @@ struct device_identity {
     char remote_ip[DEVICES_ADDRESS_MAX]; /* empty: this machine */
     enum connect_role role;
 };
+/* As nine columns of a row in the order of its members: read from column `at` on, bound from parameter `at` on. */
+void devices_identity_read(sqlite3_stmt *stmt, int at, struct device_identity *ret_identity);
+void devices_identity_bind(sqlite3_stmt *stmt, int at, const struct device_identity *identity);
 
 /* What it may do in one role; there when `is_approved`. */
 struct device_token {

@@ -85,17 +85,21 @@ uint32_t limiter_wait_ms(struct limiter *self, struct span name, uint64_t now_ms
     return entry && entry->is_trusted ? 0 : global_wait_ms(self, now_ms);
 }
 
-void limiter_failed(struct limiter *self, struct span name, uint64_t now_ms)
+/* The entry of a name, which is there from now on. */
+static struct limiter_entry *entry_of(struct limiter *self, struct span name, uint64_t now_ms)
 {
     uint64_t key = key_of(self, name);
     struct limiter_entry *entry = entry_find(self, key);
 
+    return entry ? entry : entry_claim(self, key, now_ms);
+}
+
+void limiter_failed(struct limiter *self, struct span name, uint64_t now_ms)
+{
     if (!self->rules.attempts_max) {
         return;
     }
-    if (!entry) {
-        entry = entry_claim(self, key, now_ms);
-    }
+    struct limiter_entry *entry = entry_of(self, name, now_ms);
     bool was_locked = entry->locked_until_ms != 0 && entry->locked_until_ms <= now_ms;
     bool is_over = self->rules.is_throttle ? now_ms - entry->last_ms >= self->rules.window_ms
                                            : was_locked || now_ms - entry->first_ms >= self->rules.window_ms;
@@ -118,15 +122,10 @@ void limiter_failed(struct limiter *self, struct span name, uint64_t now_ms)
 
 void limiter_succeeded(struct limiter *self, struct span name, uint64_t now_ms)
 {
-    uint64_t key = key_of(self, name);
-    struct limiter_entry *entry = entry_find(self, key);
-
     if (!self->rules.attempts_max) {
         return;
     }
-    if (!entry) {
-        entry = entry_claim(self, key, now_ms);
-    }
+    struct limiter_entry *entry = entry_of(self, name, now_ms);
     entry->last_ms = now_ms;
     entry->failures = 0;
     entry->locked_until_ms = 0;

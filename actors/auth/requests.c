@@ -18,25 +18,14 @@ static const char drop_device_sql[] = "DELETE FROM request WHERE device_id = ?1"
 
 static void request_read(sqlite3_stmt *stmt, struct pair_request *request)
 {
-    struct device_identity *identity = &request->identity;
-    char role[DEVICES_ROLES_TEXT_MAX];
     char roles[DEVICES_ROLES_TEXT_MAX];
     char scopes[SCOPES_TEXT_MAX];
 
     *request = (struct pair_request){ 0 };
     db_text(stmt, 0, request->id, sizeof(request->id));
-    db_text(stmt, 1, identity->id, sizeof(identity->id));
-    db_text(stmt, 2, identity->public_key, sizeof(identity->public_key));
-    db_text(stmt, 3, identity->display_name, sizeof(identity->display_name));
-    db_text(stmt, 4, identity->platform, sizeof(identity->platform));
-    db_text(stmt, 5, identity->device_family, sizeof(identity->device_family));
-    db_text(stmt, 6, identity->client_id, sizeof(identity->client_id));
-    db_text(stmt, 7, identity->client_mode, sizeof(identity->client_mode));
-    db_text(stmt, 8, identity->remote_ip, sizeof(identity->remote_ip));
-    db_text(stmt, 9, role, sizeof(role));
+    devices_identity_read(stmt, 1, &request->identity);
     db_text(stmt, 10, roles, sizeof(roles));
     db_text(stmt, 11, scopes, sizeof(scopes));
-    identity->role = strcmp(role, "node") == 0 ? CONNECT_ROLE_NODE : CONNECT_ROLE_OPERATOR;
     request->roles = devices_roles_parse(roles);
     scope_list_parse(&request->scopes, scopes);
     request->is_repair = sqlite3_column_int(stmt, 12) != 0;
@@ -99,22 +88,13 @@ static int prune(struct store *self, int64_t now_ms)
 static int write(struct store *self, const struct pair_request *request)
 {
     sqlite3_stmt *stmt = db_stmt(&self->db, put_sql);
-    const struct device_identity *identity = &request->identity;
     char roles[DEVICES_ROLES_TEXT_MAX];
     char scopes[SCOPES_TEXT_MAX];
 
     devices_roles_format(request->roles, roles);
     scope_list_format(&request->scopes, scopes);
     db_bind_text(stmt, 1, request->id);
-    db_bind_text(stmt, 2, identity->id);
-    db_bind_text(stmt, 3, identity->public_key);
-    db_bind_text(stmt, 4, identity->display_name);
-    db_bind_text(stmt, 5, identity->platform);
-    db_bind_text(stmt, 6, identity->device_family);
-    db_bind_text(stmt, 7, identity->client_id);
-    db_bind_text(stmt, 8, identity->client_mode);
-    db_bind_text(stmt, 9, identity->remote_ip);
-    db_bind_text(stmt, 10, connect_role_name(identity->role));
+    devices_identity_bind(stmt, 2, &request->identity);
     db_bind_text(stmt, 11, roles);
     db_bind_text(stmt, 12, scopes);
     sqlite3_bind_int(stmt, 13, request->is_repair);
