@@ -133,11 +133,6 @@ const struct body *actor_ctx_body_shared(const struct actor_ctx *ctx)
     return &ctx->mail->body;
 }
 
-bool actor_ctx_is_call(const struct actor_ctx *ctx)
-{
-    return ctx->mail->env.kind == ENVELOPE_CALL;
-}
-
 /* --- casts ----------------------------------------------------------------------------------- */
 
 static int cast_frame(struct actor *self, const char *to, const struct schema_msg *msg, zmq_msg_t *frame,

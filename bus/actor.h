@@ -128,7 +128,6 @@ const struct schema_msg *actor_ctx_msg(const struct actor_ctx *ctx);
 struct span actor_ctx_body(const struct actor_ctx *ctx);
 /* The same as something that can be shared onward. */
 const struct body *actor_ctx_body_shared(const struct actor_ctx *ctx);
-bool actor_ctx_is_call(const struct actor_ctx *ctx);
 
 /* --- answering --------------------------------------------------------------------- */
 
@@ -147,7 +146,6 @@ int actor_fail_with(struct actor_ctx *ctx, const struct failure *failure);
  * and trace. With `msg` NULL method and body go on unchanged, else `out` replaces them.
  */
 int actor_forward(struct actor_ctx *ctx, const char *to, const struct schema_msg *msg, const void *out);
-int actor_forward_span(struct actor_ctx *ctx, const char *to, const struct schema_msg *msg, struct span bytes);
 
 /* A call to be answered later. Zero is "none". Void after it was answered or cancelled:
  * using it then does nothing. What is open when the actor stops fails as UNAVAILABLE. */
@@ -155,7 +153,6 @@ struct actor_token {
     uint64_t id;
 };
 struct actor_token actor_defer(struct actor_ctx *ctx, void *cookie);
-bool actor_token_is_open(struct actor *self, struct actor_token token);
 int actor_token_reply(struct actor *self, struct actor_token token, const struct schema_msg *msg, const void *out);
 int actor_token_reply_span(struct actor *self, struct actor_token token, struct span bytes);
 int actor_token_fail(struct actor *self, struct actor_token token, const struct failure *failure);

@@ -219,6 +219,9 @@ static void f64_explain(struct explain *self, const struct schema_field *field, 
     }
 }
 
+/* One field: a member, or an element of a list. */
+static void field_explain(struct explain *self, const struct schema_field *field, struct span value);
+
 static void list_explain(struct explain *self, const struct schema_field *field, struct span value)
 {
     struct value_iter it = value_iter(value);
@@ -238,7 +241,7 @@ static void list_explain(struct explain *self, const struct schema_field *field,
     for (uint32_t i = 0; i < count && !is_full(self) && value_next(&it, &none, &item); i++) {
         size_t before = path_push_index(self, i);
 
-        codec_explain_field(self, field->item, item);
+        field_explain(self, field->item, item);
         path_pop(self, before);
     }
 }
@@ -261,12 +264,12 @@ static void map_explain(struct explain *self, const struct schema_field *field, 
     while (field->item && !is_full(self) && value_next(&it, &name, &item)) {
         size_t before = path_push(self, name);
 
-        codec_explain_field(self, field->item, item);
+        field_explain(self, field->item, item);
         path_pop(self, before);
     }
 }
 
-void codec_explain_field(struct explain *self, const struct schema_field *field, struct span value)
+static void field_explain(struct explain *self, const struct schema_field *field, struct span value)
 {
     struct span cursor = value;
     struct value_head head = { 0 };
@@ -390,7 +393,7 @@ void codec_explain(struct explain *self, const struct schema_type *type, struct 
         if (n && !is_hidden(self, field)) {
             size_t before = path_push(self, (struct span){ field->name, field->name_len });
 
-            codec_explain_field(self, field, item);
+            field_explain(self, field, item);
             path_pop(self, before);
         }
     }

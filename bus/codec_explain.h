@@ -21,8 +21,6 @@ struct explain {
 
 /* Walks `value`, which must have passed wire_check. */
 void codec_explain(struct explain *self, const struct schema_type *type, struct span value);
-/* The same for one field, an element of a list for example. */
-void codec_explain_field(struct explain *self, const struct schema_field *field, struct span value);
 /* Adds one error at the path in hand. */
 void codec_explain_add(struct explain *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

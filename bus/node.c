@@ -201,11 +201,6 @@ void node_close(struct node *self)
     actor_close(&self->actor);
 }
 
-bool node_is_closed(const struct node *self)
-{
-    return self->actor.handles_open == 0;
-}
-
 void node_free(struct node **node_p)
 {
     struct node *self = TAKE(*node_p);

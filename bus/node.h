@@ -44,7 +44,6 @@ struct node_opts {
 int node_new(const struct node_opts *opts, struct node **ret_node);
 /* Starts closing; free the memory with node_free once the loop has run its closes. */
 void node_close(struct node *self);
-bool node_is_closed(const struct node *self);
 void node_free(struct node **node_p);
 
 struct actor *node_actor(struct node *self);

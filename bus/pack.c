@@ -45,7 +45,8 @@ struct span pack_span(const struct pack *self)
     return (struct span){ self->data, self->len };
 }
 
-bool pack_refuse(struct pack *self, int fault)
+/* Records the first fault and returns false. */
+static bool refuse(struct pack *self, int fault)
 {
     if (!self->fault) {
         self->fault = fault;
@@ -62,7 +63,7 @@ bool pack_grow(struct pack *self, size_t more)
         return false;
     }
     if (more > self->limit || self->len > self->limit - more) {
-        return pack_refuse(self, FAULT(-E2BIG));
+        return refuse(self, FAULT(-E2BIG));
     }
     while (cap < self->len + more) {
         cap *= 2;
@@ -70,7 +71,7 @@ bool pack_grow(struct pack *self, size_t more)
     cap = cap < self->limit ? cap : self->limit;
     data = realloc(self->data, cap);
     if (!data) {
-        return pack_refuse(self, FAULT(-ENOMEM));
+        return refuse(self, FAULT(-ENOMEM));
     }
     self->data = data;
     self->cap = cap;
@@ -94,10 +95,10 @@ bool pack_value_place(struct pack *self)
         return true;
     }
     if (self->open[level].count == UINT32_MAX) {
-        return pack_refuse(self, FAULT(-E2BIG));
+        return refuse(self, FAULT(-E2BIG));
     }
     if (is_map(self, level) && self->open[level].count % 2 == 0) {
-        return pack_refuse(self, FAULT(-EPROTO));
+        return refuse(self, FAULT(-EPROTO));
     }
     self->open[level].count++;
     return true;
@@ -106,7 +107,7 @@ bool pack_value_place(struct pack *self)
 static bool value_room(struct pack *self, size_t len)
 {
     if (len > UINT32_MAX) {
-        return pack_refuse(self, FAULT(-E2BIG));
+        return refuse(self, FAULT(-E2BIG));
     }
     return pack_value_place(self) && pack_reserve(self, len + PACK_HEAD_MAX);
 }
@@ -117,7 +118,7 @@ static void container_begin(struct pack *self, uint8_t head)
         return;
     }
     if (self->depth == PACK_DEPTH_MAX) {
-        (void)pack_refuse(self, FAULT(-E2BIG)); /* the outcome is kept */
+        (void)refuse(self, FAULT(-E2BIG)); /* the outcome is kept */
         return;
     }
     self->open[self->depth].at = self->len;
@@ -134,13 +135,13 @@ static void container_end(struct pack *self, bool map)
         return;
     }
     if (self->depth == 0 || is_map(self, self->depth - 1) != map) {
-        (void)pack_refuse(self, FAULT(-EPROTO)); /* the outcome is kept */
+        (void)refuse(self, FAULT(-EPROTO)); /* the outcome is kept */
         return;
     }
     self->depth--;
     count = self->open[self->depth].count;
     if (map && count % 2) {
-        (void)pack_refuse(self, FAULT(-EPROTO)); /* the outcome is kept */
+        (void)refuse(self, FAULT(-EPROTO)); /* the outcome is kept */
         return;
     }
     patch_be32(self, self->open[self->depth].at, map ? count / 2 : count);
@@ -174,11 +175,11 @@ void pack_key_span(struct pack *self, struct span key)
         return;
     }
     if (self->depth == 0 || !is_map(self, level) || self->open[level].count % 2) {
-        (void)pack_refuse(self, FAULT(-EPROTO)); /* the outcome is kept */
+        (void)refuse(self, FAULT(-EPROTO)); /* the outcome is kept */
         return;
     }
     if (key.len > UINT32_MAX || self->open[level].count >= UINT32_MAX - 1) {
-        (void)pack_refuse(self, FAULT(-E2BIG)); /* the outcome is kept */
+        (void)refuse(self, FAULT(-E2BIG)); /* the outcome is kept */
         return;
     }
     if (!pack_reserve(self, key.len + PACK_HEAD_MAX)) {
@@ -257,7 +258,7 @@ void pack_bin(struct pack *self, struct span value)
 void pack_raw(struct pack *self, struct span value)
 {
     if (value.len == 0) {
-        (void)pack_refuse(self, FAULT(-EPROTO)); /* no value would leave its key alone */
+        (void)refuse(self, FAULT(-EPROTO)); /* no value would leave its key alone */
     } else if (value_room(self, value.len)) {
         put_bytes(self, value);
     }

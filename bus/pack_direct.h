@@ -18,8 +18,6 @@
 bool pack_grow(struct pack *self, size_t more);
 /* Counts one value in the innermost container; false when it has no place there. */
 bool pack_value_place(struct pack *self);
-/* Records the first fault and returns false. */
-bool pack_refuse(struct pack *self, int fault);
 
 static inline bool pack_reserve(struct pack *self, size_t more)
 {

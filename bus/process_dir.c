@@ -129,6 +129,22 @@ static void host_tell(struct process *self, struct hostling *host)
     }
 }
 
+static void on_check(uv_timer_t *timer)
+{
+    struct process *self = timer->data;
+
+    self->is_dir_due = false;
+    (void)process_dir_check(self); /* tries again by itself */
+}
+
+static void check_later(struct process *self, uint32_t delay_ms)
+{
+    if (!self->is_dir_due && !self->is_stopping) {
+        self->is_dir_due = true;
+        (void)uv_timer_start(&self->dir_timer, on_check, delay_ms, 0); /* fails only without a callback */
+    }
+}
+
 bool process_dir_check(struct process *self)
 {
     const char *what = self->is_stopping ? NULL : missing(self);
@@ -145,7 +161,7 @@ bool process_dir_check(struct process *self)
         }
         self->is_dir_broken = true;
         self->is_dir_due = false;
-        process_dir_check_later(self, PROCESS_DIR_RETRY_MS);
+        check_later(self, PROCESS_DIR_RETRY_MS);
         return false;
     }
     self->is_dir_broken = false;
@@ -159,28 +175,12 @@ bool process_dir_check(struct process *self)
     return true;
 }
 
-static void on_check(uv_timer_t *timer)
-{
-    struct process *self = timer->data;
-
-    self->is_dir_due = false;
-    (void)process_dir_check(self); /* tries again by itself */
-}
-
-void process_dir_check_later(struct process *self, uint32_t delay_ms)
-{
-    if (!self->is_dir_due && !self->is_stopping) {
-        self->is_dir_due = true;
-        (void)uv_timer_start(&self->dir_timer, on_check, delay_ms, 0); /* fails only without a callback */
-    }
-}
-
 static void on_change(uv_fs_event_t *event, const char *name, int events, int status)
 {
     (void)name;
     (void)events;
     (void)status;
-    process_dir_check_later(event->data, DIR_SETTLE_MS);
+    check_later(event->data, DIR_SETTLE_MS);
 }
 
 void process_dir_on_hello(struct process *self, struct hostling *host)

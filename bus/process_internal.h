@@ -95,7 +95,6 @@ void process_dir_deinit(struct process *self);
 #define PROCESS_DIR_RETRY_MS 1000U /* while it cannot be made */
 /* Puts back what is gone. False when it cannot. */
 bool process_dir_check(struct process *self);
-void process_dir_check_later(struct process *self, uint32_t delay_ms);
 /* A host has come, and may have started before the directory was made again. */
 void process_dir_on_hello(struct process *self, struct hostling *host);
 

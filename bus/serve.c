@@ -176,14 +176,6 @@ static int forward_frame(struct actor_ctx *ctx, const char *to, struct span name
     return link_send(self, link, &env, body);
 }
 
-int actor_forward_span(struct actor_ctx *ctx, const char *to, const struct schema_msg *msg, struct span bytes)
-{
-    zmq_msg_t body;
-    int r = frame_copy(bytes, &body);
-
-    return r < 0 ? r : forward_frame(ctx, to, (struct span){ msg->name, msg->name_len }, &body);
-}
-
 int actor_forward(struct actor_ctx *ctx, const char *to, const struct schema_msg *msg, const void *out)
 {
     if (!msg) {
@@ -290,11 +282,6 @@ struct actor_token actor_defer(struct actor_ctx *ctx, void *cookie)
     self->serve_buckets[slot->corr % SERVE_BUCKETS] = slot;
     asker_watch(self, slot->asker);
     return (struct actor_token){ slot->id };
-}
-
-bool actor_token_is_open(struct actor *self, struct actor_token token)
-{
-    return slot_find(self, token.id) != NULL;
 }
 
 /* Sends on an open slot; takes the body. */

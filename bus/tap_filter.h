@@ -40,7 +40,6 @@ enum tap_filter_field {
     TAP_FILTER_BYTES = TAP_FILTER_TEXTS_N,
     TAP_FILTER_LATENCY_MS,
     TAP_FILTER_TS_MS,
-    TAP_FILTER_FIELDS_N,
 };
 
 /* One envelope, as far as a filter can see it. */

@@ -157,7 +157,6 @@ int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg);
 
 /* What a handler returns for an outcome of the store, and for one of admit. */
 int handler_fail_storage(struct agent *self, struct actor_ctx *ctx, int rc);
-int handler_fail_admit(struct agent *self, struct actor_ctx *ctx, int rc);
 /* Answers with what stands in the scratch. */
 int handler_reply_scratch(struct agent *self, struct actor_ctx *ctx);
 

@@ -9,7 +9,7 @@
 #include "bus/value.h"
 #include "schema_gen.h"
 
-int handler_fail_admit(struct agent *self, struct actor_ctx *ctx, int rc)
+static int fail_admit(struct agent *self, struct actor_ctx *ctx, int rc)
 {
     if (rc == ADMIT_E_FULL) {
         return actor_fail(ctx, FAIL_UNAVAILABLE, "too many runs wait for this %s",
@@ -105,7 +105,7 @@ int on_chat_send(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     rc = admit(self, &question, &run, &ended);
     if (rc && rc != ADMIT_E_REPEAT && rc != ADMIT_E_ENDED) {
-        return handler_fail_admit(self, ctx, rc);
+        return fail_admit(self, ctx, rc);
     }
     pack_reset(&self->scratch);
     reply_send_pack(&self->scratch, rc == ADMIT_E_ENDED ? &ended : &run->row, rc != 0);
@@ -180,7 +180,7 @@ int on_agent(void *arg, struct actor_ctx *ctx, const void *msg)
         return ended_answer(self, ctx, &ended);
     }
     if (rc && rc != ADMIT_E_REPEAT) {
-        return handler_fail_admit(self, ctx, rc);
+        return fail_admit(self, ctx, rc);
     }
     if (!rc && in->has_extra_system_prompt) {
         run_prompt_keep(run, in->extra_system_prompt);

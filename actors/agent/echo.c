@@ -40,7 +40,8 @@ uint64_t echo_words_count(struct span text)
     return words;
 }
 
-struct span echo_piece(struct span text, size_t offset, uint64_t words)
+/* The next piece of `text` from `offset`: white space and the `words` that follow it. */
+static struct span piece_next(struct span text, size_t offset, uint64_t words)
 {
     size_t end = offset;
 
@@ -78,14 +79,16 @@ static int last_text_add(struct span messages, struct text_buf *out)
     return rc || has_result ? rc : message_text_add(value_get(message_last(messages, "user"), "content"), out);
 }
 
-int echo_answer(struct span messages, struct text_buf *out)
+/* Appends the answer to packed `messages`. 0 or -ENOMEM. */
+static int answer_add(struct span messages, struct text_buf *out)
 {
     int rc = text_buf_add(out, SPAN_LIT("Echo: "));
 
     return rc ? rc : last_text_add(messages, out);
 }
 
-struct span echo_tool(struct span options)
+/* The tool (an element of `tools`) that the options force a call of; empty when none. */
+static struct span tool_forced(struct span options)
 {
     struct span choice = value_get(options, "tool_choice");
     struct span name = value_str(value_path(choice, "function.name"), SPAN_LIT(""));
@@ -102,7 +105,8 @@ struct span echo_tool(struct span options)
     return (struct span){ 0 };
 }
 
-int echo_arguments(struct span tool, struct span text, struct text_buf *out)
+/* Appends the arguments of such a call as JSON. 0 or -ENOMEM. */
+static int arguments_add(struct span tool, struct span text, struct text_buf *out)
 {
     struct span schema = value_path(tool, "function.parameters");
     struct value_iter it = value_iter(value_get(schema, "required"));
@@ -132,17 +136,17 @@ int echo_arguments(struct span tool, struct span text, struct text_buf *out)
 /* What it says, or the arguments of the call that it must make. */
 static int answer_make(struct echo_turn *turn, const struct provider_request *request)
 {
-    struct span tool = echo_tool(request->options);
+    struct span tool = tool_forced(request->options);
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     int rc;
 
     if (!tool.len) {
-        return echo_answer(request->messages, &turn->answer);
+        return answer_add(request->messages, &turn->answer);
     }
     (void)snprintf(turn->tool, sizeof(turn->tool), "%.*s", /* cut as elsewhere */
                    SPAN_FMT(value_str(value_path(tool, "function.name"), SPAN_LIT(""))));
     rc = last_text_add(request->messages, &text);
-    return rc ? rc : echo_arguments(tool, (struct span){ text.data, text.len }, &turn->answer);
+    return rc ? rc : arguments_add(tool, (struct span){ text.data, text.len }, &turn->answer);
 }
 
 static int words_in(struct span messages, uint64_t *ret_words)
@@ -186,7 +190,7 @@ static void turn_on_step(uv_idle_t *idle)
     void *arg = turn->arg;
     struct span answer = { turn->answer.data, turn->answer.len };
     struct provider_end end = { .outcome = PROVIDER_OK, .text = "", .finish_reason = "stop", .response_id = "" };
-    struct span piece = echo_piece(answer, turn->sent, turn->words_per_step);
+    struct span piece = piece_next(answer, turn->sent, turn->words_per_step);
     struct tool_call_piece call = { .has_index = true, .name = span_from(turn->tool), .arguments = piece };
 
     turn->sent += piece.len;

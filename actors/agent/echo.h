@@ -21,15 +21,7 @@
 int echo_turn_start(uv_loop_t *loop, const struct provider_request *request, const struct provider_events *events,
                     void *arg, struct provider_turn **ret_turn);
 
-/* The tool (an element of `tools`) that the options force a call of; empty when none. */
-struct span echo_tool(struct span options);
-/* Appends the arguments of such a call as JSON. 0 or -ENOMEM. */
-int echo_arguments(struct span tool, struct span text, struct text_buf *out);
-/* Appends the answer to packed `messages`. 0 or -ENOMEM. */
-int echo_answer(struct span messages, struct text_buf *out);
 /* Runs of bytes that are no white space. */
 uint64_t echo_words_count(struct span text);
-/* The next piece of `text` from `offset`: white space and the `words` that follow it. */
-struct span echo_piece(struct span text, size_t offset, uint64_t words);
 
 #endif

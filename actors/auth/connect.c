@@ -86,11 +86,6 @@ bool connect_is_ui(const struct connect_request *request)
            span_is_text(request->client_mode, "webchat");
 }
 
-bool connect_is_backend(const struct connect_request *request)
-{
-    return span_is_text(request->client_id, "gateway-client") && span_is_text(request->client_mode, "backend");
-}
-
 /* --- addresses --------------------------------------------------------------------- */
 
 /* "[::1]:80" → "::1", "127.0.0.1:80" → "127.0.0.1", "name" → "name". */

@@ -69,7 +69,6 @@ enum refusal connect_role_of(const struct connect_request *request, enum connect
 
 /* The control page or the web chat: clients that live in a browser. */
 bool connect_is_ui(const struct connect_request *request);
-bool connect_is_backend(const struct connect_request *request);
 
 /*
  * On this machine: the socket is loopback and nothing hints at a proxy in front. The

@@ -18,7 +18,6 @@
 
 enum {
     SCOPES_ADMIN = 1U << 0,
-    SCOPES_PAIRING = 1U << 2,
     SCOPES_READ = 1U << 4,
     SCOPES_WRITE = 1U << 9,
 };

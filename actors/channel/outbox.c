@@ -150,7 +150,7 @@ static int batch_begin(struct outbox *self)
     return r;
 }
 
-/* Old finished rows go, so that the file stays small. */
+/* Old finished rows go, so that the file stays small; 10000 of them stay for repeats. */
 static int prune(struct outbox *self)
 {
     return run(self, "DELETE FROM outbox WHERE state = 2 AND id <= (SELECT id FROM outbox WHERE state = 2"

@@ -28,8 +28,7 @@ enum outbox_state {
 };
 const char *outbox_state_name(enum outbox_state state);
 
-#define OUTBOX_SENT_KEPT 10000 /* rows of finished messages, for repeats */
-#define OUTBOX_OPEN_MAX 10000  /* messages waiting; more are refused */
+#define OUTBOX_OPEN_MAX 10000 /* messages waiting; more are refused */
 
 enum {
     OUTBOX_E_FULL = 1,    /* OUTBOX_OPEN_MAX reached */

@@ -62,8 +62,6 @@ void config_prove(struct config *self);
 /* The first snapshot of this life: of the file, else of the copy of the last good one. */
 int config_first_load(struct config *self);
 
-/* The part of the snapshot at a dotted path; empty when there is none. */
-struct span config_part_find(const struct config *self, struct span path);
 /* The same as an actor of this address may see it, nil when there is none; borrows from `text` or the snapshot. 0 or a
  * fault. */
 int config_part(const struct config *self, struct span path, struct span address, struct text_buf *text,

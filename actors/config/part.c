@@ -27,7 +27,8 @@ static bool is_within(struct span path, struct span other)
            (path.len == other.len || path.ptr[other.len] == '.');
 }
 
-bool part_has(const struct config_follower *row, struct span path)
+/* Does a change of `path` ("" for everything) change what the row names? */
+static bool row_has(const struct config_follower *row, struct span path)
 {
     for (const char *const *name = row->paths; *name; name++) {
         if (!path.len || is_within(path, span_from(*name)) || is_within(span_from(*name), path)) {
@@ -45,7 +46,7 @@ size_t part_paths_pack(const struct config_follower *row, struct span paths, str
     size_t n = 0;
 
     while (value_next(&it, &key, &item)) {
-        if (part_has(row, value_str(item, SPAN_LIT("")))) {
+        if (row_has(row, value_str(item, SPAN_LIT("")))) {
             pack_raw(out, item);
             n++;
         }

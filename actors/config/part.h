@@ -12,8 +12,6 @@
 
 /* The row of the table that an address belongs to, or NULL. */
 const struct config_follower *part_row(struct span address);
-/* Does a change of `path` ("" for everything) change what the row names? */
-bool part_has(const struct config_follower *row, struct span path);
 /* Appends those of the packed list `paths` that the row names to the open array; returns how many. */
 size_t part_paths_pack(const struct config_follower *row, struct span paths, struct pack *out);
 /* Appends one map: what the row names of `config`, each where it stands there. */

@@ -29,7 +29,8 @@ void config_text_wipe(struct text_buf *text)
     text_buf_deinit(text);
 }
 
-struct span config_part_find(const struct config *self, struct span path)
+/* The part of the snapshot at a dotted path; empty when there is none. */
+static struct span part_find(const struct config *self, struct span path)
 {
     struct span value = pack_span(&self->snapshot.effective);
     char dotted[CONFIG_PATH_MAX];
@@ -42,7 +43,7 @@ int config_part(const struct config *self, struct span path, struct span address
                 struct span *ret_value)
 {
     static const char nil = (char)0xc0;
-    struct span value = config_part_find(self, path);
+    struct span value = part_find(self, path);
 
     if (!value.len) {
         *ret_value = (struct span){ &nil, 1 };

@@ -5,7 +5,7 @@
 
 #include "bus/base/fault.h"
 
-struct tail_window tail_window_of(const struct tail_ask *ask, uint64_t base, uint64_t size)
+static struct tail_window window_of(const struct tail_ask *ask, uint64_t base, uint64_t size)
 {
     struct tail_window window = { 0 };
     uint64_t bytes = ask->bytes_max < TAIL_LINE_MAX ? TAIL_LINE_MAX : ask->bytes_max;
@@ -110,7 +110,7 @@ static int window_read(const struct file *file, const struct tail_window *window
 
 int tail_read(struct file *file, const struct tail_ask *ask, struct text_buf *buf, struct pack *out)
 {
-    struct tail_window window = tail_window_of(ask, file->base, file->size);
+    struct tail_window window = window_of(ask, file->base, file->size);
     int r = file->fd < 0 ? FILE_E_DISK : window_read(file, &window, buf);
 
     if (r) {

@@ -36,8 +36,6 @@ struct tail_window {
     bool has_partial;    /* the window may begin inside a line */
 };
 
-struct tail_window tail_window_of(const struct tail_ask *ask, uint64_t base, uint64_t size);
-
 /*
  * Packs the lines of `bytes` (a window) as strings of an open array. Returns how many
  * bytes of the window are done with: the next cursor is behind them.

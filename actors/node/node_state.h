@@ -84,8 +84,6 @@ struct session *session_of_node(const struct node *self, struct span node_id);
 struct session *session_of_conn(const struct node *self, struct span conn_id);
 /* Works out anew what the connections of a node (of all nodes, when it is empty) may be asked for. */
 void sessions_review(struct node *self, struct span node_id);
-/* The commands that the policy lets a connection declare, packed; valid until pack `out` changes. */
-void session_declared(const struct node *self, const struct session *session, struct pack *out);
 /* Who asks as a node: its device, else its program. */
 struct span caller_node_id(const struct type_client *client);
 /* Notes in the database when and why a node was last seen. 0, a FAIL_* or a fault. */

@@ -34,7 +34,8 @@ struct span caller_node_id(const struct type_client *client)
 
 /* --- what it may be asked for --------------------------------------------------------------- */
 
-void session_declared(const struct node *self, const struct session *session, struct pack *out)
+/* The commands that the policy lets a connection declare, packed; valid until pack `out` changes. */
+static void declared_pack(const struct node *self, const struct session *session, struct pack *out)
 {
     policy_filter(&self->policy, session->platform, session->who.commands, NULL, out);
 }
@@ -165,7 +166,7 @@ static int session_reconcile(struct node *self, struct session *session)
 
     session_review(self, session);
     pack_init(&declared, 0);
-    session_declared(self, session, &declared);
+    declared_pack(self, session, &declared);
     r = pack_error(&declared);
     if (r || (shelf_find(self->shelf, KIND_PAIRED, session->who.node_id) &&
               is_all_approved(session, pack_span(&declared)))) {

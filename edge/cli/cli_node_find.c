@@ -8,6 +8,12 @@
 
 #define PREFIX_LEAST 6U
 
+enum {
+    CLI_NODE_NONE,
+    CLI_NODE_FOUND,
+    CLI_NODE_AMBIGUOUS,
+};
+
 static struct span text_of(struct span map, const char *key)
 {
     return value_str(value_get(map, key), (struct span){ 0 });
@@ -35,8 +41,8 @@ static unsigned fit_of(struct span row, struct span name)
     return name.len >= PREFIX_LEAST && id.len > name.len && memcmp(id.ptr, name.ptr, name.len) == 0 ? 1 : 0;
 }
 
-/* Of several that fit alike, the one that is connected is meant. */
-int cli_node_match(struct span rows, struct span name, struct span *ret_id)
+/* Which of the rows `name` means: of several that fit alike, the one that is connected. */
+static int rows_match(struct span rows, struct span name, struct span *ret_id)
 {
     struct value_iter iter = value_iter(rows);
     unsigned best = 0;
@@ -80,7 +86,7 @@ int cli_node_find(struct cli_ask *ask, const char *name, char ret_id[CLI_NODE_ID
         return r;
     }
     rows = value_get(cli_ask_answer(ask), "nodes");
-    r = cli_node_match(rows, span_from(name), &id);
+    r = rows_match(rows, span_from(name), &id);
     if (r == CLI_NODE_FOUND) {
         (void)snprintf(ret_id, CLI_NODE_ID_MAX, "%.*s", SPAN_FMT(id)); /* ids are shorter */
         return CLI_EXIT_OK;

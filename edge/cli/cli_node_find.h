@@ -12,12 +12,4 @@
  * among the rows of node.list. Returns an exit code. */
 int cli_node_find(struct cli_ask *ask, const char *name, char ret_id[CLI_NODE_ID_MAX]);
 
-enum {
-    CLI_NODE_NONE,
-    CLI_NODE_FOUND,
-    CLI_NODE_AMBIGUOUS,
-};
-/* The same on the rows. Pure. */
-int cli_node_match(struct span rows, struct span name, struct span *ret_id);
-
 #endif

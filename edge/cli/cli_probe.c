@@ -131,7 +131,8 @@ static struct span self_in(struct span presence)
     return NOTHING;
 }
 
-struct span cli_probe_self(const struct cli_probe *self)
+/* The gateway's own line of the presence list; empty when unknown. */
+static struct span own_line(const struct cli_probe *self)
 {
     struct span asked = self_in(cli_probe_answer(self, CLI_PROBE_PRESENCE));
 
@@ -171,7 +172,7 @@ void cli_probe_pack_auth(const struct cli_probe *self, struct pack *out)
 void cli_probe_pack_self(const struct cli_probe *self, struct pack *out)
 {
     static const char *const keys[] = { "host", "ip", "version", "platform" };
-    struct span row = cli_probe_self(self);
+    struct span row = own_line(self);
 
     if (!row.len) {
         pack_nil(out);

@@ -38,8 +38,6 @@ void cli_probe_deinit(struct cli_probe *self);
 struct span cli_probe_answer(const struct cli_probe *self, unsigned ask);
 /* "admin_capable", "write_capable", "read_only", "connected_no_operator_scope", "pairing_pending", "unknown" */
 const char *cli_probe_capability(const struct cli_probe *self);
-/* The gateway's own line of the presence list; empty when unknown. */
-struct span cli_probe_self(const struct cli_probe *self);
 
 /* Appends {"role", "scopes", "capability"}. */
 void cli_probe_pack_auth(const struct cli_probe *self, struct pack *out);

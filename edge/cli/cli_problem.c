@@ -227,17 +227,3 @@ int cli_problem_explain(const struct cli_problem *self, const struct cli_target 
     }
     return cli_problem_exit_code(self);
 }
-
-void cli_problem_pack(const struct cli_problem *self, const struct cli_target *target, struct pack *out)
-{
-    char text[1600];
-
-    cli_problem_text(self, target, text, sizeof(text));
-    pack_map_begin(out);
-    pack_kv_text(out, "message", text);
-    pack_kv_text(out, "code", self->code[0] ? self->code : NULL);
-    pack_kv_text(out, "detail", self->detail[0] ? self->detail : NULL);
-    pack_kv_bool(out, "retryable", self->retryable);
-    pack_kv_u64(out, "exitCode", (uint64_t)cli_problem_exit_code(self));
-    pack_map_end(out);
-}

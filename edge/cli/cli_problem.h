@@ -58,7 +58,4 @@ const char *cli_problem_advice(const struct cli_problem *self, const struct cli_
 int cli_problem_explain(const struct cli_problem *self, const struct cli_target *target);
 int cli_problem_exit_code(const struct cli_problem *self);
 
-/* Appends it as a map, for commands whose --json has a place for errors. */
-void cli_problem_pack(const struct cli_problem *self, const struct cli_target *target, struct pack *out);
-
 #endif

@@ -24,8 +24,6 @@
 #include "schema/base/secret_memory.h"
 #include "schema/base/secret_ref.h"
 
-#define NOTHING ((struct span){ 0 })
-
 static void configure_deinit(struct secrets_configure *self)
 {
     secrets_candidates_deinit(&self->candidates);

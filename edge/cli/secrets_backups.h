@@ -7,13 +7,10 @@
 
 #include "edge/cli/secrets_project.h"
 
-enum {
-    SECRETS_BACKUPS_E_REFUSED = 1, /* see the error */
-};
-
 /*
  * In each copy of the config and of what it includes, the plan's references take the place of
- * the values. A copy that still holds a moved value then is removed. `is_alone`: no gateway runs.
+ * the values. A copy that still holds a moved value then is removed. `is_alone`: no gateway
+ * runs. 0, a fault, or an outcome of secrets_files with the error.
  */
 int secrets_backups_scrub(struct secrets_project *project, bool is_alone, struct config_error *error);
 

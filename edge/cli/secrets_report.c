@@ -1,6 +1,6 @@
 #include "edge/cli/secrets_report.h"
 
-const char *secrets_code_name(enum secrets_code code)
+static const char *code_name(enum secrets_code code)
 {
     static const char *const names[] = { "PLAINTEXT_FOUND", "REF_UNRESOLVED", "REF_SHADOWED", "LEGACY_RESIDUE" };
 
@@ -39,7 +39,7 @@ void secrets_report_tell(struct secrets_report *self, const struct secrets_findi
     struct pack *out = &self->findings;
 
     pack_map_begin(out);
-    pack_kv_text(out, "code", secrets_code_name(finding->code));
+    pack_kv_text(out, "code", code_name(finding->code));
     pack_kv_text(out, "severity", finding->severity);
     pack_kv_text(out, "file", finding->file);
     pack_kv_text(out, "jsonPath", finding->place);

@@ -18,7 +18,6 @@ enum secrets_code {
     SECRETS_LEGACY_RESIDUE,
 };
 #define SECRETS_CODES_N 4
-const char *secrets_code_name(enum secrets_code code);
 
 struct secrets_report {
     struct pack findings; /* an open packed array of {code, severity, file, jsonPath, message, provider?, profileId?} */

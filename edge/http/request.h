@@ -70,9 +70,6 @@ int request_parse(struct span head, struct request *ret_request);
 /* The first header of that name (any case); empty span when absent. */
 struct span request_header(const struct request *self, const char *name);
 
-/* Is `token` (lower case) an element of the comma list `value`? */
-bool request_has_token(struct span value, const char *token);
-
 /* May it stand in the name of a field (RFC 9110 §5.6.2), or in its value? */
 bool request_is_token_char(char c);
 bool request_is_text_char(char c);

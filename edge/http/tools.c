@@ -4,7 +4,8 @@
 
 #define NOTHING ((struct span){ NULL, 0 })
 
-bool tools_is_name(struct span name)
+/* A name that a function may have: letters, digits, _ and -. */
+static bool is_name(struct span name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
@@ -23,7 +24,7 @@ static int function_pack(struct span function, struct pack *out, struct openai_e
     struct span parameters = value_get(function, "parameters");
     struct span strict = value_get(function, "strict");
 
-    if (!tools_is_name(name)) {
+    if (!is_name(name)) {
         return openai_refuse(error, "Every tool needs a `name` of at most %u letters, digits, '_' or '-'.",
                              TOOLS_NAME_MAX);
     }
@@ -105,7 +106,7 @@ static int named_pack(struct span choice, struct span tools, struct pack *out, s
 {
     struct span name = value_str(value_path(choice, "function.name"), value_str(value_get(choice, "name"), NOTHING));
 
-    if (!span_is(value_str(value_get(choice, "type"), NOTHING), SPAN_LIT("function")) || !tools_is_name(name)) {
+    if (!span_is(value_str(value_get(choice, "type"), NOTHING), SPAN_LIT("function")) || !is_name(name)) {
         return openai_refuse(error, "`tool_choice` must be `none`, `auto`, `required` or name a function.");
     }
     if (!is_offered(tools, name)) {

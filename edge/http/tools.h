@@ -23,7 +23,4 @@ int tools_pack(struct span tools, struct pack *out, uint32_t *ret_n, struct open
 int tools_choice_pack(struct span choice, struct span tools, struct pack *out, bool *ret_has,
                       struct openai_error *error);
 
-/* A name that a function may have: letters, digits, _ and -. */
-bool tools_is_name(struct span name);
-
 #endif

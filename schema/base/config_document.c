@@ -124,7 +124,11 @@ static struct span item_of(struct span value, const struct json5_step *step)
     return (struct span){ 0 };
 }
 
-size_t config_document_steps(struct span doc, struct span place, struct json5_step *steps, size_t steps_max)
+/*
+ * Steps of a dotted place ("agents.list.0.id") as far as `doc` has it, with keys borrowed from
+ * there; keys may hold dots themselves. Returns how many.
+ */
+static size_t steps_of(struct span doc, struct span place, struct json5_step *steps, size_t steps_max)
 {
     size_t n = 0;
 
@@ -173,7 +177,7 @@ void config_document_locate(const struct config_document *self, struct config_er
     struct config_error plain = *error;
     size_t len = strcspn(plain.text, " ");
     char where[480];
-    size_t n = config_document_steps(pack_span(&self->source), (struct span){ plain.text, len }, steps, STEPS_MAX);
+    size_t n = steps_of(pack_span(&self->source), (struct span){ plain.text, len }, steps, STEPS_MAX);
 
     config_document_where(self, steps, n, where, sizeof(where));
     if (n && where[0]) {

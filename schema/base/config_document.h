@@ -37,12 +37,6 @@ int config_document_build(struct config_document *self, const char *path, struct
 /* The text of the config file itself. */
 struct span config_document_text(const struct config_document *self);
 
-/*
- * Steps of a dotted place ("agents.list.0.id") as far as `doc` has it, with keys borrowed from
- * there; keys may hold dots themselves. Returns how many.
- */
-size_t config_document_steps(struct span doc, struct span place, struct json5_step *steps, size_t steps_max);
-
 /* Puts "file:line:column: " before an error that begins with the place it is about. */
 void config_document_locate(const struct config_document *self, struct config_error *error);
 /* "file:line:column" of a place, or of the nearest thing above it. */

@@ -84,7 +84,8 @@ static size_t word_skip(struct span text, size_t at)
     return at;
 }
 
-size_t json5_value_skip(struct span text, size_t at)
+/* Behind the value that begins at `at`. */
+static size_t value_end_of(struct span text, size_t at)
 {
     size_t depth = 0;
 
@@ -186,7 +187,7 @@ bool json5_next(struct json5_walk *self, struct json5_item *ret_item)
         at = json5_blank_skip(text, at + 1);
     }
     item.value_at = at;
-    item.value_end = json5_value_skip(text, at);
+    item.value_end = value_end_of(text, at);
     if (item.value_end == at) {
         return walk_end(self, at);
     }
@@ -209,7 +210,8 @@ static bool is_plain_key(struct span raw)
     return true;
 }
 
-bool json5_key_is(struct span text, size_t key_at, size_t key_end, struct span key)
+/* Does the key token between the two offsets spell `key`? */
+static bool key_is(struct span text, size_t key_at, size_t key_end, struct span key)
 {
     struct span raw = { text.ptr + key_at, key_end - key_at };
     struct json_opts opts = { .json5 = true, .depth_max = 2 };
@@ -246,7 +248,7 @@ static bool step_find(struct span text, size_t at, const struct json5_step *step
         return false;
     }
     for (size_t i = 0; json5_next(&walk, &item); i++) {
-        bool is_it = walk.is_object ? json5_key_is(text, item.key_at, item.key_end, step->key) : i == step->index;
+        bool is_it = walk.is_object ? key_is(text, item.key_at, item.key_end, step->key) : i == step->index;
 
         if (is_it) {
             *ret_item = item;
@@ -262,7 +264,7 @@ size_t json5_find(struct span text, const struct json5_step *steps, size_t steps
     size_t n = 0;
 
     *ret_item = (struct json5_item){ .key_at = at, .key_end = at, .value_at = at };
-    ret_item->value_end = json5_value_skip(text, at);
+    ret_item->value_end = value_end_of(text, at);
     ret_item->comma_at = ret_item->value_end;
     while (n < steps_n && step_find(text, ret_item->value_at, &steps[n], ret_item)) {
         n++;

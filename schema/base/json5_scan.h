@@ -13,7 +13,6 @@
 
 #include "bus/base/span.h"
 
-#define JSON5_DEPTH_MAX 64
 #define JSON5_KEY_MAX 512 /* bytes of a decoded key; longer ones match nothing */
 
 /* One step of a path: a key, or an index when `key.ptr` is NULL. */
@@ -34,8 +33,6 @@ struct json5_item {
 
 /* Behind blanks and comments from `at` on. */
 size_t json5_blank_skip(struct span text, size_t at);
-/* Behind the value that begins at `at`. */
-size_t json5_value_skip(struct span text, size_t at);
 /* Is there a comment anywhere? */
 bool json5_has_comment(struct span text);
 /* From 1; `ret_column` (in bytes) may be NULL. */
@@ -55,9 +52,6 @@ struct json5_walk {
 };
 struct json5_walk json5_walk(struct span text, size_t at);
 bool json5_next(struct json5_walk *self, struct json5_item *ret_item);
-
-/* Does the key token between the two offsets spell `key`? */
-bool json5_key_is(struct span text, size_t key_at, size_t key_end, struct span key);
 
 /*
  * Follows as many of the steps as the text has. Returns how many; `ret_item` is the place

@@ -10,8 +10,6 @@
 
 #include "bus/value.h"
 
-#define NOTHING ((struct span){ 0 })
-
 static int refuse(struct secret_problem *problem, const char *text)
 {
     (void)snprintf(problem->text, sizeof(problem->text), "%s", text);

@@ -23,7 +23,6 @@ struct http_run {
 enum {
     HTTP_WAITING, /* for the first token */
     HTTP_STREAMING,
-    HTTP_DONE,
 };
 
 static void *table(size_t n, size_t size)
