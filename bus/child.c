@@ -61,7 +61,7 @@ static const char **env_merge(const char *const *more)
 
 /* From here to exec only async-signal-safe calls: other threads may have held locks at
  * the fork. */
-static void signals_reset(void)
+void child_signals_reset(void)
 {
     struct sigaction standard = { .sa_handler = SIG_DFL };
     sigset_t none;
@@ -79,7 +79,7 @@ static void run(const struct child_opts *opts, const char **env, pid_t parent)
         _exit(EXIT_NOT_EXECUTED); /* the parent died before the kernel knew */
     }
     (void)setpgid(0, 0); /* Ctrl-C is for the supervising process, which stops us in order */
-    signals_reset();
+    child_signals_reset();
     /* Libraries open theirs close-on-exec; this covers those that forget. */
     (void)syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
     for (size_t i = 0; i < opts->keep_fds_n; i++) {

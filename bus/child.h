@@ -22,4 +22,7 @@ struct child_opts {
  */
 int child_start(const struct child_opts *opts, pid_t *ret_pid);
 
+/* In a child between fork and exec: no signal is blocked, ignored or handled any more. */
+void child_signals_reset(void);
+
 #endif

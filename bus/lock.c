@@ -11,13 +11,6 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd); /* nothing was written that close could lose */
-    }
-}
-
 /* Moves ownership out of a variable that closes itself. */
 static int fd_keep(int *fd)
 {

@@ -101,14 +101,14 @@ enum value_kind value_kind_of(struct span value)
     return value_head_read(&value, &head) ? head.kind : VALUE_NONE;
 }
 
-static struct span part_get(struct span map, struct span part)
+struct span value_find(struct span map, struct span key)
 {
     struct value_iter it = value_iter(map);
     struct span name;
     struct span item;
 
     while (it.is_map && value_next(&it, &name, &item)) {
-        if (span_is(name, part)) {
+        if (span_is(name, key)) {
             return item;
         }
     }
@@ -117,7 +117,7 @@ static struct span part_get(struct span map, struct span part)
 
 struct span value_get(struct span map, const char *key)
 {
-    return part_get(map, span_from(key));
+    return value_find(map, span_from(key));
 }
 
 struct span value_path(struct span map, const char *path)
@@ -125,7 +125,7 @@ struct span value_path(struct span map, const char *path)
     while (map.len) {
         size_t len = strcspn(path, ".");
 
-        map = part_get(map, (struct span){ path, len });
+        map = value_find(map, (struct span){ path, len });
         if (path[len] == '\0') {
             return map;
         }

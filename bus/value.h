@@ -57,6 +57,7 @@ enum value_kind value_kind_of(struct span value);
 
 /* The value under `key` of a map; empty span when absent or not a map. */
 struct span value_get(struct span map, const char *key);
+struct span value_find(struct span map, struct span key);
 /* The value under a dotted path, "gateway.auth.token"; keys with dots need value_get. */
 struct span value_path(struct span map, const char *path);
 

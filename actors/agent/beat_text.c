@@ -16,26 +16,12 @@ static bool is_word(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-static struct span trim_start(struct span text)
-{
-    while (text.len && is_space(text.ptr[0])) {
-        text.ptr++;
-        text.len--;
-    }
-    return text;
-}
-
 static struct span trim_end(struct span text)
 {
     while (text.len && is_space(text.ptr[text.len - 1])) {
         text.len--;
     }
     return text;
-}
-
-static struct span trim(struct span text)
-{
-    return trim_end(trim_start(text));
 }
 
 /* Characters, those of four bytes twice, as clients count them. */
@@ -92,7 +78,7 @@ static int edges_strip(struct span text, struct text_buf *out, bool *ret_did)
     for (;;) {
         size_t at;
 
-        text = trim(text);
+        text = span_trim(text);
         if (span_starts(text, BEAT_TOKEN)) {
             size_t len = sizeof(BEAT_TOKEN) - 1;
 
@@ -107,7 +93,7 @@ static int edges_strip(struct span text, struct text_buf *out, bool *ret_did)
         if (!tail.len) {
             size_t end = at + sizeof(BEAT_TOKEN) - 1;
 
-            tail = trim((struct span){ text.ptr + end, text.len - end });
+            tail = span_trim((struct span){ text.ptr + end, text.len - end });
         }
         text.len = at;
         did = true;
@@ -159,7 +145,7 @@ int beat_judge(struct span answer, size_t ack_max_chars, struct text_buf *out, e
     bool did = false;
     int rc;
 
-    answer = trim(answer);
+    answer = span_trim(answer);
     out->len = 0;
     if (!answer.len) {
         *ret_word = BEAT_EMPTY;
@@ -170,7 +156,7 @@ int beat_judge(struct span answer, size_t ack_max_chars, struct text_buf *out, e
         rc = edges_strip(answer, out, &did);
         if (!rc && (!did || !out->len)) {
             rc = markup_drop(answer, &plain);
-            rc = rc ? rc : edges_strip(trim(marks_drop((struct span){ plain.data, plain.len })), out, &did);
+            rc = rc ? rc : edges_strip(span_trim(marks_drop((struct span){ plain.data, plain.len })), out, &did);
         }
         if (rc) {
             return rc;
@@ -218,7 +204,7 @@ static bool is_bare_item(struct span line)
     if (!line.len || (line.ptr[0] != '-' && line.ptr[0] != '*' && line.ptr[0] != '+')) {
         return false;
     }
-    line = trim((struct span){ line.ptr + 1, line.len - 1 });
+    line = span_trim((struct span){ line.ptr + 1, line.len - 1 });
     return !line.len || span_is_text(line, "[]") ||
            (line.len == 3 && line.ptr[0] == '[' && line.ptr[2] == ']' &&
             (is_space(line.ptr[1]) || line.ptr[1] == 'x' || line.ptr[1] == 'X'));
@@ -242,7 +228,7 @@ bool beat_file_is_empty(struct span content)
     struct span line;
 
     while (line_take(&content, &line)) {
-        line = trim(line);
+        line = span_trim(line);
         if (line.len && !is_heading(line) && !is_bare_item(line) && !is_fence(line)) {
             return false;
         }
@@ -258,7 +244,7 @@ static bool field_take(struct span line, const char *key, struct span *ret_value
     if (!span_starts(line, key)) {
         return false;
     }
-    line = trim((struct span){ line.ptr + len, line.len - len });
+    line = span_trim((struct span){ line.ptr + len, line.len - len });
     if (line.len && (line.ptr[0] == '"' || line.ptr[0] == '\'')) {
         line = (struct span){ line.ptr + 1, line.len - 1 };
     }
@@ -296,7 +282,7 @@ size_t beat_tasks_read(struct span content, struct beat_task ret_tasks[BEAT_TASK
 
     while (line_take(&content, &raw)) {
         bool is_indented = raw.len && (raw.ptr[0] == ' ' || raw.ptr[0] == '\t');
-        struct span line = trim(raw);
+        struct span line = span_trim(raw);
         struct span name;
 
         if (span_is_text(line, "tasks:")) {
@@ -321,7 +307,7 @@ int beat_rest_add(struct span content, struct text_buf *out)
     int rc = 0;
 
     while (!rc && line_take(&content, &raw)) {
-        struct span line = trim(raw);
+        struct span line = span_trim(raw);
 
         if (!is_inside && span_is_text(line, "tasks:")) {
             is_inside = true;

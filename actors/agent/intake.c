@@ -122,7 +122,7 @@ static const char *file_check(const struct type_run_input_rules *rules, struct i
     if (!utf8_is_valid(text)) {
         return "it is not text in UTF-8";
     }
-    got->bytes.len = transcript_text_cut(text, rules->chars_max).len;
+    got->bytes.len = utf8_cut_chars(text, rules->chars_max).len;
     return NULL;
 }
 

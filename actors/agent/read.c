@@ -3,6 +3,7 @@
 #include "actors/agent/transcript.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
+#include "bus/base/utf8.h"
 #include "bus/value.h"
 #include "schema_gen.h"
 
@@ -154,7 +155,7 @@ static int text_add(struct agent *self, const struct store_session *row, uint32_
     if (!rc) {
         rc = first.rc;
     }
-    text = transcript_text_cut((struct span){ first.text.data, first.text.len }, chars_max);
+    text = utf8_cut_chars((struct span){ first.text.data, first.text.len }, chars_max);
     if (!rc && text.len) {
         pack_kv_str(&self->scratch, key, text);
     }

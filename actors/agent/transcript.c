@@ -7,6 +7,7 @@
 #include "actors/agent/message.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
+#include "bus/base/utf8.h"
 #include "bus/value.h"
 
 #define CUT_MARK "\n[… cut]"
@@ -238,18 +239,6 @@ static void pile_write(struct pile *self, struct pack *out)
     }
 }
 
-struct span transcript_text_cut(struct span text, size_t chars_max)
-{
-    size_t chars = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        if (((unsigned char)text.ptr[i] & 0xc0) != 0x80 && ++chars > chars_max) {
-            return (struct span){ text.ptr, i };
-        }
-    }
-    return text;
-}
-
 static int text_shown(struct span content, size_t chars_max, struct text_buf *out)
 {
     int rc = message_text_add(content, out);
@@ -258,7 +247,7 @@ static int text_shown(struct span content, size_t chars_max, struct text_buf *ou
     if (rc) {
         return rc;
     }
-    cut = transcript_text_cut((struct span){ out->data, out->len }, chars_max);
+    cut = utf8_cut_chars((struct span){ out->data, out->len }, chars_max);
     if (cut.len < out->len) {
         out->len = cut.len;
         return text_buf_add(out, SPAN_LIT(CUT_MARK));
@@ -309,6 +298,20 @@ static int history_on_message(void *arg, const struct store_message *message)
     return pile->rc || pile_add(pile, 0, message->seq);
 }
 
+/* What `on` piles up of a session's messages, as an array in their order. */
+static int pile_pack(struct pile *self, struct store *store, int64_t session_n, uint32_t seq_max, store_on_message on,
+                     struct pack *out)
+{
+    int rc;
+
+    pack_init(&self->scratch, 0);
+    rc = store_messages_read(store, session_n, seq_max, on, self);
+    pack_array_begin(out);
+    pile_write(self, out);
+    pack_array_end(out);
+    return rc ? rc : self->rc;
+}
+
 int transcript_history_pack(struct store *store, int64_t session_n, uint32_t seq_max,
                             const struct transcript_limits *limits, struct pack *out)
 {
@@ -316,17 +319,8 @@ int transcript_history_pack(struct store *store, int64_t session_n, uint32_t seq
     struct pile pile = { .n_max = limits->messages_max,
                          .bytes_max = limits->bytes_max,
                          .chars_max = limits->chars_max };
-    int rc;
 
-    pack_init(&pile.scratch, 0);
-    rc = store_messages_read(store, session_n, seq_max, history_on_message, &pile);
-    if (!rc) {
-        rc = pile.rc;
-    }
-    pack_array_begin(out);
-    pile_write(&pile, out);
-    pack_array_end(out);
-    return rc;
+    return pile_pack(&pile, store, session_n, seq_max, history_on_message, out);
 }
 
 static int preview_on_message(void *arg, const struct store_message *message)
@@ -344,7 +338,7 @@ static int preview_on_message(void *arg, const struct store_message *message)
     pack_reset(&pile->scratch);
     pack_map_begin(&pile->scratch);
     pack_kv_str(&pile->scratch, "role", value_str(value_get(message->body, "role"), SPAN_LIT("user")));
-    pack_kv_str(&pile->scratch, "text", transcript_text_cut((struct span){ text.data, text.len }, pile->chars_max));
+    pack_kv_str(&pile->scratch, "text", utf8_cut_chars((struct span){ text.data, text.len }, pile->chars_max));
     pack_map_end(&pile->scratch);
     return pile_add(pile, 0, message->seq);
 }
@@ -354,17 +348,8 @@ int transcript_preview_pack(struct store *store, int64_t session_n, uint32_t seq
 {
     CLEANUP(pile_deinit)
     struct pile pile = { .n_max = limit, .bytes_max = TRANSCRIPT_BYTES_MAX, .chars_max = chars_max };
-    int rc;
 
-    pack_init(&pile.scratch, 0);
-    rc = store_messages_read(store, session_n, seq_max, preview_on_message, &pile);
-    if (!rc) {
-        rc = pile.rc;
-    }
-    pack_array_begin(out);
-    pile_write(&pile, out);
-    pack_array_end(out);
-    return rc;
+    return pile_pack(&pile, store, session_n, seq_max, preview_on_message, out);
 }
 
 struct context {

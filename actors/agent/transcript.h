@@ -54,7 +54,4 @@ int transcript_context_pack(struct store *store, const struct store_run *run, co
 void transcript_poll_mark_pack(struct pack *out, int64_t now_ms);
 bool transcript_is_hidden(struct span body);
 
-/* The first `chars_max` characters. */
-struct span transcript_text_cut(struct span text, size_t chars_max);
-
 #endif

@@ -32,26 +32,9 @@ void pack_kv_or_nil(struct pack *out, const char *key, struct span text)
     }
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-struct span text_trimmed(struct span text)
-{
-    while (text.len && is_space(text.ptr[0])) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && is_space(text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
 struct span map_text(struct span map, const char *key)
 {
-    return text_trimmed(value_str(value_get(map, key), (struct span){ 0 }));
+    return span_trim(value_str(value_get(map, key), (struct span){ 0 }));
 }
 
 void approval_uuid(char out[37])

@@ -160,7 +160,6 @@ static inline int shelf_failure(int r)
 void pack_kv_or_nil(struct pack *out, const char *key, struct span text);
 /* The value under `key` of a packed map as text without spaces around it; empty when absent. */
 struct span map_text(struct span map, const char *key);
-struct span text_trimmed(struct span text);
 /* A random UUID, terminated. */
 void approval_uuid(char out[37]);
 

@@ -210,7 +210,7 @@ int asking_wait(struct approval *self, struct actor_ctx *ctx, unsigned kind, str
     const struct shelf_item *item;
     struct record record;
 
-    id = text_trimmed(id);
+    id = span_trim(id);
     if (!id.len) {
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "id is required");
     }

@@ -102,7 +102,8 @@ static int word_quote(struct span word, struct text_buf *out)
     return r ? r : text_buf_add(out, SPAN_LIT("\""));
 }
 
-int command_line(struct span argv, struct text_buf *out)
+/* Appends a packed list of arguments as one line: those with spaces or quotes in quotes. */
+static int line_add(struct span argv, struct text_buf *out)
 {
     struct value_iter iter = value_iter(argv);
     struct span key;
@@ -118,18 +119,6 @@ int command_line(struct span argv, struct text_buf *out)
         is_first = false;
     }
     return r;
-}
-
-static struct span trimmed(struct span text)
-{
-    while (text.len && strchr(" \t\r\n", text.ptr[0])) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && strchr(" \t\r\n", text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    return text;
 }
 
 static struct span last_part(struct span path)
@@ -160,7 +149,7 @@ static struct span shell_text(struct span argv)
     for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
         if (span_is_text(last_part(words[0]), shells[i]) &&
             (span_is(words[1], SPAN_LIT("-c")) || span_is(words[1], SPAN_LIT("-lc")))) {
-            return trimmed(words[2]);
+            return span_trim(words[2]);
         }
     }
     return (struct span){ 0 };
@@ -171,10 +160,10 @@ bool command_is_line(struct span argv, struct span raw)
     CLEANUP(text_buf_deinit) struct text_buf line = { 0 };
     struct span inner = shell_text(argv);
 
-    if (inner.len && span_is(inner, trimmed(raw))) {
+    if (inner.len && span_is(inner, span_trim(raw))) {
         return true;
     }
-    return !command_line(argv, &line) && span_is((struct span){ line.data, line.len }, trimmed(raw));
+    return !line_add(argv, &line) && span_is((struct span){ line.data, line.len }, span_trim(raw));
 }
 
 /* --- variables ------------------------------------------------------------------------------------ */

@@ -18,8 +18,6 @@
  * `keeps_lines`. Cut behind COMMAND_SHOWN_MAX. 0 or -ENOMEM. */
 int command_show(struct span text, bool keeps_lines, struct text_buf *out);
 
-/* Appends a packed list of arguments as one line: those with spaces or quotes in quotes. */
-int command_line(struct span argv, struct text_buf *out);
 /* Is `raw` that line, or the text that a shell is given with -c? */
 bool command_is_line(struct span argv, struct span raw);
 

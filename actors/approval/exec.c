@@ -30,7 +30,7 @@ static struct span first_of(struct span a, struct span b)
 
 static struct matter matter_of(const struct msg_exec_approval_request *in, struct span body)
 {
-    struct matter matter = { .is_node = span_is(text_trimmed(in->host), SPAN_LIT("node")) };
+    struct matter matter = { .is_node = span_is(span_trim(in->host), SPAN_LIT("node")) };
     struct span plan = value_get(body, "systemRunPlan");
 
     if (matter.is_node && value_kind_of(plan) == VALUE_MAP && value_count(value_get(plan, "argv")) &&
@@ -40,17 +40,17 @@ static struct matter matter_of(const struct msg_exec_approval_request *in, struc
     matter.argv = matter.plan.len ? value_get(plan, "argv") : in->command_argv;
     matter.text = matter.plan.len ? map_text(plan, "commandText") : in->command;
     matter.preview =
-        matter.plan.len ? first_of(map_text(plan, "commandPreview"), text_trimmed(in->command)) : (struct span){ 0 };
-    matter.cwd = first_of(map_text(matter.plan, "cwd"), text_trimmed(in->cwd));
-    matter.agent_id = first_of(map_text(matter.plan, "agentId"), text_trimmed(in->agent_id));
-    matter.session_key = first_of(map_text(matter.plan, "sessionKey"), text_trimmed(in->session_key));
+        matter.plan.len ? first_of(map_text(plan, "commandPreview"), span_trim(in->command)) : (struct span){ 0 };
+    matter.cwd = first_of(map_text(matter.plan, "cwd"), span_trim(in->cwd));
+    matter.agent_id = first_of(map_text(matter.plan, "agentId"), span_trim(in->agent_id));
+    matter.session_key = first_of(map_text(matter.plan, "sessionKey"), span_trim(in->session_key));
     return matter;
 }
 
 /* What is missing, or NULL. */
 static const char *matter_lacks(const struct matter *matter, const struct msg_exec_approval_request *in)
 {
-    if (matter->is_node && !text_trimmed(in->node_id).len) {
+    if (matter->is_node && !span_trim(in->node_id).len) {
         return "nodeId is required for host=node";
     }
     if (matter->is_node && !matter->plan.len) {
@@ -62,7 +62,7 @@ static const char *matter_lacks(const struct matter *matter, const struct msg_ex
     if (matter->is_node && !command_is_line(matter->argv, matter->text)) { /* people see one, the node runs the other */
         return "systemRunPlan.commandText does not match systemRunPlan.argv";
     }
-    return span_starts(text_trimmed(in->id), "plugin:") ? "approval ids starting with plugin: are reserved" : NULL;
+    return span_starts(span_trim(in->id), "plugin:") ? "approval ids starting with plugin: are reserved" : NULL;
 }
 
 /* --- the record ------------------------------------------------------------------------------------ */
@@ -156,9 +156,9 @@ static void origin_pack(const struct msg_exec_approval_request *in, const struct
     pack_kv_or_nil(out, "agentId", matter->agent_id);
     pack_kv_or_nil(out, "resolvedPath", in->resolved_path);
     pack_kv_or_nil(out, "sessionKey", matter->session_key);
-    pack_kv_or_nil(out, "turnSourceChannel", text_trimmed(in->turn_source_channel));
-    pack_kv_or_nil(out, "turnSourceTo", text_trimmed(in->turn_source_to));
-    pack_kv_or_nil(out, "turnSourceAccountId", text_trimmed(in->turn_source_account_id));
+    pack_kv_or_nil(out, "turnSourceChannel", span_trim(in->turn_source_channel));
+    pack_kv_or_nil(out, "turnSourceTo", span_trim(in->turn_source_to));
+    pack_kv_or_nil(out, "turnSourceAccountId", span_trim(in->turn_source_account_id));
     thread_pack(in->turn_source_thread_id, out);
 }
 
@@ -181,17 +181,17 @@ static int request_pack(struct approval *self, const struct msg_exec_approval_re
         pack_nil(out);
     }
     pack_kv_or_nil(out, "cwd", matter->cwd);
-    pack_kv_or_nil(out, "nodeId", matter->is_node ? text_trimmed(in->node_id) : (struct span){ 0 });
-    pack_kv_or_nil(out, "host", text_trimmed(in->host));
+    pack_kv_or_nil(out, "nodeId", matter->is_node ? span_trim(in->node_id) : (struct span){ 0 });
+    pack_kv_or_nil(out, "host", span_trim(in->host));
     pack_kv_or_nil(out, "security", in->security);
     pack_kv_or_nil(out, "ask", in->ask);
-    if (text_trimmed(in->warning_text).len) {
-        r = r ? r : shown_pack(self, "warningText", text_trimmed(in->warning_text), true, out);
+    if (span_trim(in->warning_text).len) {
+        r = r ? r : shown_pack(self, "warningText", span_trim(in->warning_text), true, out);
     } else {
         pack_kv_or_nil(out, "warningText", (struct span){ 0 });
     }
     analysis_pack(matter, out);
-    allowed_pack(self, text_trimmed(in->ask), out);
+    allowed_pack(self, span_trim(in->ask), out);
     origin_pack(in, matter, out);
     pack_map_end(out);
     return r ? r : pack_error(out);
@@ -203,7 +203,7 @@ int on_exec_approval_request(void *arg, struct actor_ctx *ctx, const void *msg)
     const struct msg_exec_approval_request *in = msg;
     struct matter matter = matter_of(in, actor_ctx_body(ctx));
     const char *lacks = matter_lacks(&matter, in);
-    struct span id = text_trimmed(in->id);
+    struct span id = span_trim(in->id);
     char fresh[37];
     int r;
 
@@ -245,7 +245,7 @@ int on_exec_approval_get(void *arg, struct actor_ctx *ctx, const void *msg)
     struct approval *self = arg;
     const struct msg_exec_approval_get *in = msg;
     struct record record;
-    int r = record_find(self, KIND_EXEC, text_trimmed(in->id), false, &record);
+    int r = record_find(self, KIND_EXEC, span_trim(in->id), false, &record);
 
     if (r != RECORD_FOUND) {
         return asking_unknown(self, ctx, r, true);
@@ -282,7 +282,7 @@ int on_exec_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     const struct msg_exec_approval_resolve *in = msg;
     struct verdict verdict = {
-        .kind = KIND_EXEC, .id = text_trimmed(in->id), .decision = in->decision, .client = &in->client
+        .kind = KIND_EXEC, .id = span_trim(in->id), .decision = in->decision, .client = &in->client
     };
 
     return asking_resolve(arg, ctx, &verdict);

@@ -21,9 +21,9 @@ static void request_pack(const struct msg_plugin_approval_request *in, struct pa
     }
     pack_kv_or_nil(out, "agentId", in->agent_id);
     pack_kv_or_nil(out, "sessionKey", in->session_key);
-    pack_kv_or_nil(out, "turnSourceChannel", text_trimmed(in->turn_source_channel));
-    pack_kv_or_nil(out, "turnSourceTo", text_trimmed(in->turn_source_to));
-    pack_kv_or_nil(out, "turnSourceAccountId", text_trimmed(in->turn_source_account_id));
+    pack_kv_or_nil(out, "turnSourceChannel", span_trim(in->turn_source_channel));
+    pack_kv_or_nil(out, "turnSourceTo", span_trim(in->turn_source_to));
+    pack_kv_or_nil(out, "turnSourceAccountId", span_trim(in->turn_source_account_id));
     pack_key(out, "turnSourceThreadId");
     if (in->turn_source_thread_id.len) {
         pack_raw(out, in->turn_source_thread_id);
@@ -69,7 +69,7 @@ int on_plugin_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg
 {
     const struct msg_plugin_approval_resolve *in = msg;
     struct verdict verdict = {
-        .kind = KIND_PLUGIN, .id = text_trimmed(in->id), .decision = in->decision, .client = &in->client
+        .kind = KIND_PLUGIN, .id = span_trim(in->id), .decision = in->decision, .client = &in->client
     };
 
     return asking_resolve(arg, ctx, &verdict);

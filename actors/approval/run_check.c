@@ -113,7 +113,7 @@ static const char *holder_fault(const struct record *record, const struct msg_ex
     if (!map_text(record->request, "nodeId").len) {
         return "APPROVAL_NODE_BINDING_MISSING";
     }
-    if (!span_is(map_text(record->request, "nodeId"), text_trimmed(in->node_id))) {
+    if (!span_is(map_text(record->request, "nodeId"), span_trim(in->node_id))) {
         return "APPROVAL_NODE_MISMATCH";
     }
     if (device.len) {

@@ -13,18 +13,6 @@
 
 #define NOTHING ((struct span){ 0 })
 
-static struct span trim(struct span text)
-{
-    while (text.len && strchr(" \t\r\n\f\v", text.ptr[0])) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && strchr(" \t\r\n\f\v", text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
 /* --- base64 ---------------------------------------------------------------------------- */
 
 static int digit_of(char c)
@@ -117,7 +105,7 @@ static bool pem_decode(struct span text, unsigned char ret_key[32])
 
 bool device_key_decode(struct span text, unsigned char ret_key[32])
 {
-    text = trim(text);
+    text = span_trim(text);
     return span_starts(text, "-----BEGIN") ? pem_decode(text, ret_key) : base64_decode(text, ret_key, 32);
 }
 
@@ -135,7 +123,7 @@ void device_meta_normalize(struct span text, char ret_text[DEVICE_META_MAX])
 {
     size_t len;
 
-    text = trim(text);
+    text = span_trim(text);
     len = text.len < DEVICE_META_MAX ? text.len : DEVICE_META_MAX - 1;
     for (size_t i = 0; i < len; i++) {
         char c = text.ptr[i];
@@ -181,8 +169,8 @@ static int put_scopes(struct text_buf *out, struct span scopes)
 /* Lowered in place, because a limit on length would change what is signed. */
 static int put_meta(struct text_buf *out, struct span text)
 {
-    int fault = put_after_bar(out, trim(text));
-    size_t len = trim(text).len;
+    int fault = put_after_bar(out, span_trim(text));
+    size_t len = span_trim(text).len;
 
     for (size_t i = out->len - len; !fault && i < out->len; i++) {
         char c = out->data[i];
@@ -205,7 +193,7 @@ int device_payload(int version, const struct connect_request *request, struct te
     int n = snprintf(signed_at, sizeof(signed_at), "%lld", (long long)request->device.signed_at_ms);
     const struct span head[] = { request->device.id, request->client_id, request->client_mode,
                                  request->role.ptr ? request->role : SPAN_LIT("operator") };
-    const struct span tail[] = { { signed_at, (size_t)n }, signed_secret(request), trim(request->device.nonce) };
+    const struct span tail[] = { { signed_at, (size_t)n }, signed_secret(request), span_trim(request->device.nonce) };
     int fault = text_buf_add(out, version == 3 ? SPAN_LIT("v3") : SPAN_LIT("v2"));
 
     for (size_t i = 0; !fault && i < ARRAY_LEN(head); i++) {
@@ -245,7 +233,7 @@ static int signature_check(const struct connect_request *request, const unsigned
     if (!key) {
         return REFUSAL_DEVICE_KEY;
     }
-    if (!base64_decode(trim(request->device.signature), signature, sizeof(signature))) {
+    if (!base64_decode(span_trim(request->device.signature), signature, sizeof(signature))) {
         return REFUSAL_DEVICE_SIGNATURE;
     }
     for (int version = 3; version >= 2; version--) {
@@ -278,7 +266,7 @@ int device_verify(const struct connect_request *request, struct span nonce, int6
     if (device->signed_at_ms < now_ms - DEVICE_SKEW_MS || device->signed_at_ms > now_ms + DEVICE_SKEW_MS) {
         return REFUSAL_DEVICE_STALE;
     }
-    struct span given = trim(device->nonce);
+    struct span given = span_trim(device->nonce);
     if (!given.len) {
         return REFUSAL_DEVICE_NONCE_MISSING;
     }

@@ -311,25 +311,13 @@ int manage_remove(struct store *store, const struct manage_caller *caller, struc
     return pack_error(result->out);
 }
 
-static struct span trimmed(struct span text)
-{
-    while (text.len && text.ptr[0] == ' ') {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && text.ptr[text.len - 1] == ' ') {
-        text.len--;
-    }
-    return text;
-}
-
 int manage_rename(struct store *store, const struct manage_caller *caller, struct span device_id, struct span label,
                   struct manage_result *result)
 {
     struct device_record record = { 0 };
     bool is_found = false;
 
-    label = trimmed(label);
+    label = span_trim(label);
     if (!label.len) {
         return refuse(result, "label required");
     }

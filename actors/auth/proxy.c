@@ -32,17 +32,6 @@ bool proxy_is_hinted(struct span headers)
     return false;
 }
 
-static struct span trim(struct span text)
-{
-    while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = (struct span){ text.ptr + 1, text.len - 1 };
-    }
-    while (text.len && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 /* --- networks ------------------------------------------------------------------------ */
 
 /* "[::1]:80", "1.2.3.4:80", "fe80::1%eth0" → the address alone. */
@@ -85,7 +74,7 @@ bool proxy_net_parse(struct span text, struct proxy_net *ret_net)
     struct proxy_net net;
     unsigned base = 0;
 
-    text = trim(text);
+    text = span_trim(text);
     const char *slash = text.len ? memchr(text.ptr, '/', text.len) : NULL;
     struct span address = slash ? (struct span){ text.ptr, (size_t)(slash - text.ptr) } : text;
     if (!address_parse(address, net.bytes, &base)) {
@@ -174,18 +163,18 @@ struct span proxy_client_address(const struct proxy_nets *trusted, struct span r
                                  bool is_real_ip_allowed)
 {
     struct span chain = proxy_header(headers, "x-forwarded-for");
-    struct span real = bare_address(trim(proxy_header(headers, "x-real-ip")));
+    struct span real = bare_address(span_trim(proxy_header(headers, "x-real-ip")));
 
     if (!proxy_nets_hold(trusted, remote)) {
         return remote;
     }
-    if (!trim(chain).len) {
+    if (!span_trim(chain).len) {
         return is_real_ip_allowed && is_address(real) ? real : remote;
     }
     while (chain.len) {
         const char *comma = memrchr(chain.ptr, ',', chain.len);
         size_t skip = comma ? (size_t)(comma - chain.ptr) + 1 : 0;
-        struct span hop = bare_address(trim((struct span){ chain.ptr + skip, chain.len - skip }));
+        struct span hop = bare_address(span_trim((struct span){ chain.ptr + skip, chain.len - skip }));
         if (!is_address(hop)) {
             return remote; /* a chain that cannot be read proves nothing */
         }
@@ -219,7 +208,7 @@ static bool is_user_listed(struct span users, struct span user)
 static const char *missing_header(const struct proxy_rules *rules, struct span headers)
 {
     for (uint32_t i = 0; i < rules->required_n; i++) {
-        if (!trim(proxy_header(headers, rules->required[i])).len) {
+        if (!span_trim(proxy_header(headers, rules->required[i])).len) {
             return rules->required[i];
         }
     }
@@ -229,7 +218,7 @@ static const char *missing_header(const struct proxy_rules *rules, struct span h
 static enum refusal trusted_judge(const struct proxy_rules *rules, const struct proxy_nets *trusted, struct span remote,
                                   struct span headers, struct proxy_verdict *verdict)
 {
-    struct span user = trim(proxy_header(headers, rules->user_header));
+    struct span user = span_trim(proxy_header(headers, rules->user_header));
 
     if (!rules->user_header[0]) {
         return REFUSAL_PROXY_UNCONFIGURED;
@@ -266,8 +255,8 @@ void proxy_judge(const struct proxy_rules *rules, const struct proxy_nets *trust
 
 enum refusal proxy_tailscale_claim(bool is_loopback, struct span headers, struct proxy_tailscale *ret_claim)
 {
-    struct span login = trim(proxy_header(headers, "tailscale-user-login"));
-    struct span address = bare_address(trim(proxy_header(headers, "x-forwarded-for")));
+    struct span login = span_trim(proxy_header(headers, "tailscale-user-login"));
+    struct span address = bare_address(span_trim(proxy_header(headers, "x-forwarded-for")));
 
     if (!login.len || login.len >= sizeof(ret_claim->login)) {
         return REFUSAL_TAILSCALE_USER_MISSING;

@@ -20,17 +20,6 @@ struct resolve {
     char missing[SECRET_TARGET_PATH_MAX]; /* the first that is in use and has no value */
 };
 
-static struct span trim(struct span text)
-{
-    while (text.len && strchr(" \t\r\n", text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    while (text.len && strchr(" \t\r\n", text.ptr[0])) {
-        text = (struct span){ text.ptr + 1, text.len - 1 };
-    }
-    return text;
-}
-
 static bool is_listed(struct span list, const char *path)
 {
     struct value_iter it = value_iter(list);
@@ -38,7 +27,7 @@ static bool is_listed(struct span list, const char *path)
     struct span item;
 
     while (value_next(&it, &key, &item)) {
-        if (span_is_text(trim(value_str(item, NOTHING)), path)) {
+        if (span_is_text(span_trim(value_str(item, NOTHING)), path)) {
             return true;
         }
     }
@@ -99,7 +88,7 @@ static int targets_walk(struct resolve *self, struct actor_ctx *ctx, struct span
     struct span item;
 
     while (value_next(&it, &key, &item)) {
-        struct span id = trim(value_str(item, NOTHING));
+        struct span id = span_trim(value_str(item, NOTHING));
         const struct config_credential *row = secret_target_of_id(id);
 
         if (id.len && !row) {
@@ -155,7 +144,7 @@ int config_on_secrets_resolve(void *arg, struct actor_ctx *ctx, const void *msg)
     struct config *config = arg;
     struct resolve self = { .set = &config->snapshot.secrets, .in = msg };
 
-    if (!trim(self.in->command_name).len) {
+    if (!span_trim(self.in->command_name).len) {
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "invalid secrets.resolve params: commandName");
     }
     pack_init(&self.assignments, 0);

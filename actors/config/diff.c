@@ -11,20 +11,6 @@ struct job {
     bool is_deep; /* of what is on one side only, tell the leaves */
 };
 
-static struct span find(struct span map, struct span wanted)
-{
-    struct value_iter it = value_iter(map);
-    struct span key;
-    struct span item;
-
-    while (value_next(&it, &key, &item)) {
-        if (span_is(key, wanted)) {
-            return item;
-        }
-    }
-    return (struct span){ 0 };
-}
-
 static void compare(struct job *job, struct span before, struct span after, const char *path);
 
 /* A path that does not fit is cut at its parent, which has changed as well. */
@@ -59,11 +45,11 @@ static void compare(struct job *job, struct span before, struct span after, cons
         return;
     }
     while (value_next(&it, &key, &item)) {
-        member_compare(job, item, find(after, key), path, key);
+        member_compare(job, item, value_find(after, key), path, key);
     }
     it = value_iter(after);
     while (value_next(&it, &key, &item)) {
-        if (!find(before, key).len) {
+        if (!value_find(before, key).len) {
             member_compare(job, (struct span){ 0 }, item, path, key);
         }
     }

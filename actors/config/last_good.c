@@ -7,16 +7,10 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/durable.h"
 #include "bus/base/fault.h"
 #include "bus/json.h"
 #include "schema/base/config_file.h"
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-    }
-}
 
 bool last_good_path(const char *path, char ret_path[PATH_MAX])
 {
@@ -29,21 +23,6 @@ static bool is_written(const char *path, struct span text)
     struct config_error error;
 
     return !config_file_read(path, &old, &error) && span_is((struct span){ old.data, old.len }, text);
-}
-
-static int bytes_write(int fd, struct span text)
-{
-    while (text.len) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return FAULT(-errno);
-        }
-        text = (struct span){ text.ptr + n, text.len - (size_t)n };
-    }
-    return fsync(fd) ? FAULT(-errno) : 0;
 }
 
 int last_good_write(const char *path, struct span text)
@@ -63,7 +42,7 @@ int last_good_write(const char *path, struct span text)
     if (fd < 0) {
         return FAULT(-errno);
     }
-    int fault = bytes_write(fd, text);
+    int fault = durable_write(fd, text);
     if (!fault && rename(temporary, target)) {
         fault = FAULT(-errno);
     }

@@ -237,14 +237,16 @@ static void account_pack(const struct report_input *in, const struct facts_chann
     pack_map_end(out);
 }
 
-static void labels_pack(const struct facts *facts, const char *key, struct pack *out)
+/* One text for each type of channel: that of its first account. */
+static void types_pack(const struct facts *facts, const char *key,
+                       struct span (*text_of_channel)(const struct facts_channel *channel), struct pack *out)
 {
     pack_key(out, key);
     pack_map_begin(out);
     for (size_t i = 0; i < facts->channels_n; i++) {
         if (is_first_of_type(facts, i)) {
             pack_key_span(out, type_of(&facts->channels[i]));
-            pack_str(out, label_of(&facts->channels[i]));
+            pack_str(out, text_of_channel(&facts->channels[i]));
         }
     }
     pack_map_end(out);
@@ -260,7 +262,7 @@ static void names_pack(const struct facts *facts, struct pack *out)
         }
     }
     pack_array_end(out);
-    labels_pack(facts, "channelLabels", out);
+    types_pack(facts, "channelLabels", label_of, out);
 }
 
 /* Every account of one type, as a list or as a map by account. */
@@ -429,7 +431,7 @@ void report_channels(const struct report_input *in, struct pack *out)
     pack_map_begin(out);
     pack_kv_i64(out, "ts", in->now_ms);
     names_pack(facts, out);
-    labels_pack(facts, "channelDetailLabels", out);
+    types_pack(facts, "channelDetailLabels", label_of, out);
     pack_key(out, "channelSystemImages");
     pack_map_begin(out);
     pack_map_end(out);
@@ -456,15 +458,7 @@ void report_channels(const struct report_input *in, struct pack *out)
         }
     }
     pack_map_end(out);
-    pack_key(out, "channelDefaultAccountId");
-    pack_map_begin(out);
-    for (size_t i = 0; i < facts->channels_n; i++) {
-        if (is_first_of_type(facts, i)) {
-            pack_key_span(out, type_of(&facts->channels[i]));
-            pack_str(out, account_of(&facts->channels[i]));
-        }
-    }
-    pack_map_end(out);
+    types_pack(facts, "channelDefaultAccountId", account_of, out);
     pack_map_end(out);
 }
 

@@ -11,18 +11,6 @@
 
 #define NOTE_MS 10000U
 
-static struct span trimmed(struct span text)
-{
-    while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\n')) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\n')) {
-        text.len--;
-    }
-    return text;
-}
-
 static int ok_pack(struct pack *out)
 {
     pack_map_begin(out);
@@ -112,7 +100,7 @@ int on_system_event(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct health *self = arg;
     const struct msg_system_event *in = msg;
-    struct span text = trimmed(in->text);
+    struct span text = span_trim(in->text);
     struct presence_note note = note_of(in, text);
     bool is_changed = false;
     struct pack pack;

@@ -483,24 +483,12 @@ static void renamed_pack(struct span body, struct span name, struct pack *out)
     pack_map_end(out);
 }
 
-static struct span trimmed(struct span text)
-{
-    while (text.len && text.ptr[0] == ' ') {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && text.ptr[text.len - 1] == ' ') {
-        text.len--;
-    }
-    return text;
-}
-
 int on_node_rename(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = arg;
     const struct msg_node_rename *in = msg;
     const struct shelf_item *paired = shelf_find(self->shelf, KIND_PAIRED, in->node_id);
-    struct span name = trimmed(in->display_name);
+    struct span name = span_trim(in->display_name);
     int r;
 
     if (!name.len) {

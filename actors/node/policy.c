@@ -45,19 +45,6 @@ struct sign {
     enum policy_platform platform;
 };
 
-static struct span trimmed(struct span text)
-{
-    while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t' || text.ptr[0] == '\n')) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len &&
-           (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t' || text.ptr[text.len - 1] == '\n')) {
-        text.len--;
-    }
-    return text;
-}
-
 static bool begins_with(struct span text, const char *sign)
 {
     size_t len = strlen(sign);
@@ -88,7 +75,7 @@ enum policy_platform policy_platform_of(struct span platform, struct span device
     };
 
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
-        if (begins_with(trimmed(platform), prefixes[i].text)) {
+        if (begins_with(span_trim(platform), prefixes[i].text)) {
             return prefixes[i].platform;
         }
     }
@@ -109,7 +96,7 @@ bool policy_list_has(struct span list, struct span text)
     struct span item;
 
     while (value_next(&iter, &key, &item)) {
-        if (span_is(trimmed(value_str(item, (struct span){ 0 })), text)) {
+        if (span_is(span_trim(value_str(item, (struct span){ 0 })), text)) {
             return true;
         }
     }
@@ -137,7 +124,7 @@ static bool is_first(struct span list, struct span text, const char *end)
     struct span item;
 
     while (value_next(&iter, &key, &item) && item.ptr < end) {
-        if (span_is(trimmed(value_str(item, (struct span){ 0 })), text)) {
+        if (span_is(span_trim(value_str(item, (struct span){ 0 })), text)) {
             return false;
         }
     }
@@ -153,7 +140,7 @@ void policy_filter(const struct policy *self, enum policy_platform platform, str
 
     pack_array_begin(out);
     while (value_next(&iter, &key, &item)) {
-        struct span command = trimmed(value_str(item, (struct span){ 0 }));
+        struct span command = span_trim(value_str(item, (struct span){ 0 }));
 
         if (policy_allows(self, platform, command) && (!within || policy_list_has(*within, command)) &&
             is_first(declared, command, item.ptr)) {

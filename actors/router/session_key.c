@@ -15,23 +15,6 @@ static bool is_id_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static struct span trim(struct span text)
-{
-    while (text.len && is_space(text.ptr[0])) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && is_space(text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
 static bool has_control(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -64,7 +47,7 @@ int session_key_agent(struct span id, char ret_id[SESSION_KEY_AGENT_MAX + 1])
 
 int session_key_agent_exact(struct span id, char ret_id[SESSION_KEY_AGENT_MAX + 1])
 {
-    id = trim(id);
+    id = span_trim(id);
     if (!id.len || id.len > SESSION_KEY_AGENT_MAX) {
         return SESSION_KEY_E_AGENT;
     }
@@ -132,7 +115,7 @@ int session_key_make(struct span agent, const char *kind, struct span tail, stru
 {
     char id[SESSION_KEY_AGENT_MAX + 1];
 
-    tail = trim(tail);
+    tail = span_trim(tail);
     if (has_control(tail)) {
         return SESSION_KEY_E_CHARS;
     }
@@ -159,7 +142,7 @@ static int resolve_full(const struct session_key_rules *rules, struct span key, 
 
     struct span owner = { rest.ptr, (size_t)(colon - rest.ptr) };
 
-    rest = trim((struct span){ colon + 1, rest.len - owner.len - 1 });
+    rest = span_trim((struct span){ colon + 1, rest.len - owner.len - 1 });
     if (!rest.len || rest.ptr[0] == ':' || session_key_agent_exact(owner, id)) {
         return SESSION_KEY_E_MALFORMED;
     }
@@ -177,8 +160,8 @@ int session_key_resolve(const struct session_key_rules *rules, struct span key, 
 {
     char named[SESSION_KEY_AGENT_MAX + 1] = "";
 
-    key = trim(key);
-    agent = trim(agent);
+    key = span_trim(key);
+    agent = span_trim(agent);
     if (agent.len && session_key_agent_exact(agent, named)) {
         return SESSION_KEY_E_AGENT;
     }

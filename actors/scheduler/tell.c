@@ -143,18 +143,6 @@ int on_scheduler_read(void *arg, struct actor_ctx *ctx, const void *msg)
 
 /* --- wake -------------------------------------------------------------------------------------------------- */
 
-static struct span trimmed(struct span text)
-{
-    while (text.len && strchr(" \t\r\n", text.ptr[0])) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && strchr(" \t\r\n", text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
 /* Who waits until the agent has the note, and what happens then. */
 struct waker {
     struct actor_token token;
@@ -228,7 +216,7 @@ int on_wake(void *arg, struct actor_ctx *ctx, const void *msg)
                                    .session_key = in->session_key,
                                    .has_agent_id = in->has_agent_id,
                                    .agent_id = in->agent_id,
-                                   .text = trimmed(in->text),
+                                   .text = span_trim(in->text),
                                    .is_trusted = true };
     int r;
 

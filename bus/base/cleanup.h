@@ -5,9 +5,18 @@
 #define BUS_BASE_CLEANUP_H
 
 #include <stddef.h>
+#include <unistd.h>
 
 /* Runs `fn(&variable)` when the variable leaves its scope. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
+
+/* For CLEANUP, of a descriptor or -1: what was written to it is either synced or does not matter. */
+static inline void fd_close(int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+    }
+}
 
 /* Yields the pointer and leaves NULL behind: ownership moves on. */
 #define TAKE(p)                                                                                                        \

@@ -38,4 +38,18 @@ static inline bool span_starts(struct span a, const char *prefix)
     return a.len >= len && memcmp(a.ptr, prefix, len) == 0;
 }
 
+/* Without the white space (of ASCII) around it. */
+static inline struct span span_trim(struct span text)
+{
+    while (text.len && (text.ptr[0] == ' ' || (text.ptr[0] >= '\t' && text.ptr[0] <= '\r'))) {
+        text.ptr++;
+        text.len--;
+    }
+    while (text.len &&
+           (text.ptr[text.len - 1] == ' ' || (text.ptr[text.len - 1] >= '\t' && text.ptr[text.len - 1] <= '\r'))) {
+        text.len--;
+    }
+    return text;
+}
+
 #endif

@@ -104,3 +104,15 @@ struct span utf8_cut(struct span text, size_t max)
     }
     return (struct span){ text.ptr, max };
 }
+
+struct span utf8_cut_chars(struct span text, size_t chars_max)
+{
+    size_t chars = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_tail((unsigned char)text.ptr[i]) && ++chars > chars_max) {
+            return (struct span){ text.ptr, i };
+        }
+    }
+    return text;
+}

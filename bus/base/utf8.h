@@ -24,5 +24,7 @@ size_t utf8_char_put(uint32_t code, char *dst);
 
 /* The longest prefix of `text` of at most `max` bytes that cuts no character in two. */
 struct span utf8_cut(struct span text, size_t max);
+/* The first `chars_max` characters of well-formed text. */
+struct span utf8_cut_chars(struct span text, size_t chars_max);
 
 #endif

@@ -7,6 +7,7 @@
 #include "bus/value.h"
 #include "edge/cli/cli_format.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/cli_problem.h"
 
 #define NOTHING ((struct span){ 0 })
 #define LABEL_WIDTH 11
@@ -17,6 +18,22 @@ void cli_health_label(const char *label)
 {
     cli_out_styled(CLI_STYLE_BOLD, label);
     cli_out("%*s", (int)(strlen(label) < LABEL_WIDTH ? LABEL_WIDTH - strlen(label) : 1), "");
+}
+
+void cli_health_problem(const struct cli_problem *problem, const struct cli_target *target)
+{
+    char text[1600];
+    char buf[256];
+    const char *advice = cli_problem_advice(problem, target, buf, sizeof(buf));
+
+    cli_problem_text(problem, target, text, sizeof(text));
+    cli_health_label("Problem");
+    cli_out_safe(span_from(text), false);
+    cli_out("\n");
+    if (advice) {
+        cli_health_label("Next");
+        cli_out("%s\n", advice);
+    }
 }
 
 static void str_print(struct span value, const char *fallback)

@@ -3,6 +3,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/json.h"
+#include "bus/value.h"
 #include "edge/cli/cli_out.h"
 
 int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct cli_rpc *ret_rpc)
@@ -46,6 +47,22 @@ void cli_rpc_close(struct cli_rpc *self)
 {
     cli_session_destroy(&self->session);
     cli_target_deinit(&self->target);
+}
+
+int cli_rpc_params(const struct cli *cli, const char *example, struct pack *ret_params)
+{
+    struct json_opts opts = { .depth_max = 0 };
+    struct json_error error = { .line = 0 };
+
+    if (json_to_pack(span_from(cli_text(cli, "params")), &opts, ret_params, &error)) {
+        cli_err("--params is not JSON: expected %s at line %u, column %u", error.expected, error.line, error.column);
+        return CLI_EXIT_USAGE;
+    }
+    if (value_kind_of(pack_span(ret_params)) != VALUE_MAP) {
+        cli_err("--params must be a JSON object, as in '%s'", example);
+        return CLI_EXIT_USAGE;
+    }
+    return CLI_EXIT_OK;
 }
 
 static int print_json(struct span value, int (*write)(struct span value, struct text_buf *out))

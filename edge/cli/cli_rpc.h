@@ -30,6 +30,9 @@ int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct 
 int cli_rpc_call(struct cli_rpc *self, const struct cli_call *call, struct pack *ret_payload);
 void cli_rpc_close(struct cli_rpc *self);
 
+/* --params of the command line as a packed map; `example` shows one. Returns an exit code. */
+int cli_rpc_params(const struct cli *cli, const char *example, struct pack *ret_params);
+
 /* One JSON document on standard output, indented, with a line feed. Returns an exit code. */
 int cli_rpc_print_json(struct span value);
 /* The same on one line. */

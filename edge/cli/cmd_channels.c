@@ -85,16 +85,7 @@ static void errors_print(struct span label, struct span accounts)
 
 static struct span label_of(struct span status, struct span channel)
 {
-    struct value_iter it = value_iter(value_get(status, "channelLabels"));
-    struct span key;
-    struct span label;
-
-    while (value_next(&it, &key, &label)) {
-        if (span_is(key, channel)) {
-            return value_str(label, channel);
-        }
-    }
-    return channel;
+    return value_str(value_find(value_get(status, "channelLabels"), channel), channel);
 }
 
 static void status_print(struct span status)

@@ -3,8 +3,6 @@
  */
 #include <string.h>
 
-#include "bus/json.h"
-#include "bus/value.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
@@ -12,22 +10,6 @@
 #define TIMEOUT_MS 10000U
 /* An agent may think for long; its own limit is what ends the wait. */
 #define TIMEOUT_FINAL_MS 600000U
-
-static int params_read(const char *text, struct pack *out)
-{
-    struct json_opts opts = { .depth_max = 0 };
-    struct json_error error = { .line = 0 };
-
-    if (json_to_pack(span_from(text), &opts, out, &error)) {
-        cli_err("--params is not JSON: expected %s at line %u, column %u", error.expected, error.line, error.column);
-        return CLI_EXIT_USAGE;
-    }
-    if (value_kind_of(pack_span(out)) != VALUE_MAP) {
-        cli_err("--params must be a JSON object, as in '{\"limit\": 5}'");
-        return CLI_EXIT_USAGE;
-    }
-    return CLI_EXIT_OK;
-}
 
 static int call_and_print(const struct cli *cli, struct span params)
 {
@@ -66,7 +48,7 @@ int cmd_gateway_call(struct cli *cli)
     int r;
 
     pack_init(&params, 0);
-    r = params_read(cli_text(cli, "params"), &params);
+    r = cli_rpc_params(cli, "{\"limit\": 5}", &params);
     r = r ? r : call_and_print(cli, pack_span(&params));
     pack_deinit(&params);
     return r;

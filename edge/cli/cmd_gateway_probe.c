@@ -15,7 +15,6 @@
 
 #define TARGETS_MAX 2
 #define ASKS (CLI_PROBE_HEALTH | CLI_PROBE_STATUS | CLI_PROBE_PRESENCE | CLI_PROBE_CONFIG)
-#define NOTHING ((struct span){ 0 })
 
 struct probed {
     const char *id; /* "explicit", "configRemote", "localLoopback" */
@@ -218,11 +217,6 @@ static void report_pack(const struct report *report, struct pack *out)
 
 static void target_print(const struct probed *it)
 {
-    const struct cli_problem *problem = &it->probe.problem;
-    char text[1600];
-    char buf[256];
-    const char *advice = cli_problem_advice(problem, &it->target, buf, sizeof(buf));
-
     cli_health_label("Gateway");
     cli_out("%s, from %s\n", it->target.address, it->target.source);
     cli_health_label("Connect");
@@ -235,15 +229,8 @@ static void target_print(const struct probed *it)
         cli_health_label("Requests");
         cli_out("%s\n", it->probe.is_rpc_ok ? "answered" : "not all answered");
     }
-    if (problem->kind != CLI_PROBLEM_NONE) {
-        cli_problem_text(problem, &it->target, text, sizeof(text));
-        cli_health_label("Problem");
-        cli_out_safe(span_from(text), false);
-        cli_out("\n");
-        if (advice) {
-            cli_health_label("Next");
-            cli_out("%s\n", advice);
-        }
+    if (it->probe.problem.kind != CLI_PROBLEM_NONE) {
+        cli_health_problem(&it->probe.problem, &it->target);
     }
     if (it->probe.is_rpc_ok) {
         cli_health_print(cli_probe_answer(&it->probe, CLI_PROBE_HEALTH), false);

@@ -16,7 +16,6 @@
 #include "edge/cli/gateway_port.h"
 
 #define HOLDERS_MAX 8
-#define NOTHING ((struct span){ 0 })
 
 struct report {
     const struct cli *cli;
@@ -166,10 +165,6 @@ static void port_print(const struct report *report)
 
 static void probe_print(const struct report *report)
 {
-    char text[1600];
-    char buf[256];
-    const char *advice;
-
     cli_health_label("Probe");
     cli_out_styled(is_ok(report) ? CLI_STYLE_GOOD : CLI_STYLE_BAD, is_ok(report) ? "ok" : "failed");
     if (report->probe.is_connected) {
@@ -177,15 +172,7 @@ static void probe_print(const struct report *report)
     }
     cli_out("\n");
     if (!is_ok(report)) {
-        cli_problem_text(&report->probe.problem, &report->target, text, sizeof(text));
-        advice = cli_problem_advice(&report->probe.problem, &report->target, buf, sizeof(buf));
-        cli_health_label("Problem");
-        cli_out_safe(span_from(text), false);
-        cli_out("\n");
-        if (advice) {
-            cli_health_label("Next");
-            cli_out("%s\n", advice);
-        }
+        cli_health_problem(&report->probe.problem, &report->target);
     }
 }
 

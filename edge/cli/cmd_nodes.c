@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "bus/base/clock.h"
-#include "bus/json.h"
 #include "bus/value.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_format.h"
@@ -458,22 +457,6 @@ static bool is_shell(const char *command)
     return strcmp(command, "system.run") == 0 || strcmp(command, "system.run.prepare") == 0;
 }
 
-static int params_read(const char *text, struct pack *out)
-{
-    struct json_opts opts = { .depth_max = 0 };
-    struct json_error error = { .line = 0 };
-
-    if (json_to_pack(span_from(text), &opts, out, &error)) {
-        cli_err("--params is not JSON: expected %s at line %u, column %u", error.expected, error.line, error.column);
-        return CLI_EXIT_USAGE;
-    }
-    if (value_kind_of(pack_span(out)) != VALUE_MAP) {
-        cli_err("--params must be a JSON object, as in '{\"bins\": [\"git\"]}'");
-        return CLI_EXIT_USAGE;
-    }
-    return CLI_EXIT_OK;
-}
-
 static int invoke(struct cli *cli, struct span args)
 {
     uint64_t timeout_ms = cli_number(cli, "invoke-timeout");
@@ -517,7 +500,7 @@ int cmd_nodes_invoke(struct cli *cli)
         return CLI_EXIT_FAILED;
     }
     pack_init(&args, 0);
-    r = params_read(cli_text(cli, "params"), &args);
+    r = cli_rpc_params(cli, "{\"bins\": [\"git\"]}", &args);
     r = r ? r : invoke(cli, pack_span(&args));
     pack_deinit(&args);
     return r;

@@ -254,10 +254,8 @@ static void channels_print(struct span status)
 
 static void gateway_print(const struct report *report)
 {
-    char text[1600];
-    char buf[256];
+    char text[PATH_MAX + 64];
     struct span version = value_str(value_path(pack_span(&report->probe.hello), "server.version"), NOTHING);
-    const char *advice;
 
     cli_health_label("Gateway");
     cli_out("%s, from %s\n", report->target.address, report->target.source);
@@ -270,15 +268,7 @@ static void gateway_print(const struct report *report)
     }
     cli_out("\n");
     if (report->probe.problem.kind != CLI_PROBLEM_NONE) {
-        cli_problem_text(&report->probe.problem, &report->target, text, sizeof(text));
-        advice = cli_problem_advice(&report->probe.problem, &report->target, buf, sizeof(buf));
-        cli_health_label("Problem");
-        cli_out_safe(span_from(text), false);
-        cli_out("\n");
-        if (advice) {
-            cli_health_label("Next");
-            cli_out("%s\n", advice);
-        }
+        cli_health_problem(&report->probe.problem, &report->target);
     }
     cli_service_text(&report->service, text, sizeof(text));
     cli_health_label("Service");

@@ -16,13 +16,6 @@ const char gateway_topology_default[] = "{ hosts: { main: { actors: [\"config\",
                                         "\"router\", \"node\", \"approval\", \"scheduler\", "
                                         "\"channel/webchat\", \"edge/0\", \"agent/*\"] } } }";
 
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd); /* what was written has been synced or does not matter */
-    }
-}
-
 /* 0, or -errno. */
 static int file_read(const char *path, struct text_buf *text)
 {

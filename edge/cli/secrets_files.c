@@ -11,17 +11,11 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/durable.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 
 #define LEFT_OVER ".secrets"
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd); /* what was written was synced before */
-    }
-}
 
 static int refuse(struct config_error *error, const char *path, const char *why)
 {
@@ -154,15 +148,6 @@ static void directory_of(const char *path, char out[PATH_MAX])
     (void)snprintf(out, PATH_MAX, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
 }
 
-static int directory_sync(const char *path)
-{
-    char dir[PATH_MAX];
-
-    directory_of(path, dir);
-    CLEANUP(fd_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 || fsync(fd) ? FAULT(-errno) : 0;
-}
-
 /* Makes what is missing of the directories that lead to the file, for nobody else to look into. */
 static int directories_make(const char *path)
 {
@@ -216,22 +201,6 @@ static void on_left_over(void *arg, const char *path)
 
 /* --- writing ----------------------------------------------------------------------------------------- */
 
-static int bytes_write(int fd, struct span text)
-{
-    while (text.len) {
-        ssize_t n = write(fd, text.ptr, text.len);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return FAULT(-errno);
-        }
-        text = (struct span){ text.ptr + n, text.len - (size_t)n };
-    }
-    return fsync(fd) ? FAULT(-errno) : 0;
-}
-
 /* The text beside the file, under a name of its own, synced. */
 static int aside_write(struct secrets_file *self, struct span text)
 {
@@ -245,7 +214,7 @@ static int aside_write(struct secrets_file *self, struct span text)
         return FAULT(-ENAMETOOLONG);
     }
     CLEANUP(fd_close) int fd = open(self->fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return fd < 0 ? FAULT(-errno) : bytes_write(fd, text);
+    return fd < 0 ? FAULT(-errno) : durable_write(fd, text);
 }
 
 static int in_place_put(struct secrets_file *self)
@@ -254,7 +223,7 @@ static int in_place_put(struct secrets_file *self)
         return FAULT(-errno);
     }
     self->fresh[0] = '\0';
-    return directory_sync(self->path);
+    return durable_name(self->path);
 }
 
 static int stage(struct secrets_file *self)

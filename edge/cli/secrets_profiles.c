@@ -54,20 +54,6 @@ static int text_set(struct store *self, const struct json5_step *steps, size_t s
     return pack_error(&value) ? pack_error(&value) : set(self, steps, steps_n, pack_span(&value));
 }
 
-static struct span member(struct span map, struct span wanted)
-{
-    struct value_iter it = value_iter(map);
-    struct span key;
-    struct span item;
-
-    while (it.is_map && value_next(&it, &key, &item)) {
-        if (span_is(key, wanted)) {
-            return item;
-        }
-    }
-    return NOTHING;
-}
-
 static struct span text_at(struct span map, const char *key)
 {
     return secrets_known_trimmed(value_str(value_get(map, key), NOTHING));
@@ -75,7 +61,7 @@ static struct span text_at(struct span map, const char *key)
 
 bool secrets_profiles_is_oauth(struct span config, struct span id)
 {
-    return span_is_text(text_at(member(value_path(config, "auth.profiles"), id), "mode"), "oauth");
+    return span_is_text(text_at(value_find(value_path(config, "auth.profiles"), id), "mode"), "oauth");
 }
 
 /* --- a reference ------------------------------------------------------------------------------------- */
@@ -119,7 +105,7 @@ static int profile_make(struct store *self, const struct secrets_file *file, con
                         struct config_error *error)
 {
     const struct secrets_place *place = &target->place;
-    struct span profile = member(value_get(pack_span(&self->doc), "profiles"), place->steps[1].key);
+    struct span profile = value_find(value_get(pack_span(&self->doc), "profiles"), place->steps[1].key);
     struct span type = text_at(profile, "type");
     struct json5_step steps[] = { place->steps[0], place->steps[1], { .key = SPAN_LIT("type") } };
     bool is_there = value_kind_of(profile) == VALUE_MAP;

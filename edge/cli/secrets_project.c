@@ -80,20 +80,6 @@ static int upserts_make(struct secrets_project *self)
     return r;
 }
 
-static bool is_upserted(const struct secrets_project *self, struct span name)
-{
-    struct value_iter it = value_iter(self->plan->upserts);
-    struct span key;
-    struct span item;
-
-    while (value_next(&it, &key, &item)) {
-        if (span_is(key, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A name that is deleted and made anew stays where it is, with its new meaning. */
 static int deletes_make(struct secrets_project *self)
 {
@@ -105,7 +91,7 @@ static int deletes_make(struct secrets_project *self)
 
     while (!r && value_next(&it, &key, &name)) {
         steps[2].key = value_str(name, NOTHING);
-        r = is_upserted(self, steps[2].key) ? 0 : secrets_edit_remove(&self->config, steps, 3);
+        r = value_find(self->plan->upserts, steps[2].key).len > 0 ? 0 : secrets_edit_remove(&self->config, steps, 3);
     }
     struct json5_item item;
     struct span text = { self->config.data, self->config.len };

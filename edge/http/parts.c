@@ -47,7 +47,8 @@ static bool is_listed(struct span list, struct span mime)
     return false;
 }
 
-bool parts_mime_is_allowed(const struct input_rules *rules, bool is_image, struct span mime)
+/* May a picture, or else a file, of this type be taken? */
+static bool mime_is_allowed(const struct input_rules *rules, bool is_image, struct span mime)
 {
     return is_known(is_image ? image_mimes : file_mimes, mime) && (!rules->mimes.len || is_listed(rules->mimes, mime));
 }
@@ -56,7 +57,7 @@ void parts_mimes_pack(const struct input_rules *rules, bool is_image, struct pac
 {
     pack_array_begin(out);
     for (const char *const *name = is_image ? image_mimes : file_mimes; *name; name++) {
-        if (parts_mime_is_allowed(rules, is_image, span_from(*name))) {
+        if (mime_is_allowed(rules, is_image, span_from(*name))) {
             pack_text(out, *name);
         }
     }
@@ -78,7 +79,8 @@ static int mime_refuse(struct span mime, bool is_image, struct openai_error *err
                          SPAN_FMT(mime));
 }
 
-bool parts_data_url(struct span url, struct span *ret_mime, struct span *ret_data)
+/* Splits "data:<type>[;…];base64,<data>"; false for anything else. */
+static bool data_url_split(struct span url, struct span *ret_mime, struct span *ret_data)
 {
     static const struct span mark = { ";base64", 7 };
     const char *comma = url.len >= 5 && strncasecmp(url.ptr, "data:", 5) == 0 ? memchr(url.ptr, ',', url.len) : NULL;
@@ -177,7 +179,7 @@ static int image_data_check(struct parts *self, struct span *mime, struct span d
     if (told) {
         *mime = span_from(told);
     }
-    return parts_mime_is_allowed(&self->rules->images, true, *mime) ? 0 : mime_refuse(*mime, true, error);
+    return mime_is_allowed(&self->rules->images, true, *mime) ? 0 : mime_refuse(*mime, true, error);
 }
 
 static int image_url_pack(struct span mime, struct span data, struct span detail, struct pack *out)
@@ -210,7 +212,7 @@ int parts_image_pack(struct parts *self, struct span url, struct span detail, st
     struct span data;
     int r;
 
-    if (parts_data_url(url, &mime, &data)) {
+    if (data_url_split(url, &mime, &data)) {
         r = image_data_check(self, &mime, data, error);
         return r ? r : image_url_pack(mime, data, detail, out);
     }
@@ -285,7 +287,7 @@ static int file_text_pack(struct parts *self, struct span name, struct span data
         r = openai_refuse(error, "The file `%.*s` is not text in UTF-8.", SPAN_FMT(utf8_cut(name, 64)));
     }
     if (!r) {
-        file_pack(name, "text", parts_text_cut(whole, rules->chars_max), out);
+        file_pack(name, "text", utf8_cut_chars(whole, rules->chars_max), out);
     }
     text_buf_deinit(&text);
     return r;
@@ -305,26 +307,14 @@ int parts_file_pack(struct parts *self, const struct parts_file *file, struct pa
         }
         return r;
     }
-    if (parts_data_url(file->data, &mime, &data) && file->mime.len) {
+    if (data_url_split(file->data, &mime, &data) && file->mime.len) {
         mime = file->mime;
     }
     if (!mime.len) {
         mime = mime_of_name(name);
     }
-    if (!parts_mime_is_allowed(&self->rules->files, false, mime)) {
+    if (!mime_is_allowed(&self->rules->files, false, mime)) {
         return mime_refuse(mime, false, error);
     }
     return file_text_pack(self, name, data, out, error);
-}
-
-struct span parts_text_cut(struct span text, uint64_t chars_max)
-{
-    uint64_t chars = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        if (((unsigned char)text.ptr[i] & 0xc0) != 0x80 && ++chars > chars_max) {
-            return (struct span){ text.ptr, i };
-        }
-    }
-    return text;
 }

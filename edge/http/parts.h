@@ -41,13 +41,7 @@ struct parts_file {
 };
 int parts_file_pack(struct parts *self, const struct parts_file *file, struct pack *out, struct openai_error *error);
 
-/* The first `chars_max` characters. */
-struct span parts_text_cut(struct span text, uint64_t chars_max);
-/* Splits "data:<type>[;…];base64,<data>"; false for anything else. */
-bool parts_data_url(struct span url, struct span *ret_mime, struct span *ret_data);
-/* May a picture, or else a file, of this type be taken? */
-bool parts_mime_is_allowed(const struct input_rules *rules, bool is_image, struct span mime);
-/* Appends the list of the types that may. */
+/* Appends the list of the types that a picture, or else a file, may be of. */
 void parts_mimes_pack(const struct input_rules *rules, bool is_image, struct pack *out);
 
 #endif

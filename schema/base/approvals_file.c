@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/durable.h"
 #include "bus/base/fault.h"
 #include "bus/json.h"
 #include "bus/value.h"
@@ -20,13 +21,6 @@
 #define TOKEN_LEN 33U
 
 static const struct span nothing;
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd); /* what was written was synced before */
-    }
-}
 
 static int refuse(struct approvals_error *error, const char *path, const char *what)
 {
@@ -81,21 +75,9 @@ static void id_make(char id[ID_LEN])
     (void)snprintf(id, ID_LEN, "%.8s-%.4s-4%.3s-8%.3s-%.12s", hex, hex + 8, hex + 13, hex + 17, hex + 20);
 }
 
-static struct span trimmed(struct span text)
-{
-    while (text.len && text.ptr[0] == ' ') {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && text.ptr[text.len - 1] == ' ') {
-        text.len--;
-    }
-    return text;
-}
-
 static struct span text_of(struct span map, const char *key)
 {
-    return trimmed(value_str(value_get(map, key), nothing));
+    return span_trim(value_str(value_get(map, key), nothing));
 }
 
 static void put_some(struct pack *out, const char *key, struct span text)
@@ -138,7 +120,7 @@ static void entry_put(struct span entry, struct pack *out)
 {
     struct value_iter iter = value_iter(entry);
     struct span pattern =
-        value_kind_of(entry) == VALUE_STR ? trimmed(value_str(entry, nothing)) : text_of(entry, "pattern");
+        value_kind_of(entry) == VALUE_STR ? span_trim(value_str(entry, nothing)) : text_of(entry, "pattern");
     struct span key;
     struct span item;
     char id[ID_LEN];
@@ -242,7 +224,10 @@ static void normalize_with(struct span file, struct span path, struct span token
     pack_map_end(out);
 }
 
-void approvals_file_normalize(struct span file, struct pack *out)
+/* Appends the map {version, socket, defaults, agents} of what `file` (a map) says: unknown
+ * values of security, ask and askFallback are left out, entries of an allow list get ids
+ * and lose the text of the command, the agent "default" of old files becomes "main". */
+static void normalize(struct span file, struct pack *out)
 {
     struct span socket = value_get(file, "socket");
 
@@ -317,7 +302,7 @@ static int content_read(struct approvals_file *self, struct span bytes, struct a
                        self->path);
         return APPROVALS_E_REFUSED;
     }
-    approvals_file_normalize(pack_span(&parsed), &self->content);
+    normalize(pack_span(&parsed), &self->content);
     return pack_error(&self->content);
 }
 
@@ -334,7 +319,7 @@ static int load(struct approvals_file *self, struct approvals_error *error)
     if (self->exists) {
         return content_read(self, (struct span){ bytes.data, bytes.len }, error);
     }
-    approvals_file_normalize(nothing, &self->content);
+    normalize(nothing, &self->content);
     return pack_error(&self->content);
 }
 
@@ -348,23 +333,6 @@ int approvals_file_load(struct approvals_file *self, const char *state_dir, stru
 }
 
 /* --- writing --------------------------------------------------------------------------------------- */
-
-static int bytes_write(int fd, struct span bytes)
-{
-    while (bytes.len) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return -1;
-        }
-        bytes.ptr += n;
-        bytes.len -= (size_t)n;
-    }
-    return fsync(fd);
-}
 
 static int replace(const char *path, struct span bytes, struct approvals_error *error)
 {
@@ -381,7 +349,7 @@ static int replace(const char *path, struct span bytes, struct approvals_error *
     if (fd < 0) {
         return refuse(error, fresh, "create the file");
     }
-    if (bytes_write(fd, bytes) || rename(fresh, path)) {
+    if (durable_write(fd, bytes) || rename(fresh, path)) {
         int r = refuse(error, path, "write the file");
 
         (void)unlink(fresh); /* it is of no use */

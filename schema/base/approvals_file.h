@@ -37,11 +37,6 @@ void approvals_file_deinit(struct approvals_file *self);
  * APPROVALS_E_REFUSED for one that cannot be read or understood, or a fault. */
 int approvals_file_load(struct approvals_file *self, const char *state_dir, struct approvals_error *error);
 
-/* Appends the map {version, socket, defaults, agents} of what `file` (a map) says: unknown
- * values of security, ask and askFallback are left out, entries of an allow list get ids
- * and lose the text of the command, the agent "default" of old files becomes "main". */
-void approvals_file_normalize(struct span file, struct pack *out);
-
 /* The normalized `file` with the socket of the one on disk, or of a new one, where it has
  * none. Appends. 0 or a fault. */
 int approvals_file_complete(const struct approvals_file *self, struct span file, struct pack *out);

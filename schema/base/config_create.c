@@ -10,16 +10,10 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/durable.h"
 #include "bus/base/fault.h"
 
 #define TOKEN_BYTES ((CONFIG_TOKEN_LEN - 1) / 2)
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-    }
-}
 
 int config_token_generate(char ret_token[CONFIG_TOKEN_LEN])
 {
@@ -52,22 +46,6 @@ static bool dir_of(const char *path, char dir[PATH_MAX])
     return snprintf(dir, PATH_MAX, "%.*s", len, path) < PATH_MAX;
 }
 
-static int bytes_write(int fd, const char *bytes, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return -1;
-        }
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return fsync(fd);
-}
-
 /* link() fails when the name is taken, which rename() would overwrite: that is what keeps
  * somebody's config safe from two first starts at once. */
 static int file_publish(const char *dir, const char *temporary, const char *path, struct config_error *error)
@@ -96,8 +74,8 @@ static int file_write(const char *dir, const char *path, const char *text, size_
     if (fd < 0) {
         return refuse(error, temporary, "create the file");
     }
-    int r = bytes_write(fd, text, len) ? refuse(error, temporary, "write the file")
-                                       : file_publish(dir, temporary, path, error);
+    int r = durable_write(fd, (struct span){ text, len }) ? refuse(error, temporary, "write the file")
+                                                          : file_publish(dir, temporary, path, error);
     (void)unlink(temporary); /* its second name, if it has one, is the file */
     return r;
 }

@@ -121,20 +121,6 @@ static int change(struct job *job, struct span value)
     return r;
 }
 
-static struct span member(struct span map, struct span wanted)
-{
-    struct value_iter it = value_iter(map);
-    struct span key;
-    struct span item;
-
-    while (value_next(&it, &key, &item)) {
-        if (span_is(key, wanted)) {
-            return item;
-        }
-    }
-    return NOTHING;
-}
-
 static int compare(struct job *job, struct span before, struct span after);
 
 static int step_compare(struct job *job, struct json5_step step, struct span before, struct span after)
@@ -156,11 +142,11 @@ static int maps_compare(struct job *job, struct span before, struct span after)
     int r = 0;
 
     while (!r && value_next(&it, &key, &item)) {
-        r = step_compare(job, (struct json5_step){ .key = key }, item, member(after, key));
+        r = step_compare(job, (struct json5_step){ .key = key }, item, value_find(after, key));
     }
     it = value_iter(after);
     while (!r && value_next(&it, &key, &item)) {
-        if (!member(before, key).len) {
+        if (!value_find(before, key).len) {
             r = step_compare(job, (struct json5_step){ .key = key }, NOTHING, item);
         }
     }
@@ -290,7 +276,7 @@ static int restore(struct restore *job, struct span wanted, struct span current)
         pack_map_begin(job->out);
         while (!r && value_next(&it, &key, &item)) {
             pack_key_span(job->out, key);
-            r = step_restore(job, (struct json5_step){ .key = key }, item, member(current, key));
+            r = step_restore(job, (struct json5_step){ .key = key }, item, value_find(current, key));
         }
         pack_map_end(job->out);
         return r;

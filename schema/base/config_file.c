@@ -12,13 +12,6 @@
 #include "bus/base/fault.h"
 #include "bus/value.h"
 
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-    }
-}
-
 static int refuse(struct config_error *error, const char *path, const char *why)
 {
     snprintf(error->text, sizeof(error->text), "%s: %s", path, why);

@@ -3,21 +3,6 @@
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
 
-/* Keys are not terminated, so value_get does not fit. */
-static struct span find(struct span map, struct span wanted)
-{
-    struct value_iter it = value_iter(map);
-    struct span key;
-    struct span item;
-
-    while (value_next(&it, &key, &item)) {
-        if (span_is(key, wanted)) {
-            return item;
-        }
-    }
-    return (struct span){ 0 };
-}
-
 enum lists { LISTS_REPLACE, LISTS_JOIN, LISTS_BY_ID };
 
 static void merge(struct span low, struct span high, enum lists lists, struct pack *out);
@@ -127,11 +112,11 @@ static void merge(struct span low, struct span high, enum lists lists, struct pa
     pack_map_begin(out);
     while (value_next(&it, &key, &item)) {
         pack_key_span(out, key);
-        merge(item, find(high, key), lists, out);
+        merge(item, value_find(high, key), lists, out);
     }
     it = value_iter(high);
     while (value_next(&it, &key, &item)) {
-        if (!find(low, key).len) {
+        if (!value_find(low, key).len) {
             pack_key_span(out, key);
             pack_raw(out, item);
         }
@@ -166,7 +151,7 @@ void config_merge_patch(struct span low, struct span patch, struct pack *out)
     }
     pack_map_begin(out);
     while (value_kind_of(low) == VALUE_MAP && value_next(&it, &key, &item)) {
-        struct span change = find(patch, key);
+        struct span change = value_find(patch, key);
 
         if (!change.len) {
             pack_key_span(out, key);
@@ -178,7 +163,7 @@ void config_merge_patch(struct span low, struct span patch, struct pack *out)
     }
     it = value_iter(patch);
     while (value_next(&it, &key, &item)) {
-        if (value_kind_of(item) != VALUE_NIL && !find(low, key).len) {
+        if (value_kind_of(item) != VALUE_NIL && !value_find(low, key).len) {
             pack_key_span(out, key);
             config_merge_patch((struct span){ 0 }, item, out);
         }

@@ -12,15 +12,9 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
+#include "bus/base/durable.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-    }
-}
 
 static void text_wipe(struct text_buf *text)
 {
@@ -38,32 +32,6 @@ static int refuse(struct config_error *error, const char *path, const char *why)
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
-static int bytes_write(int fd, struct span text)
-{
-    while (text.len) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return FAULT(-errno);
-        }
-        text = (struct span){ text.ptr + n, text.len - (size_t)n };
-    }
-    return fsync(fd) ? FAULT(-errno) : 0;
-}
-
-/* The directory that holds `path`: a rename is lasting once it is synced. */
-static int directory_sync(const char *path)
-{
-    char dir[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-
-    (void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
-    CLEANUP(fd_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 || fsync(fd) ? FAULT(-errno) : 0;
-}
-
 /* A new file beside `path` with the text, synced; its name goes to `temporary`. */
 static int temporary_write(const char *path, struct span text, char temporary[PATH_MAX])
 {
@@ -79,7 +47,7 @@ static int temporary_write(const char *path, struct span text, char temporary[PA
     if (fd < 0) {
         return FAULT(-errno);
     }
-    int fault = bytes_write(fd, text);
+    int fault = durable_write(fd, text);
     if (fault) {
         (void)unlink(temporary); /* ours alone */
     }
@@ -99,7 +67,7 @@ int config_store_put(const char *path, struct span text)
         (void)unlink(temporary); /* ours alone */
         return fault;
     }
-    return directory_sync(path);
+    return durable_name(path);
 }
 
 /* --- not overwriting what somebody else wrote ------------------------------------------------------- */
@@ -231,7 +199,7 @@ int config_store_replace(const char *path, struct span before, struct span text,
     if (r < 0) {
         return refuse(error, path, fault_text(r));
     }
-    r = r ? r : directory_sync(path);
+    r = r ? r : durable_name(path);
     return r < 0 ? refuse(error, path, fault_text(r)) : r;
 }
 

@@ -14,23 +14,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static struct span trim(struct span text)
-{
-    while (text.len && is_space(text.ptr[0])) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len && is_space(text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
 /* Digits, and behind a point more of them. */
 static bool number_take(struct span *text, double *ret_value)
 {
@@ -86,7 +69,7 @@ bool duration_parse(struct span text, int64_t unit_ms, int64_t *ret_ms)
     double total = 0;
     bool is_first = true;
 
-    text = trim(text);
+    text = span_trim(text);
     if (!text.len) {
         return false;
     }

@@ -18,7 +18,6 @@
 #define GATEWAY_CONFIG_PORT 18789U
 #define GATEWAY_CONFIG_PORT_DEV 19001U
 #define GATEWAY_CONFIG_SECRET_MAX 512
-#define GATEWAY_CONFIG_EXIT 78 /* EX_CONFIG: the config or a start guard says no */
 
 enum gateway_bind {
     GATEWAY_BIND_LOOPBACK,
@@ -82,7 +81,7 @@ static inline bool gateway_config_is_header(struct span text)
 }
 
 enum {
-    GATEWAY_CONFIG_E_REFUSED = 1,   /* wrong or missing value; exit with GATEWAY_CONFIG_EXIT and the text */
+    GATEWAY_CONFIG_E_REFUSED = 1,   /* wrong or missing value; the text says which */
     GATEWAY_CONFIG_E_NO_SECRET = 2, /* the auth mode needs a token or password and none is configured */
 };
 

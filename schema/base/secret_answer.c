@@ -156,25 +156,9 @@ int secret_request_write(struct span provider, const struct span *ids, size_t id
     return r;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static struct span trim(struct span text)
-{
-    while (text.len && is_blank(text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    while (text.len && is_blank(text.ptr[0])) {
-        text = (struct span){ text.ptr + 1, text.len - 1 };
-    }
-    return text;
-}
-
 int secret_answer_read(struct span text, bool is_plain_fine, struct pack *doc, struct secret_problem *problem)
 {
-    text = trim(text);
+    text = span_trim(text);
     if (!text.len) {
         return unusable(problem, "the program said nothing");
     }

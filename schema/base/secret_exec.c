@@ -15,6 +15,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
+#include "bus/child.h"
 #include "schema/base/secret_memory.h"
 
 #define EXIT_NOT_EXECUTED 127
@@ -238,22 +239,10 @@ static void on_written(uv_write_t *write, int status)
 /* --- its beginning ------------------------------------------------------------------------------------- */
 
 /* From here to exec only async-signal-safe calls: other threads may have held locks at the fork. */
-static void signals_reset(void)
-{
-    struct sigaction standard = { .sa_handler = SIG_DFL };
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++) {
-        (void)sigaction(number, &standard, NULL); /* SIGKILL and SIGSTOP refuse, rightly */
-    }
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static _Noreturn void child_run(const struct secret_exec_opts *opts, const char *dir, const int ends[ENDS_N],
                                 pid_t parent)
 {
-    signals_reset();
+    child_signals_reset();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || setsid() < 0 || chdir(dir)) {
         _exit(EXIT_NOT_EXECUTED);
     }

@@ -162,16 +162,7 @@ struct span secret_provider_default(struct span doc, enum secret_source source)
 
 struct span secret_provider_entry(struct span doc, struct span name)
 {
-    struct value_iter it = value_iter(value_path(doc, "secrets.providers"));
-    struct span key;
-    struct span item;
-
-    while (it.is_map && value_next(&it, &key, &item)) {
-        if (span_is(key, name)) {
-            return item;
-        }
-    }
-    return NOTHING;
+    return value_find(value_path(doc, "secrets.providers"), name);
 }
 
 /* `${NAME}` and `$NAME`, and nothing else in the text. */

@@ -1,4 +1,5 @@
-/* fault, mem, clock, log and the names of failures. */
+/* fault, mem, clock, log, span, durable and the names of failures. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,9 +15,11 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
+#include "bus/base/durable.h"
 #include "bus/base/fault.h"
 #include "bus/base/log.h"
 #include "bus/base/mem.h"
+#include "bus/base/span.h"
 #include "bus/failure.h"
 
 static enum log_level seen_level;
@@ -54,6 +57,42 @@ static void fault_text_knows_errno_libzmq_and_libuv(void **state)
     assert_string_equal(fault_text(-EFSM), zmq_strerror(EFSM));
     assert_string_equal(fault_text(UV_EOF), uv_strerror(UV_EOF));
     assert_string_equal(fault_text(ENOENT), strerror(ENOENT));
+}
+
+static void span_trim_takes_white_space_from_both_ends_alone(void **state)
+{
+    (void)state;
+    assert_true(span_is_text(span_trim(SPAN_LIT(" \t\r\n\v\fa b\n ")), "a b"));
+    assert_true(span_is_text(span_trim(SPAN_LIT("a")), "a"));
+    assert_int_equal(span_trim(SPAN_LIT(" \n")).len, 0);
+    assert_int_equal(span_trim((struct span){ 0 }).len, 0);
+    assert_int_equal(span_trim(SPAN_LIT("\0 ")).len, 1);
+}
+
+static void what_is_written_durably_is_there(void **state)
+{
+    char dir[] = "/tmp/durable.XXXXXX";
+    char path[64];
+    char text[8] = { 0 };
+    int fd;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof(path), "%s/file", dir);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(durable_write(fd, SPAN_LIT("lasting")), 0);
+    assert_int_equal(pread(fd, text, sizeof(text), 0), 7);
+    assert_string_equal(text, "lasting");
+    (void)close(fd);
+    assert_int_equal(durable_name(path), 0);
+    assert_int_equal(durable_name("no slash"), 0);
+    assert_int_equal(durable_name("/root of all"), 0);
+    assert_int_equal(durable_write(-1, SPAN_LIT("x")), -EBADF);
+    (void)snprintf(path, sizeof(path), "%s/none/file", dir);
+    assert_int_equal(durable_name(path), -ENOENT);
+    (void)snprintf(path, sizeof(path), "%s/file", dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
 }
 
 static void mem_new_is_zeroed_and_mem_text_terminated(void **state)
@@ -209,6 +248,8 @@ int main(void)
         cmocka_unit_test(a_fault_remembers_where_it_was_born),
         cmocka_unit_test(folding_turns_only_outcomes_into_faults),
         cmocka_unit_test(fault_text_knows_errno_libzmq_and_libuv),
+        cmocka_unit_test(span_trim_takes_white_space_from_both_ends_alone),
+        cmocka_unit_test(what_is_written_durably_is_there),
         cmocka_unit_test(mem_new_is_zeroed_and_mem_text_terminated),
         cmocka_unit_test(mem_free_leaves_null_behind),
         cmocka_unit_test(mem_wipe_overwrites),

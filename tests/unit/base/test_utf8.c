@@ -78,6 +78,18 @@ static void a_cut_never_splits_a_character(void **state)
     assert_int_equal(utf8_cut(text, 99).len, 7);
 }
 
+static void characters_are_counted_whole(void **state)
+{
+    struct span text = span_from("aé😀");
+
+    (void)state;
+    assert_int_equal(utf8_cut_chars(text, 0).len, 0);
+    assert_int_equal(utf8_cut_chars(text, 1).len, 1);
+    assert_int_equal(utf8_cut_chars(text, 2).len, 3);
+    assert_int_equal(utf8_cut_chars(text, 3).len, 7);
+    assert_int_equal(utf8_cut_chars(text, 4).len, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +97,7 @@ int main(void)
         cmocka_unit_test(refuses_overlong_surrogate_cut_and_high),
         cmocka_unit_test(every_character_comes_back_as_it_was_put),
         cmocka_unit_test(a_cut_never_splits_a_character),
+        cmocka_unit_test(characters_are_counted_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,8 @@ static void finds_values_by_key_and_path(void **state)
     assert_int_equal(value_path(map, "a.z").len, 0);
     assert_int_equal(value_path(map, "").len, 0);
     assert_int_equal(value_get(map, "nope").len, 0);
+    assert_int_equal(value_i64(value_find(map, (struct span){ "x.yz", 3 }), 0), 8);
+    assert_int_equal(value_find(BYTES("\x91\x01"), SPAN_LIT("")).len, 0);
     assert_int_equal(value_get(BYTES("\x91\x01"), "a").len, 0);
     assert_int_equal(value_get(BYTES(""), "a").len, 0);
 }
