@@ -330,6 +330,30 @@ static int generation_update(struct auth *self)
     return r ? r : settings_publish(self, generation);
 }
 
+/* Other origins count: pages come again, everybody else stays. So they do for a new life of this actor. */
+static int pages_update(struct auth *self)
+{
+    struct span fresh = settings_describe_pages(&self->judge.settings, &self->scratch);
+
+    if (!fresh.len) {
+        return FAULT(-ENOMEM);
+    }
+    if (span_is(fresh, pack_span(&self->pages))) {
+        return 0;
+    }
+    pack_reset(&self->pages);
+    pack_raw(&self->pages, fresh);
+    if (pack_error(&self->pages)) {
+        return pack_error(&self->pages);
+    }
+    return actor_publish(self->actor, MSG_AUTH_REVOKED,
+                         &(struct msg_auth_revoked){ .has_is_page = true,
+                                                     .is_page = true,
+                                                     .code = AUTH_CLOSE_CHANGED,
+                                                     .reason = SPAN_LIT("gateway auth changed") },
+                         NULL);
+}
+
 static int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct auth *self = arg;
@@ -346,6 +370,7 @@ static int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
     judge_rules_update(&self->judge);
     int fault = setup_calls_configure(self, in->config);
     fault = fault ? fault : generation_update(self);
+    fault = fault ? fault : pages_update(self);
     return fault ? fault : config_follow_applied(ctx, msg);
 }
 
@@ -418,6 +443,7 @@ static int auth_init(void *state, struct actor *actor, const char *arg)
     self->actor = actor;
     pack_init(&self->scratch, LIST_MAX);
     pack_init(&self->place, PLACE_MAX);
+    pack_init(&self->pages, 0);
     config_follow_open(&self->follow, actor);
     upgrades_init(&self->upgrades, actor);
     tailscaled = tailscaled && *tailscaled ? tailscaled : WHOIS_SOCKET;
@@ -444,6 +470,7 @@ static void auth_deinit(void *state, struct actor *actor)
     judge_deinit(&self->judge);
     pack_deinit(&self->scratch);
     pack_deinit(&self->place);
+    pack_deinit(&self->pages);
 }
 
 static const struct actor_route auth_routes[] = {

@@ -12,12 +12,15 @@
 #include "schema/base/config_follow.h"
 #include "schema/base/disk_watch.h"
 
+#define AUTH_CLOSE_CHANGED 4001
+
 struct waiter;
 
 struct auth {
     struct actor *actor;
     uint64_t generation; /* 0: settings have never been read */
     struct pack scratch;
+    struct pack pages; /* what pages were let in by; empty: not read yet */
     struct config_follow follow;
     uint64_t refused_ms;   /* when a refusal was last logged; 0: never */
     uint32_t refused_held; /* refusals since then */

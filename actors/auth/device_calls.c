@@ -12,8 +12,6 @@
 #include "bus/value.h"
 #include "schema_gen.h"
 
-#define CLOSE_REVOKED 4001
-
 /* --- telling others ------------------------------------------------------------------ */
 
 int device_calls_resolved(struct auth *self, const char *request_id, const char *device_id, const char *decision)
@@ -46,7 +44,7 @@ static int revoked_publish(struct auth *self, const char *device_id, const char 
                              .device_id = span_from(device_id),
                              .has_role = role != NULL,
                              .role = span_from(role),
-                             .code = CLOSE_REVOKED,
+                             .code = AUTH_CLOSE_CHANGED,
                              .reason = SPAN_LIT("device removed"),
                          },
                          NULL);

@@ -195,8 +195,6 @@ struct span settings_describe(const struct settings *self, struct pack *out)
     pack_text(out, mode_names[self->mode]);
     pack_text(out, self->mode == SETTINGS_TOKEN ? self->token : "");
     pack_text(out, has_password ? self->password : "");
-    pack_str(out, pack_span(&self->origins));
-    pack_bool(out, self->is_host_header_origin_fine);
     pack_bool(out, self->is_insecure_ui_fine);
     pack_bool(out, self->is_device_auth_off);
     pack_bool(out, self->is_tailscale_fine);
@@ -204,6 +202,16 @@ struct span settings_describe(const struct settings *self, struct pack *out)
     if (self->mode == SETTINGS_TRUSTED_PROXY) {
         proxy_describe(self, out);
     }
+    pack_array_end(out);
+    return pack_error(out) ? NOTHING : pack_span(out);
+}
+
+struct span settings_describe_pages(const struct settings *self, struct pack *out)
+{
+    pack_reset(out);
+    pack_array_begin(out);
+    pack_str(out, pack_span(&self->origins));
+    pack_bool(out, self->is_host_header_origin_fine);
     pack_array_end(out);
     return pack_error(out) ? NOTHING : pack_span(out);
 }

@@ -54,5 +54,7 @@ const char *settings_mode_name(enum settings_mode mode);
 /* Everything that makes an older decision void when it changes; borrowed from `out`, which
  * holds secrets: wipe it. */
 struct span settings_describe(const struct settings *self, struct pack *out);
+/* The same for those who came from a web page, and nobody else. No secrets. */
+struct span settings_describe_pages(const struct settings *self, struct pack *out);
 
 #endif

@@ -316,7 +316,8 @@ static bool is_revoked(const struct msg_auth_revoked *in, const struct ws *ws)
 {
     return (!in->has_device_id || span_is_text(in->device_id, ws->device_id)) &&
            (!in->has_role || span_is_text(in->role, ws->role)) &&
-           (!in->has_principal || span_is_text(in->principal, ws->principal));
+           (!in->has_principal || span_is_text(in->principal, ws->principal)) &&
+           (!in->has_is_page || in->is_page == ws->is_page);
 }
 
 /* One credential is gone: what it let in goes too, behind what was said to it before. */
@@ -326,7 +327,7 @@ static int on_revoked(void *state, struct actor_ctx *ctx, const void *msg)
     struct edge *edge = state;
 
     (void)ctx;
-    if (!in->has_device_id && !in->has_role && !in->has_principal) {
+    if (!in->has_device_id && !in->has_role && !in->has_principal && !in->has_is_page) {
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "auth_revoked names nobody");
     }
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {

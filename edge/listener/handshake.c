@@ -333,6 +333,7 @@ static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_
     }
     ws->scopes = scope_set_of(decision->role, decision->scopes);
     ws->generation = decision->generation;
+    ws->is_page = self->origin != NULL;
     (void)snprintf(ws->role, sizeof(ws->role), "%.*s", SPAN_FMT(decision->role)); /* max 32 */
     if (decision->has_remote_ip) {
         (void)snprintf(ws->remote_ip, sizeof(ws->remote_ip), "%.*s", SPAN_FMT(decision->remote_ip)); /* max 64 */

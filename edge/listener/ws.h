@@ -36,6 +36,7 @@ struct ws {
     char device_id[65]; /* empty: none */
     char remote_ip[65]; /* as auth sees it */
     unsigned protocol;  /* 0 before connect */
+    bool is_page;       /* it said an origin */
     struct scope_set scopes;
     uint64_t generation;
     uint64_t seq;

@@ -47,11 +47,16 @@ CHANGES = {
 @pytest.mark.parametrize("which", CHANGES)
 def test_the_command_line_hears_that_it_has_changed_the_auth(running, which):
     words, is_changed = CHANGES[which]
-    with Client(running.port, TOKEN) as other:
+    headers = [f"Origin: http://localhost:{running.port}"] if which == "origins" else ()
+    with Client(running.port, TOKEN, headers=headers) as other, Client(running.port, TOKEN) as program:
         done = running.cli(*words, input='{ gateway: { auth: { token: "second-token" } } }')
         assert done.returncode == 0 and "not done" not in done.stdout, (done.stdout, done.stderr)
         assert is_changed(config_of(running))
         assert close_of(other) == (4001, "gateway auth changed")
+        if which == "origins":
+            assert program.call("health")["ok"], "whoever is no page stays"
+        else:
+            assert close_of(program) == (4001, "gateway auth changed")
 
 
 @pytest.mark.parametrize("method", ["config.set", "config.patch", "config.apply"])
