@@ -4,7 +4,7 @@
  * Accepts    bus.resolve bus.topic bus.subscribe bus.unsubscribe bus.watch bus.state
  *            bus.exit bus.spawn bus.despawn bus.restart bus.hello bus.sync
  *            bus.host_down bus.stop bus.rebind bus.tap
- * Answers    bus.actors bus.settle
+ * Answers    bus.actors bus.settle bus.listen
  * On restart of its process the directory is empty; the other nodes sync it again.
  */
 #include "bus/node.h"
@@ -146,6 +146,7 @@ static const struct actor_route node_routes[] = {
     { &wire_actors, on_actors, ACTOR_RAW },
     { &wire_tap, on_tap, ACTOR_RAW },
     { &wire_settle, node_settle_on_settle, ACTOR_RAW },
+    { &wire_listen, node_listen_on_listen, ACTOR_RAW },
 };
 
 static const struct actor_def node_def = {
@@ -211,6 +212,7 @@ void node_free(struct node **node_p)
     directory_deinit(&self->directory);
     node_spawn_deinit(self);
     node_settle_deinit(self);
+    node_listen_deinit(self);
     free(self);
 }
 

@@ -39,6 +39,8 @@ struct node_opts {
     void (*on_hello)(void *arg, const char *host, int64_t pid, uint32_t incarnation);
     /* Supervisor: an entry of some host changed. */
     void (*on_entry)(void *arg, const struct directory_entry *entry);
+    /* Supervisor: bus.listen; see `listen` of process_sockets. */
+    int (*on_listen)(void *arg, const char *host, uint16_t port, bool is_taken, char *why, size_t why_size);
 };
 
 int node_new(const struct node_opts *opts, struct node **ret_node);

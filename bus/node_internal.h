@@ -1,14 +1,15 @@
 /*
  * node_internal: a node as its parts see it. node.c opens it and holds its routes,
  * node_directory.c knows who is where, node_tell.c says so, node_settle.c knows when all
- * have heard, node_spawn.c places actors, node_host.c deals with whole hosts. Only they
- * include this.
+ * have heard, node_spawn.c places actors, node_host.c deals with whole hosts, node_listen.c
+ * with listening sockets. Only they include this.
  */
 #ifndef BUS_NODE_INTERNAL_H
 #define BUS_NODE_INTERNAL_H
 
 #include "bus/node.h"
 
+struct listen_ask;
 struct settle;
 struct spawn_record;
 
@@ -19,6 +20,7 @@ struct node {
     struct directory directory;
     struct spawn_record *spawns;
     struct settle *settles;
+    struct listen_ask *listen_asks;
     char address[ACTOR_ADDRESS_MAX];
     char local[LINK_ENDPOINT_MAX];
     char remote[LINK_ENDPOINT_MAX];
@@ -80,6 +82,11 @@ int node_spawn_on_restart(void *arg, struct actor_ctx *ctx, const void *msg);
 /* Supervisor: a host has come back; it is told again what it is to run. */
 void node_spawn_repeat(struct node *self, const char *host);
 void node_spawn_deinit(struct node *self);
+
+/* --- node_listen.c ------------------------------------------------------------------------- */
+
+int node_listen_on_listen(void *arg, struct actor_ctx *ctx, const void *msg);
+void node_listen_deinit(struct node *self);
 
 /* --- node_host.c --------------------------------------------------------------------------- */
 

@@ -87,6 +87,7 @@ static void everything_close(struct process *self)
     handle_close(&self->dir_event);
     for (size_t i = 0; i < self->hosts_n; i++) {
         ready_close(&self->hosts[i]);
+        process_sockets_close(&self->hosts[i]);
         handle_close(&self->hosts[i].timer);
     }
     control_destroy(&self->control);
@@ -299,6 +300,7 @@ static void host_died(struct hostling *host, int status)
     host->is_over_memory = false;
     host->life = ACTOR_LIFE_STOPPED;
     ready_close(host);
+    process_sockets_close(host);
     uv_timer_stop(&host->timer);
     if (self->is_stopping) {
         stop_next(self);
@@ -355,19 +357,21 @@ static int ready_open(struct hostling *host, int *ret_child_fd)
     return r ? FAULT(r) : 0;
 }
 
-static int host_spawn(struct hostling *host, int ready_fd)
+static int host_spawn(struct hostling *host, int ready_fd, int sockets_fd)
 {
     const struct process_opts *opts = host->process->opts;
     char name[64];
     char incarnation[64];
     char run_dir[256];
     char ready[64];
-    const char *env[] = { name, incarnation, run_dir, ready, NULL };
-    int keep[PROCESS_KEEP_FDS_MAX + 1];
+    char sockets[64];
+    const char *env[] = { name, incarnation, run_dir, ready, sockets, NULL };
+    int keep[PROCESS_KEEP_FDS_MAX + 2];
 
     (void)snprintf(name, sizeof(name), "OPENCLAW_BUS_HOST=%s", host->host->name);
     (void)snprintf(incarnation, sizeof(incarnation), "OPENCLAW_BUS_INCARNATION=%u", host->incarnation);
     (void)snprintf(ready, sizeof(ready), "OPENCLAW_BUS_READY_FD=%d", ready_fd);
+    (void)snprintf(sockets, sizeof(sockets), SOCKETS_ENV "=%d", sockets_fd);
     if ((size_t)snprintf(run_dir, sizeof(run_dir), "OPENCLAW_BUS_RUN_DIR=%s", opts->run_dir) >= sizeof(run_dir) ||
         opts->keep_fds_n > PROCESS_KEEP_FDS_MAX) {
         return FAULT(-ENAMETOOLONG);
@@ -376,18 +380,20 @@ static int host_spawn(struct hostling *host, int ready_fd)
         memcpy(keep, opts->keep_fds, opts->keep_fds_n * sizeof(*keep));
     }
     keep[opts->keep_fds_n] = ready_fd;
+    keep[opts->keep_fds_n + 1] = sockets_fd;
     /* This very program, also when its file has been replaced meanwhile. */
     return child_start(&(struct child_opts){ .path = "/proc/self/exe",
                                              .argv = opts->child_argv,
                                              .env = env,
                                              .keep_fds = keep,
-                                             .keep_fds_n = opts->keep_fds_n + 1 },
+                                             .keep_fds_n = opts->keep_fds_n + 2 },
                        &host->pid);
 }
 
 static void host_start(struct hostling *host)
 {
     int ready_fd = -1;
+    int sockets_fd = -1;
     int r;
 
     if (!process_dir_check(host->process)) {
@@ -400,14 +406,19 @@ static void host_start(struct hostling *host)
     host->started_ms = clock_mono_ms();
     host->life = ACTOR_LIFE_STARTING;
     r = ready_open(host, &ready_fd);
-    r = r ? r : host_spawn(host, ready_fd);
+    r = r ? r : process_sockets_open(host, &sockets_fd);
+    r = r ? r : host_spawn(host, ready_fd, sockets_fd);
     if (ready_fd >= 0) {
         (void)close(ready_fd); /* the child has its own */
+    }
+    if (sockets_fd >= 0) {
+        (void)close(sockets_fd); /* likewise */
     }
     if (r) {
         /* Short of memory or descriptors: what a crash would bring, with the same answer. */
         log_error("host_start_failed", "host=%s error=\"%s\" at=%s", host->host->name, fault_text(r), fault_place());
         ready_close(host);
+        process_sockets_close(host);
         host->pid = 0;
         host->supervisor.streak += host->supervisor.streak == 0; /* never at once: it would recurse */
         host_revive(host);
@@ -507,7 +518,8 @@ static int node_init(struct process *self)
                                          .topology = self->opts->topology,
                                          .registry = self->opts->registry,
                                          .arg = self,
-                                         .on_hello = on_hello },
+                                         .on_hello = on_hello,
+                                         .on_listen = process_sockets_on_listen },
                     &self->node);
 }
 
@@ -526,7 +538,7 @@ static int watches_init(struct process *self)
 
 int process_run(const struct process_opts *opts)
 {
-    struct process self = { .opts = opts, .started_ms = clock_mono_ms(), .dir_fd = -1 };
+    struct process self = { .opts = opts, .started_ms = clock_mono_ms(), .dir_fd = -1, .clients_file = -1 };
     int r;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a write to a gone peer is an error there, not our end */

@@ -6,9 +6,25 @@
 #ifndef BUS_PROCESS_H
 #define BUS_PROCESS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bus/host.h"
+#include "bus/sockets.h"
+
+/*
+ * The listening sockets, which outlive every host: hosts get them by asking (bus/sockets.h),
+ * and can have them exchanged (bus.listen). Called on the thread that runs the process.
+ */
+struct process_sockets {
+    /* Those that count now. */
+    size_t (*list)(void *arg, int fds[SOCKETS_MAX]);
+    /* Sees that some listen on `host` and `port`, beside those that count; with `is_taken` they count from then on,
+     * and the others are closed. 1 when that changed something, 0, or -1 with the reason. NULL: never. */
+    int (*listen)(void *arg, const char *host, uint16_t port, bool is_taken, char *why, size_t why_size);
+    void *arg;
+};
 
 struct process_opts {
     const struct topology *topology;
@@ -16,14 +32,13 @@ struct process_opts {
     const struct schema_registry *registry;
     /* A child is this very program with this argument vector ([0] is only a name). The
      * process adds what host_opts needs as environment OPENCLAW_BUS_HOST, _INCARNATION,
-     * _RUN_DIR, and OPENCLAW_BUS_READY_FD: the child writes a byte there when its host is
-     * ready, and closes it. */
+     * _RUN_DIR, _SOCKETS_FD (bus/sockets.h), and _READY_FD: the child writes a byte there
+     * when its host is ready, and closes it. */
     char *const *child_argv;
-    const int *keep_fds; /* inherited by children (listening sockets) */
+    const int *keep_fds; /* inherited by children */
     size_t keep_fds_n;
-    /* For each of them the path of its file in the run directory, which is put back when
-     * it is gone, or NULL. NULL: none has one. */
-    const char *const *keep_paths;
+    struct process_sockets sockets;
+    const char *clients_path;    /* file of one of them in the run directory: put back when it is gone; NULL: none */
     const char *control_path;    /* Unix socket for the operator, peer credentials checked */
     void (*on_ready)(void *arg); /* all hosts have reported ready, first time; or NULL */
     /* The actor `supervisor`, for use on this thread while the process runs; NULL when it

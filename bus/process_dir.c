@@ -5,7 +5,7 @@
  *
  * - the control socket and the endpoints of the bus listen anew, those of the hosts when
  *   they are told;
- * - a socket that clients connect to and hosts have inherited cannot be bound twice, so its
+ * - a socket that clients connect to and hosts serve on cannot be bound twice, so its
  *   new file is a link to the old one, which lives on without a name: /proc/<pid>/fd/<n>.
  */
 #include <errno.h>
@@ -15,16 +15,10 @@
 
 #include "bus/base/fault.h"
 #include "bus/base/log.h"
-#include "bus/base/mem.h"
 #include "bus/process_internal.h"
 #include "bus/run_dir.h"
 
 #define DIR_SETTLE_MS 50U /* whoever removes it has finished then */
-
-static const char *keep_path(const struct process *self, size_t i)
-{
-    return self->opts->keep_paths ? self->opts->keep_paths[i] : NULL;
-}
 
 static bool is_there(const char *path)
 {
@@ -51,10 +45,8 @@ static const char *missing(const struct process *self)
     if (!is_endpoint_there(self, NULL)) {
         return "the supervisor's endpoint";
     }
-    for (size_t i = 0; i < self->opts->keep_fds_n; i++) {
-        if (keep_path(self, i) && !is_there(keep_path(self, i))) {
-            return "a socket of clients";
-        }
+    if (self->opts->clients_path && !is_there(self->opts->clients_path)) {
+        return "the socket of clients";
     }
     for (size_t i = 0; i < self->hosts_n; i++) {
         if (self->hosts[i].life == ACTOR_LIFE_READY && !is_endpoint_there(self, self->hosts[i].host->name)) {
@@ -93,12 +85,12 @@ static int dir_open(struct process *self)
 }
 
 /* The file leads to the socket that we hold. */
-static int keep_link(const struct process *self, size_t i)
+static int clients_link(const struct process *self)
 {
     char target[64];
 
-    (void)snprintf(target, sizeof(target), "/proc/%d/fd/%d", (int)getpid(), self->keep_files[i]);
-    return symlink(target, keep_path(self, i)) ? FAULT(-errno) : 0;
+    (void)snprintf(target, sizeof(target), "/proc/%d/fd/%d", (int)getpid(), self->clients_file);
+    return symlink(target, self->opts->clients_path) ? FAULT(-errno) : 0;
 }
 
 static int files_make(struct process *self)
@@ -108,10 +100,8 @@ static int files_make(struct process *self)
     if (r == 0 && !is_there(self->opts->control_path)) {
         r = control_listen_again(self->control);
     }
-    for (size_t i = 0; r == 0 && i < self->opts->keep_fds_n; i++) {
-        if (keep_path(self, i) && !is_there(keep_path(self, i))) {
-            r = keep_link(self, i);
-        }
+    if (r == 0 && self->opts->clients_path && !is_there(self->opts->clients_path)) {
+        r = clients_link(self);
     }
     return r;
 }
@@ -198,13 +188,9 @@ int process_dir_init(struct process *self)
     if (r) {
         return FAULT(r);
     }
-    self->keep_files = mem_new((self->opts->keep_fds_n + 1) * sizeof(*self->keep_files));
-    for (size_t i = 0; i < self->opts->keep_fds_n; i++) {
-        const char *path = keep_path(self, i);
-
-        self->keep_files[i] = path ? open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
-        self->keep_files_n++;
-        if (path && self->keep_files[i] < 0) {
+    if (self->opts->clients_path) {
+        self->clients_file = open(self->opts->clients_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (self->clients_file < 0) {
             return FAULT(-errno);
         }
     }
@@ -213,12 +199,9 @@ int process_dir_init(struct process *self)
 
 void process_dir_deinit(struct process *self)
 {
-    for (size_t i = 0; i < self->keep_files_n; i++) {
-        if (self->keep_files[i] >= 0) {
-            (void)close(self->keep_files[i]); /* never written to */
-        }
+    if (self->clients_file >= 0) {
+        (void)close(self->clients_file); /* never written to */
     }
-    free(self->keep_files);
     if (self->dir_fd >= 0) {
         (void)close(self->dir_fd); /* gives the lock back */
     }

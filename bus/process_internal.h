@@ -1,7 +1,8 @@
 /*
  * process_internal: the supervising process as its parts see it: process.c keeps the
  * children, process_ops.c answers the operator, process_tap.c keeps the watchers,
- * process_dir.c the run directory, process_memory.c an eye on caps. Only they include this.
+ * process_dir.c the run directory, process_sockets.c the listening sockets,
+ * process_memory.c an eye on caps. Only they include this.
  */
 #ifndef BUS_PROCESS_INTERNAL_H
 #define BUS_PROCESS_INTERNAL_H
@@ -14,6 +15,7 @@
 #include "bus/supervisor.h"
 
 struct process;
+struct socket_channel;
 
 /* One host of the topology: its process, or the wait for the next one. */
 struct hostling {
@@ -29,8 +31,9 @@ struct hostling {
     bool is_over_memory;   /* this life is told to end, as it has grown beyond its cap */
     bool is_restart_asked; /* the operator stops this life; start the next at once */
     struct supervisor_state supervisor;
-    uv_timer_t timer;         /* next start; or, when stopping this host alone, its deadline */
-    struct ready_pipe *ready; /* this life says there that it serves; NULL when it has, or is over */
+    uv_timer_t timer;               /* next start; or, when stopping this host alone, its deadline */
+    struct ready_pipe *ready;       /* this life says there that it serves; NULL when it has, or is over */
+    struct socket_channel *sockets; /* this life asks there; NULL when none runs */
 };
 
 /* Lives until its close callback, so each life of a host has one of its own. */
@@ -59,9 +62,8 @@ struct process {
     struct gather *gathers; /* requests that wait for hosts */
     struct tap_client *taps;
     struct tap_ask *tap_asks;
-    int dir_fd;      /* the run directory, held */
-    int *keep_files; /* of keep_paths: their sockets' inodes */
-    size_t keep_files_n;
+    int dir_fd;         /* the run directory, held */
+    int clients_file;   /* of clients_path: its socket's inode; -1: none */
     uint32_t dir_life;  /* how often it was made again */
     bool is_dir_due;    /* it is to be looked at soon */
     bool is_dir_broken; /* it could not be made again */
@@ -97,6 +99,14 @@ void process_dir_deinit(struct process *self);
 bool process_dir_check(struct process *self);
 /* A host has come, and may have started before the directory was made again. */
 void process_dir_on_hello(struct process *self, struct hostling *host);
+
+/* --- process_sockets.c ---------------------------------------------------------------- */
+
+/* A channel for the life that is about to start; its process is given `ret_fd`. */
+int process_sockets_open(struct hostling *host, int *ret_fd);
+void process_sockets_close(struct hostling *host);
+/* bus.listen. */
+int process_sockets_on_listen(void *arg, const char *host, uint16_t port, bool is_taken, char *why, size_t why_size);
 
 /* --- process_ops.c -------------------------------------------------------------------- */
 

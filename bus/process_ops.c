@@ -76,6 +76,7 @@ static void on_status(struct process *self, const struct control_request *reques
 {
     CLEANUP(pack_deinit) struct pack out;
     uint64_t now_ms = clock_mono_ms();
+    int fds[SOCKETS_MAX];
 
     pack_init(&out, 0);
     pack_map_begin(&out);
@@ -85,8 +86,9 @@ static void on_status(struct process *self, const struct control_request *reques
     pack_kv_text(&out, "runDir", self->opts->run_dir);
     pack_key(&out, "listening");
     pack_array_begin(&out);
-    for (size_t i = 0; i < self->opts->keep_fds_n; i++) {
-        listening_pack(self->opts->keep_fds[i], &out);
+    size_t fds_n = self->opts->sockets.list ? self->opts->sockets.list(self->opts->sockets.arg, fds) : 0;
+    for (size_t i = 0; i < fds_n; i++) {
+        listening_pack(fds[i], &out);
     }
     pack_array_end(&out);
     pack_key(&out, "hosts");

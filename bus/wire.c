@@ -31,3 +31,4 @@ WIRE(wire_gap, 20, "bus.gap", SCHEMA_MSG_CAST, 0);
 WIRE(wire_rebind, 21, "bus.rebind", SCHEMA_MSG_CAST, 0);
 WIRE(wire_settle, 22, "bus.settle", SCHEMA_MSG_CALL, 0);
 WIRE(wire_settled, 23, "bus.settled", SCHEMA_MSG_CALL, 0);
+WIRE(wire_listen, 24, "bus.listen", SCHEMA_MSG_CALL, 0);

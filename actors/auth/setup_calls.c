@@ -38,6 +38,7 @@ int setup_calls_configure(struct auth *self, struct span config)
     pack_reset(&self->place);
     pack_map_begin(&self->place);
     part_keep(&self->place, "mode", value_get(gateway, "mode"));
+    part_keep(&self->place, "port", value_get(gateway, "port"));
     part_keep(&self->place, "bind", value_get(gateway, "bind"));
     part_keep(&self->place, "customBindHost", value_get(gateway, "customBindHost"));
     part_keep(&self->place, "tls", value_get(gateway, "tls"));
@@ -54,26 +55,17 @@ static struct span place_text(const struct auth *self, const char *path)
     return value_str(value_path(pack_span(&self->place), path), (struct span){ 0 });
 }
 
-/* The supervising process says on which port it listens, whatever the config wishes. */
-static uint16_t port_now(void)
-{
-    const char *port = getenv("OPENCLAW_GATEWAY_PORT"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
-
-    return port ? (uint16_t)strtoul(port, NULL, 10) : GATEWAY_CONFIG_PORT;
-}
-
 static int url_choose(const struct auth *self, const struct msg_device_pair_setup_code *in, struct setup_url *ret_url,
                       char why[SETUP_URL_WHY_MAX])
 {
-    struct span bind = span_from(getenv("OPENCLAW_GATEWAY_BIND")); /* NOLINT(concurrency-mt-unsafe): the same */
     char lan[SETUP_URL_ADDRESS_MAX];
     char tailnet[SETUP_URL_ADDRESS_MAX];
     struct setup_url_ask ask = { .public_url = in->public_url, .prefers_remote = in->prefer_remote_url };
     struct setup_url_facts facts = {
         .is_tls = value_bool(value_path(pack_span(&self->place), "tls.enabled"), false),
         .is_remote_mode = span_is_text(place_text(self, "mode"), "remote"),
-        .port = port_now(),
-        .bind = bind.len ? bind : place_text(self, "bind"),
+        .port = (uint16_t)value_i64(value_get(pack_span(&self->place), "port"), GATEWAY_CONFIG_PORT),
+        .bind = place_text(self, "bind"),
         .custom_host = place_text(self, "customBindHost"),
         .remote_url = place_text(self, "remoteUrl"),
         .public_url = place_text(self, "publicUrl"),

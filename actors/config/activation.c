@@ -23,6 +23,7 @@ static void reset(struct activation *it)
     it->refs = NULL;
     it->set = NULL;
     it->on_judged = NULL;
+    it->judged = NULL;
     it->why = ACTIVATION_NONE;
     snapshot_deinit(&it->fresh);
     snapshot_init(&it->fresh);
@@ -255,6 +256,81 @@ static int start_end(struct config *self)
     return r;
 }
 
+static int reload_run(struct config *self)
+{
+    struct activation *it = &self->activation;
+    int r = secret_set_collect(&it->renewed, pack_span(&self->snapshot.document.resolved), config_lookup_process());
+
+    it->is_reload_due = false;
+    return r ? FAULT(r) : run(self, ACTIVATION_RELOAD, &it->renewed, NULL);
+}
+
+/* What had to wait for the end. */
+static int next(struct config *self)
+{
+    struct activation *it = &self->activation;
+
+    if (it->why != ACTIVATION_NONE) {
+        return 0;
+    }
+    if (it->is_look_due) {
+        it->is_look_due = false;
+        watch_again(&self->watch, 0);
+    }
+    return it->is_reload_due ? reload_run(self) : 0;
+}
+
+static void following(struct config *self)
+{
+    int r = next(self);
+
+    if (r < 0) {
+        (void)actor_fault(self->actor, r);
+        return;
+    }
+    reload_follow(self);
+}
+
+static int file_take(struct config *self, struct actor_ctx *cause)
+{
+    struct activation *it = &self->activation;
+    struct snapshot fresh = it->fresh;
+
+    snapshot_init(&it->fresh);
+    reset(it);
+    return config_apply(self, &fresh, cause);
+}
+
+static void file_refuse(struct config *self)
+{
+    struct activation *it = &self->activation;
+
+    config_document_locate(&it->fresh.document, &self->issue);
+    pack_reset(&self->issues);
+    it->is_file_broken = true;
+    config_refuse(self);
+}
+
+/* A port that only comes later is no reason to refuse what has nothing to do with it. */
+static void on_file_placed(struct config *self, const char *problem)
+{
+    struct activation *it = &self->activation;
+
+    if (problem && listening_is_changed(self, &it->fresh)) {
+        listening_refusal(self, &it->fresh.place, problem, self->issue.text, sizeof(self->issue.text));
+        file_refuse(self);
+        retry_arm(self);
+        reset(it);
+    } else {
+        int r = file_take(self, NULL);
+        if (r) {
+            (void)actor_fault(self->actor, r);
+            return;
+        }
+    }
+    following(self);
+}
+
 static int file_end(struct config *self, struct actor_ctx *cause)
 {
     struct activation *it = &self->activation;
@@ -264,18 +340,23 @@ static int file_end(struct config *self, struct actor_ctx *cause)
     if (broken) {
         (void)snprintf(self->issue.text, sizeof(self->issue.text), "%.300s cannot be resolved: %.250s", broken->path,
                        broken->problem);
-        config_document_locate(&it->fresh.document, &self->issue);
-        pack_reset(&self->issues);
-        it->is_file_broken = true;
-        config_refuse(self);
+        file_refuse(self);
         degrade(self, ACTIVATION_FILE, 1, broken);
         reset(it);
         return SNAPSHOT_E_REFUSED;
     }
-    struct snapshot fresh = it->fresh;
-    snapshot_init(&it->fresh);
-    reset(it);
-    return config_apply(self, &fresh, cause);
+    return listening_is_other(self, &it->fresh) ? listening_open(self, &it->fresh, on_file_placed)
+                                                : file_take(self, cause);
+}
+
+static void on_write_placed(struct config *self, const char *problem)
+{
+    activation_on_judged on_judged = self->activation.on_judged;
+
+    reset(&self->activation);
+    on_judged(self, NULL, problem);
+    listening_drop(self); /* unless it is in force now */
+    following(self);
 }
 
 static int write_end(struct config *self)
@@ -285,8 +366,11 @@ static int write_end(struct config *self)
     const struct secret_entry *broken;
 
     (void)secret_set_take(it->set, &self->snapshot.secrets, it->resolve, &broken);
+    if (!broken && listening_is_other(self, it->judged)) {
+        return listening_open(self, it->judged, on_write_placed);
+    }
     reset(it);
-    on_judged(self, broken);
+    on_judged(self, broken, NULL);
     return 0;
 }
 
@@ -348,41 +432,16 @@ static int end(struct config *self, struct actor_ctx *cause)
     }
 }
 
-static int reload_run(struct config *self)
-{
-    struct activation *it = &self->activation;
-    int r = secret_set_collect(&it->renewed, pack_span(&self->snapshot.document.resolved), config_lookup_process());
-
-    it->is_reload_due = false;
-    return r ? FAULT(r) : run(self, ACTIVATION_RELOAD, &it->renewed, NULL);
-}
-
-/* What had to wait for the end. */
-static int next(struct config *self)
-{
-    struct activation *it = &self->activation;
-
-    if (it->why != ACTIVATION_NONE) {
-        return 0;
-    }
-    if (it->is_look_due) {
-        it->is_look_due = false;
-        watch_again(&self->watch, 0);
-    }
-    return it->is_reload_due ? reload_run(self) : 0;
-}
-
 static void on_done(void *arg)
 {
     struct config *self = arg;
     int r = end(self, NULL);
 
-    r = r < 0 ? r : next(self);
     if (r < 0) {
         (void)actor_fault(self->actor, r);
         return;
     }
-    reload_follow(self);
+    following(self);
 }
 
 /* At the start whoever waits for what is there now is served at once. */
@@ -443,10 +502,11 @@ int activation_take(struct config *self, struct snapshot *fresh, struct actor_ct
     return run(self, ACTIVATION_FILE, &self->activation.fresh.secrets, cause);
 }
 
-int activation_judge(struct config *self, struct secret_set *set, activation_on_judged on_judged)
+int activation_judge(struct config *self, struct snapshot *judged, activation_on_judged on_judged)
 {
     self->activation.on_judged = on_judged;
-    return run(self, ACTIVATION_WRITE, set, NULL);
+    self->activation.judged = judged;
+    return run(self, ACTIVATION_WRITE, &judged->secrets, NULL);
 }
 
 bool activation_make_way(struct config *self)

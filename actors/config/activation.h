@@ -29,8 +29,9 @@ enum activation_why {
     ACTIVATION_RETRY,  /* by itself, while degraded */
 };
 
-/* Of a write: what it wanted to know. `broken` is a reference that fails, or NULL. */
-typedef void (*activation_on_judged)(struct config *self, const struct secret_entry *broken);
+/* Of a write: what it wanted to know. `broken` is a reference that fails, or NULL; `problem` is why the gateway cannot
+ * listen where it is to, or NULL. */
+typedef void (*activation_on_judged)(struct config *self, const struct secret_entry *broken, const char *problem);
 
 struct activation {
     enum activation_why why;
@@ -38,6 +39,7 @@ struct activation {
     struct secret_ref *refs;
     struct secret_set *set;    /* whose outcomes are awaited: of `fresh`, of a write, or `renewed` */
     struct snapshot fresh;     /* FILE */
+    struct snapshot *judged;   /* WRITE: borrowed */
     struct secret_set renewed; /* RELOAD, RETRY */
     activation_on_judged on_judged;
     struct actor_token waiters[ACTIVATION_WAITERS_MAX]; /* calls of secrets.reload */
@@ -49,7 +51,7 @@ struct activation {
     uv_timer_t grace; /* of followers that wait for their first secrets */
     unsigned attempts;
     bool is_degraded;
-    bool is_file_broken;     /* the files on disk are refused for their secrets */
+    bool is_file_broken;     /* the files on disk are refused for their secrets, or for a port that is busy */
     bool is_told;            /* what the start found was logged */
     bool was_awaited;        /* the run in hand had to wait */
     char degraded_text[320]; /* for the status */
@@ -68,7 +70,7 @@ int activation_start(struct config *self);
  */
 int activation_take(struct config *self, struct snapshot *fresh, struct actor_ctx *cause);
 /* Of what a write would make: `on_judged` is called in any case, maybe before this returns. 0 or a fault. */
-int activation_judge(struct config *self, struct secret_set *set, activation_on_judged on_judged);
+int activation_judge(struct config *self, struct snapshot *judged, activation_on_judged on_judged);
 /* May a write or the files be looked at now? Ends what can be put off for them. */
 bool activation_make_way(struct config *self);
 /* The snapshot in force has been exchanged: is it degraded still? Its set is that of `why`. */

@@ -4,7 +4,8 @@
  * Accepts    config_read, config_follow, config_reload, config.get, config.set, config.patch, config.apply,
  *            config.repair, config.schema, config.schema.lookup, models.list, secrets.reload, secrets.resolve
  * Answers    config_value, config_followed
- * Asks       config_update of whoever follows, when a snapshot that differs for it is in force
+ * Asks       config_update of whoever follows, when a snapshot that differs for it is in force; bus.listen of the
+ *            supervisor, before one that wants other listening sockets is, and after
  *
  * Its status says why the file on disk cannot be used, which secrets fail, and who does not work by what is in force;
  * health shows it. The files are watched; what an edit means is decided by the rules of schema/config/reload.json.
@@ -60,13 +61,12 @@ static int config_init(void *state, struct actor *actor, const char *arg)
     snapshot_init(&self->snapshot);
     pack_init(&self->scratch, 0);
     pack_init(&self->issues, 0);
-    pack_init(&self->listener, 0);
     int fault = env_copy("OPENCLAW_STATE_DIR", self->state_dir);
     fault = fault ? fault : env_copy("OPENCLAW_CONFIG_PATH", self->path);
     fault = fault ? fault : reload_open(self);
     fault = fault ? fault : activation_open(self);
     fault = fault ? fault : config_first_load(self);
-    fault = fault ? fault : reload_start(self);
+    fault = fault ? fault : listening_start(self);
     fault = fault ? fault : followers_open(self);
     fault = fault ? fault : activation_start(self);
     if (!fault) {
@@ -87,7 +87,6 @@ static void config_deinit(void *state, struct actor *actor)
     snapshot_deinit(&self->snapshot);
     pack_deinit(&self->scratch);
     pack_deinit(&self->issues);
-    pack_deinit(&self->listener);
 }
 
 const struct actor_def config_actor = {

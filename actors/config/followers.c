@@ -93,6 +93,9 @@ void rollout_close(struct config *self, struct rollout *rollout)
     if (rollout->is_edge_due) {
         reload_edges_restart(self);
     }
+    if (rollout->is_move_due) {
+        listening_take(self);
+    }
     rollout_free(rollout);
     if (r) {
         (void)actor_fault(self->actor, r);

@@ -36,6 +36,7 @@ struct rollout {
     size_t told_n;
     size_t failed_n;
     bool is_edge_due; /* the edges start again when this is over */
+    bool is_move_due; /* on other sockets */
     bool has_asker;   /* whoever changed the config waits for it */
     struct actor_token asker;
     struct pack answer; /* for it: an open map */

@@ -8,6 +8,7 @@
 
 #include "actors/config/activation.h"
 #include "actors/config/followers.h"
+#include "actors/config/listening.h"
 #include "actors/config/snapshot.h"
 #include "actors/config/watch.h"
 #include "bus/actor.h"
@@ -29,10 +30,8 @@ struct config {
     struct pack scratch;
     char unserved[256];                                         /* sections that were last reported as not served */
     char was_refused[sizeof(((struct config_error *)0)->text)]; /* the refusal that was last told */
-    char due[128];                                              /* what waits for a new start of the gateway */
-    struct pack listener;    /* what the config said of the listening socket when this started: plan_listener_pack */
-    char spare_problem[160]; /* why there is no copy of the last good config */
-    bool is_unproved;        /* no edge has served with this snapshot yet */
+    char spare_problem[160];                                    /* why there is no copy of the last good config */
+    bool is_unproved;                                           /* no edge has served with this snapshot yet */
     struct watch watch;
     unsigned missing_n; /* looks in a row that found no file */
     uv_timer_t restart; /* of the edges, a moment later */
@@ -41,6 +40,7 @@ struct config {
     size_t edges_n;
     struct followers followers;
     struct activation activation;
+    struct listening listening;
     struct write *write; /* the one that waits for its secrets to be judged, or NULL */
 };
 

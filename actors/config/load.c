@@ -199,6 +199,21 @@ int config_renewed(struct config *self, const struct secret_set *before, struct 
     return pack_error(paths);
 }
 
+/* Nothing is wrong with what is in force. */
+static void waiting_tell(struct config *self)
+{
+    char text[LISTENING_DUE_MAX + 64];
+    char due[LISTENING_DUE_MAX];
+
+    listening_due(self, due);
+    if (self->spare_problem[0] || !due[0]) {
+        actor_status(self->actor, self->spare_problem);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%s: takes effect when the gateway is started again", due);
+    actor_status(self->actor, text);
+}
+
 void config_status_tell(struct config *self)
 {
     char text[ACTOR_ADDRESS_MAX + FOLLOWER_REASON_MAX + 64];
@@ -209,11 +224,10 @@ void config_status_tell(struct config *self)
         actor_status(self->actor, text);
     } else if (self->activation.is_degraded) {
         actor_status(self->actor, self->activation.degraded_text);
-    } else if (self->spare_problem[0] || !self->due[0]) {
-        actor_status(self->actor, self->spare_problem);
+    } else if (self->listening.problem[0]) {
+        actor_status(self->actor, self->listening.problem);
     } else {
-        (void)snprintf(text, sizeof(text), "%s: takes effect when the gateway is started again", self->due);
-        actor_status(self->actor, text);
+        waiting_tell(self);
     }
 }
 

@@ -51,39 +51,10 @@ static void path_add(struct reload_plan *plan, enum reload_mode mode, struct spa
     plan->none_n += kind == CONFIG_RELOAD_NONE;
     plan->hot_n += kind == CONFIG_RELOAD_HOT;
     plan->restart_n += kind == CONFIG_RELOAD_RESTART;
-    if (rule && rule->is_listener) {
-        why_add(plan, &plan->is_start_due, path);
-    } else if (mode == RELOAD_RESTART) {
+    if (mode == RELOAD_RESTART) {
         why_add(plan, &plan->is_edge_due, path);
-    } else if (kind == CONFIG_RELOAD_RESTART && !(rule && rule->is_live) && is_served(path)) {
+    } else if (kind == CONFIG_RELOAD_RESTART && !(rule && (rule->is_live || rule->is_listener)) && is_served(path)) {
         why_add(plan, mode == RELOAD_HYBRID ? &plan->is_edge_due : &plan->is_edge_held, path);
-    }
-}
-
-void plan_listener_pack(struct span doc, struct pack *out)
-{
-    pack_map_begin(out);
-    for (size_t i = 0; i < config_reload_rules_n; i++) {
-        struct span value = value_path(doc, config_reload_rules[i].prefix);
-
-        if (config_reload_rules[i].is_listener && value.len) {
-            pack_kv_raw(out, config_reload_rules[i].prefix, value);
-        }
-    }
-    pack_map_end(out);
-}
-
-void plan_listener_due(struct span listener, struct span doc, char *out, size_t out_size)
-{
-    size_t len = 0;
-
-    *out = '\0';
-    for (size_t i = 0; i < config_reload_rules_n && len < out_size; i++) {
-        const struct config_reload_rule *rule = &config_reload_rules[i];
-
-        if (rule->is_listener && !span_is(value_get(listener, rule->prefix), value_path(doc, rule->prefix))) {
-            len += (size_t)snprintf(out + len, out_size - len, "%s%s", len ? ", " : "", rule->prefix);
-        }
     }
 }
 

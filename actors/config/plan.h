@@ -7,7 +7,6 @@
 #include <stdbool.h>
 
 #include "bus/base/span.h"
-#include "bus/pack.h"
 #include "schema/config_table.h"
 
 enum reload_mode {
@@ -24,18 +23,13 @@ struct reload_plan {
     unsigned restart_n; /* the original would start again as a whole */
     bool is_edge_due;   /* the edge must be started again */
     bool is_edge_held;  /* it would have to be, and the mode says no */
-    bool is_start_due;  /* the listening socket changes: only a new start of the gateway does that */
-    char why[256];      /* the first path of each of the three, for the log */
+    char why[256];      /* the first path of both, for the log */
 };
 
 /* The first rule whose prefix is the path or leads to it; NULL when none does: that means restart. */
 const struct config_reload_rule *plan_rule(struct span path);
 /* `paths` is what diff_pack makes: a packed array of dotted paths; one empty path means everything. */
 void plan_make(struct span paths, enum reload_mode mode, struct reload_plan *ret_plan);
-/* What `doc` says of the listening socket, as a packed map by path. */
-void plan_listener_pack(struct span doc, struct pack *out);
-/* Names what `doc` says otherwise than such a map, as far as it fits; "" when nothing is. */
-void plan_listener_due(struct span listener, struct span doc, char *out, size_t out_size);
 /* "hot" and so on; hybrid for anything else. */
 enum reload_mode plan_mode(struct span name);
 

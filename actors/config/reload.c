@@ -43,33 +43,35 @@ void reload_edges_restart(struct config *self)
     (void)uv_timer_start(&self->restart, on_restart_due, RESTART_DELAY_MS, 0); /* has a callback */
 }
 
+/* Another port or address, and the edges are not started again for it. */
+static void start_due_tell(struct config *self)
+{
+    char due[LISTENING_DUE_MAX];
+
+    listening_due(self, due);
+    if (due[0]) {
+        log_warning("config_start_due", "paths=\"%s\" reason=\"gateway.reload.mode says so\"", due);
+    }
+    config_status_tell(self);
+}
+
 void reload_carry_out(struct config *self, struct span paths, struct rollout *rollout)
 {
     struct reload_plan plan;
 
     plan_make(paths, mode_of(self), &plan);
-    log_info("config_reload", "version=%llu paths=%u none=%u hot=%u restart=%u edge_restart=%s%s%s",
+    rollout->is_edge_due = plan.is_edge_due;
+    rollout->is_move_due = listening_is_move_due(self);
+    log_info("config_reload", "version=%llu paths=%u none=%u hot=%u restart=%u edge_restart=%s%s%s%s",
              (unsigned long long)self->version, plan.paths_n, plan.none_n, plan.hot_n, plan.restart_n,
-             plan.is_edge_due ? "true" : "false", plan.why[0] ? " because_of=" : "", plan.why);
+             plan.is_edge_due || rollout->is_move_due ? "true" : "false", plan.why[0] ? " because_of=" : "", plan.why,
+             rollout->is_move_due ? " other_sockets=true" : "");
     if (plan.is_edge_held) {
         log_warning("config_restart_held", "paths=%s reason=\"gateway.reload.mode is hot\"", plan.why);
     }
-    if (plan.is_start_due) {
-        plan_listener_due(pack_span(&self->listener), pack_span(&self->snapshot.document.resolved), self->due,
-                          sizeof(self->due));
-        if (self->due[0]) {
-            log_warning("config_start_due", "paths=\"%s\" reason=\"the listening socket belongs to the supervisor\"",
-                        self->due);
-        }
-        config_status_tell(self);
+    if (!rollout->is_move_due) {
+        start_due_tell(self);
     }
-    rollout->is_edge_due = plan.is_edge_due;
-}
-
-int reload_start(struct config *self)
-{
-    plan_listener_pack(pack_span(&self->snapshot.document.resolved), &self->listener);
-    return pack_error(&self->listener);
 }
 
 /* --- looking at the files ------------------------------------------------------------------------------ */

@@ -10,8 +10,6 @@
 struct config;
 struct rollout;
 
-/* The first snapshot is in force: what it says of the listening socket is so. 0 or a fault. */
-int reload_start(struct config *self);
 /* Watches the files of the snapshot in force. Called once before the first load with the config file alone. */
 int reload_open(struct config *self);
 void reload_close(struct config *self);

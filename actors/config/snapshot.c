@@ -9,7 +9,7 @@
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
-#include "schema/base/config_valid.h"
+#include "schema/base/gateway_check.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -163,6 +163,18 @@ static int effective_build(struct snapshot *self, const struct gateway_config *g
     return pack_error(&self->effective);
 }
 
+/* That the tailnet is away now is no fault of the config. */
+static void place_set(struct snapshot *self, struct gateway_config *gateway)
+{
+    struct config_error ignored;
+
+    if (gateway->bind == GATEWAY_BIND_TAILNET) {
+        (void)gateway_config_tailnet(gateway, &ignored);
+    }
+    self->place.port = gateway->port;
+    (void)snprintf(self->place.host, sizeof(self->place.host), "%s", gateway->host); /* it fits */
+}
+
 static int secrets_collect(struct snapshot *self, const struct snapshot_opts *opts, struct config_error *error)
 {
     if (!secret_set_collect(&self->secrets, pack_span(&self->document.resolved), opts->lookup)) {
@@ -177,20 +189,12 @@ static int finish(struct snapshot *self, const struct snapshot_opts *opts, struc
 {
     struct gateway_overrides overrides = gateway_overrides_from(opts->lookup);
     CLEANUP(gateway_config_deinit) struct gateway_config gateway = { 0 };
-    struct span doc = pack_span(&self->document.resolved);
-
-    if (config_valid(&self->document, error, opts->issues)) {
-        return SNAPSHOT_E_REFUSED;
+    int r = gateway_check(&self->document, &overrides, opts->lookup, &gateway, error, opts->issues);
+    if (r) {
+        return r > 0 ? SNAPSHOT_E_REFUSED : r;
     }
-    int r = gateway_config_resolve(doc, &overrides, opts->lookup, &gateway, error);
-    if (!r) {
-        r = gateway_config_guard(&gateway, doc, &overrides, error);
-    }
-    if (r > 0) {
-        config_document_locate(&self->document, error);
-        return SNAPSHOT_E_REFUSED;
-    }
-    r = r ? r : secrets_collect(self, opts, error);
+    place_set(self, &gateway);
+    r = secrets_collect(self, opts, error);
     return r ? r : effective_build(self, &gateway, opts);
 }
 

@@ -6,6 +6,7 @@
 #define ACTORS_CONFIG_SNAPSHOT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "actors/config/secrets.h"
 #include "bus/base/span.h"
@@ -15,10 +16,17 @@
 #include "schema/base/config_file.h"
 #include "schema/base/gateway_config.h"
 
+/* Where the gateway listens. */
+struct snapshot_place {
+    char host[64]; /* numeric; empty: the tailnet, which has no address here now */
+    uint16_t port;
+};
+
 struct snapshot {
     struct config_document document; /* as written, and with ${NAME} replaced */
     struct pack effective;           /* with defaults and overrides: what config_read reads, secrets laid into it */
     struct secret_set secrets;       /* the references of the document; values come by an activation */
+    struct snapshot_place place;
 };
 
 struct snapshot_opts {

@@ -16,7 +16,7 @@
 #include "schema/base/config_document.h"
 #include "schema/base/config_redact.h"
 #include "schema/base/config_shape.h"
-#include "schema/base/config_valid.h"
+#include "schema/base/gateway_check.h"
 
 int cmd_config_file(struct cli *cli)
 {
@@ -63,7 +63,7 @@ int cmd_config_get(struct cli *cli)
     return value_print(cli, value);
 }
 
-static int verdict_print(const struct cli *cli, const struct config_error *error, struct span issues)
+static int verdict_print(const struct cli *cli, const struct config_error *error, struct span issues, bool is_elsewhere)
 {
     CLEANUP(pack_deinit) struct pack out;
 
@@ -74,7 +74,8 @@ static int verdict_print(const struct cli *cli, const struct config_error *error
             config_advice_give(&cli->paths);
             return CLI_EXIT_FAILED;
         }
-        cli_out("valid: %s\n", cli->paths.config_path);
+        cli_out("valid: %s%s\n", cli->paths.config_path,
+                is_elsewhere ? " (the gateway is elsewhere, and none starts from it here)" : "");
         return CLI_EXIT_OK;
     }
     pack_map_begin(&out);
@@ -89,6 +90,22 @@ static int verdict_print(const struct cli *cli, const struct config_error *error
     return r ? r : error->text[0] ? CLI_EXIT_FAILED : CLI_EXIT_OK;
 }
 
+/* As a start looks at it. */
+static int document_check(struct config_document *document, const char *path, struct config_error *error,
+                          struct pack *issues)
+{
+    CLEANUP(gateway_config_deinit) struct gateway_config config = { 0 };
+    struct config_lookup lookup = config_lookup_process();
+    struct gateway_overrides overrides = gateway_overrides_from(lookup);
+    int r = config_document_load(document, path, lookup, error);
+
+    if (!r && !document->is_present) {
+        (void)snprintf(error->text, sizeof(error->text), "%.500s: no such file", path);
+        return GATEWAY_CHECK_E_REFUSED;
+    }
+    return r ? r : gateway_check(document, &overrides, lookup, &config, error, issues);
+}
+
 int cmd_config_validate(struct cli *cli)
 {
     CLEANUP(config_document_deinit) struct config_document document;
@@ -98,18 +115,16 @@ int cmd_config_validate(struct cli *cli)
     config_document_init(&document);
     pack_init(&issues, 0);
     pack_array_begin(&issues);
-    int r = config_document_load(&document, cli->paths.config_path, config_lookup_process(), &error);
-    if (!r && !document.is_present) {
-        (void)snprintf(error.text, sizeof(error.text), "%.500s: no such file", cli->paths.config_path);
-    } else if (!r) {
-        (void)config_valid(&document, &error, &issues); /* the error says it */
-    }
+    int r = document_check(&document, cli->paths.config_path, &error, &issues);
     pack_array_end(&issues);
     if (r < 0) {
         cli_err("%s", fault_text(r));
         return CLI_EXIT_SOFTWARE;
     }
-    return verdict_print(cli, &error, pack_span(&issues));
+    if (r == GATEWAY_CHECK_E_ELSEWHERE) {
+        error.text[0] = '\0'; /* it is fine as it is */
+    }
+    return verdict_print(cli, &error, pack_span(&issues), r == GATEWAY_CHECK_E_ELSEWHERE);
 }
 
 int cmd_config_schema(struct cli *cli)

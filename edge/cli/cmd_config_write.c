@@ -32,6 +32,11 @@ static int wanted_write(struct config_writer *self, const struct config_ops *ops
         return r;
     }
     cli_out("%s\n", what);
+    if (self->overridden[0]) {
+        cli_out_safe(span_from(self->overridden), false);
+        cli_out(": a flag or the environment of the running gateway counts before it.\n");
+        return CLI_EXIT_OK;
+    }
     if (self->start_due[0]) {
         cli_out("The running gateway has it in force, but for ");
         cli_out_safe(span_from(self->start_due), false);

@@ -24,13 +24,13 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/compose.h"
 #include "edge/cli/config_advice.h"
-#include "edge/cli/gateway_listen.h"
 #include "edge/cli/gateway_port.h"
 #include "edge/cli/gateway_secrets.h"
+#include "edge/cli/gateway_sockets.h"
 #include "edge/cli/gateway_state.h"
 #include "edge/cli/gateway_topology.h"
 #include "schema/base/config_create.h"
-#include "schema/base/gateway_config.h"
+#include "schema/base/gateway_check.h"
 #include "schema/base/secret_memory.h"
 #include "schema_gen.h"
 
@@ -42,11 +42,12 @@
 struct start {
     struct cli *cli;
     struct gateway_config config;
-    struct gateway_listen listen;
+    struct gateway_sockets sockets;
     struct text_buf topology_text;
     struct topology topology;
     int lock_fd;
     int topology_fd;
+    bool is_port_given;                            /* by flag or environment, so the config does not count */
     bool is_config_new;                            /* the dev profile's config was made just now */
     bool is_token_made_up;                         /* for this run alone; nobody can look it up */
     char fingerprint[GATEWAY_TLS_FINGERPRINT_MAX]; /* of the certificate; empty without TLS */
@@ -55,7 +56,7 @@ struct start {
 static void start_deinit(struct start *self)
 {
     gateway_config_deinit(&self->config);
-    gateway_listen_close(&self->listen);
+    gateway_sockets_deinit(&self->sockets);
     text_buf_deinit(&self->topology_text);
     topology_deinit(&self->topology);
     if (self->topology_fd >= 0) {
@@ -168,20 +169,21 @@ static int config_load(struct start *self)
     struct config_error error = { "" };
     int r = dev_config_create(self, &overrides);
 
+    self->is_port_given = overrides.port != NULL;
     if (r) {
         return r;
     }
-    r = gateway_config_load_guarded(self->cli->paths.config_path, &overrides, &self->config, &error);
+    r = gateway_check_load(self->cli->paths.config_path, &overrides, &self->config, &error);
     if (r < 0) {
         return fault_explain("cannot load the config", r);
     }
-    if (r == GATEWAY_CONFIG_E_REFUSED) {
+    if (r == GATEWAY_CHECK_E_REFUSED || r == GATEWAY_CHECK_E_ELSEWHERE) {
         cli_err("%s", error.text);
         cli_err_more("config: %s", self->cli->paths.config_path);
         config_advice_give(&self->cli->paths);
         return CLI_EXIT_CONFIG;
     }
-    if (r == GATEWAY_CONFIG_E_NO_SECRET) {
+    if (r == GATEWAY_CHECK_E_NO_SECRET) {
         return token_make_up(self, &overrides, &error);
     }
     return self->config.is_token_ref || self->config.is_password_ref
@@ -295,15 +297,13 @@ static int port_force(const struct start *self)
     return 0;
 }
 
-/* For the hosts, which inherit the sockets. */
-static int sockets_export(const struct start *self)
+/* Port 0 stands for the one that was found, in the hosts too. A port of the config they read there. */
+static int port_export(const struct start *self)
 {
-    char text[64];
+    char text[16];
 
-    gateway_listen_names(&self->listen, text, sizeof(text));
-    int r = setenv("OPENCLAW_LISTEN_FDS", text, 1);
-    (void)snprintf(text, sizeof(text), "%u", self->listen.port);
-    if (r || setenv("OPENCLAW_GATEWAY_PORT", text, 1)) {
+    (void)snprintf(text, sizeof(text), "%u", self->sockets.now.port);
+    if (self->is_port_given && setenv("OPENCLAW_GATEWAY_PORT", text, 1)) {
         return fault_explain("cannot set up the environment", -errno);
     }
     return 0;
@@ -311,17 +311,17 @@ static int sockets_export(const struct start *self)
 
 static int port_take(struct start *self)
 {
-    struct gateway_listen_error error = { "" };
+    struct gateway_listen_error error = { "", "" };
     int r = port_force(self);
 
     if (r) {
         return r;
     }
-    if (gateway_listen_open(self->config.host, self->config.port, &self->listen, &error)) {
-        cli_err("%s", error.text);
+    if (gateway_listen_open(self->config.host, self->config.port, NULL, &self->sockets.now, &error)) {
+        cli_err("%s%s%s", error.text, error.fix[0] ? "; " : "", error.fix);
         return CLI_EXIT_CONFIG;
     }
-    return 0;
+    return port_export(self);
 }
 
 static int dir_take(const char *name, const char *path, bool may_link)
@@ -418,13 +418,13 @@ static int tls_take(struct start *self)
 /* The owner's own way in, which needs no secret: after the lock, since it replaces what stands there. */
 static int local_take(struct start *self)
 {
-    struct gateway_listen_error error = { "" };
+    struct gateway_listen_error error = { "", "" };
 
-    if (gateway_listen_local(&self->listen, self->cli->paths.clients_path, &error)) {
+    if (gateway_listen_local(self->cli->paths.clients_path, &self->sockets.local_fd, &error)) {
         cli_err("%s", error.text);
         return CLI_EXIT_CONFIG;
     }
-    return sockets_export(self);
+    return 0;
 }
 
 /* --- running ------------------------------------------------------------------------------- */
@@ -451,16 +451,14 @@ static void token_tell(const struct start *self)
 static void on_ready(void *arg)
 {
     const struct start *self = arg;
+    const struct gateway_listen *listen = &self->sockets.now;
 
     cli_out("OpenClaw gateway %s is ready\n", OPENCLAW_VERSION);
-    for (size_t i = 0; i < self->listen.n; i++) {
-        bool is_v6 = strchr(self->listen.hosts[i], ':') != NULL;
+    for (size_t i = 0; i < listen->n; i++) {
+        bool is_v6 = strchr(listen->hosts[i], ':') != NULL;
 
-        if (!self->listen.hosts[i][0]) {
-            continue;
-        }
         cli_out("  %-8s http%s://%s%s%s:%u\n", i ? "" : "url", self->fingerprint[0] ? "s" : "", is_v6 ? "[" : "",
-                self->listen.hosts[i], is_v6 ? "]" : "", self->listen.port);
+                listen->hosts[i], is_v6 ? "]" : "", listen->port);
     }
     if (self->fingerprint[0]) {
         cli_out("  tls      sha256:%s\n", self->fingerprint);
@@ -471,7 +469,7 @@ static void on_ready(void *arg)
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
 }
 
-/* What hosts inherit besides the sockets. */
+/* What hosts inherit. */
 static int topology_export(struct start *self)
 {
     struct span text = { self->topology_text.data, self->topology_text.len };
@@ -490,24 +488,17 @@ static int run(struct start *self)
     static char name[] = "openclaw";
     static char word[] = "host-child";
     char *child_argv[] = { name, word, NULL };
-    int keep_fds[GATEWAY_LISTEN_MAX + 1];
-    const char *keep_paths[GATEWAY_LISTEN_MAX + 1] = { NULL };
-    size_t n = self->listen.n;
     int r;
 
-    for (size_t i = 0; i < n; i++) {
-        keep_fds[i] = self->listen.fds[i];
-        keep_paths[i] = self->listen.hosts[i][0] ? NULL : self->cli->paths.clients_path;
-    }
-    keep_fds[n] = self->topology_fd;
     compose_log_install("supervisor");
     r = process_run(&(struct process_opts){ .topology = &self->topology,
                                             .run_dir = self->cli->paths.run_dir,
                                             .registry = &schema_registry,
                                             .child_argv = child_argv,
-                                            .keep_fds = keep_fds,
-                                            .keep_fds_n = n + 1,
-                                            .keep_paths = keep_paths,
+                                            .keep_fds = &self->topology_fd,
+                                            .keep_fds_n = 1,
+                                            .sockets = gateway_sockets_serve(&self->sockets),
+                                            .clients_path = self->cli->paths.clients_path,
                                             .control_path = self->cli->paths.control_path,
                                             .on_ready = on_ready,
                                             .on_actor = compose_log_on_actor,
@@ -521,6 +512,7 @@ int cmd_gateway_run(struct cli *cli)
     CLEANUP(start_deinit) struct start self = { .cli = cli, .lock_fd = -1, .topology_fd = -1 };
     int r;
 
+    gateway_sockets_init(&self.sockets);
     umask(0077);           /* of this process and its hosts: what they make is for nobody else */
     secret_memory_guard(); /* of both likewise */
     r = flags_export(cli);

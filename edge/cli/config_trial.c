@@ -10,7 +10,6 @@
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
-#include "schema/base/config_valid.h"
 #include "schema/base/secret_resolve.h"
 
 #define REFS_MAX 512U
@@ -83,7 +82,7 @@ static int shape_check(struct trial *self)
     r = r ? r
           : config_document_build(&self->document, self->writer->cli->paths.config_path, &raw, config_lookup_process(),
                                   &self->error);
-    r = r ? r : config_valid(&self->document, &self->error, NULL);
+    r = r ? r : config_writer_judge(self->writer, &self->document, &self->error);
     return r > 0 ? 0 : r;
 }
 

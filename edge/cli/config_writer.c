@@ -16,6 +16,7 @@
 #include "schema/base/config_loss.h"
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
+#include "schema/base/gateway_check.h"
 
 #define TIMEOUT_MS 15000U
 
@@ -108,8 +109,10 @@ static int gateway_write(struct config_writer *self)
     r = cli_rpc_call(&rpc, &call, &answer);
     if (!r) {
         struct span due = value_str(value_get(pack_span(&answer), "startDue"), SPAN_LIT(""));
+        struct span overridden = value_str(value_get(pack_span(&answer), "overridden"), SPAN_LIT(""));
 
-        (void)snprintf(self->start_due, sizeof(self->start_due), "%.*s", SPAN_FMT(due)); /* cut */
+        (void)snprintf(self->start_due, sizeof(self->start_due), "%.*s", SPAN_FMT(due));          /* cut */
+        (void)snprintf(self->overridden, sizeof(self->overridden), "%.*s", SPAN_FMT(overridden)); /* likewise */
     }
     mem_wipe(params.data, params.cap);
     cli_rpc_close(&rpc);
@@ -132,6 +135,30 @@ static const char *target(const struct config_writer *self, const struct config_
     return edit->source ? self->document.sources.items[edit->source]->path : self->cli->paths.config_path;
 }
 
+/* 0 when a gateway would start from it, or none is to. */
+static int start_check(const struct config_document *document, struct config_error *error)
+{
+    CLEANUP(gateway_config_deinit) struct gateway_config config = { 0 };
+    struct config_lookup lookup = config_lookup_process();
+    struct gateway_overrides overrides = gateway_overrides_from(lookup);
+    int r = gateway_check(document, &overrides, lookup, &config, error, NULL);
+
+    return r == GATEWAY_CHECK_E_ELSEWHERE ? 0 : r;
+}
+
+/* What is not complete yet is completed step by step, so only what was is held to it. */
+int config_writer_judge(const struct config_writer *self, const struct config_document *fresh,
+                        struct config_error *error)
+{
+    struct config_error ignored;
+    int r = config_valid(fresh, error, NULL);
+
+    if (r || start_check(&self->document, &ignored)) {
+        return r;
+    }
+    return start_check(fresh, error);
+}
+
 /* What the change makes of the config, as a load of the written file would. */
 static int trial(const struct config_writer *self, const struct config_edit *edit, struct config_document *fresh)
 {
@@ -141,7 +168,7 @@ static int trial(const struct config_writer *self, const struct config_edit *edi
     fresh->sources.overlay = &overlay;
     int r = config_document_load(fresh, self->cli->paths.config_path, config_lookup_process(), &error);
     fresh->sources.overlay = NULL;
-    r = r ? r : config_valid(fresh, &error, NULL);
+    r = r ? r : config_writer_judge(self, fresh, &error);
     return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
 }
 

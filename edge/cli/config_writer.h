@@ -20,6 +20,7 @@ struct config_writer {
     struct config_document document; /* what the files say now */
     struct text_buf raw;             /* what the config shall be, as JSON: filled by the owner, wiped */
     char start_due[128];             /* by a running gateway: what counts only when it is started again; "": nothing */
+    char overridden[128];            /* likewise: what its flags or its environment count before */
     int lock_fd;                     /* held while no gateway runs; -1: one does */
 };
 
@@ -38,6 +39,12 @@ int config_writer_lock(struct config_writer *self);
 /* No gateway runs, and none can start until this ends. */
 bool config_writer_is_alone(const struct config_writer *self);
 
+/*
+ * Would `fresh` do in place of what is there? It must be a config, and must not keep a gateway from starting that would
+ * start now. 0, a positive outcome with the error, or a fault.
+ */
+int config_writer_judge(const struct config_writer *self, const struct config_document *fresh,
+                        struct config_error *error);
 /* Checks what `raw` makes of the config as far as that can be done here. Returns an exit code. */
 int config_writer_try(struct config_writer *self);
 /* Checks and writes. Returns an exit code. */

@@ -21,7 +21,7 @@
 #include "schema/base/config_shape.h"
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
-#include "schema/base/gateway_config.h"
+#include "schema/base/gateway_check.h"
 #include "schema/base/json5_edit.h"
 
 #define PLACE_MAX 512
@@ -317,27 +317,25 @@ static void values_look(struct doctor *self, struct span value, const char *plac
 /* What stands in the way of a start, in the words of a start. */
 static bool start_look(struct doctor *self, struct config_document *document, bool *ret_is_secret_missing)
 {
-    struct gateway_overrides overrides = gateway_overrides_from(config_lookup_process());
     CLEANUP(gateway_config_deinit) struct gateway_config gateway = { 0 };
-    struct span doc = pack_span(&document->resolved);
+    struct config_lookup lookup = config_lookup_process();
+    struct gateway_overrides overrides = gateway_overrides_from(lookup);
     struct config_error error = { "" };
 
     overrides.is_dev = self->cli->paths.is_dev;
-    int r = config_valid(document, &error, NULL);
-    r = r ? r : gateway_config_resolve(doc, &overrides, config_lookup_process(), &gateway, &error);
-    if (!r && gateway.is_file_present && !gateway.is_mode_local) {
-        if (span_is_text(value_str(value_path(doc, "gateway.mode"), NOTHING), "remote")) {
-            doctor_fix_say(doctor_add(self, "gateway", DOCTOR_NOTE,
-                                      "gateway.mode is \"remote\": the gateway and its state are on another machine"),
-                           "run the doctor there as well");
-            return true;
-        }
-        overrides.is_unconfigured_allowed = true; /* that it is not set is told apart */
+    int r = gateway_check(document, &overrides, lookup, &gateway, &error, NULL);
+    if (r == GATEWAY_CHECK_E_ELSEWHERE) {
+        doctor_fix_say(doctor_add(self, "gateway", DOCTOR_NOTE,
+                                  "gateway.mode is \"remote\": the gateway and its state are on another machine"),
+                       "run the doctor there as well");
+        return true;
     }
-    r = r ? r : gateway_config_guard(&gateway, doc, &overrides, &error);
-    *ret_is_secret_missing = r == GATEWAY_CONFIG_E_NO_SECRET;
+    if (!value_path(pack_span(&document->resolved), "gateway.mode").len) {
+        overrides.is_unconfigured_allowed = true; /* that it is not set is told apart */
+        r = gateway_check(document, &overrides, lookup, &gateway, &error, NULL);
+    }
+    *ret_is_secret_missing = r == GATEWAY_CHECK_E_NO_SECRET;
     if (r > 0 && !*ret_is_secret_missing) {
-        config_document_locate(document, &error);
         doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM, "%s", error.text), "correct it by hand, or with "
                                                                                      "openclaw config set");
     }

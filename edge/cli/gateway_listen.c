@@ -39,12 +39,16 @@ static int address_make(const char *host, uint16_t port, union address *ret_addr
     return -EINVAL;
 }
 
+static int option_set(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
 /* The socket, or a negative errno. */
-static int socket_listen(const char *host, uint16_t port, uint16_t *ret_port)
+static int socket_listen(const char *host, uint16_t port, bool is_shared, uint16_t *ret_port)
 {
     union address address;
     socklen_t len;
-    int yes = 1;
     int r = address_make(host, port, &address, &len);
     int fd;
 
@@ -56,14 +60,39 @@ static int socket_listen(const char *host, uint16_t port, uint16_t *ret_port)
         return -errno;
     }
     /* Connections of the life before in TIME_WAIT do not count; a listener there still does. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
-        (address.any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes))) ||
+    if (option_set(fd, SOL_SOCKET, SO_REUSEADDR, 1) || (is_shared && option_set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
+        (address.any.sa_family == AF_INET6 && option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) ||
         bind(fd, &address.any, len) || listen(fd, LISTEN_BACKLOG) || getsockname(fd, &address.any, &len)) {
         r = -errno;
         (void)close(fd);
         return r;
     }
     *ret_port = ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
+    return fd;
+}
+
+/* While they may be shared a socket of another address can be opened on their port: all of them must agree. */
+static void share(const struct gateway_listen *self, bool is_shared)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        (void)option_set(self->fds[i], SOL_SOCKET, SO_REUSEPORT, is_shared); /* without it the port is busy */
+    }
+}
+
+/* 127.0.0.1 and 0.0.0.0 of one port stand in each other's way, also when both are ours. */
+static int socket_listen_beside(const char *host, uint16_t port, const struct gateway_listen *ours, uint16_t *ret_port)
+{
+    int fd = socket_listen(host, port, false, ret_port);
+
+    if (fd != -EADDRINUSE || !ours || ours->port != port) {
+        return fd;
+    }
+    share(ours, true);
+    fd = socket_listen(host, port, true, ret_port);
+    share(ours, false);
+    if (fd >= 0) {
+        (void)option_set(fd, SOL_SOCKET, SO_REUSEPORT, 0); /* nobody else gets in */
+    }
     return fd;
 }
 
@@ -75,21 +104,20 @@ static void busy_explain(const char *host, uint16_t port, struct gateway_listen_
 
     if (n == 0) {
         (void)snprintf(error->text, sizeof(error->text),
-                       "port %u on %s is in use by a process that cannot be seen from here; free it, or choose "
-                       "another with --port",
-                       port, host);
+                       "port %u on %s is in use by a process that cannot be seen from here", port, host);
+        (void)snprintf(error->fix, sizeof(error->fix), "free it, or choose another with --port");
         return;
     }
     gateway_port_program(pids[0], program, sizeof(program));
-    (void)snprintf(error->text, sizeof(error->text),
-                   "port %u on %s is in use by pid %d (%s); stop it, choose another port with --port, or end it with "
-                   "--force",
-                   port, host, (int)pids[0], program[0] ? program : "unknown program");
+    (void)snprintf(error->text, sizeof(error->text), "port %u on %s is in use by pid %d (%s)", port, host, (int)pids[0],
+                   program[0] ? program : "unknown program");
+    (void)snprintf(error->fix, sizeof(error->fix), "stop it, choose another port with --port, or end it with --force");
 }
 
-static int add(struct gateway_listen *self, const char *host, uint16_t port, struct gateway_listen_error *error)
+static int add(struct gateway_listen *self, const char *host, uint16_t port, const struct gateway_listen *ours,
+               struct gateway_listen_error *error)
 {
-    int fd = socket_listen(host, port, &self->port);
+    int fd = socket_listen_beside(host, port, ours, &self->port);
 
     if (fd == -EADDRINUSE) {
         busy_explain(host, port, error);
@@ -105,14 +133,14 @@ static int add(struct gateway_listen *self, const char *host, uint16_t port, str
     return 0;
 }
 
-int gateway_listen_open(const char *host, uint16_t port, struct gateway_listen *ret_self,
-                        struct gateway_listen_error *error)
+int gateway_listen_open(const char *host, uint16_t port, const struct gateway_listen *ours,
+                        struct gateway_listen *ret_self, struct gateway_listen_error *error)
 {
     struct gateway_listen self = { .n = 0 };
-    int r = add(&self, host, port, error);
+    int r = add(&self, host, port, ours, error);
 
     if (r == 0 && strcmp(host, "127.0.0.1") == 0) {
-        r = add(&self, "::1", self.port, error);
+        r = add(&self, "::1", self.port, ours, error);
         if (r == GATEWAY_LISTEN_E_REFUSED) {
             r = 0; /* a machine without IPv6 is no reason to stay away */
         }
@@ -125,13 +153,13 @@ int gateway_listen_open(const char *host, uint16_t port, struct gateway_listen *
     return 0;
 }
 
-int gateway_listen_local(struct gateway_listen *self, const char *path, struct gateway_listen_error *error)
+int gateway_listen_local(const char *path, int *ret_fd, struct gateway_listen_error *error)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd = -1;
     int r = 0;
 
-    if (self->n == GATEWAY_LISTEN_MAX || strlen(path) >= sizeof(address.sun_path)) {
+    if (strlen(path) >= sizeof(address.sun_path)) {
         r = -ENAMETOOLONG;
     } else {
         (void)strcpy(address.sun_path, path);
@@ -149,8 +177,7 @@ int gateway_listen_local(struct gateway_listen *self, const char *path, struct g
         }
         return GATEWAY_LISTEN_E_REFUSED;
     }
-    self->hosts[self->n][0] = '\0';
-    self->fds[self->n++] = fd;
+    *ret_fd = fd;
     return 0;
 }
 
@@ -160,14 +187,4 @@ void gateway_listen_close(struct gateway_listen *self)
         (void)close(self->fds[i]);
     }
     self->n = 0;
-}
-
-void gateway_listen_names(const struct gateway_listen *self, char *ret_text, size_t len)
-{
-    size_t at = 0;
-
-    ret_text[0] = '\0';
-    for (size_t i = 0; i < self->n && at < len; i++) {
-        at += (size_t)snprintf(ret_text + at, len - at, "%s%d", i ? "," : "", self->fds[i]);
-    }
 }

@@ -9,7 +9,10 @@
 
 #include "bus/base/descriptors.h"
 #include "bus/base/log.h"
+#include "bus/sockets.h"
 #include "edge/listener/edge.h"
+
+_Static_assert(SOCKETS_MAX <= LIMIT_LISTEN_SOCKETS, "more sockets than there is room for");
 
 #define DESCRIPTORS_RESERVE 64U /* for the rest of the process: its actors, databases and providers */
 
@@ -124,71 +127,130 @@ void accept_resume(struct edge *edge)
     }
 }
 
-static int listen_open(struct edge *edge, int inherited)
+/* --- the sockets ------------------------------------------------------------------------ */
+
+static int listen_add(struct edge *edge, int fd)
 {
     struct edge_listen *self = &edge->listens[edge->listens_n];
-    int flags;
+    int flags = fcntl(fd, F_GETFL);
     int r;
 
-    self->fd = fcntl(inherited, F_DUPFD_CLOEXEC, 3);
-    if (self->fd < 0) {
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
         return FAULT(-errno);
     }
-    flags = fcntl(self->fd, F_GETFL);
-    if (flags < 0 || fcntl(self->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-        r = FAULT(-errno);
-        (void)close(self->fd);
-        return r;
-    }
-    r = uv_poll_init(actor_loop(edge->actor), &self->poll, self->fd);
+    r = uv_poll_init(actor_loop(edge->actor), &self->poll, fd);
     if (r) {
-        (void)close(self->fd);
         return FAULT(r);
     }
     self->poll.data = self;
     self->edge = edge;
+    self->fd = fd;
     self->is_open = true;
     edge->listens_n++;
-    r = uv_poll_start(&self->poll, UV_READABLE, on_accept);
+    return 0;
+}
+
+static int listens_take(struct edge *edge)
+{
+    int fds[SOCKETS_MAX];
+    size_t n = 0;
+    int r = sockets_take(edge->asked_fd, fds, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        r = r ? r : listen_add(edge, fds[i]);
+        if (r) {
+            (void)close(fds[i]); /* nobody was let in by it */
+        }
+    }
+    return r;
+}
+
+static void on_asked_closed(uv_handle_t *handle)
+{
+    struct edge *edge = handle->data;
+
+    (void)close(edge->asked_fd); /* it has said what it had to say */
+}
+
+static void asked_close(struct edge *edge)
+{
+    if (edge->is_asking) {
+        edge->is_asking = false;
+        uv_close((uv_handle_t *)&edge->asked, on_asked_closed);
+    }
+}
+
+static void on_answer(uv_poll_t *poll, int status, int events)
+{
+    struct edge *edge = poll->data;
+    int r = status < 0 ? FAULT(status) : listens_take(edge);
+
+    (void)events;
+    if (r == SOCKETS_E_NOT_YET) {
+        return;
+    }
+    asked_close(edge);
+    if (r) {
+        (void)actor_fault(edge->actor, r < 0 ? r : FAULT(-EPIPE)); /* the next life asks again */
+    } else {
+        edge->on_sockets(edge);
+    }
+}
+
+static int channel_of(const char *text)
+{
+    char *end = NULL;
+    long fd = text ? strtol(text, &end, 10) : -1;
+
+    return text && end != text && !*end && fd > 2 && fd <= INT32_MAX ? (int)fd : -1;
+}
+
+int accept_ask(struct edge *edge, void (*on_there)(struct edge *edge))
+{
+    int channel = channel_of(getenv(SOCKETS_ENV)); /* NOLINT(concurrency-mt-unsafe): set before threads start */
+    int r;
+
+    edge->on_sockets = on_there;
+    if (channel < 0) {
+        log_warning("edge_no_socket", "hint=\"%s is not set\"", SOCKETS_ENV);
+        on_there(edge);
+        return 0;
+    }
+    r = sockets_ask(channel, &edge->asked_fd);
+    if (r) {
+        return r;
+    }
+    r = uv_poll_init(actor_loop(edge->actor), &edge->asked, edge->asked_fd);
+    if (r) {
+        (void)close(edge->asked_fd);
+        return FAULT(r);
+    }
+    edge->asked.data = edge;
+    edge->is_asking = true;
+    r = uv_poll_start(&edge->asked, UV_READABLE, on_answer);
     return r ? FAULT(r) : 0;
 }
 
-int accept_open(struct edge *edge, const char *fds)
+int accept_open(struct edge *edge)
 {
-    const char *at = fds ? fds : "";
+    int r = 0;
 
-    while (*at) {
-        char *end = NULL;
-        long fd = strtol(at, &end, 10);
-        int r;
-
-        if (end == at || fd < 0 || fd > INT32_MAX || edge->listens_n == LIMIT_LISTEN_SOCKETS) {
-            return FAULT(-EINVAL);
-        }
-        r = listen_open(edge, (int)fd);
-        if (r) {
-            return r;
-        }
-        at = *end == ',' ? end + 1 : end;
-        if (*end && *end != ',') {
-            return FAULT(-EINVAL);
-        }
+    for (size_t i = 0; r == 0 && i < edge->listens_n; i++) {
+        r = uv_poll_start(&edge->listens[i].poll, UV_READABLE, on_accept);
     }
-    if (edge->listens_n == 0) {
-        log_warning("edge_no_socket", "hint=\"OPENCLAW_LISTEN_FDS is empty\"");
-    }
-    return 0;
+    return r ? FAULT(r) : 0;
 }
 
 static void on_poll_closed(uv_handle_t *handle)
 {
     struct edge_listen *self = handle->data;
 
-    (void)close(self->fd); /* the duplicate alone */
+    (void)close(self->fd); /* the supervising process holds it as well, unless it is to go */
 }
 
 void accept_close(struct edge *edge)
 {
+    asked_close(edge);
     for (size_t i = 0; i < edge->listens_n; i++) {
         if (edge->listens[i].is_open) {
             edge->listens[i].is_open = false;

@@ -29,7 +29,7 @@
 struct call;
 
 struct edge_listen {
-    uv_poll_t poll; /* on a duplicate, so that the inherited descriptor stays as it is */
+    uv_poll_t poll;
     struct edge *edge;
     int fd;
     bool is_open;
@@ -45,6 +45,11 @@ struct edge {
 
     struct edge_listen listens[LIMIT_LISTEN_SOCKETS];
     size_t listens_n;
+    uv_poll_t asked; /* where the supervising process answers with them */
+    int asked_fd;
+    bool is_asking;
+    void (*on_sockets)(struct edge *edge);
+    bool has_sockets;
     bool is_accepting;     /* the listening sockets were taken up */
     bool is_low_told;      /* that descriptors run out; until there is room again */
     bool is_accept_paused; /* out of descriptors; the sweep tries again */

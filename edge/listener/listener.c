@@ -7,8 +7,8 @@
  * Asks       auth (auth_connect, auth_http, auth_edge_settings), health (health_snapshot, presence_join and
  *            _leave), router (agent_run, router_agents, router_resolve), and the owner of each
  *            method a client calls
- * On restart clients come again; the listening sockets stay open meanwhile, because they
- * belong to the supervising process and are only duplicated here.
+ * On restart clients come again; the listening sockets stay open meanwhile, because the
+ * supervising process holds them and they are only lent here (bus/sockets.h).
  */
 #include "edge/listener/listener.h"
 
@@ -124,18 +124,24 @@ static void config_apply(struct edge *edge, struct span gateway)
 /* Clients are let in once the first words of config and auth are there, for better or worse. */
 static void serve(struct edge *edge)
 {
-    int r;
+    bool is_known = edge->has_sockets && edge->is_configured && edge->is_auth_asked;
 
-    if (edge->is_accepting || !edge->is_configured || !edge->is_auth_asked) {
+    if (edge->is_accepting || edge->is_stopping || !is_known) {
         return;
     }
-    r = accept_open(edge, getenv("OPENCLAW_LISTEN_FDS"));
+    int r = accept_open(edge);
     edge->is_accepting = true;
     if (r) {
         (void)actor_fault(edge->actor, r);
     } else {
         actor_ready(edge->actor);
     }
+}
+
+static void on_sockets(struct edge *edge)
+{
+    edge->has_sockets = true;
+    serve(edge);
 }
 
 static int on_config_update(void *state, struct actor_ctx *ctx, const void *msg)
@@ -345,6 +351,7 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
     r = r ? r : others_watch(edge);
+    r = r ? r : accept_ask(edge, on_sockets);
     return r ? r : auth_settings_ask(edge);
 }
 

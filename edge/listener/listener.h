@@ -1,6 +1,6 @@
 /*
  * listener: the actor edge/<n>, which faces people and programs outside: WebSocket and HTTP
- * on the listening sockets it inherits (OPENCLAW_LISTEN_FDS, descriptors with commas).
+ * on the listening sockets that the supervising process lends it (bus/sockets.h).
  */
 #ifndef EDGE_LISTENER_LISTENER_H
 #define EDGE_LISTENER_LISTENER_H

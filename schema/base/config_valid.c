@@ -35,18 +35,28 @@ static void words_pack(const struct config_shape *shape, struct pack *out)
     pack_kv_u64(out, "allowedValuesHiddenCount", shape->words_n - n);
 }
 
-static void issue_pack(struct job *job, const char *place, const char *message, const struct config_shape *shape)
+static void issue_pack(struct pack *issues, const char *place, const char *message, const struct config_shape *shape)
 {
-    if (!job->issues) {
+    if (!issues) {
         return;
     }
-    pack_map_begin(job->issues);
-    pack_kv_text(job->issues, "path", place);
-    pack_kv_text(job->issues, "message", message);
+    pack_map_begin(issues);
+    pack_kv_text(issues, "path", place);
+    pack_kv_text(issues, "message", message);
     if (shape && shape->words_n) {
-        words_pack(shape, job->issues);
+        words_pack(shape, issues);
     }
-    pack_map_end(job->issues);
+    pack_map_end(issues);
+}
+
+void config_valid_issue_add(struct pack *issues, const struct config_error *error)
+{
+    size_t len = strcspn(error->text, " ");
+    bool is_placed = memchr(error->text, '.', len) != NULL;
+    char place[PLACE_MAX];
+
+    (void)snprintf(place, sizeof(place), "%.*s", is_placed ? (int)len : 0, error->text);
+    issue_pack(issues, place, error->text + (is_placed ? len + (error->text[len] == ' ') : 0), NULL);
 }
 
 static void on_issue(void *arg, const struct config_shape_issue *issue)
@@ -56,7 +66,7 @@ static void on_issue(void *arg, const struct config_shape_issue *issue)
     char where[480];
 
     config_shape_place(issue->steps, issue->steps_n, true, place, sizeof(place));
-    issue_pack(job, place, issue->message, issue->shape);
+    issue_pack(job->issues, place, issue->message, issue->shape);
     if (job->n++ == 0) {
         config_document_where(job->document, issue->steps, issue->where_n, where, sizeof(where));
         (void)snprintf(job->error->text, sizeof(job->error->text), "%.300s: %.120s%s%.300s", where, place,
@@ -117,11 +127,7 @@ int config_valid(const struct config_document *document, struct config_error *er
     }
     /* Of a value that is read there is more to say than of its shape. */
     if (!job.n) {
-        size_t len = strcspn(values.text, " ");
-        char place[PLACE_MAX];
-
-        (void)snprintf(place, sizeof(place), "%.*s", (int)len, values.text);
-        issue_pack(&job, place, values.text + len + (values.text[len] == ' '), NULL);
+        config_valid_issue_add(issues, &values);
     }
     *error = values;
     config_document_locate(document, error);

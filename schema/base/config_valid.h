@@ -18,6 +18,9 @@ enum {
  */
 int config_valid(const struct config_document *document, struct config_error *error, struct pack *issues);
 
+/* Another problem, whose text begins with the place that it is about, if it is about one. `issues` may be NULL. */
+void config_valid_issue_add(struct pack *issues, const struct config_error *error);
+
 /* "gateway.mode: …; x: …" of the first three of packed issues. */
 void config_valid_summary(struct span issues, char *out, size_t out_size);
 

@@ -14,7 +14,6 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_document.h"
-#include "schema/base/config_valid.h"
 #include "schema/base/gateway_auth_guard.h"
 #include "schema/base/secret_ref.h"
 
@@ -306,8 +305,8 @@ int gateway_config_guard(const struct gateway_config *self, struct span doc, con
     return gateway_auth_guard(self, doc, error);
 }
 
-/* The address of this machine in 100.64.0.0/10, where Tailscale puts its nodes. */
-static int tailnet_find(struct gateway_config *self, struct config_error *error)
+/* In 100.64.0.0/10, where Tailscale puts its nodes. */
+int gateway_config_tailnet(struct gateway_config *self, struct config_error *error)
 {
     struct ifaddrs *all = NULL;
     bool is_found = false;
@@ -330,11 +329,10 @@ static int tailnet_find(struct gateway_config *self, struct config_error *error)
                                     "(100.64.0.0/10)");
 }
 
-static int load(const char *path, const struct gateway_overrides *overrides, bool is_guarded,
-                struct gateway_config *ret_config, struct config_error *error)
+int gateway_config_load(const char *path, const struct gateway_overrides *overrides, struct gateway_config *ret_config,
+                        struct config_error *error)
 {
     CLEANUP(config_document_deinit) struct config_document document;
-    CLEANUP(gateway_config_deinit) struct gateway_config self = { 0 };
     struct config_lookup lookup = config_lookup_process();
 
     config_document_init(&document);
@@ -342,36 +340,10 @@ static int load(const char *path, const struct gateway_overrides *overrides, boo
     if (r) {
         return r > 0 ? GATEWAY_CONFIG_E_REFUSED : r;
     }
-    struct span doc = document.is_present ? pack_span(&document.resolved) : NOTHING;
-    if (is_guarded && config_valid(&document, error, NULL)) {
-        return GATEWAY_CONFIG_E_REFUSED;
-    }
-    if (!r) {
-        r = gateway_config_resolve(doc, overrides, lookup, &self, error);
-    }
-    if (!r && is_guarded && self.bind == GATEWAY_BIND_TAILNET) {
-        r = tailnet_find(&self, error);
-    }
-    if (!r && is_guarded) {
-        r = gateway_config_guard(&self, doc, overrides, error);
-    }
+    r = gateway_config_resolve(document.is_present ? pack_span(&document.resolved) : NOTHING, overrides, lookup,
+                               ret_config, error);
     if (r > 0) {
         config_document_locate(&document, error);
     }
-    if (!r || r == GATEWAY_CONFIG_E_NO_SECRET) {
-        *ret_config = self;
-    }
     return r;
-}
-
-int gateway_config_load(const char *path, const struct gateway_overrides *overrides, struct gateway_config *ret_config,
-                        struct config_error *error)
-{
-    return load(path, overrides, false, ret_config, error);
-}
-
-int gateway_config_load_guarded(const char *path, const struct gateway_overrides *overrides,
-                                struct gateway_config *ret_config, struct config_error *error)
-{
-    return load(path, overrides, true, ret_config, error);
 }

@@ -99,11 +99,12 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
 int gateway_config_guard(const struct gateway_config *self, struct span doc, const struct gateway_overrides *overrides,
                          struct config_error *error);
 
-/* Reads the file (absent is no error here), substitutes and resolves. 0, an outcome or a fault. */
+/* The address of this machine in the tailnet, as the host of a config whose bind is TAILNET. */
+int gateway_config_tailnet(struct gateway_config *self, struct config_error *error);
+
+/* Reads the file (absent is no error here), substitutes and resolves: for clients; a start has gateway_check_load. 0,
+ * an outcome or a fault. */
 int gateway_config_load(const char *path, const struct gateway_overrides *overrides, struct gateway_config *ret_config,
                         struct config_error *error);
-/* The same, then the guards. */
-int gateway_config_load_guarded(const char *path, const struct gateway_overrides *overrides,
-                                struct gateway_config *ret_config, struct config_error *error);
 
 #endif

@@ -53,6 +53,7 @@ class Gateway:
         if TOPOLOGIES[topology]:
             self.arguments += ["--topology", TOPOLOGIES[topology]]
         self.extra = environment or {}
+        self.is_port_given = True  # by flag; else the config says it
         self.tls = None  # the ssl.SSLContext to talk to it with; None: it speaks plainly
         self.process = None
         self.config_path = os.path.join(self.state_dir, "openclaw.json")
@@ -89,9 +90,10 @@ class Gateway:
                               capture_output=True, text=True, timeout=timeout, check=False, **options)
 
     def spawn(self):
+        port = ["--port", str(self.port)] if self.is_port_given else []
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen(
-                self.command("gateway", "run", "--port", str(self.port), *self.arguments),
+                self.command("gateway", "run", *port, *self.arguments),
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True)
         return self

@@ -131,6 +131,56 @@ def test_file_validate_and_schema(alone):
     assert done.returncode == 1 and json.loads(done.stdout)["issues"][0]["path"] == "gateway.mode"
 
 
+@pytest.mark.parametrize("words, says", [
+    (("unset", "gateway.mode"), "gateway.mode is unset, so no gateway starts"),
+    (("unset", "gateway"), "gateway.mode is unset, so no gateway starts"),
+    (("set", "gateway.auth.token", ""), "no token is configured"),
+    (("unset", "gateway.auth"), "no token is configured"),
+    (("set", "--batch-json", '[{"path":"gateway.auth.mode","value":"password"}]'), "no password is configured"),
+    (("set", "hooks.token", "TOKEN"), "hooks.token must differ"),
+    (("set", "--batch-json", '[{"path":"gateway.auth.mode","value":"none"},{"path":"gateway.bind","value":"lan"}]'),
+     "refusing to listen beyond loopback"),
+], ids=lambda value: "-".join(value)[:40] if isinstance(value, tuple) else None)
+def test_what_no_gateway_would_start_from_is_not_written_over_what_it_would(alone, words, says):
+    before = read(alone)
+    words = [alone.token if word == "TOKEN" else word for word in words]
+    assert says in run(alone, *words, code=1) and read(alone) == before
+    assert says in run(alone, *words, "--dry-run", code=1)
+    assert "valid: " in run(alone, "validate")
+
+
+def test_a_config_is_made_step_by_step(alone):
+    os.unlink(alone.config_path)
+    run(alone, "set", "logging.level", "debug")
+    run(alone, "set", "gateway.mode", "local")
+    assert "no token is configured" in run(alone, "validate", code=1)
+    run(alone, "set", "gateway.auth.token", "as-good-as-any")
+    run(alone, "validate")
+
+
+@pytest.mark.parametrize("gateway, says", [
+    ({"mode": "local"}, "gateway.auth.token"),
+    ({"mode": "local", "auth": {"token": "T1", "password": "P1"}}, "both gateway.auth.token and gateway.auth.password"),
+    ({"auth": {"token": "T1"}}, "gateway.mode is unset"),
+    ({"mode": "local", "bind": "lan", "auth": {"mode": "none"}}, "refusing to listen beyond loopback"),
+], ids=["secret", "both", "mode", "lan"])
+def test_validate_says_what_a_start_says(alone, gateway, says):
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        json.dump({"gateway": gateway}, file)
+    assert says in run(alone, "validate", code=1)
+    verdict = json.loads(alone.cli("config", "validate", "--json").stdout)
+    assert not verdict["valid"] and says in verdict["error"] and verdict["issues"][0]["message"]
+    started = alone.cli("gateway", "run", "--port", str(alone.port))
+    assert started.returncode == 78 and says in started.stderr
+
+
+def test_a_config_for_clients_alone_is_valid(alone):
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        json.dump({"gateway": {"mode": "remote", "remote": {"url": "ws://192.0.2.1:18789"}}}, file)
+    assert "elsewhere" in run(alone, "validate")
+    run(alone, "set", "logging.level", "debug")
+
+
 def test_a_config_is_made_where_none_is(alone):
     os.unlink(alone.config_path)
     run(alone, "set", "gateway.mode", "local")

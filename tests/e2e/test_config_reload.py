@@ -130,39 +130,6 @@ def test_the_mode_restart_starts_the_edge_for_any_change(running):
     until(lambda: running.get("/readyz")[0] == 200, 10, "readiness")
 
 
-def test_a_port_is_told_to_need_a_new_start(running):
-    with Client(running.port, running.token) as client:
-        save(running, text_of(running, gateway__port=23456))
-        logged(running, "config_start_due", "gateway.port")
-        assert is_open(client)
-
-
-@pytest.mark.parametrize("first", [{}, {"gateway__port": 23455}], ids=["unset", "set"])
-def test_a_port_that_is_set_back_needs_no_new_start(running, first):
-    if first:
-        running.stop()
-        save(running, text_of(running, **first))
-        running.start()
-
-    def change(*words):
-        done = running.cli("config", *words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def is_due():
-        said = [running.cli(*words).stdout for words in (("health", ), ("doctor", ), ("bus", "actors"))]
-        told = ["takes effect when the gateway is started again" in text for text in said]
-        return told if any(told) else None
-
-    said = change("set", "gateway.port", "23456")
-    assert "but for gateway.port: that counts when it is started again" in said
-    until(lambda: is_due() == [True, True, True], 10, "the status")
-    assert "but for gateway.port" in change("set", "logging.level", "debug"), "it is still so"
-    said = change(*(["set", "gateway.port", "23455"] if first else ["unset", "gateway.port"]))
-    assert "has it in force." in said and "started again" not in said
-    until(lambda: not is_due(), 10, "nothing to tell")
-
-
 def test_an_included_file_is_followed(running):
     save(running, "{ level: 'info' }", "log.json5")
     save(running, text_of(running, logging={"$include": "log.json5"}))

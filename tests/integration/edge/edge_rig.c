@@ -4,12 +4,15 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "bus/host.h"
+#include "bus/sockets.h"
 #include "edge/listener/listener.h"
 #include "schema_gen.h"
 #include "tests/integration/edge/owners.h"
@@ -42,6 +45,42 @@ static int listen_any(int *ret_port)
     return fd;
 }
 
+/* As the supervising process would, for every life of the edge. */
+struct holder {
+    int channel;
+    int listening;
+};
+
+static void *holder_run(void *arg)
+{
+    const struct holder *self = arg;
+    struct pollfd poll_fd = { .fd = self->channel, .events = POLLIN };
+
+    while (poll(&poll_fd, 1, -1) == 1 && sockets_answer(self->channel, &self->listening, 1) != SOCKETS_E_CLOSED) {
+    }
+    return NULL;
+}
+
+static void holder_start(struct holder *self, int *ret_port)
+{
+    char text[16];
+    pthread_t thread;
+    int ends[2];
+
+    self->listening = listen_any(ret_port);
+    if (sockets_channel(ends)) {
+        perror("edge_rig: sockets");
+        exit(1);
+    }
+    self->channel = ends[0];
+    if (pthread_create(&thread, NULL, holder_run, self)) {
+        exit(1);
+    }
+    (void)pthread_detach(thread);
+    (void)snprintf(text, sizeof(text), "%d", ends[1]);
+    (void)setenv(SOCKETS_ENV, text, 1);
+}
+
 static void on_ready(void *arg)
 {
     (void)printf("port %d\n", *(int *)arg);
@@ -54,12 +93,11 @@ int main(void)
                                "'agent/main', 'edge/0'] } } }";
     struct topology topology;
     struct topology_error error;
-    char fds[16];
+    static struct holder holder;
     int port = 0;
     int r;
 
-    (void)snprintf(fds, sizeof(fds), "%d", listen_any(&port));
-    (void)setenv("OPENCLAW_LISTEN_FDS", fds, 1);
+    holder_start(&holder, &port);
     if (topology_parse((struct span){ text, sizeof(text) - 1 }, &topology, &error)) {
         (void)fprintf(stderr, "edge_rig: %s\n", error.text);
         return 1;

@@ -7,7 +7,7 @@
 
 #include "schema/base/config_create.h"
 #include "schema/base/config_file.h"
-#include "schema/base/gateway_config.h"
+#include "schema/base/gateway_check.h"
 
 static int setup(void **state)
 {
@@ -135,7 +135,7 @@ static void creates_a_config_that_it_accepts(void **state)
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(st.st_nlink, 1);
-    assert_int_equal(gateway_config_load_guarded(path, &none, &config, &error), 0);
+    assert_int_equal(gateway_check_load(path, &none, &config, &error), 0);
     assert_string_equal(config.token, token);
     assert_int_equal(config.port, 18789);
 }
@@ -166,7 +166,7 @@ static void a_variable_that_is_not_set_is_named_before_anything_starts(void **st
 
     snprintf(path, sizeof(path), "%s/openclaw.json", (char *)*state);
     file_put(path, "{ gateway: { mode: 'local', auth: { token: 'T' } }, a: { key: '${OPENCLAW_TEST_UNSET}' } }");
-    assert_int_equal(gateway_config_load_guarded(path, &none, &config, &error), GATEWAY_CONFIG_E_REFUSED);
+    assert_int_equal(gateway_check_load(path, &none, &config, &error), GATEWAY_CONFIG_E_REFUSED);
     assert_non_null(strstr(error.text, "a.key refers to ${OPENCLAW_TEST_UNSET}"));
 }
 

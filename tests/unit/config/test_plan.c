@@ -90,46 +90,19 @@ static void starts_the_edge_only_for_what_cannot_apply_in_place(void **state)
     (void)state;
     struct reload_plan plan = plan_of("['gateway.auth.token','agents.defaults.model','logging.level']", RELOAD_HYBRID);
     assert_false(plan_of("['env.vars.X']", RELOAD_HYBRID).is_edge_due);
-    assert_false(plan.is_edge_due || plan.is_edge_held || plan.is_start_due);
+    assert_false(plan.is_edge_due || plan.is_edge_held);
     assert_int_equal(plan.none_n, 1);
     assert_int_equal(plan.hot_n, 1);
     assert_int_equal(plan.restart_n, 1);
     plan = plan_of("['gateway.tailscale.mode','gateway.webchat']", RELOAD_HYBRID);
-    assert_true(plan.is_edge_due && !plan.is_edge_held && !plan.is_start_due);
+    assert_true(plan.is_edge_due && !plan.is_edge_held);
     assert_string_equal(plan.why, "gateway.tailscale.mode");
     plan = plan_of("['gateway.port']", RELOAD_HYBRID);
-    assert_true(!plan.is_edge_due && plan.is_start_due);
+    assert_false(plan.is_edge_due || plan.is_edge_held); /* other sockets come first, if they are others */
     plan = plan_of("['browser.enabled','plugins.load','discovery']", RELOAD_HYBRID);
-    assert_false(plan.is_edge_due || plan.is_edge_held || plan.is_start_due);
+    assert_false(plan.is_edge_due || plan.is_edge_held);
     plan = plan_of("['']", RELOAD_HYBRID);
     assert_true(plan.is_edge_due);
-}
-
-static void due(const char *then, const char *now, const char *expected)
-{
-    CLEANUP(pack_deinit) struct pack before;
-    CLEANUP(pack_deinit) struct pack after;
-    CLEANUP(pack_deinit) struct pack listener;
-    char text[128];
-
-    pack_init(&before, 0);
-    pack_init(&after, 0);
-    pack_init(&listener, 0);
-    json_pack(then, &before);
-    json_pack(now, &after);
-    plan_listener_pack(pack_span(&before), &listener);
-    assert_int_equal(pack_error(&listener), 0);
-    plan_listener_due(pack_span(&listener), pack_span(&after), text, sizeof(text));
-    assert_string_equal(text, expected);
-}
-
-static void names_what_of_the_listening_socket_is_not_as_it_was(void **state)
-{
-    (void)state;
-    due("{}", "{ gateway: { mode: 'local' } }", "");
-    due("{}", "{ gateway: { port: 1 } }", "gateway.port");
-    due("{ gateway: { port: 1, bind: 'lan' } }", "{ gateway: { port: 2 } }", "gateway.port, gateway.bind");
-    due("{ gateway: { port: 1 } }", "{ gateway: { port: 1, auth: {} } }", "");
 }
 
 static void obeys_the_mode(void **state)
@@ -140,7 +113,7 @@ static void obeys_the_mode(void **state)
     plan = plan_of("['logging.level']", RELOAD_RESTART);
     assert_true(plan.is_edge_due);
     plan = plan_of("['gateway.port']", RELOAD_RESTART);
-    assert_true(plan.is_start_due);
+    assert_true(plan.is_edge_due);
     assert_int_equal(plan_mode(SPAN_LIT("off")), RELOAD_OFF);
     assert_int_equal(plan_mode(SPAN_LIT("hot")), RELOAD_HOT);
     assert_int_equal(plan_mode(SPAN_LIT("restart")), RELOAD_RESTART);
@@ -152,7 +125,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_every_rule),
         cmocka_unit_test(starts_the_edge_only_for_what_cannot_apply_in_place),
-        cmocka_unit_test(names_what_of_the_listening_socket_is_not_as_it_was),
         cmocka_unit_test(obeys_the_mode),
     };
 

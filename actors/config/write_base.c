@@ -1,0 +1,108 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "actors/config/write_internal.h"
+#include "bus/value.h"
+
+const struct config_document *write_base_of(const struct write *write)
+{
+    return write->has_disk ? &write->disk.document : &write->self->snapshot.document;
+}
+
+int write_base_edited_take(struct write *write, struct snapshot *now)
+{
+    struct config *self = write->self;
+    char text[FAILURE_MESSAGE_MAX];
+    int r = activation_take(self, now, write->ctx);
+    bool is_awaited = !r && self->activation.why != ACTIVATION_NONE;
+
+    if (r > 0 || (is_awaited && self->activation.is_file_broken)) {
+        (void)snprintf(text, sizeof(text), "the config on disk is not in force, so nothing is written over it: %.400s",
+                       self->was_refused);
+        return write_refuse(write, text);
+    }
+    return is_awaited ? write_refuse(write, WRITE_CHANGED) : r;
+}
+
+/*
+ * A change is made from what the files hold now. What was edited meanwhile comes first, unless
+ * that is just what the change was made from: then both come into force at once, and a change
+ * can mend what the edit was refused for.
+ */
+static int edited_check(struct write *write, struct snapshot *now)
+{
+    const struct config_document *document = &now->document;
+
+    if (!strcmp(document->hash, write->self->snapshot.document.hash)) {
+        snapshot_deinit(now);
+        return 0;
+    }
+    if (!document->is_present || !span_is_text(write->in.base_hash, document->hash)) {
+        return write_base_edited_take(write, now);
+    }
+    write->disk = *now;
+    write->has_disk = true;
+    return 0;
+}
+
+int write_base_check(struct write *write)
+{
+    struct config *self = write->self;
+    struct snapshot now;
+    int r = config_load(self, &now);
+
+    if (r > 0) {
+        char text[FAILURE_MESSAGE_MAX];
+
+        config_refuse(self);
+        (void)snprintf(text, sizeof(text), "the config on disk cannot be used, so nothing is written over it: %.400s",
+                       self->issue.text);
+        return write_refuse(write, text);
+    }
+    if (r) {
+        return r;
+    }
+    if (self->followers.rollouts_n >= ROLLOUTS_MAX) {
+        snapshot_deinit(&now);
+        return write_refuse_with(write, FAIL_UNAVAILABLE,
+                                 "earlier changes are still being applied; nothing was written");
+    }
+    r = edited_check(write, &now);
+    if (r) {
+        return r;
+    }
+    if (write_base_of(write)->is_present && !write->in.base_hash.len) {
+        return write_refuse(write, "config base hash required; re-run config.get and retry");
+    }
+    if (write_base_of(write)->is_present && !span_is_text(write->in.base_hash, write_base_of(write)->hash)) {
+        return write_refuse(write, WRITE_CHANGED);
+    }
+    return 0;
+}
+
+int write_base_broken_check(struct write *write)
+{
+    struct config *self = write->self;
+    struct config_error error = { "" };
+    struct snapshot now;
+    char hash[CONFIG_FILE_HASH_LEN] = "";
+    int r = config_file_read(self->path, &write->broken, &error);
+    bool is_there = r != CONFIG_FILE_E_ABSENT;
+
+    if (r < 0 || r == CONFIG_FILE_E_REFUSED) {
+        return r < 0 ? r : write_refuse(write, error.text);
+    }
+    r = is_there ? config_file_hash((struct span){ write->broken.data, write->broken.len }, hash) : 0;
+    if (r) {
+        return r;
+    }
+    if (is_there ? !span_is_text(write->in.base_hash, hash) : write->in.base_hash.len > 0) {
+        return write_refuse(write, "config changed since last load; look at it again");
+    }
+    r = is_there ? config_load(self, &now) : SNAPSHOT_E_REFUSED;
+    if (!r) {
+        snapshot_deinit(&now);
+        return write_refuse(write, "the config can be used as it is: config.set changes it");
+    }
+    return r > 0 ? 0 : r;
+}
