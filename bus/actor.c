@@ -42,6 +42,13 @@ uv_loop_t *actor_loop(struct actor *self)
     return self->loop;
 }
 
+const char *actor_process_end(const struct actor *self)
+{
+    bool is_news = clock_mono_ms() < self->opts.process_start_ms + PROCESS_END_NEWS_MS;
+
+    return self->opts.process_end && is_news ? self->opts.process_end : "";
+}
+
 uint32_t actor_incarnation(const struct actor *self)
 {
     return self->opts.incarnation;
@@ -86,7 +93,9 @@ bool actor_is_restarting(const struct actor *self)
 
 const char *actor_life_name(enum actor_life life)
 {
-    static const char *const names[] = { "absent", "starting", "ready", "backoff", "gave_up", "stopped" };
+    static const char *const names[] = {
+        "absent", "starting", "ready", "backoff", "gave_up", "stopped", "unresponsive"
+    };
 
     return (size_t)life < ARRAY_LEN(names) ? names[life] : "unknown";
 }
@@ -187,6 +196,16 @@ static void batch_account(struct actor *self, unsigned handled, uint64_t waited_
     atomic_fetch_add_explicit(&stats->busy_ns, busy_ns, memory_order_relaxed);
 }
 
+void actor_work_begin(struct actor *self)
+{
+    pulse_work(self->opts.pulse);
+}
+
+void actor_work_end(struct actor *self)
+{
+    pulse_rest(self->opts.pulse);
+}
+
 static void handle_batch(struct actor *self)
 {
     uint64_t began_ns = self->mailbox.msgs ? clock_mono_ns() : 0;
@@ -199,6 +218,7 @@ static void handle_batch(struct actor *self)
         if (!mail) {
             break;
         }
+        pulse_work(self->opts.pulse);
         waited_ns += began_ns - mail->arrived_ns;
         struct link *link = link_get(self, envelope_sender(&mail->env));
         uint32_t incarnation = mail->env.incarnation;
@@ -229,6 +249,7 @@ static void pump(struct actor *self)
     struct actor *outer = current_actor;
 
     current_actor = self;
+    pulse_work(self->opts.pulse);
     tap_port_turn(&self->tap);
     (void)call_run_ended(self);
     intake_drain(self);
@@ -249,6 +270,7 @@ static void pump(struct actor *self)
     }
     tap_port_turn(&self->tap);
     depth_publish(self);
+    pulse_rest(self->opts.pulse);
     current_actor = outer;
 }
 
@@ -277,6 +299,7 @@ static void on_timer(uv_timer_t *timer)
     struct actor *outer = current_actor;
 
     current_actor = self;
+    pulse_work(self->opts.pulse);
     self->timer_at_ms = UINT64_MAX;
     call_run_due(self);
     tap_port_flush(&self->tap);
@@ -284,6 +307,7 @@ static void on_timer(uv_timer_t *timer)
     if (in_ms != UINT64_MAX) {
         actor_timer_at(self, uv_now(self->loop) + in_ms);
     }
+    pulse_rest(self->opts.pulse);
     current_actor = outer;
 }
 
@@ -340,6 +364,24 @@ static int pull_open(struct actor *self)
     return 0;
 }
 
+static void on_rest(uv_prepare_t *prepare)
+{
+    struct actor *self = prepare->data;
+
+    pulse_rest(self->opts.pulse);
+}
+
+static void pulse_open(struct actor *self)
+{
+    if (self->opts.pulse) {
+        pulse_start(self->opts.pulse);
+        (void)uv_prepare_init(self->loop, &self->rest); /* neither can fail */
+        self->rest.data = self;
+        (void)uv_prepare_start(&self->rest, on_rest);
+        self->handles_open++;
+    }
+}
+
 static int handles_open(struct actor *self)
 {
     int r = uv_poll_init(self->loop, &self->poll, zsock_fd(self->pull));
@@ -353,6 +395,7 @@ static int handles_open(struct actor *self)
     self->poll.data = self;
     self->work.data = self;
     self->timer.data = self;
+    pulse_open(self);
     r = uv_poll_start(&self->poll, UV_READABLE, on_readable);
     return r < 0 ? FAULT(r) : 0;
 }
@@ -489,6 +532,7 @@ void actor_close(struct actor *self)
 
     current_actor = self;
     self->is_stopping = true;
+    pulse_stop(self->opts.pulse); /* its end has a deadline of its own */
     if (self->is_init && self->def->deinit) {
         self->def->deinit(self->state, self);
     }
@@ -503,6 +547,9 @@ void actor_close(struct actor *self)
         uv_close((uv_handle_t *)&self->poll, on_handle_closed);
         uv_close((uv_handle_t *)&self->work, on_handle_closed);
         uv_close((uv_handle_t *)&self->timer, on_handle_closed);
+        if (self->opts.pulse) {
+            uv_close((uv_handle_t *)&self->rest, on_handle_closed);
+        }
     }
     own_loop_close(self);
     call_free_all(self);

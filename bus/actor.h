@@ -103,6 +103,10 @@ struct actor *actor_current(void);
  * of its process above bit 16 and its own starts in that process below, both from 1. */
 uint32_t actor_incarnation(const struct actor *self);
 
+/* Why the supervisor ended the life of this process before this one, such as that it hung; "" when it did not, or that
+ * is long ago. */
+const char *actor_process_end(const struct actor *self);
+
 /* It serves now (see is_ready_late). */
 void actor_ready(struct actor *self);
 /* It degrades or recovers; shown in `bus actors` and health. "" is well. */
@@ -111,6 +115,10 @@ void actor_status(struct actor *self, const char *text);
 bool actor_is_restarting(const struct actor *self);
 /* Ends the loop after the message in hand; orderly. */
 void actor_stop(struct actor *self);
+/* Another piece of work of a callback of the loop outside any handler, such as input of one connection: by this it is
+ * seen to go on, and the time that one takes is watched. */
+void actor_work_begin(struct actor *self);
+void actor_work_end(struct actor *self);
 /* Ends it because of a fault met in a callback of the loop. Returns the fault. */
 int actor_fault(struct actor *self, int fault);
 
@@ -239,6 +247,7 @@ enum actor_life {
     ACTOR_LIFE_BACKOFF, /* crashed; will be started again */
     ACTOR_LIFE_GAVE_UP, /* crashed too often; an operator must act */
     ACTOR_LIFE_STOPPED,
+    ACTOR_LIFE_UNRESPONSIVE, /* hangs, or its process does: it goes on, or will be started again */
 };
 const char *actor_life_name(enum actor_life life);
 

@@ -15,6 +15,7 @@
 #include "bus/outbox.h"
 #include "bus/pack.h"
 #include "bus/park.h"
+#include "bus/pulse.h"
 #include "bus/route.h"
 #include "bus/tap.h"
 #include "bus/wheel.h"
@@ -24,7 +25,8 @@
 #define LINK_WINDOW_MSGS 16384
 #define LINK_PARKED_MSGS 4096
 #define LINK_PARKED_BYTES ((size_t)8 * 1024 * 1024)
-#define ACTOR_BATCH 64 /* mails handled before other handles of the loop get a turn */
+#define ACTOR_BATCH 64              /* mails handled before other handles of the loop get a turn */
+#define PROCESS_END_NEWS_MS 600000U /* so long it is told why the supervisor ended a process */
 #define ACTOR_BODY_MAX ((size_t)64 * 1024 * 1024)
 
 /* Counters of one actor's life so far; written by its thread, read by its host. */
@@ -77,6 +79,12 @@ struct link {
     struct serve_slot *serves; /* this peer's, which we must answer */
 };
 
+/* It is there, and hangs: nothing is asked of it meanwhile. */
+static inline bool link_is_silent(const struct link *link)
+{
+    return link->state == LINK_UP && link->life == ACTOR_LIFE_UNRESPONSIVE;
+}
+
 struct link *link_get(struct actor *self, struct span address);
 struct link *link_find(struct actor *self, struct span address);
 /* Sends; takes the body always. What cannot be delivered is dealt with (call failed,
@@ -128,6 +136,8 @@ void call_fail_later(struct actor *self, uint64_t id, int code, uint32_t retry_a
 bool call_is_open(struct actor *self, uint64_t id);
 void call_on_envelope(struct actor *self, struct mail *mail);
 void call_on_link_down(struct actor *self, struct link *link);
+/* The peer hangs: calls to it end, and it is told so for when it goes on. */
+void call_on_link_silent(struct actor *self, struct link *link);
 /* Ends calls that an earlier life of the peer had taken. */
 void call_on_link_life(struct actor *self, struct link *link);
 /* Tells what ended; true when there was something. */
@@ -226,6 +236,9 @@ struct actor_opts {
     const char *endpoints[2];  /* to bind; NULL-ended when one */
     const struct schema_registry *registry;
     struct actor_stats *stats; /* outlives the actor */
+    struct pulse *pulse;       /* the same; NULL: nobody watches */
+    const char *process_end;   /* see actor_process_end; the same; NULL: not */
+    uint64_t process_start_ms; /* CLOCK_MONOTONIC */
     /* A node resolves from its own directory instead of asking. */
     void (*resolve)(struct actor *self, struct link *link);
     bool (*subscribers)(struct actor *self, const char *topic);
@@ -244,6 +257,7 @@ struct actor {
     void *pull_raw;
     uv_poll_t poll;
     uv_idle_t work;
+    uv_prepare_t rest; /* with a pulse alone */
     uv_timer_t timer;
     uint64_t timer_at_ms; /* loop time the timer is set for; UINT64_MAX when off */
     int handles_open;

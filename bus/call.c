@@ -316,6 +316,17 @@ void call_on_link_down(struct actor *self, struct link *link)
     }
 }
 
+void call_on_link_silent(struct actor *self, struct link *link)
+{
+    while (link->calls) { /* call_fail_later takes it off the list */
+        struct call_slot *slot = link->calls;
+
+        slot_tell(self, slot, ENVELOPE_CANCEL, 0);
+        call_fail_later(self, slot->id, FAIL_UNAVAILABLE, link->retry_after_ms ? link->retry_after_ms : 250,
+                        "does not respond");
+    }
+}
+
 void call_on_link_life(struct actor *self, struct link *link)
 {
     struct call_slot *next = NULL;
@@ -430,6 +441,8 @@ static void on_forwarded(struct actor *self, struct call_slot *slot, struct mail
         self->opts.resolve(self, link);
     } else if (link->state == LINK_DOWN) {
         call_fail_later(self, slot->id, FAIL_UNAVAILABLE, link->retry_after_ms, "went down before it answered");
+    } else if (link_is_silent(link)) {
+        call_on_link_silent(self, link);
     } else if (link->state == LINK_UP) { /* while it is being resolved its incarnation is not known */
         call_on_link_life(self, link);
     }

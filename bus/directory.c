@@ -29,6 +29,21 @@ void directory_deinit(struct directory *self)
     }
 }
 
+enum actor_life directory_life(const struct directory_entry *entry)
+{
+    return entry->is_up && entry->is_silent ? ACTOR_LIFE_UNRESPONSIVE : entry->life;
+}
+
+const char *directory_status(const struct directory_entry *entry)
+{
+    return directory_life(entry) == ACTOR_LIFE_UNRESPONSIVE ? "does not respond" : entry->status;
+}
+
+uint32_t directory_retry_ms(const struct directory_entry *entry)
+{
+    return entry->is_up && entry->is_silent ? DIRECTORY_SILENT_RETRY_MS : entry->retry_after_ms;
+}
+
 struct directory_entry *directory_find(const struct directory *self, struct span address)
 {
     struct directory_entry *entry = self->entries;

@@ -12,6 +12,7 @@
 #define DIRECTORY_ENDPOINT_MAX 160
 #define DIRECTORY_STATUS_MAX 384 /* a path and what is wrong with it */
 #define DIRECTORY_HOST_MAX 32
+#define DIRECTORY_SILENT_RETRY_MS 1000U /* what hangs has gone on, or been started again, by then */
 
 struct directory_entry {
     struct directory_entry *next;
@@ -24,6 +25,7 @@ struct directory_entry {
     uint32_t incarnation;
     uint32_t retry_after_ms;
     char status[DIRECTORY_STATUS_MAX];
+    bool is_silent; /* the supervisor says that it hangs; the rest is what it was before */
 };
 
 /* Someone of this process who must hear of changes. */
@@ -48,6 +50,11 @@ struct directory {
 };
 
 void directory_deinit(struct directory *self);
+
+/* As others shall see it. */
+enum actor_life directory_life(const struct directory_entry *entry);
+const char *directory_status(const struct directory_entry *entry);
+uint32_t directory_retry_ms(const struct directory_entry *entry);
 
 struct directory_entry *directory_find(const struct directory *self, struct span address);
 /* Finds or adds; a new one is ABSENT. */

@@ -290,6 +290,20 @@ static int loop_open(struct host *self)
     return 0;
 }
 
+/* Without it nothing is watched, and everything works. */
+static void pulses_open(struct host *self)
+{
+    char address[ACTOR_ADDRESS_MAX];
+    int r = self->opts->pulse_fd > 0 ? pulse_page_open(self->opts->pulse_fd, &self->pulses) : 0;
+
+    if (r) {
+        log_warning("pulse_missing", "host=%s error=\"%s\" why=\"no actor is watched for hanging\"", self->opts->name,
+                    fault_text(r));
+    }
+    (void)snprintf(address, sizeof(address), "host/%s", self->opts->name);
+    self->pulse = pulse_take(self->pulses, address);
+}
+
 static int node_start(struct host *self)
 {
     struct node_opts opts = {
@@ -300,6 +314,7 @@ static int node_start(struct host *self)
         .topology = self->opts->topology,
         .registry = self->opts->registry,
         .has_supervisor = self->opts->has_supervisor,
+        .pulse = self->pulse,
         .arg = self,
         .on_spawn = host_ops_spawn,
         .on_despawn = host_ops_despawn,
@@ -324,6 +339,7 @@ static void host_free(struct host *self)
         free(slot->next_arg);
         free(slot);
     }
+    pulse_page_close(&self->pulses);
     (void)uv_loop_close(&self->loop); /* every handle was closed by all_stopped */
 }
 
@@ -336,6 +352,8 @@ int host_run(const struct host_opts *opts)
     zsys_handler_set(NULL); /* czmq must not take our signals */
     zsys_init();
     zsys_set_max_sockets(8192);
+    self->started_ms = clock_mono_ms();
+    pulses_open(self);
     int r = loop_open(self);
     r = r < 0 ? r : node_start(self);
     if (r == 0 && opts->on_actor) {

@@ -24,6 +24,8 @@ struct host_opts {
     const char *(*def_of)(const char *address, const char **ret_arg);
     bool has_supervisor;         /* a supervising process listens in run_dir */
     uint32_t incarnation;        /* of this host: 1 at first; given by the supervisor */
+    const char *last_end;        /* why the supervisor ended the life before; "" or NULL when it did not */
+    int pulse_fd;                /* where the supervisor sees signs of life, owned; 0: nowhere */
     void (*on_ready)(void *arg); /* every actor of the list is ready */
     /* The actor host/<name>, for use on the calling thread; NULL when it is going. May be NULL. */
     void (*on_actor)(void *arg, struct actor *actor);

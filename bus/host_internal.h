@@ -8,6 +8,7 @@
 
 #include "bus/host.h"
 #include "bus/node.h"
+#include "bus/pulse.h"
 #include "bus/supervisor.h"
 
 /* One address this host is to run. */
@@ -23,6 +24,7 @@ struct slot {
     char node_endpoint[LINK_ENDPOINT_MAX];
     zactor_t *thread; /* NULL: not running */
     struct actor_stats stats;
+    struct pulse *pulse; /* NULL: nobody watches */
     struct supervisor_state policy;
     uv_timer_t timer; /* back-off, or the wait for its end */
     enum actor_life life;
@@ -44,6 +46,9 @@ struct host {
     const struct host_opts *opts;
     uv_loop_t loop;
     struct node *node;
+    uint64_t started_ms;
+    struct pulse_page *pulses; /* NULL: nobody watches */
+    struct pulse *pulse;       /* of the node */
     struct slot *slots;
     struct slot *starting; /* the one whose readiness the rest waits for */
     struct slot *rest;     /* rest_for_one: it waits until those after it have ended; or NULL */

@@ -63,7 +63,7 @@ void link_undeliverable(struct actor *self, const struct link *link, const struc
                         const char *reason)
 {
     uint32_t retry_after_ms = link->retry_after_ms ? link->retry_after_ms : 250;
-    bool is_overload = link->state != LINK_DOWN && reason != mailbox_closed;
+    bool is_overload = link->state != LINK_DOWN && !link_is_silent(link) && reason != mailbox_closed;
 
     if (env->kind == ENVELOPE_CALL && env->via.len == 0) {
         call_fail_later(self, env->corr, FAIL_UNAVAILABLE, retry_after_ms, reason);
@@ -161,6 +161,9 @@ const char *link_obstacle(const struct link *link, const struct envelope *env)
         return link->life == ACTOR_LIFE_GAVE_UP  ? "receiver gave up after too many crashes"
                : link->life == ACTOR_LIFE_ABSENT ? "no such actor is running"
                                                  : "receiver is down";
+    }
+    if (kind == ENVELOPE_CALL && link_is_silent(link)) {
+        return "does not respond";
     }
     if (kind == ENVELOPE_PUBLISH) {
         return NULL; /* finds room, or becomes a gap */
@@ -305,6 +308,9 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
     link->life = life;
     link->retry_after_ms = retry_after_ms;
     if (is_same_life) {
+        if (link_is_silent(link)) {
+            call_on_link_silent(self, link);
+        }
         return;
     }
     bool was_up = link->state == LINK_UP;
@@ -334,6 +340,9 @@ void link_apply(struct actor *self, struct link *link, struct span endpoint, uin
         serve_on_link_life(self, link);
     }
     link_park_release(self, link);
+    if (link_is_silent(link)) {
+        call_on_link_silent(self, link);
+    }
 }
 
 void link_hear(struct actor *self, struct link *link, uint32_t incarnation)

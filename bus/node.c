@@ -3,7 +3,7 @@
  *
  * Accepts    bus.resolve bus.topic bus.subscribe bus.unsubscribe bus.watch bus.state
  *            bus.exit bus.spawn bus.despawn bus.restart bus.hello bus.sync
- *            bus.host_down bus.stop bus.rebind bus.tap
+ *            bus.host_down bus.silent bus.stop bus.rebind bus.tap
  * Answers    bus.actors bus.settle bus.listen
  * On restart of its process the directory is empty; the other nodes sync it again.
  */
@@ -141,6 +141,7 @@ static const struct actor_route node_routes[] = {
     { &wire_hello, node_host_on_hello, ACTOR_RAW },
     { &wire_sync, node_directory_on_sync, ACTOR_RAW },
     { &wire_host_down, node_host_on_down, ACTOR_RAW },
+    { &wire_silent, node_host_on_silent, ACTOR_RAW },
     { &wire_stop, node_host_on_stop, ACTOR_RAW },
     { &wire_rebind, node_host_on_rebind, ACTOR_RAW },
     { &wire_actors, on_actors, ACTOR_RAW },
@@ -181,6 +182,7 @@ int node_new(const struct node_opts *opts, struct node **ret_node)
         .endpoints = { self->local, opts->run_dir ? self->remote : NULL },
         .registry = opts->registry,
         .stats = &self->stats,
+        .pulse = opts->pulse,
         .resolve = node_directory_resolve,
         .subscribers = node_directory_subscribers,
     };

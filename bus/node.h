@@ -24,7 +24,8 @@ struct node_opts {
     const struct topology *topology; /* borrowed */
     const struct schema_registry *registry;
     bool has_supervisor;
-    void *arg; /* of the callbacks below; each may be NULL */
+    struct pulse *pulse; /* its own; NULL: nobody watches */
+    void *arg;           /* of the callbacks below; each may be NULL */
     /* Run (stop, restart) an actor in this process. Returns false when refused. */
     bool (*on_spawn)(void *arg, const char *address, const char *def, const char *spawn_arg);
     void (*on_despawn)(void *arg, const char *address);
@@ -59,6 +60,11 @@ void node_actor_gone(struct node *self, struct span address);
 
 /* Supervisor: a host's process has ended; everything on it is down at once, everywhere. */
 void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms);
+/* Supervisor: a word about a host that has come. */
+void node_host_status(struct node *self, const char *host, const char *status);
+/* Supervisor: an actor of that host, or with NULL everything on it, hangs or goes on. Calls to it end at once,
+ * everywhere. False when the directory has no such entry that is up. */
+bool node_silence(struct node *self, const char *host, const char *address, bool is_silent);
 /* Supervisor: the run directory is another one: this node's own endpoint is made there. */
 void node_rebind(struct node *self);
 /* Supervisor: the same for a host and every actor in it. */

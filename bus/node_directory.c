@@ -13,9 +13,11 @@ void node_entry_set(struct node *self, const struct directory_entry *entry)
 {
     struct directory_entry *mine = directory_get(&self->directory, span_from(entry->address));
     struct directory_entry *next = mine->next;
+    bool is_silent = mine->is_silent && entry->is_up && mine->incarnation == entry->incarnation;
 
     *mine = *entry;
     mine->next = next;
+    mine->is_silent = is_silent;
     if (!mine->is_up) {
         mine->endpoint[0] = '\0';
         mine->local[0] = '\0';
@@ -156,6 +158,7 @@ static void synced_entry(struct node *self, struct span map)
     struct span host = value_str(value_get(map, "host"), (struct span){ "", 0 });
     struct span endpoint = value_str(value_get(map, "endpoint"), (struct span){ "", 0 });
     struct span status = value_str(value_get(map, "status"), (struct span){ "", 0 });
+    uint32_t incarnation = (uint32_t)value_i64(value_get(map, "incarnation"), 0);
 
     if (address.len == 0 || address.len >= ACTOR_ADDRESS_MAX || host.len >= DIRECTORY_HOST_MAX ||
         endpoint.len >= DIRECTORY_ENDPOINT_MAX || (self->opts.host && span_is_text(host, self->opts.host))) {
@@ -169,7 +172,8 @@ static void synced_entry(struct node *self, struct span map)
     entry->local[0] = '\0';
     entry->is_up = endpoint.len > 0;
     entry->life = (enum actor_life)value_i64(value_get(map, "life"), ACTOR_LIFE_ABSENT);
-    entry->incarnation = (uint32_t)value_i64(value_get(map, "incarnation"), 0);
+    entry->is_silent &= entry->is_up && incarnation == entry->incarnation;
+    entry->incarnation = incarnation;
     entry->retry_after_ms = (uint32_t)value_i64(value_get(map, "retryAfterMs"), 0);
     node_tell_entry_spread(self, entry);
     if (node_is_supervisor(self)) {
@@ -248,6 +252,7 @@ void node_directory_host_down(struct node *self, const char *host, enum actor_li
     for (struct directory_entry *at = self->directory.entries; at; at = at->next) {
         if (strcmp(at->host, host) == 0 && at->is_up) {
             at->is_up = false;
+            at->is_silent = false;
             at->endpoint[0] = '\0';
             at->life = life;
             at->retry_after_ms = retry_after_ms;
@@ -274,7 +279,7 @@ void node_directory_resolve(struct actor *actor, struct link *link)
         link_apply(actor, link, span_from(endpoint), 1, ACTOR_LIFE_READY, 0);
     } else if (entry) {
         link_apply(actor, link, span_from(entry->is_up ? node_tell_endpoint(entry) : ""), entry->incarnation,
-                   entry->life, entry->retry_after_ms);
+                   directory_life(entry), directory_retry_ms(entry));
     } else {
         link_apply(actor, link, (struct span){ "", 0 }, 0, ACTOR_LIFE_ABSENT, 0);
     }

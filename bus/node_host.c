@@ -43,6 +43,20 @@ int node_host_on_hello(void *arg, struct actor_ctx *ctx, const void *msg)
     return 0;
 }
 
+void node_host_status(struct node *self, const char *host, const char *status)
+{
+    struct directory_entry *entry;
+    char address[ACTOR_ADDRESS_MAX];
+
+    (void)snprintf(address, sizeof(address), "host/%s", host);
+    entry = directory_find(&self->directory, span_from(address));
+    if (entry && entry->is_up && strcmp(entry->status, status) != 0) {
+        (void)snprintf(entry->status, sizeof(entry->status), "%s", status);
+        node_tell_entry_spread(self, entry);
+        node_tell_entry_sync(self, entry);
+    }
+}
+
 void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms)
 {
     struct pack pack;
@@ -79,6 +93,59 @@ int node_host_on_down(void *arg, struct actor_ctx *ctx, const void *msg)
         node_directory_host_down(self, host,
                                  (enum actor_life)value_i64(value_get(actor_ctx_body(ctx), "life"), ACTOR_LIFE_BACKOFF),
                                  (uint32_t)value_i64(value_get(actor_ctx_body(ctx), "retryAfterMs"), 0));
+    }
+    return 0;
+}
+
+/* --- what hangs ------------------------------------------------------------------------- */
+
+static void silent_tell(struct node *self, const struct directory_entry *entry)
+{
+    struct pack pack;
+    char to[ACTOR_ADDRESS_MAX];
+
+    (void)snprintf(to, sizeof(to), "host/%s", entry->host);
+    pack_init(&pack, 0);
+    pack_map_begin(&pack);
+    pack_kv_text(&pack, "address", entry->address);
+    pack_kv_bool(&pack, "silent", entry->is_silent);
+    pack_map_end(&pack);
+    node_tell_cast(self, to, &wire_silent, &pack);
+    pack_deinit(&pack);
+}
+
+bool node_silence(struct node *self, const char *host, const char *address, bool is_silent)
+{
+    bool is_known = false;
+
+    for (struct directory_entry *at = self->directory.entries; at; at = at->next) {
+        if (!at->is_up || strcmp(at->host, host) != 0 || (address && strcmp(at->address, address) != 0)) {
+            continue;
+        }
+        is_known = true;
+        if (at->is_silent != is_silent) {
+            at->is_silent = is_silent;
+            node_tell_entry_spread(self, at);
+            node_tell_entry_sync(self, at);
+            if (address) { /* its process is alive, and others in it ask it */
+                silent_tell(self, at);
+            }
+        }
+    }
+    return is_known;
+}
+
+int node_host_on_silent(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+    struct directory_entry *entry = directory_find(&self->directory, node_text_in(ctx, "address", ACTOR_ADDRESS_MAX));
+
+    (void)arg;
+    (void)msg;
+    if (entry && self->opts.host && strcmp(entry->host, self->opts.host) == 0 &&
+        span_is_text(actor_ctx_from(ctx), NODE_SUPERVISOR)) {
+        entry->is_silent = value_bool(value_get(actor_ctx_body(ctx), "silent"), false);
+        node_tell_entry_spread(self, entry);
     }
     return 0;
 }

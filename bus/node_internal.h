@@ -92,6 +92,7 @@ void node_listen_deinit(struct node *self);
 
 int node_host_on_hello(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_host_on_down(void *arg, struct actor_ctx *ctx, const void *msg);
+int node_host_on_silent(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_host_on_stop(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_host_on_rebind(void *arg, struct actor_ctx *ctx, const void *msg);
 /* Tells the supervisor that this host has come. */

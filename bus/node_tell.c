@@ -23,9 +23,9 @@ static void entry_pack(struct pack *pack, const struct directory_entry *entry, c
     pack_kv_text(pack, "host", entry->host);
     pack_kv_text(pack, "endpoint", entry->is_up ? endpoint : "");
     pack_kv_u64(pack, "incarnation", entry->incarnation);
-    pack_kv_i64(pack, "life", entry->life);
-    pack_kv_u64(pack, "retryAfterMs", entry->retry_after_ms);
-    pack_kv_text(pack, "status", entry->status);
+    pack_kv_i64(pack, "life", directory_life(entry));
+    pack_kv_u64(pack, "retryAfterMs", directory_retry_ms(entry));
+    pack_kv_text(pack, "status", directory_status(entry));
     pack_map_end(pack);
 }
 
@@ -40,7 +40,8 @@ void node_tell_entry(struct node *self, const char *who, const struct directory_
 
     if (strcmp(who, self->address) == 0) {
         /* Our own watch hears it at once: what we do next may depend on it. */
-        node_talk_on_life(&self->actor, span_from(entry->address), entry->life, span_from(entry->status));
+        node_talk_on_life(&self->actor, span_from(entry->address), directory_life(entry),
+                          span_from(directory_status(entry)));
         return;
     }
     pack_init(&pack, 4096);
@@ -57,7 +58,7 @@ void node_tell_entry_spread(struct node *self, const struct directory_entry *ent
 
     if (link && !link->is_fixed) {
         link_apply(&self->actor, link, span_from(entry->is_up ? node_tell_endpoint(entry) : ""), entry->incarnation,
-                   entry->life, entry->retry_after_ms);
+                   directory_life(entry), directory_retry_ms(entry));
     }
     for (struct directory_interest *at = self->directory.interests; at; at = at->next) {
         if (!at->is_topic && directory_matches(at->pattern, address)) {
@@ -152,12 +153,15 @@ static void sync_send(struct node *self, struct pack *pack, const char *about_ho
 
 void node_tell_entry_sync(struct node *self, const struct directory_entry *entry)
 {
+    struct directory_entry own = *entry;
     struct pack pack;
 
+    /* That it hangs the supervisor has said itself, and takes back itself. */
+    own.is_silent = entry->is_silent && node_is_supervisor(self);
     sync_begin(&pack);
     pack_key(&pack, "entries");
     pack_array_begin(&pack);
-    entry_pack(&pack, entry, entry->endpoint);
+    entry_pack(&pack, &own, entry->endpoint);
     pack_array_end(&pack);
     sync_send(self, &pack, entry->host);
 }

@@ -83,6 +83,7 @@ static void everything_close(struct process *self)
     handle_close(&self->on_child);
     handle_close(&self->stop_timer);
     handle_close(&self->memory_timer);
+    handle_close(&self->pulse_timer);
     handle_close(&self->dir_timer);
     handle_close(&self->dir_event);
     for (size_t i = 0; i < self->hosts_n; i++) {
@@ -251,7 +252,8 @@ static void on_restart_due(uv_timer_t *timer)
 /* Starts the next life, at once when the policy says so: no turn of the loop is lost. */
 static void host_revive(struct hostling *host)
 {
-    bool is_killed = host->has_died && WIFSIGNALED(host->last_status) && WTERMSIG(host->last_status) == SIGKILL;
+    bool is_killed =
+        host->has_died && !host->is_hung && WIFSIGNALED(host->last_status) && WTERMSIG(host->last_status) == SIGKILL;
     uint32_t delay_ms = 0;
 
     if (host->is_restart_asked) {
@@ -298,7 +300,12 @@ static void host_died(struct hostling *host, int status)
     host->last_status = status;
     host->has_died = true;
     host->is_over_memory = false;
+    if (!host->is_ended) {
+        host->last_end[0] = '\0';
+    }
+    host->is_ended = false;
     host->life = ACTOR_LIFE_STOPPED;
+    process_pulse_forget(host);
     ready_close(host);
     process_sockets_close(host);
     uv_timer_stop(&host->timer);
@@ -311,17 +318,30 @@ static void host_died(struct hostling *host, int status)
     }
 }
 
+/* All that the kernel has to tell of it; one signal may stand for several changes. */
+static void child_look(struct hostling *host)
+{
+    pid_t pid = host->pid;
+    int status;
+
+    while (pid && host->pid == pid && waitpid(pid, &status, WNOHANG | WUNTRACED | WCONTINUED) == pid) {
+        if (WIFSTOPPED(status)) {
+            process_pulse_stopped(host, WSTOPSIG(status));
+        } else if (WIFCONTINUED(status)) {
+            process_pulse_continued(host);
+        } else {
+            host_died(host, status);
+        }
+    }
+}
+
 static void on_sigchld(uv_signal_t *signal, int number)
 {
     struct process *self = signal->data;
 
     (void)number;
     for (size_t i = 0; i < self->hosts_n; i++) {
-        int status;
-
-        if (self->hosts[i].pid && waitpid(self->hosts[i].pid, &status, WNOHANG) == self->hosts[i].pid) {
-            host_died(&self->hosts[i], status);
-        }
+        child_look(&self->hosts[i]);
     }
 }
 
@@ -365,13 +385,18 @@ static int host_spawn(struct hostling *host, int ready_fd, int sockets_fd)
     char run_dir[256];
     char ready[64];
     char sockets[64];
-    const char *env[] = { name, incarnation, run_dir, ready, sockets, NULL };
-    int keep[PROCESS_KEEP_FDS_MAX + 2];
+    char pulse[64];
+    char last_end[sizeof(host->last_end) + 32];
+    const char *env[] = { name, incarnation, run_dir, ready, sockets, pulse, last_end, NULL };
+    int keep[PROCESS_KEEP_FDS_MAX + 3];
+    size_t keep_n = opts->keep_fds_n;
 
     (void)snprintf(name, sizeof(name), "OPENCLAW_BUS_HOST=%s", host->host->name);
     (void)snprintf(incarnation, sizeof(incarnation), "OPENCLAW_BUS_INCARNATION=%u", host->incarnation);
     (void)snprintf(ready, sizeof(ready), "OPENCLAW_BUS_READY_FD=%d", ready_fd);
     (void)snprintf(sockets, sizeof(sockets), SOCKETS_ENV "=%d", sockets_fd);
+    (void)snprintf(pulse, sizeof(pulse), "OPENCLAW_BUS_PULSE_FD=%d", host->pulse ? host->pulse_fd : 0);
+    (void)snprintf(last_end, sizeof(last_end), "OPENCLAW_BUS_LAST_END=%s", host->last_end);
     if ((size_t)snprintf(run_dir, sizeof(run_dir), "OPENCLAW_BUS_RUN_DIR=%s", opts->run_dir) >= sizeof(run_dir) ||
         opts->keep_fds_n > PROCESS_KEEP_FDS_MAX) {
         return FAULT(-ENAMETOOLONG);
@@ -379,15 +404,16 @@ static int host_spawn(struct hostling *host, int ready_fd, int sockets_fd)
     if (opts->keep_fds_n) {
         memcpy(keep, opts->keep_fds, opts->keep_fds_n * sizeof(*keep));
     }
-    keep[opts->keep_fds_n] = ready_fd;
-    keep[opts->keep_fds_n + 1] = sockets_fd;
+    keep[keep_n++] = ready_fd;
+    keep[keep_n++] = sockets_fd;
+    if (host->pulse) {
+        keep[keep_n++] = host->pulse_fd;
+    }
     /* This very program, also when its file has been replaced meanwhile. */
-    return child_start(&(struct child_opts){ .path = "/proc/self/exe",
-                                             .argv = opts->child_argv,
-                                             .env = env,
-                                             .keep_fds = keep,
-                                             .keep_fds_n = opts->keep_fds_n + 2 },
-                       &host->pid);
+    return child_start(
+        &(struct child_opts){
+            .path = "/proc/self/exe", .argv = opts->child_argv, .env = env, .keep_fds = keep, .keep_fds_n = keep_n },
+        &host->pid);
 }
 
 static void host_start(struct hostling *host)
@@ -405,6 +431,7 @@ static void host_start(struct hostling *host)
     host->incarnation++;
     host->started_ms = clock_mono_ms();
     host->life = ACTOR_LIFE_STARTING;
+    host->is_hung = false;
     r = ready_open(host, &ready_fd);
     r = r ? r : process_sockets_open(host, &sockets_fd);
     r = r ? r : host_spawn(host, ready_fd, sockets_fd);
@@ -457,10 +484,22 @@ void process_host_restart(struct hostling *host)
     life_end(host);
 }
 
-void process_host_end(struct hostling *host)
+static void end_note(struct hostling *host, const char *why)
 {
-    host->is_over_memory = true;
+    host->is_ended = true;
+    (void)snprintf(host->last_end, sizeof(host->last_end), "%s", why);
+}
+
+void process_host_end(struct hostling *host, const char *why)
+{
+    end_note(host, why);
     life_end(host);
+}
+
+void process_host_kill(struct hostling *host, const char *why)
+{
+    end_note(host, why);
+    (void)kill(host->pid, SIGKILL); /* a child of ours, not yet waited for */
 }
 
 /* --- the beginning -------------------------------------------------------------------------------- */
@@ -491,6 +530,7 @@ static int hosts_init(struct process *self)
         host->life = ACTOR_LIFE_STOPPED;
         host->timer.data = host;
         supervisor_init(&host->supervisor, (uint64_t)clock_wall_us() + i);
+        process_pulse_open(host);
         self->hosts_n++;
     }
     return 0;
@@ -505,6 +545,7 @@ static void on_hello(void *arg, const char *host, int64_t pid, uint32_t incarnat
     for (size_t i = 0; i < self->hosts_n; i++) {
         if (strcmp(self->hosts[i].host->name, host) == 0) {
             process_dir_on_hello(self, &self->hosts[i]);
+            node_host_status(self->node, host, self->hosts[i].last_end);
         }
     }
     process_tap_on_hello(self, host);
@@ -549,6 +590,7 @@ int process_run(const struct process_opts *opts)
     }
     r = watches_init(&self);
     r = r ? r : process_memory_init(&self);
+    r = r ? r : process_pulse_init(&self);
     r = r ? r : hosts_init(&self);
     r = r ? r : node_init(&self);
     r = r ? r
@@ -575,6 +617,7 @@ int process_run(const struct process_opts *opts)
     process_ops_deinit(&self);
     process_tap_deinit(&self);
     process_dir_deinit(&self);
+    process_pulse_deinit(&self);
     node_free(&self.node);
     free(self.hosts);
     if (uv_loop_close(&self.loop)) {

@@ -32,8 +32,8 @@ struct process_opts {
     const struct schema_registry *registry;
     /* A child is this very program with this argument vector ([0] is only a name). The
      * process adds what host_opts needs as environment OPENCLAW_BUS_HOST, _INCARNATION,
-     * _RUN_DIR, _SOCKETS_FD (bus/sockets.h), and _READY_FD: the child writes a byte there
-     * when its host is ready, and closes it. */
+     * _RUN_DIR, _SOCKETS_FD (bus/sockets.h), _PULSE_FD, _LAST_END, and _READY_FD: the child
+     * writes a byte there when its host is ready, and closes it. */
     char *const *child_argv;
     const int *keep_fds; /* inherited by children */
     size_t keep_fds_n;

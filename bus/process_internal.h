@@ -2,7 +2,7 @@
  * process_internal: the supervising process as its parts see it: process.c keeps the
  * children, process_ops.c answers the operator, process_tap.c keeps the watchers,
  * process_dir.c the run directory, process_sockets.c the listening sockets,
- * process_memory.c an eye on caps. Only they include this.
+ * process_memory.c an eye on caps, process_pulse.c one on what hangs. Only they include this.
  */
 #ifndef BUS_PROCESS_INTERNAL_H
 #define BUS_PROCESS_INTERNAL_H
@@ -12,6 +12,8 @@
 #include "bus/control.h"
 #include "bus/node.h"
 #include "bus/process.h"
+#include "bus/pulse.h"
+#include "bus/stall.h"
 #include "bus/supervisor.h"
 
 struct process;
@@ -29,7 +31,18 @@ struct hostling {
     int last_status; /* of waitpid, of the life before */
     bool has_died;
     bool is_over_memory;   /* this life is told to end, as it has grown beyond its cap */
+    bool is_ended;         /* we have ended this life; last_end says why */
     bool is_restart_asked; /* the operator stops this life; start the next at once */
+    bool is_hung;          /* this life was killed, as an actor of it did not come to an end */
+    bool is_stopped;       /* by a signal; see stopped_ms */
+    bool is_silent;        /* that was told */
+    bool is_suspected;     /* one of its actors may hang: it is looked at more often */
+    uint64_t stopped_ms;
+    uint64_t cpu_ns;          /* of its process, when last looked at */
+    struct pulse_page *pulse; /* its actors' signs of life; NULL: not watched */
+    int pulse_fd;             /* for the child */
+    struct stall *stalls;     /* PULSE_ACTORS_MAX */
+    char last_end[192];       /* why we ended the life before; empty when we did not */
     struct supervisor_state supervisor;
     uv_timer_t timer;               /* next start; or, when stopping this host alone, its deadline */
     struct ready_pipe *ready;       /* this life says there that it serves; NULL when it has, or is over */
@@ -53,6 +66,9 @@ struct process {
     uv_signal_t on_child;
     uv_timer_t stop_timer;
     uv_timer_t memory_timer;
+    uv_timer_t pulse_timer;
+    uint64_t pulse_ms;   /* when it last fired */
+    uint64_t memory_cap; /* bytes, of hosts without a cap of their own */
     uv_timer_t dir_timer;
     uv_fs_event_t dir_event;
     struct node *node; /* address "supervisor" */
@@ -81,13 +97,27 @@ void process_stop(struct process *self, int exit_code);
 /* The operator wants a fresh process for this host. Ends its "gave up" state as well. */
 void process_host_restart(struct hostling *host);
 
-/* Ends this life in order; the policy decides when the next one starts. */
-void process_host_end(struct hostling *host);
+/* Ends this life in order; the policy decides when the next one starts. `why` is kept for whoever asks. */
+void process_host_end(struct hostling *host, const char *why);
+/* The same by SIGKILL. */
+void process_host_kill(struct hostling *host, const char *why);
 
 /* --- process_memory.c ----------------------------------------------------------------- */
 
 /* Watches hosts that have a cap. */
 int process_memory_init(struct process *self);
+
+/* --- process_pulse.c ------------------------------------------------------------------ */
+
+int process_pulse_init(struct process *self);
+void process_pulse_deinit(struct process *self);
+/* A page of its own for every host; without one it is not watched. */
+void process_pulse_open(struct hostling *host);
+/* The kernel says that it stands still, or goes on. */
+void process_pulse_stopped(struct hostling *host, int signal);
+void process_pulse_continued(struct hostling *host);
+/* This life is over. */
+void process_pulse_forget(struct hostling *host);
 
 /* --- process_dir.c -------------------------------------------------------------------- */
 

@@ -30,7 +30,7 @@ static void host_pack(const struct hostling *host, uint64_t now_ms, const char *
 {
     pack_map_begin(out);
     pack_kv_text(out, "name", host->host->name);
-    pack_kv_text(out, "state", actor_life_name(host->life));
+    pack_kv_text(out, "state", actor_life_name(host->is_silent ? ACTOR_LIFE_UNRESPONSIVE : host->life));
     pack_key(out, "pid");
     if (host->pid) {
         pack_i64(out, host->pid);
@@ -44,6 +44,9 @@ static void host_pack(const struct hostling *host, uint64_t now_ms, const char *
         pack_kv_i64(out, "lastSignal", WTERMSIG(host->last_status));
     } else if (host->has_died) {
         pack_kv_i64(out, "lastExit", WEXITSTATUS(host->last_status));
+    }
+    if (host->last_end[0]) {
+        pack_kv_text(out, "lastEnd", host->last_end);
     }
     if (error[0]) {
         pack_kv_text(out, "error", error);

@@ -40,6 +40,7 @@ struct slot *slot_add(struct host *self, const char *address, const struct actor
     slot->arg = mem_text(arg, strlen(arg));
     /* Lives of an earlier process of this host have other numbers. */
     slot->incarnation = self->opts->incarnation << 16;
+    slot->pulse = pulse_take(self->pulses, address);
     supervisor_init(&slot->policy, clock_mono_ns() ^ (uintptr_t)slot);
     (void)uv_timer_init(&self->loop, &slot->timer);
     slot->timer.data = slot;
@@ -80,6 +81,9 @@ static void actor_thread(zsock_t *pipe, void *args)
         .endpoints = { slot->local, slot->remote[0] ? slot->remote : NULL },
         .registry = slot->host->opts->registry,
         .stats = &slot->stats,
+        .pulse = slot->pulse,
+        .process_end = slot->host->opts->last_end,
+        .process_start_ms = slot->host->started_ms,
     };
 
     (void)zsock_signal(pipe, 0); /* zactor_new waits for it */
@@ -223,5 +227,6 @@ void slot_remove(struct slot *slot)
         at = &(*at)->next;
     }
     *at = slot->next;
+    pulse_give(TAKE(slot->pulse));
     uv_close((uv_handle_t *)&slot->timer, on_slot_timer_closed);
 }

@@ -14,6 +14,8 @@
 #define TOPOLOGY_BYTES_MAX (256U * 1024U)
 #define TOPOLOGY_DEPTH_MAX 8
 #define TOPOLOGY_MEMORY_LEAST 16
+#define TOPOLOGY_HANG_LEAST 1000
+#define TOPOLOGY_HANG_MOST 3600000
 #define TOPOLOGY_MEMORY_MOST 1048576
 
 /*
@@ -265,6 +267,19 @@ static int memory_read(struct walk *self, struct topology_host *host, struct spa
     return 0;
 }
 
+static int hang_read(struct walk *self, struct topology_host *host, struct span item)
+{
+    int64_t ms = value_i64(item, -1);
+
+    self->tokens_n++;
+    if (ms != 0 && (ms < TOPOLOGY_HANG_LEAST || ms > TOPOLOGY_HANG_MOST)) {
+        return refuse(self, "\"hangMs\" must be a whole number from %d to %d, or 0", TOPOLOGY_HANG_LEAST,
+                      TOPOLOGY_HANG_MOST);
+    }
+    host->hang_ms = (uint32_t)ms;
+    return 0;
+}
+
 static int host_key_read(struct walk *self, struct topology_host *host, struct span key, struct span item)
 {
     self->tokens_n++;
@@ -277,7 +292,10 @@ static int host_key_read(struct walk *self, struct topology_host *host, struct s
     if (span_is_text(key, "memoryMb")) {
         return memory_read(self, host, item);
     }
-    return refuse(self, "unknown key \"%.*s\"; a host has \"actors\", \"strategy\" and \"memoryMb\"",
+    if (span_is_text(key, "hangMs")) {
+        return hang_read(self, host, item);
+    }
+    return refuse(self, "unknown key \"%.*s\"; a host has \"actors\", \"strategy\", \"memoryMb\" and \"hangMs\"",
                   (int)(key.len < 64 ? key.len : 64), key.ptr);
 }
 
@@ -290,6 +308,7 @@ static int host_read(struct walk *self, struct topology_host *host, struct span 
     if (value_kind_of(map) != VALUE_MAP) {
         return refuse(self, "host \"%s\" must be an object: { actors: [ … ] }", host->name);
     }
+    host->hang_ms = TOPOLOGY_HANG_MS;
     while (value_next(&it, &key, &item)) {
         int r = host_key_read(self, host, key, item);
 

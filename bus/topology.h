@@ -3,7 +3,8 @@
  *
  *   { hosts: {
  *       main:   { actors: ["config", "log", "auth", "health", "router", "channel/webchat", "edge/0"] },
- *       agents: { actors: ["agent*"], strategy: "rest_for_one", memoryMb: 512 } } }
+ *       agents: { actors: ["agent*"], strategy: "rest_for_one", memoryMb: 512,
+ *               hangMs: 5000 } } }
  *
  * A host, or a key of one, that stands there twice is refused.
  *
@@ -23,13 +24,15 @@
 
 #define TOPOLOGY_HOSTS_MAX 64
 #define TOPOLOGY_ACTORS_MAX 256
+#define TOPOLOGY_HANG_MS 3000
 
 struct topology_host {
     char name[32]; /* [a-z0-9-]+ */
     char **actors; /* patterns, in order */
     size_t actors_n;
     bool is_rest_for_one; /* who ends unasked takes those after it along; else it is started again alone */
-    uint32_t memory_mb;   /* resident memory of the process beyond which it is started again; 0: no cap */
+    uint32_t memory_mb;   /* resident memory of the process beyond which it is started again; 0: by the machine's */
+    uint32_t hang_ms;     /* so long at one piece of work, and the actor's process is killed; 0: never */
 };
 
 struct topology {

@@ -32,6 +32,8 @@ extern const struct schema_msg wire_rebind; /* {}: the files of your endpoints m
 extern const struct schema_msg wire_hello;     /* {host, pid, incarnation} */
 extern const struct schema_msg wire_sync;      /* {host, entries: [{…}], topics: [{name, address, on}]} */
 extern const struct schema_msg wire_host_down; /* {host} */
+/* supervisor → node: one of its own actors hangs, or goes on */
+extern const struct schema_msg wire_silent; /* {address, silent} */
 /* anyone → node, calls */
 extern const struct schema_msg wire_actors; /* {} → {host, pid, rssBytes, cpuSeconds, actors: [{…}]} */
 extern const struct schema_msg wire_tap;    /* {endpoint, filter, bodies, on} → {} */

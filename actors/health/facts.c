@@ -13,7 +13,9 @@
 
 const char *facts_life_name(enum facts_life life)
 {
-    static const char *const names[] = { "absent", "starting", "ready", "backoff", "gave_up", "stopped" };
+    static const char *const names[] = {
+        "absent", "starting", "ready", "backoff", "gave_up", "stopped", "unresponsive"
+    };
 
     return (size_t)life < sizeof(names) / sizeof(names[0]) ? names[life] : "unknown";
 }

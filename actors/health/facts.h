@@ -23,6 +23,7 @@ enum facts_life {
     FACTS_LIFE_BACKOFF,
     FACTS_LIFE_GAVE_UP,
     FACTS_LIFE_STOPPED,
+    FACTS_LIFE_UNRESPONSIVE,
 };
 const char *facts_life_name(enum facts_life life);
 

@@ -30,7 +30,8 @@
 #define LIFE_VERSIONS 1000000 /* versions of one life; the next begins behind them */
 
 _Static_assert((int)FACTS_LIFE_ABSENT == (int)ACTOR_LIFE_ABSENT && (int)FACTS_LIFE_READY == (int)ACTOR_LIFE_READY &&
-                   (int)FACTS_LIFE_STOPPED == (int)ACTOR_LIFE_STOPPED,
+                   (int)FACTS_LIFE_STOPPED == (int)ACTOR_LIFE_STOPPED &&
+                   (int)FACTS_LIFE_UNRESPONSIVE == (int)ACTOR_LIFE_UNRESPONSIVE,
                "health: lives in facts.h and actor.h differ");
 
 /* --- presence ---------------------------------------------------------------------------- */
@@ -380,7 +381,7 @@ static int edge_life(struct health *self, struct actor *actor, struct span addre
     uint64_t version = self->presence.version;
     uint32_t readers_n = self->presence.readers_n;
 
-    if (life == ACTOR_LIFE_READY || life == ACTOR_LIFE_STARTING ||
+    if (life == ACTOR_LIFE_READY || life == ACTOR_LIFE_STARTING || life == ACTOR_LIFE_UNRESPONSIVE ||
         !presence_leave_edge(&self->presence, address, clock_wall_ms())) {
         return 0;
     }

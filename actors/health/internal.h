@@ -77,8 +77,9 @@ struct health {
     bool wants_sessions;
     bool wants_channels;
     bool wants_beats;
-    bool is_again;   /* something changed while the round was on */
-    bool is_settled; /* ready */
+    bool is_again;         /* something changed while the round was on */
+    bool has_process_note; /* why the life of this process before this one was ended */
+    bool is_settled;       /* ready */
     bool has_presence;
     bool has_bodies;
     bool has_timers;

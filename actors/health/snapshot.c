@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "actors/health/internal.h"
+#include "bus/base/clock.h"
 #include "schema_gen.h"
 
 #define FRESH_MS 1000 /* of the numbers in it: time, memory, load */
@@ -99,6 +100,18 @@ void health_settle(struct health *self, struct actor *actor)
     }
 }
 
+/* Of other processes the directory has the same word; this one's own is not in it. */
+static void process_note(struct health *self, struct actor *actor)
+{
+    const char *why = actor_process_end(actor);
+
+    if (why[0] || self->has_process_note) {
+        self->has_process_note = true;
+        (void)facts_life_set(&self->facts, span_from(actor_node(actor)), FACTS_LIFE_READY, span_from(why),
+                             clock_wall_ms());
+    }
+}
+
 int health_pack(struct health *self, struct actor *actor, bool is_due)
 {
     struct report_input in;
@@ -106,6 +119,7 @@ int health_pack(struct health *self, struct actor *actor, bool is_due)
     uint64_t digest;
     int r;
 
+    process_note(self, actor);
     facts_judge(&self->facts, &self->verdict);
     settle(self, actor);
     digest = report_digest(&self->facts, &self->verdict);

@@ -76,7 +76,7 @@ static void on_config_life(void *arg, struct actor *actor, struct span address, 
 static void on_edge_life(void *arg, struct actor *actor, struct span address, enum actor_life life)
 {
     (void)actor;
-    if (life != ACTOR_LIFE_READY && life != ACTOR_LIFE_STARTING) {
+    if (life != ACTOR_LIFE_READY && life != ACTOR_LIFE_STARTING && life != ACTOR_LIFE_UNRESPONSIVE) {
         sessions_drop_edge(arg, address);
     }
 }

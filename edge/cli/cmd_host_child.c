@@ -39,17 +39,20 @@ int cmd_host_child(struct cli *cli)
     const char *run_dir = getenv("OPENCLAW_BUS_RUN_DIR");
     const char *topology_fd = getenv("OPENCLAW_TOPOLOGY_FD");
     const char *incarnation_text = getenv("OPENCLAW_BUS_INCARNATION");
+    const char *pulse_text = getenv("OPENCLAW_BUS_PULSE_FD");
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     CLEANUP(topology_deinit) struct topology topology = { 0 };
     struct topology_error error = { "" };
     char path[PATH_MAX];
     uint64_t incarnation;
+    uint64_t pulse_fd = 0;
     uint64_t fd;
     int r;
 
     (void)cli;
     if (!host || !run_dir || !incarnation_text || !cli_opts_number(incarnation_text, 1, UINT32_MAX, &incarnation) ||
-        !topology_fd || !cli_opts_number(topology_fd, 3, 65535, &fd)) {
+        !topology_fd || !cli_opts_number(topology_fd, 3, 65535, &fd) || !pulse_text ||
+        !cli_opts_number(pulse_text, 0, 65535, &pulse_fd)) {
         cli_err("host-child is started by `openclaw gateway`, not by hand");
         return CLI_EXIT_USAGE;
     }
@@ -70,6 +73,8 @@ int cmd_host_child(struct cli *cli)
                                       .def_of = compose_def_of,
                                       .has_supervisor = true,
                                       .incarnation = (uint32_t)incarnation,
+                                      .last_end = getenv("OPENCLAW_BUS_LAST_END"),
+                                      .pulse_fd = (int)pulse_fd,
                                       .on_ready = on_ready,
                                       .on_actor = compose_log_on_actor,
                                       .arg = getenv("OPENCLAW_BUS_READY_FD") });

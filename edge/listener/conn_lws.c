@@ -73,7 +73,9 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer, bool is_sealed)
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
+    struct actor *actor;
     struct conn *conn;
+    int r;
 
     (void)user;
     switch (reason) {
@@ -82,7 +84,12 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         conn->wsi = wsi;
         return 0;
     case LWS_CALLBACK_RAW_RX:
-        return conn_on_rx(lws_get_opaque_user_data(wsi), in, len);
+        conn = lws_get_opaque_user_data(wsi);
+        actor = conn->edge->actor;
+        actor_work_begin(actor);
+        r = conn_on_rx(conn, in, len);
+        actor_work_end(actor);
+        return r;
     case LWS_CALLBACK_RAW_WRITEABLE:
         return conn_on_writable(lws_get_opaque_user_data(wsi));
     case LWS_CALLBACK_RAW_CLOSE:

@@ -4,9 +4,10 @@
 While senders talk to agents (each message under an idempotency key, sent again under the same key until it is
 acknowledged) and callers open connections in a loop, one child after the other gets SIGKILL. At the end every
 acknowledged message must stand in its session exactly once, no connection attempt may have been refused, and after
-every kill the gateway must have answered again within the limit.
+every kill the gateway must have answered again within the limit. With --signal STOP they are not killed but stopped, so
+that they hang, and the gateway has to find that out by itself.
 
-  tests/chaos/kill.py [--kills 200] [--topology inproc|ipc] [--recovery 1.0] [--seed N]
+  tests/chaos/kill.py [--kills 200] [--signal KILL|STOP] [--topology inproc|ipc] [--recovery 1.0] [--seed N]
 """
 
 import argparse
@@ -156,7 +157,7 @@ class Rig:
 
     def kill_one(self, number):
         host = self.random.choice(self.control.hosts())
-        os.kill(host["pid"], signal.SIGKILL)
+        os.kill(host["pid"], signal.Signals[f"SIG{self.options.signal}"])
         killed = time.monotonic()
         until(lambda: self.host_is_back(host), 30, f"the return of host {host['name']} after kill {number}")
         until(self.answers, 30, f"readiness after kill {number}")
@@ -235,7 +236,7 @@ class Rig:
 
     def report(self, total, lost, doubled, unanswered, broken):
         times = sorted(self.recoveries)
-        print(f"\n{self.options.topology}: {len(times)} kills, seed {self.options.seed}; {total} messages acknowledged, "
+        print(f"\n{self.options.topology}: {len(times)} times SIG{self.options.signal}, seed {self.options.seed}; {total} messages acknowledged, "
               f"{sum(s.resent for s in self.senders)} sent again, {sum(c.made for c in self.callers)} connections")
         if times:
             print(f"recovery: median {times[len(times) // 2] * 1000:.0f} ms, worst {times[-1] * 1000:.0f} ms")
@@ -250,6 +251,7 @@ class Rig:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=int(os.environ.get("OPENCLAW_CHAOS_KILLS", "200")))
+    parser.add_argument("--signal", choices=["KILL", "STOP"], default="KILL")
     parser.add_argument("--topology", choices=sorted(TOPOLOGIES), default="inproc")
     parser.add_argument("--recovery", type=float, default=float(os.environ.get("OPENCLAW_TEST_RECOVERY_S", "1")),
                         help="seconds within which the gateway must answer again (default 1)")

@@ -98,6 +98,7 @@ static void on_life(void *state, struct actor *actor, struct span address, enum 
 
     if (span_is_text(address, "echo")) {
         self->is_echo_ready = is_ready;
+        self->seen |= 1U << life;
         if (self->step == 100 && life == ACTOR_LIFE_GAVE_UP) {
             well();
         } else if (self->step == 200 && life == ACTOR_LIFE_BACKOFF) {

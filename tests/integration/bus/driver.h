@@ -22,6 +22,7 @@ struct driver {
     uint64_t dropped;
     uint64_t last; /* number of the newest event, from 1 */
     unsigned step;
+    unsigned seen; /* lives of echo, a bit for each */
     uv_timer_t timer;
     void (*on_timer)(struct actor *actor);
 };

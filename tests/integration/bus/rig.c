@@ -56,6 +56,7 @@ MSG(rig_announce, "announce", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_break, "break", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_cancelled, "cancelled", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_chunk, "chunk", SCHEMA_MSG_CHUNK, &ping_type, NULL);
+MSG(rig_doze, "doze", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_event, "event", SCHEMA_MSG_TOPIC, &ping_type, NULL);
 const struct schema_msg rig_event_b = { .name = "event_b",
                                         .name_len = sizeof("event_b") - 1,
@@ -64,6 +65,7 @@ const struct schema_msg rig_event_b = { .name = "event_b",
                                         .type = &ping_type,
                                         .max_bytes = 1 << 20 };
 MSG(rig_flow, "flow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
+MSG(rig_freeze, "freeze", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_heard, "heard", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_hoard, "hoard", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_hold, "hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
@@ -79,9 +81,9 @@ MSG(rig_relay_hold, "relay_hold", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 MSG(rig_slow, "slow", SCHEMA_MSG_CALL, &ping_type, &rig_pong);
 
 static const struct schema_msg *const msgs[] = {
-    &rig_announce, &rig_break, &rig_cancelled, &rig_chunk,  &rig_event,      &rig_event_b, &rig_flow,
-    &rig_heard,    &rig_hoard, &rig_hold,      &rig_missed, &rig_news,       &rig_note,    &rig_noted,
-    &rig_ping,     &rig_pong,  &rig_refuse,    &rig_relay,  &rig_relay_hold, &rig_slow,
+    &rig_announce, &rig_break, &rig_cancelled, &rig_chunk, &rig_doze,       &rig_event, &rig_event_b, &rig_flow,
+    &rig_freeze,   &rig_heard, &rig_hoard,     &rig_hold,  &rig_missed,     &rig_news,  &rig_note,    &rig_noted,
+    &rig_ping,     &rig_pong,  &rig_refuse,    &rig_relay, &rig_relay_hold, &rig_slow,
 };
 const struct schema_registry rig_registry = { .msgs = msgs, .msgs_n = ARRAY_LEN(msgs) };
 
@@ -124,6 +126,9 @@ static const char two_hosts_rest[] = "{ hosts: { servers: { actors: ['echo', 're
 static const char two_hosts_capped[] = "{ hosts: { servers: { actors: ['echo', 'relay', 'echo/*'], memoryMb: 300 },"
                                        " main: { actors: ['driver'] } } }";
 
+static const char two_hosts_hung[] = "{ hosts: { servers: { actors: ['echo', 'relay', 'echo/*'], hangMs: 1000 },"
+                                     " main: { actors: ['driver'] } } }";
+
 static const char *topology_text(bool is_ipc)
 {
     const char *scenario = getenv("RIG_SCENARIO");
@@ -133,6 +138,9 @@ static const char *topology_text(bool is_ipc)
     }
     if (scenario && strstr(scenario, "memory")) {
         return two_hosts_capped;
+    }
+    if (scenario && strstr(scenario, "hangs")) {
+        return two_hosts_hung;
     }
     return is_ipc ? two_hosts : one_host;
 }
@@ -153,6 +161,7 @@ static int host_main(const char *transport)
     struct topology topology;
     const char *name = getenv("OPENCLAW_BUS_HOST");
     const char *incarnation = getenv("OPENCLAW_BUS_INCARNATION");
+    const char *pulse = getenv("OPENCLAW_BUS_PULSE_FD");
 
     if (topology_load(transport, &topology) != 0) {
         return 1;
@@ -164,7 +173,8 @@ static int host_main(const char *transport)
                               .registry = &rig_registry,
                               .def_of = def_of,
                               .has_supervisor = name != NULL,
-                              .incarnation = incarnation ? (uint32_t)atoi(incarnation) : 1 };
+                              .incarnation = incarnation ? (uint32_t)atoi(incarnation) : 1,
+                              .pulse_fd = pulse ? atoi(pulse) : 0 };
     int r = host_run(&opts);
     topology_deinit(&topology);
     return r == 0 ? 0 : 1;

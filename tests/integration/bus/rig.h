@@ -30,6 +30,8 @@ extern const struct schema_msg rig_cancelled;  /* call → pong: how many holds 
 extern const struct schema_msg rig_flow;       /* call: streams n chunks */
 extern const struct schema_msg rig_chunk;      /* chunk */
 extern const struct schema_msg rig_slow;       /* call → pong, busy for n microseconds */
+extern const struct schema_msg rig_doze;       /* call → pong, asleep for n microseconds */
+extern const struct schema_msg rig_freeze;     /* call: a signal stops the process */
 extern const struct schema_msg rig_announce;   /* call: publishes n events */
 extern const struct schema_msg rig_event_b;    /* another topic, droppable, published in turns with the first */
 extern const struct schema_msg rig_event;      /* topic */

@@ -196,6 +196,99 @@ static void a_host_beyond_its_memory_is_started_again(struct actor *driver)
     next_process_ask(driver);
 }
 
+/* --- what hangs ---------------------------------------------------------------------------------- */
+
+static bool has_seen(struct actor *driver, enum actor_life life)
+{
+    return driver_of(driver)->seen & 1U << life;
+}
+
+static void check_silent(struct actor *driver, const struct actor_answer *answer)
+{
+    check(failed_with(answer, FAIL_UNAVAILABLE), "a call to what hangs fails");
+    check(answer->failure && answer->failure->retryable && answer->failure->retry_after_ms, "it may be tried again");
+    check(has_seen(driver, ACTOR_LIFE_UNRESPONSIVE), "it is named");
+    check(!has_seen(driver, ACTOR_LIFE_BACKOFF), "it still hangs");
+}
+
+static void on_asked_while_silent(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    (void)state;
+    (void)cookie;
+    check_silent(actor, answer);
+    next_process_ask(actor);
+}
+
+static void on_hung(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    (void)state;
+    (void)cookie;
+    check_silent(actor, answer);
+    ask(actor, "echo", &rig_ping, 0, 600, on_asked_while_silent); /* its deadline would end it as a timeout */
+}
+
+/* In an endless loop. */
+static void an_actor_that_hangs_is_named_and_its_process_started_again(struct actor *driver)
+{
+    ask(driver, "echo", &rig_slow, 600000000, 30000, on_hung);
+}
+
+/* In a wait without end. */
+static void an_actor_that_hangs_asleep_is_found_too(struct actor *driver)
+{
+    ask(driver, "echo", &rig_doze, 600000000, 30000, on_hung);
+}
+
+static void a_process_that_hangs_stopped_by_a_signal_is_started_again(struct actor *driver)
+{
+    ask(driver, "echo", &rig_freeze, 0, 30000, on_hung);
+}
+
+static void same_life_ask(struct actor *actor);
+
+static void on_same_life(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct driver *self = state;
+    const struct msg_pong *out = answer->msg;
+
+    (void)cookie;
+    if (!out) {
+        check(failed_with(answer, FAIL_UNAVAILABLE), "only UNAVAILABLE meanwhile");
+        again_soon(actor, same_life_ask);
+        return;
+    }
+    check(out->incarnation == self->first_of_echo, "in the same life");
+    well();
+}
+
+static void same_life_ask(struct actor *actor)
+{
+    ask(actor, "echo", &rig_ping, 0, 30000, on_same_life);
+}
+
+static void on_slow_ended(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    (void)state;
+    (void)cookie;
+    check_silent(actor, answer);
+    same_life_ask(actor);
+}
+
+static void on_before_slow(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct driver *self = state;
+    const struct msg_pong *out = answer->msg;
+
+    (void)cookie;
+    self->first_of_echo = out ? out->incarnation : 0;
+    ask(actor, "echo", &rig_doze, 2500000, 30000, on_slow_ended);
+}
+
+static void an_actor_that_goes_on_after_all_is_asked_again(struct actor *driver)
+{
+    ask(driver, "echo", &rig_ping, 0, 0, on_before_slow);
+}
+
 /* --- dead letters, spawning, watching ------------------------------------------------------------ */
 
 static int on_dead_letter(void *state, struct actor_ctx *ctx, const void *msg)
@@ -270,6 +363,10 @@ const struct scenario scenarios_of_lives[] = {
     SCENARIO(rest_for_one_takes_along_those_behind),
     SCENARIO(rest_for_one_ends_a_process_with_a_hung_actor),
     SCENARIO(a_host_beyond_its_memory_is_started_again),
+    SCENARIO(an_actor_that_hangs_is_named_and_its_process_started_again),
+    SCENARIO(an_actor_that_hangs_asleep_is_found_too),
+    SCENARIO(an_actor_that_goes_on_after_all_is_asked_again),
+    SCENARIO(a_process_that_hangs_stopped_by_a_signal_is_started_again),
     SCENARIO(lives_are_watched),
     { NULL, NULL },
 };

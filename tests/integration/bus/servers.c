@@ -1,6 +1,9 @@
 /* The actors that scenarios talk to. */
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "bus/base/clock.h"
 #include "bus/pack.h"
@@ -177,6 +180,25 @@ static int on_slow(void *arg, struct actor_ctx *ctx, const void *msg)
     return pong(ctx, in->n);
 }
 
+static int on_doze(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_ping *in = msg;
+    struct timespec pause = { (time_t)(in->n / 1000000), (long)(in->n % 1000000) * 1000 };
+
+    (void)arg;
+    (void)nanosleep(&pause, NULL); /* a handler that waits for something; the point of the scenario */
+    return pong(ctx, in->n);
+}
+
+static int on_freeze(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_ping *in = msg;
+
+    (void)arg;
+    (void)kill(getpid(), SIGSTOP);
+    return pong(ctx, in->n);
+}
+
 static int on_announce(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     const struct msg_ping *in = msg;
@@ -228,7 +250,7 @@ static const struct actor_route echo_routes[] = {
     { &rig_break, on_break, 0 },       { &rig_note, on_note, 0 },           { &rig_noted, on_noted, 0 },
     { &rig_flow, on_flow, 0 },         { &rig_cancelled, on_cancelled, 0 }, { &rig_slow, on_slow, 0 },
     { &rig_announce, on_announce, 0 }, { &rig_heard, on_heard, 0 },         { &rig_missed, on_missed, 0 },
-    { &rig_hoard, on_hoard, 0 },
+    { &rig_hoard, on_hoard, 0 },       { &rig_doze, on_doze, 0 },           { &rig_freeze, on_freeze, 0 },
 };
 
 static const struct actor_route echo_topics[] = {

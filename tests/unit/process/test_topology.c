@@ -37,13 +37,13 @@ static void reads_hosts_and_actors_in_order(void **state)
     topology_deinit(&topology);
 }
 
-static void reads_the_strategy_and_the_cap_of_a_host(void **state)
+static void reads_the_strategy_and_the_caps_of_a_host(void **state)
 {
     struct topology topology;
 
     (void)state;
-    parse("{ hosts: { a: { actors: ['a'], strategy: 'rest_for_one', memoryMb: 512 },"
-          " b: { memoryMb: 16, actors: ['b'], strategy: 'one_for_one' }, c: { actors: ['c'] } } }",
+    parse("{ hosts: { a: { actors: ['a'], strategy: 'rest_for_one', memoryMb: 512, hangMs: 60000 },"
+          " b: { memoryMb: 16, actors: ['b'], strategy: 'one_for_one', hangMs: 0 }, c: { actors: ['c'] } } }",
           &topology);
     assert_true(topology.hosts[0].is_rest_for_one);
     assert_int_equal(topology.hosts[0].memory_mb, 512);
@@ -51,6 +51,9 @@ static void reads_the_strategy_and_the_cap_of_a_host(void **state)
     assert_int_equal(topology.hosts[1].memory_mb, 16);
     assert_false(topology.hosts[2].is_rest_for_one);
     assert_int_equal(topology.hosts[2].memory_mb, 0);
+    assert_int_equal(topology.hosts[0].hang_ms, 60000);
+    assert_int_equal(topology.hosts[1].hang_ms, 0);
+    assert_int_equal(topology.hosts[2].hang_ms, TOPOLOGY_HANG_MS);
     topology_deinit(&topology);
 }
 
@@ -118,6 +121,8 @@ static void refuses_and_names_the_place(void **state)
         { "{ hosts: { a: { actors: ['a'], strategy: 'all' } } }", "line 1, column 42: \"strategy\" is" },
         { "{ hosts: { a: { actors: ['a'], memoryMb: 'x' } } }", "line 1, column 42: \"memoryMb\" must be a whole" },
         { "{ hosts: { a: { actors: ['a'], memoryMb: 1 } } }", "line 1, column 42: \"memoryMb\" must be a whole" },
+        { "{ hosts: { a: { actors: ['a'], hangMs: 'x' } } }", "line 1, column 40: \"hangMs\" must be a whole" },
+        { "{ hosts: { a: { actors: ['a'], hangMs: 999 } } }", "line 1, column 40: \"hangMs\" must be a whole" },
         { "{ hosts: { a: { actors: ['a'], actors: ['b'] } } }", "line 1, column 32: \"actors\" stands here twice" },
         { "{ hosts: { a: { actors: ['a', // 'b'\n 'a'] } } }", "line 2, column 2: \"a\" is already on host \"a\"" },
         { "{ hosts: { a: { actors: ['a'] },\n b: { actors: ['x', 'a'] } } }", "line 2, column 21: \"a\" is already" },
@@ -222,7 +227,7 @@ int main(void)
         cmocka_unit_test(reads_hosts_and_actors_in_order),
         cmocka_unit_test(places_by_exact_entry_then_longest_pattern),
         cmocka_unit_test(a_lone_star_takes_what_nobody_else_has),
-        cmocka_unit_test(reads_the_strategy_and_the_cap_of_a_host),
+        cmocka_unit_test(reads_the_strategy_and_the_caps_of_a_host),
         cmocka_unit_test(refuses_and_names_the_place),
         cmocka_unit_test(refuses_an_address_of_any_length_without_harm),
         cmocka_unit_test(the_file_for_people_is_the_default),
