@@ -83,82 +83,87 @@ static void knows_types_by_their_older_names_and_lists_by_their_index(void **sta
     }
 }
 
-static void refuses_and_names_the_place(void **state)
-{
-    static const struct {
-        const char *text;
-        const char *says;
-    } cases[] = {
-        { "", "line 1" },
-        { "[]", "the plan: must be an object" },
-        { "{\"protocolVersion\":1,\"targets\":[]}", "version: must be 1" },
-        { "{\"version\":true,\"protocolVersion\":1,\"targets\":[]}", "version: must be 1" },
-        { "{\"version\":1,\"protocolVersion\":2,\"targets\":[]}", "protocolVersion: must be 1" },
-        { HEAD "\"targets\":{}}", "targets: must be a list" },
-        { HEAD "\"targets\":[],\"optoins\":{}}", "nearest known key is \"options\"" },
-        { HEAD "\"targets\":[],\"version\":1}", "\"version\" is there twice" },
-        { HEAD "\"targets\":[1]}", "targets[0]: must be an object" },
-        { TARGET(REF), "targets[0]: type and path" },
-        { TARGET("\"type\":\" \",\"path\":\"a\"," REF), "targets[0]: type must be a text" },
-        { TARGET("\"type\":7,\"path\":\"a\"," REF), "targets[0]: type must be a text" },
-        { TARGET("\"type\":\"x.y\",\"path\":\"x.y\"," REF), "targets[0]: there is no type \"x.y\"" },
-        { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.openai.baseUrl\"," REF),
-          "\"models.providers.openai.baseUrl\" is no path of the type" },
-        { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.openai\"," REF), "is no path" },
-        { TARGET("\"type\":\"gateway.auth.token\",\"path\":\"gateway.auth.password\"," REF), "is no path" },
-        { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models..apiKey\"," REF),
-          "a part of the path is empty" },
-        { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.x .apiKey\"," REF), "with a blank" },
-        { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.__proto__.apiKey\"," REF),
-          "__proto__" },
-        { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.constructor.apiKey\"," REF),
-          "constructor" },
-        { TARGET(
-              "\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.prototype.apiKey\",\"pathSegments\":["
-              "\"models\",\"providers\",\"prototype\",\"apiKey\"]," REF),
-          "prototype" },
-        { TARGET(KEY_PATH ",\"pathSegments\":[\"models\",\"providers\",\"other\",\"apiKey\"]," REF),
-          "do not say the same" },
-        { TARGET(KEY_PATH ",\"pathSegments\":[\"models\",\"providers\",\"openai\"]," REF), "do not say the same" },
-        { TARGET(KEY_PATH ",\"pathSegments\":[\"models\",1]," REF), "no text" },
-        { TARGET(KEY_PATH ",\"pathSegments\":\"models\"," REF), "pathSegments must be a list" },
-        { TARGET("\"type\":\"agents.list[].memorySearch.remote.apiKey\",\"path\":\"agents.list.03.memorySearch.remote."
-                 "apiKey\"," REF),
-          "is no path" },
-        { TARGET("\"type\":\"agents.list[].memorySearch.remote.apiKey\",\"path\":\"agents.list.x.memorySearch.remote."
-                 "apiKey\"," REF),
-          "is no path" },
-        { TARGET(KEY_PATH ",\"providerId\":\"other\"," REF), "providerId is not" },
-        { TARGET(KEY_PATH ",\"accountId\":\"a\"," REF), "accountId is not" },
-        { TARGET(KEY_PATH ",\"surprise\":1," REF), "nobody knows the key \"surprise\"" },
-        { TARGET(KEY_PATH), "targets[0].ref: must be an object" },
-        { TARGET(KEY_PATH ",\"ref\":{\"source\":\"store\",\"provider\":\"a\",\"id\":\"b\"}"),
-          "targets[0].ref: source" },
-        { TARGET(KEY_PATH ",\"ref\":{\"source\":\"env\",\"provider\":\"A\",\"id\":\"B\"}"),
-          "targets[0].ref: its provider" },
-        { TARGET(KEY_PATH ",\"ref\":{\"source\":\"env\",\"provider\":\"a\",\"id\":\"b\"}"), "targets[0].ref: its id" },
-        { TARGET(KEY_PATH ",\"ref\":{\"source\":\"file\",\"provider\":\"a\",\"id\":\"b\"}"), "targets[0].ref: its id" },
-        { TARGET(KEY_PATH ",\"ref\":{\"source\":\"exec\",\"provider\":\"a\",\"id\":\"a/../b\"}"),
-          "targets[0].ref: its id" },
-        { TARGET(KEY_PATH ",\"ref\":{\"source\":\"env\",\"provider\":\"a\",\"id\":\"B\",\"value\":\"x\"}"),
-          "\"value\"" },
-        { TARGET("\"type\":\"auth-profiles.api_key.key\",\"path\":\"profiles.a.key\"," REF), "agentId" },
-        { TARGET(KEY_PATH "," REF
-                          "},{\"type\":\"models.providers.*.apiKey\",\"path\":\"models.providers.openai.apiKey\"," REF),
-          "targets[1]: another target" },
-        { HEAD "\"targets\":[],\"providerUpserts\":[]}", "providerUpserts: must be an object" },
-        { HEAD "\"targets\":[],\"providerUpserts\":{\"A\":{\"source\":\"env\"}}}", "providerUpserts: a name" },
-        { HEAD "\"targets\":[],\"providerUpserts\":{\"a\":{\"source\":\"vault\"}}}", "providerUpserts.a" },
-        { HEAD "\"targets\":[],\"providerUpserts\":{\"a\":{\"source\":\"file\"}}}", "providerUpserts.a" },
-        { HEAD "\"targets\":[],\"providerDeletes\":{}}", "providerDeletes: must be a list" },
-        { HEAD "\"targets\":[],\"providerDeletes\":[\"../a\"]}", "providerDeletes: a name" },
-        { HEAD "\"targets\":[],\"options\":[]}", "options: must be an object" },
-        { HEAD "\"targets\":[],\"options\":{\"scrubEnv\":1}}", "scrubEnv must be true or false" },
-        { HEAD "\"targets\":[],\"options\":{\"scrubenv\":false}}", "nearest known key is \"scrubEnv\"" },
-    };
+struct refusal {
+    const char *text;
+    const char *says;
+};
 
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+static const struct refusal shapes[] = {
+    { "", "line 1" },
+    { "[]", "the plan: must be an object" },
+    { "{\"protocolVersion\":1,\"targets\":[]}", "version: must be 1" },
+    { "{\"version\":true,\"protocolVersion\":1,\"targets\":[]}", "version: must be 1" },
+    { "{\"version\":1,\"protocolVersion\":2,\"targets\":[]}", "protocolVersion: must be 1" },
+    { HEAD "\"targets\":{}}", "targets: must be a list" },
+    { HEAD "\"targets\":[],\"optoins\":{}}", "nearest known key is \"options\"" },
+    { HEAD "\"targets\":[],\"version\":1}", "\"version\" is there twice" },
+    { HEAD "\"targets\":[1]}", "targets[0]: must be an object" },
+};
+
+static const struct refusal places[] = {
+    { TARGET(REF), "targets[0]: type and path" },
+    { TARGET("\"type\":\" \",\"path\":\"a\"," REF), "targets[0]: type must be a text" },
+    { TARGET("\"type\":7,\"path\":\"a\"," REF), "targets[0]: type must be a text" },
+    { TARGET("\"type\":\"x.y\",\"path\":\"x.y\"," REF), "targets[0]: there is no type \"x.y\"" },
+    { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.openai.baseUrl\"," REF),
+      "\"models.providers.openai.baseUrl\" is no path of the type" },
+    { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.openai\"," REF), "is no path" },
+    { TARGET("\"type\":\"gateway.auth.token\",\"path\":\"gateway.auth.password\"," REF), "is no path" },
+    { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models..apiKey\"," REF), "a part of the path is empty" },
+    { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.x .apiKey\"," REF), "with a blank" },
+    { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.__proto__.apiKey\"," REF), "__proto__" },
+    { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.constructor.apiKey\"," REF),
+      "constructor" },
+    { TARGET("\"type\":\"models.providers.apiKey\",\"path\":\"models.providers.prototype.apiKey\",\"pathSegments\":["
+             "\"models\",\"providers\",\"prototype\",\"apiKey\"]," REF),
+      "prototype" },
+    { TARGET(KEY_PATH ",\"pathSegments\":[\"models\",\"providers\",\"other\",\"apiKey\"]," REF),
+      "do not say the same" },
+    { TARGET(KEY_PATH ",\"pathSegments\":[\"models\",\"providers\",\"openai\"]," REF), "do not say the same" },
+    { TARGET(KEY_PATH ",\"pathSegments\":[\"models\",1]," REF), "no text" },
+    { TARGET(KEY_PATH ",\"pathSegments\":\"models\"," REF), "pathSegments must be a list" },
+    { TARGET("\"type\":\"agents.list[].memorySearch.remote.apiKey\",\"path\":\"agents.list.03.memorySearch.remote."
+             "apiKey\"," REF),
+      "is no path" },
+    { TARGET("\"type\":\"agents.list[].memorySearch.remote.apiKey\",\"path\":\"agents.list.x.memorySearch.remote."
+             "apiKey\"," REF),
+      "is no path" },
+    { TARGET(KEY_PATH ",\"providerId\":\"other\"," REF), "providerId is not" },
+    { TARGET(KEY_PATH ",\"accountId\":\"a\"," REF), "accountId is not" },
+    { TARGET(KEY_PATH ",\"surprise\":1," REF), "nobody knows the key \"surprise\"" },
+    { TARGET("\"type\":\"auth-profiles.api_key.key\",\"path\":\"profiles.a.key\"," REF), "agentId" },
+    { TARGET(KEY_PATH "," REF
+                      "},{\"type\":\"models.providers.*.apiKey\",\"path\":\"models.providers.openai.apiKey\"," REF),
+      "targets[1]: another target" },
+};
+
+static const struct refusal references[] = {
+    { TARGET(KEY_PATH), "targets[0].ref: must be an object" },
+    { TARGET(KEY_PATH ",\"ref\":{\"source\":\"store\",\"provider\":\"a\",\"id\":\"b\"}"), "targets[0].ref: source" },
+    { TARGET(KEY_PATH ",\"ref\":{\"source\":\"env\",\"provider\":\"A\",\"id\":\"B\"}"),
+      "targets[0].ref: its provider" },
+    { TARGET(KEY_PATH ",\"ref\":{\"source\":\"env\",\"provider\":\"a\",\"id\":\"b\"}"), "targets[0].ref: its id" },
+    { TARGET(KEY_PATH ",\"ref\":{\"source\":\"file\",\"provider\":\"a\",\"id\":\"b\"}"), "targets[0].ref: its id" },
+    { TARGET(KEY_PATH ",\"ref\":{\"source\":\"exec\",\"provider\":\"a\",\"id\":\"a/../b\"}"),
+      "targets[0].ref: its id" },
+    { TARGET(KEY_PATH ",\"ref\":{\"source\":\"env\",\"provider\":\"a\",\"id\":\"B\",\"value\":\"x\"}"), "\"value\"" },
+};
+
+static const struct refusal providers_and_options[] = {
+    { HEAD "\"targets\":[],\"providerUpserts\":[]}", "providerUpserts: must be an object" },
+    { HEAD "\"targets\":[],\"providerUpserts\":{\"A\":{\"source\":\"env\"}}}", "providerUpserts: a name" },
+    { HEAD "\"targets\":[],\"providerUpserts\":{\"a\":{\"source\":\"vault\"}}}", "providerUpserts.a" },
+    { HEAD "\"targets\":[],\"providerUpserts\":{\"a\":{\"source\":\"file\"}}}", "providerUpserts.a" },
+    { HEAD "\"targets\":[],\"providerDeletes\":{}}", "providerDeletes: must be a list" },
+    { HEAD "\"targets\":[],\"providerDeletes\":[\"../a\"]}", "providerDeletes: a name" },
+    { HEAD "\"targets\":[],\"options\":[]}", "options: must be an object" },
+    { HEAD "\"targets\":[],\"options\":{\"scrubEnv\":1}}", "scrubEnv must be true or false" },
+    { HEAD "\"targets\":[],\"options\":{\"scrubenv\":false}}", "nearest known key is \"scrubEnv\"" },
+};
+
+static void refuse_all(const struct refusal *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
         struct secrets_plan plan;
         struct config_error error;
 
@@ -172,12 +177,39 @@ static void refuses_and_names_the_place(void **state)
     }
 }
 
+static void refuses_what_is_no_plan(void **state)
+{
+    (void)state;
+    refuse_all(shapes, ARRAY_LEN(shapes));
+}
+
+static void refuses_a_place_that_is_none_and_names_it(void **state)
+{
+    (void)state;
+    refuse_all(places, ARRAY_LEN(places));
+}
+
+static void refuses_a_reference_that_breaks_the_rules_of_its_source(void **state)
+{
+    (void)state;
+    refuse_all(references, ARRAY_LEN(references));
+}
+
+static void refuses_providers_and_options_that_nobody_knows(void **state)
+{
+    (void)state;
+    refuse_all(providers_and_options, ARRAY_LEN(providers_and_options));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_configure_writes),
         cmocka_unit_test(knows_types_by_their_older_names_and_lists_by_their_index),
-        cmocka_unit_test(refuses_and_names_the_place),
+        cmocka_unit_test(refuses_what_is_no_plan),
+        cmocka_unit_test(refuses_a_place_that_is_none_and_names_it),
+        cmocka_unit_test(refuses_a_reference_that_breaks_the_rules_of_its_source),
+        cmocka_unit_test(refuses_providers_and_options_that_nobody_knows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
