@@ -139,6 +139,43 @@ static size_t value_len(struct span text, size_t at)
     return end - at;
 }
 
+static bool is_one_of(struct span word, const char *const *words, size_t words_n)
+{
+    for (size_t i = 0; i < words_n; i++) {
+        if (word.len == strlen(words[i]) && strncasecmp(word.ptr, words[i], word.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "token=null": that there is none. */
+static bool is_nothing(struct span value)
+{
+    static const char *const words[] = { "true", "false", "null", "none", "undefined" };
+
+    return is_one_of(value, words, ARRAY_LEN(words));
+}
+
+/*
+ * "models.providers.x.apiKey: the file is not there" tells of the place of a secret; "password: hunter2" tells one.
+ * Only words that begin what is said about a place, with more behind them, are told from values.
+ */
+static bool is_told_of(struct span text, size_t at, size_t len)
+{
+    static const char *const words[] = {
+        "a",      "an",  "and",  "are",  "as",      "at",   "cannot", "environment", "for", "from", "has",  "in",
+        "is",     "it",  "its",  "must", "neither", "no",   "not",    "nothing",     "of",  "on",   "only", "or",
+        "others", "out", "that", "the",  "there",   "this", "to",     "unresolved",  "was", "what", "when", "which",
+    };
+    struct span value = { text.ptr + at, len };
+    bool has_more =
+        at + len + 1 < text.len && text.ptr[at + len] == ' ' && isalpha((unsigned char)text.ptr[at + len + 1]);
+
+    return at > 1 && text.ptr[at - 1] == ' ' && text.ptr[at - 2] == ':' &&
+           ((has_more && is_one_of(value, words, ARRAY_LEN(words))) || span_starts(value, "secrets.providers."));
+}
+
 /* "key=value" is one word here; the name ends at its separator. */
 static size_t name_len(struct span word)
 {
@@ -203,6 +240,9 @@ static int word_step(struct scan *scan, size_t len)
         return r;
     }
     size_t value = value_len(scan->text, scan->at);
+    if (is_nothing((struct span){ scan->text.ptr + scan->at, value }) || is_told_of(scan->text, scan->at, value)) {
+        return put(scan, value);
+    }
     return value ? put_masked(scan, value) : 0;
 }
 

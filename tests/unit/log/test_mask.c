@@ -29,6 +29,11 @@ static void masks_what_follows_the_name_of_a_secret(void **state)
     assert_masked("Authorization: Bearer abc.def", "Authorization: Bearer ***");
     assert_masked("authorization=\"Basic dXNlcjpwYXNz\"", "authorization=\"Basic ***\"");
     assert_masked("a=1 client_secret=zzz,b=2", "a=1 client_secret=***,b=2");
+    assert_masked("password: hunter two", "password: *** two");
+    assert_masked("password: the", "password: ***");
+    assert_masked("password=the one", "password=*** one");
+    assert_masked("apiKey: 'the one'", "apiKey: '*** one'");
+    assert_masked("token: nullify", "token: ***");
     assert_masked("password=p\xc3\xa4ssw\xc3\xb6rter-sind-lang x", "password=*** x");
 }
 
@@ -53,6 +58,11 @@ static void leaves_other_text_alone(void **state)
         "https://host:8080/path?x=1",
         "skill sk-1 done",
         "path=/a/b/c.json reason=\"no such file\"",
+        "three.apiKey: the file is not there",
+        "models.providers.a.apiKey: secrets.providers.vault: the file is larger than 5 bytes",
+        "gateway.auth.token: environment variable GATEWAY is not set or empty",
+        "gateway.auth.password: it is no regular file",
+        "hasToken=true token=null {\"password\":null}",
         "a://b",
         "://",
     };
