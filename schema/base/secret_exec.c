@@ -5,27 +5,23 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/close_range.h>
-
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
-#include "bus/child.h"
+#include "schema/base/secret_keeper.h"
 #include "schema/base/secret_memory.h"
 
-#define EXIT_NOT_EXECUTED 127
 #define ERRORS_CHUNK 4096
 
 enum { END_IN, END_OUT, END_ERR, ENDS_N };
 
 struct secret_exec {
     struct secret_exec_opts opts;
-    pid_t pid;
+    pid_t pid; /* of the keeper; 0 once it has been waited for */
     int pidfd;
     uv_poll_t ended;
     uv_timer_t timeout;
@@ -71,13 +67,11 @@ static void handle_close(struct secret_exec *self, uv_handle_t *handle)
     }
 }
 
-/* Nothing of it shall be left, whatever it started. Before the leader is waited for, as the number of the group is ours
- * until then. */
-static void group_kill(const struct secret_exec *self)
+/* The keeper ends once nothing is left of what the program started. */
+static void program_end(const struct secret_exec *self)
 {
     if (self->pid > 0) {
-        (void)kill(-self->pid, SIGKILL);
-        (void)kill(self->pid, SIGKILL); /* it may not have got to its group yet */
+        (void)kill(self->pid, SIGTERM);
     }
 }
 
@@ -85,7 +79,7 @@ static void group_kill(const struct secret_exec *self)
  * until then. */
 static void dispose(struct secret_exec *self)
 {
-    group_kill(self);
+    program_end(self);
     self->is_disposed = true;
     if (!self->pid) {
         handle_close(self, (uv_handle_t *)&self->ended);
@@ -102,7 +96,7 @@ static void finish(struct secret_exec *self)
     void (*on_done)(void *arg, struct span output, const struct secret_problem *problem) = self->opts.on_done;
 
     self->opts.on_done = NULL;
-    group_kill(self);
+    program_end(self);
     if (on_done) {
         on_done(self->opts.arg, (struct span){ self->output, self->output_len },
                 self->problem.text[0] ? &self->problem : NULL);
@@ -161,7 +155,7 @@ static void exit_note(struct secret_exec *self, const siginfo_t *info)
     if (info->si_code != CLD_EXITED) {
         (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program was ended by signal %d",
                        info->si_status);
-    } else if (info->si_status == EXIT_NOT_EXECUTED) {
+    } else if (info->si_status == SECRET_KEEPER_NOT_EXECUTED) {
         (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program cannot be run");
     } else if (info->si_status) {
         (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program ended with code %d",
@@ -176,11 +170,9 @@ static void on_ended(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    if (waitid(P_PID, (id_t)self->pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid) {
+    if (waitid(P_PID, (id_t)self->pid, &info, WEXITED | WNOHANG) || !info.si_pid) {
         return;
     }
-    group_kill(self);
-    (void)waitid(P_PID, (id_t)self->pid, &info, WEXITED);
     self->pid = 0;
     if (self->is_disposed) {
         handle_close(self, (uv_handle_t *)poll);
@@ -238,24 +230,6 @@ static void on_written(uv_write_t *write, int status)
 
 /* --- its beginning ------------------------------------------------------------------------------------- */
 
-/* From here to exec only async-signal-safe calls: other threads may have held locks at the fork. */
-static _Noreturn void child_run(const struct secret_exec_opts *opts, const char *dir, const int ends[ENDS_N],
-                                pid_t parent)
-{
-    child_signals_reset();
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || setsid() < 0 || chdir(dir)) {
-        _exit(EXIT_NOT_EXECUTED);
-    }
-    for (int i = 0; i < ENDS_N; i++) {
-        if (dup2(ends[i], i) < 0) {
-            _exit(EXIT_NOT_EXECUTED);
-        }
-    }
-    (void)syscall(SYS_close_range, 3U, ~0U, 0U);
-    (void)execve(opts->command, opts->argv, opts->envp);
-    _exit(EXIT_NOT_EXECUTED);
-}
-
 static void ends_close(int ends[ENDS_N])
 {
     for (size_t i = 0; i < ENDS_N; i++) {
@@ -284,23 +258,41 @@ static int ends_open(int ours[ENDS_N], int theirs[ENDS_N])
     return 0;
 }
 
+/* Signals stay blocked in the child, so that none of our handlers runs there. */
+static pid_t keeper_start(const struct secret_exec *self, const char *dir, const int theirs[ENDS_N])
+{
+    struct secret_keeper_opts opts = { .command = self->opts.command,
+                                       .argv = self->opts.argv,
+                                       .envp = self->opts.envp,
+                                       .dir = dir,
+                                       .ends = { theirs[END_IN], theirs[END_OUT], theirs[END_ERR] },
+                                       .parent = getpid() };
+    sigset_t all;
+    sigset_t before;
+
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    int error = errno;
+    if (pid == 0) {
+        secret_keeper_run(&opts);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pid < 0 ? -error : pid;
+}
+
 static int process_start(struct secret_exec *self, int ours[ENDS_N])
 {
     int theirs[ENDS_N] = { -1, -1, -1 };
     char dir[4096];
     const char *slash = strrchr(self->opts.command, '/');
-    pid_t parent = getpid();
 
     (void)snprintf(dir, sizeof(dir), "%.*s", slash > self->opts.command ? (int)(slash - self->opts.command) : 1,
                    self->opts.command);
     int r = ends_open(ours, theirs);
-    if (!r) {
-        self->pid = fork();
-        r = self->pid < 0 ? -errno : 0;
-    }
-    if (!r && self->pid == 0) {
-        child_run(&self->opts, dir, theirs, parent);
-    }
+    pid_t pid = r ? r : keeper_start(self, dir, theirs);
+    self->pid = pid > 0 ? pid : 0;
+    r = pid > 0 ? 0 : pid;
     ends_close(theirs);
     if (!r) {
         self->pidfd = (int)syscall(SYS_pidfd_open, self->pid, 0U);
@@ -346,7 +338,7 @@ static void abandon(struct secret_exec *self)
 {
     siginfo_t info;
 
-    group_kill(self);
+    program_end(self);
     if (self->pid > 0) {
         (void)waitid(P_PID, (id_t)self->pid, &info, WEXITED);
     }

@@ -1,6 +1,6 @@
 /*
- * secret_exec: runs one program of a secret provider on a loop: without a shell, in a process
- * group of its own that is gone afterwards in any case, with limits on time and output.
+ * secret_exec: runs one program of a secret provider on a loop: without a shell, with limits on time and
+ * output. Nothing that it started is left afterwards (secret_keeper).
  */
 #ifndef SCHEMA_BASE_SECRET_EXEC_H
 #define SCHEMA_BASE_SECRET_EXEC_H

@@ -8,7 +8,6 @@
 
 #include "bus/base/mem.h"
 
-#define PAGES_BYTES_MIN (16U << 10)
 #define ROOM_MAX (64U << 20)
 
 struct secret_pages {
@@ -20,10 +19,8 @@ struct secret_pages {
 static struct secret_pages *pages_new(size_t room)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t bytes = sizeof(struct secret_pages) + room;
+    size_t bytes = (sizeof(struct secret_pages) + room + page - 1) / page * page;
 
-    bytes = bytes < PAGES_BYTES_MIN ? PAGES_BYTES_MIN : bytes;
-    bytes = (bytes + page - 1) / page * page;
     struct secret_pages *self = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (self == MAP_FAILED) {
         return NULL;

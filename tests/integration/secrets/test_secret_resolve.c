@@ -371,6 +371,52 @@ static void what_a_program_leaves_behind_is_killed(void **state)
     assert_ends(box);
 }
 
+/* `deep`: its parent has ended before it leaves the session, so that nobody of the program's own knows it. */
+static const char *const strays[] = {
+    "setsid sleep 100 & echo $! > pid;",
+    "(setsid sh -c 'echo $$ > pid; exec sleep 100' &) ; while [ ! -s pid ]; do :; done;",
+    "(setsid sh -c '(setsid sh -c \"echo \\$\\$ > pid; trap : TERM HUP; sleep 100; sleep 100\" &)' &);"
+    " while [ ! -s pid ]; do :; done;",
+};
+
+static void what_left_the_session_is_killed_when_the_program_is_done(void **state)
+{
+    const struct box *box = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(strays); i++) {
+        char script[512];
+        uint64_t began_ms = clock_mono_ms();
+
+        file_put(box, "pid", "", 0600);
+        (void)snprintf(script, sizeof(script), "%s echo '{\"protocolVersion\":1,\"values\":{\"x\":\"done\"}}'",
+                       strays[i]);
+        program_put(box, "p", script);
+        /* It holds our end of standard output, so this would last for the whole timeout. */
+        assert_resolved(
+            box, "{ providers: { vault: { source: 'exec', command: '@/p', timeoutMs: 60000, passEnv: ['PATH'] } } }",
+            "done\n", "exec:vault:x");
+        assert_true(clock_mono_ms() - began_ms < 30000);
+        assert_false(is_running(box));
+    }
+}
+
+static void what_left_the_session_is_killed_at_the_timeout(void **state)
+{
+    const struct box *box = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(strays); i++) {
+        char script[512];
+
+        file_put(box, "pid", "", 0600);
+        (void)snprintf(script, sizeof(script), "%s echo beginning; sleep 100", strays[i]);
+        program_put(box, "p", script);
+        assert_resolved(
+            box, "{ providers: { vault: { source: 'exec', command: '@/p', timeoutMs: 400, passEnv: ['PATH'] } } }",
+            "! secrets.providers.vault: the program was not done after 400 ms\n", "exec:vault:x");
+        assert_false(is_running(box));
+    }
+}
+
 static void a_program_that_floods_is_stopped_at_the_limit(void **state)
 {
     program_put(*state, "p", "yes t0ps3cret");
@@ -483,6 +529,8 @@ int main(void)
         cmocka_unit_test(a_program_that_hangs_is_killed_with_all_it_started),
         cmocka_unit_test(a_program_that_is_quiet_for_too_long_is_killed),
         cmocka_unit_test(what_a_program_leaves_behind_is_killed),
+        cmocka_unit_test(what_left_the_session_is_killed_when_the_program_is_done),
+        cmocka_unit_test(what_left_the_session_is_killed_at_the_timeout),
         cmocka_unit_test(a_program_that_floods_is_stopped_at_the_limit),
         cmocka_unit_test(a_program_must_be_a_file_that_nobody_else_can_change),
         cmocka_unit_test(a_program_must_lie_where_nobody_else_can_exchange_it),
