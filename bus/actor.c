@@ -173,7 +173,7 @@ int actor_cast_span(struct actor *self, const char *to, const struct schema_msg 
                     const struct actor_ctx *cause)
 {
     zmq_msg_t frame;
-    int r = frame_copy(body, &frame);
+    int r = message_frame(body, schema_body_is_secret(msg), &frame);
 
     return r < 0 ? r : cast_frame(self, to, msg, &frame, cause);
 }

@@ -325,6 +325,8 @@ struct trace_id actor_trace_new(struct actor *self);
 /* Packs a struct (or copies `body` when msg->type or in is NULL) into a frame. */
 int message_make(struct actor *self, const struct schema_msg *msg, const void *in, struct span body,
                  zmq_msg_t *ret_frame);
+/* A frame with these bytes. 0 or -ENOMEM. */
+int message_frame(struct span body, bool is_secret, zmq_msg_t *ret_frame);
 /* Decodes into a buffer that grows to type->size. 0, CODEC_E_REFUSED, fault. */
 int message_decode(void **buf, size_t *cap, const struct schema_msg *msg, struct span body, char *ret_text,
                    size_t text_len);

@@ -1,7 +1,11 @@
 #include "bus/frame.h"
 
+#include <stdint.h>
+#include <stdlib.h>
+
 #include "bus/base/fault.h"
 #include "bus/base/handover.h"
+#include "bus/base/mem.h"
 
 int frame_copy(struct span bytes, zmq_msg_t *ret_frame)
 {
@@ -11,6 +15,29 @@ int frame_copy(struct span bytes, zmq_msg_t *ret_frame)
     handover_take(zmq_msg_data(ret_frame)); /* the memory may have been another frame's */
     if (bytes.len) {
         memcpy(zmq_msg_data(ret_frame), bytes.ptr, bytes.len);
+    }
+    return 0;
+}
+
+/* Whoever closes last has taken over what the others gave. */
+static void secret_free(void *data, void *len)
+{
+    handover_take(data);
+    mem_wipe(data, (size_t)(uintptr_t)len);
+    free(data);
+}
+
+int frame_copy_secret(struct span bytes, zmq_msg_t *ret_frame)
+{
+    void *data = malloc(bytes.len ? bytes.len : 1);
+
+    if (!data || zmq_msg_init_data(ret_frame, data, bytes.len, secret_free, (void *)(uintptr_t)bytes.len)) {
+        free(data);
+        return FAULT(-ENOMEM);
+    }
+    handover_take(data);
+    if (bytes.len) {
+        memcpy(data, bytes.ptr, bytes.len);
     }
     return 0;
 }

@@ -12,6 +12,8 @@
 
 /* A copy of `bytes`. 0 or -ENOMEM. */
 int frame_copy(struct span bytes, zmq_msg_t *ret_frame);
+/* The same, wiped when the last of those who share it has closed it. A link to another process copies it once more. */
+int frame_copy_secret(struct span bytes, zmq_msg_t *ret_frame);
 /* Closes an initialised frame. */
 void frame_close(zmq_msg_t *frame);
 /* Never waits. False when it was not taken; the frame is then still the caller's. */

@@ -51,6 +51,7 @@ struct text_buf {
     char *data;
     size_t len;
     size_t cap;
+    bool is_secret; /* what it held is wiped before the memory goes */
 };
 void text_buf_deinit(struct text_buf *self);
 /* 0 or -ENOMEM; keeps the contents. */

@@ -7,21 +7,32 @@
 #include "bus/base/mem.h"
 #include "bus/codec.h"
 
+int message_frame(struct span body, bool is_secret, zmq_msg_t *ret_frame)
+{
+    return is_secret ? frame_copy_secret(body, ret_frame) : frame_copy(body, ret_frame);
+}
+
 int message_make(struct actor *self, const struct schema_msg *msg, const void *in, struct span body,
                  zmq_msg_t *ret_frame)
 {
     struct codec_error error;
 
+    bool is_secret = schema_body_is_secret(msg);
+
     if (!in || !msg->type) {
-        return frame_copy(body, ret_frame);
+        return message_frame(body, is_secret, ret_frame);
     }
-    pack_reset(&self->scratch);
+    pack_reset_secret(&self->scratch, is_secret);
     int r = codec_encode(msg->type, in, &self->scratch, &error);
     if (r > 0) {
         log_debug("body_refused", "msg=%s field=%s why=%s", msg->name, error.path, error.text);
-        return FAULT(-EBADMSG);
+        r = FAULT(-EBADMSG);
     }
-    return r < 0 ? r : frame_copy(pack_span(&self->scratch), ret_frame);
+    r = r < 0 ? r : message_frame(pack_span(&self->scratch), is_secret, ret_frame);
+    if (is_secret) {
+        pack_reset_secret(&self->scratch, false);
+    }
+    return r;
 }
 
 int message_decode(void **buf, size_t *cap, const struct schema_msg *msg, struct span body, char *ret_text,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "bus/base/fault.h"
+#include "bus/base/mem.h"
 #include "bus/pack_direct.h"
 
 #define LIMIT_DEFAULT ((size_t)64 << 20)
@@ -17,8 +18,22 @@ void pack_init(struct pack *self, size_t limit)
     self->limit = limit ? limit : LIMIT_DEFAULT;
 }
 
+void pack_init_secret(struct pack *self, size_t limit)
+{
+    pack_init(self, limit);
+    self->is_secret = true;
+}
+
+static void wipe(struct pack *self)
+{
+    if (self->is_secret) {
+        mem_wipe(self->data, self->cap);
+    }
+}
+
 void pack_deinit(struct pack *self)
 {
+    wipe(self);
     free(self->data);
     self->data = NULL;
     self->len = 0;
@@ -27,9 +42,16 @@ void pack_deinit(struct pack *self)
 
 void pack_reset(struct pack *self)
 {
+    wipe(self);
     self->len = 0;
     self->depth = 0;
     self->fault = 0;
+}
+
+void pack_reset_secret(struct pack *self, bool is_secret)
+{
+    pack_reset(self);
+    self->is_secret = is_secret;
 }
 
 int pack_error(const struct pack *self)
@@ -69,7 +91,7 @@ bool pack_grow(struct pack *self, size_t more)
         cap *= 2;
     }
     cap = cap < self->limit ? cap : self->limit;
-    data = realloc(self->data, cap);
+    data = self->is_secret ? mem_move_wiped(self->data, self->len, self->cap, cap) : realloc(self->data, cap);
     if (!data) {
         return refuse(self, FAULT(-ENOMEM));
     }

@@ -22,6 +22,7 @@ struct pack {
     size_t cap;
     size_t limit; /* most bytes it may grow to */
     int fault;
+    bool is_secret; /* what it held is wiped before the memory goes or is used again */
     uint32_t depth;
     struct {
         size_t at;      /* offset of the 5-byte (map32, array32) head */
@@ -31,9 +32,13 @@ struct pack {
 
 /* `limit` bounds the buffer in bytes; 0 means 64 MiB. */
 void pack_init(struct pack *self, size_t limit);
+/* The same for what holds secrets. */
+void pack_init_secret(struct pack *self, size_t limit);
 void pack_deinit(struct pack *self);
 /* Empties it and keeps the memory. */
 void pack_reset(struct pack *self);
+/* The same; what is written from now on is a secret, or is none any more. */
+void pack_reset_secret(struct pack *self, bool is_secret);
 /* 0, or the first fault: -E2BIG over the limit, -ENOMEM, -EPROTO unbalanced. */
 int pack_error(const struct pack *self);
 struct span pack_span(const struct pack *self);

@@ -52,6 +52,16 @@ const struct schema_msg *schema_find_topic(const struct schema_registry *registr
     return msg && msg->kind == SCHEMA_MSG_TOPIC ? msg : NULL;
 }
 
+bool schema_body_is_secret(const struct schema_msg *msg)
+{
+    return (msg->flags & (SCHEMA_SECRET | SCHEMA_SENSITIVE)) != 0;
+}
+
+bool schema_reply_is_secret(const struct schema_msg *call)
+{
+    return call->reply ? schema_body_is_secret(call->reply) : (call->flags & SCHEMA_SENSITIVE) != 0;
+}
+
 bool schema_is_droppable(const struct schema_msg *topic, struct span body)
 {
     if (topic->flags & SCHEMA_DROPPABLE_DELTA) {

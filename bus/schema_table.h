@@ -40,6 +40,7 @@ enum {
     SCHEMA_DROPPABLE = 1U << 8,        /* on a topic: who is too slow for it does without */
     SCHEMA_DROPPABLE_DELTA = 1U << 9,  /* on a topic: the same, but only while the body's "state" is "delta" */
     SCHEMA_LASTING = 1U << 10,         /* on a cast: it waits for a receiver that is overloaded */
+    SCHEMA_SECRET = 1U << 11,          /* on a message: somewhere in its body is a sensitive field */
 };
 
 struct schema_type;
@@ -108,6 +109,10 @@ const struct schema_msg *schema_find(const struct schema_registry *registry, str
 const char *schema_failure_text(const struct schema_registry *registry, int code);
 /* The topic of that name; NULL when unknown. */
 const struct schema_msg *schema_find_topic(const struct schema_registry *registry, struct span name);
+
+/* Bodies that hold secrets are wiped when they are done with: the message's own, and the free-form reply of a call. */
+bool schema_body_is_secret(const struct schema_msg *msg);
+bool schema_reply_is_secret(const struct schema_msg *call);
 
 /* May this publication be left out for a receiver that is too slow? `body` is packed and well-formed. */
 bool schema_is_droppable(const struct schema_msg *topic, struct span body);

@@ -91,7 +91,7 @@ int actor_reply_span(struct actor_ctx *ctx, struct span bytes)
     if (!must_answer(ctx)) {
         return 0;
     }
-    int r = frame_copy(bytes, &body);
+    int r = message_frame(bytes, schema_reply_is_secret(ctx->msg), &body);
     return r < 0 ? r : serve_answer(ctx->actor, ctx->mail, ENVELOPE_REPLY, &body);
 }
 
@@ -326,7 +326,7 @@ int actor_token_reply_span(struct actor *self, struct actor_token token, struct 
     if (!slot) {
         return 0;
     }
-    int r = frame_copy(bytes, &body);
+    int r = message_frame(bytes, schema_reply_is_secret(slot->msg), &body);
     return r < 0 ? r : slot_finish(self, slot, ENVELOPE_REPLY, &body);
 }
 

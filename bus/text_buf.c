@@ -1,12 +1,16 @@
 #include <stdlib.h>
 
 #include "bus/base/fault.h"
+#include "bus/base/mem.h"
 #include "bus/json.h"
 
 #define CAP_FIRST 256
 
 void text_buf_deinit(struct text_buf *self)
 {
+    if (self->is_secret) {
+        mem_wipe(self->data, self->cap);
+    }
     free(self->data);
     *self = (struct text_buf){ 0 };
 }
@@ -25,7 +29,7 @@ int text_buf_reserve(struct text_buf *self, size_t more)
     while (cap < self->len + more) {
         cap *= 2;
     }
-    data = realloc(self->data, cap);
+    data = self->is_secret ? mem_move_wiped(self->data, self->len, self->cap, cap) : realloc(self->data, cap);
     if (!data) {
         return FAULT(-ENOMEM);
     }

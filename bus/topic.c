@@ -106,7 +106,7 @@ int actor_publish_span(struct actor *self, const struct schema_msg *topic, struc
                        const struct actor_ctx *cause)
 {
     zmq_msg_t frame;
-    int r = frame_copy(body, &frame);
+    int r = message_frame(body, schema_body_is_secret(topic), &frame);
 
     return r < 0 ? r : frame_publish(self, topic, &frame, cause);
 }

@@ -1,10 +1,13 @@
 #include "actors/agent/libcurl.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
 
 /* The name that carries the interface we are compiled against. */
 #define LIBRARY "libcurl.so.4"
@@ -20,13 +23,31 @@ struct function {
     }
 
 static const struct function functions[] = {
-    FUNCTION(easy_cleanup),  FUNCTION(easy_getinfo),        FUNCTION(easy_init),        FUNCTION(easy_pause),
-    FUNCTION(easy_setopt),   FUNCTION(easy_strerror),       FUNCTION(multi_add_handle), FUNCTION(multi_assign),
-    FUNCTION(multi_cleanup), FUNCTION(multi_info_read),     FUNCTION(multi_init),       FUNCTION(multi_remove_handle),
-    FUNCTION(multi_setopt),  FUNCTION(multi_socket_action), FUNCTION(slist_append),     FUNCTION(slist_free_all),
+    FUNCTION(easy_cleanup),        FUNCTION(easy_getinfo),  FUNCTION(easy_init),           FUNCTION(easy_pause),
+    FUNCTION(easy_setopt),         FUNCTION(easy_strerror), FUNCTION(global_init_mem),     FUNCTION(multi_add_handle),
+    FUNCTION(multi_assign),        FUNCTION(multi_cleanup), FUNCTION(multi_info_read),     FUNCTION(multi_init),
+    FUNCTION(multi_remove_handle), FUNCTION(multi_setopt),  FUNCTION(multi_socket_action), FUNCTION(slist_append),
+    FUNCTION(slist_free_all),
 };
 _Static_assert(sizeof(functions) / sizeof(functions[0]) == sizeof(struct libcurl) / sizeof(void *),
                "libcurl: the table and the struct differ");
+
+/* Keys go through its lists and its buffers of requests; what it gives back is wiped. */
+
+static void wiped_free(void *ptr)
+{
+    if (ptr) {
+        mem_wipe(ptr, malloc_usable_size(ptr));
+        free(ptr);
+    }
+}
+
+static void *wiped_realloc(void *ptr, size_t size)
+{
+    size_t old = ptr ? malloc_usable_size(ptr) : 0;
+
+    return ptr ? mem_move_wiped(ptr, old < size ? old : size, old, size) : malloc(size);
+}
 
 const char *libcurl_load(struct libcurl *self)
 {
@@ -45,5 +66,8 @@ const char *libcurl_load(struct libcurl *self)
         memcpy((char *)self + functions[i].offset, &function, sizeof(function));
     }
     (void)dlclose(library); /* gives back only the count: see above */
-    return NULL;
+    /* Counted by the library, and its first call alone says what memory is taken from. */
+    return self->global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiped_free, wiped_realloc, strdup, calloc)
+               ? "it cannot start"
+               : NULL;
 }

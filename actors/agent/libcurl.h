@@ -16,6 +16,7 @@ struct libcurl {
     __typeof__(curl_easy_pause) *easy_pause;
     __typeof__(curl_easy_setopt) *easy_setopt;
     __typeof__(curl_easy_strerror) *easy_strerror;
+    __typeof__(curl_global_init_mem) *global_init_mem;
     __typeof__(curl_multi_add_handle) *multi_add_handle;
     __typeof__(curl_multi_assign) *multi_assign;
     __typeof__(curl_multi_cleanup) *multi_cleanup;

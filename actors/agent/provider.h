@@ -79,9 +79,9 @@ struct provider_setup {
     char id[PROVIDER_ID_MAX];
     enum provider_api api;
     char *base_url;
-    char *api_key;       /* NULL: the provider needs none */
+    const char *api_key; /* NULL: the provider needs none; in locked memory of the settings */
     char *ca_file;       /* NULL: the system's */
-    struct span headers; /* packed map of more headers, or empty; owned by the settings */
+    struct span headers; /* packed map of more headers, or empty; likewise */
     bool is_key_bare;    /* no "Authorization: Bearer" */
     uint32_t first_byte_ms;
     uint32_t stall_ms;

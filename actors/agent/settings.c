@@ -32,7 +32,7 @@ static void text_set(char *out, size_t size, struct span value)
     (void)snprintf(out, size, "%.*s", SPAN_FMT(value));
 }
 
-static void key_set(struct provider_setup *setup, struct span key)
+static void key_set(struct secret_arena *arena, struct provider_setup *setup, struct span key)
 {
     if (key.len > KEY_MAX) {
         problem_set(setup, "apiKey", "is longer than any key");
@@ -44,7 +44,10 @@ static void key_set(struct provider_setup *setup, struct span key)
             return;
         }
     }
-    setup->api_key = key.len ? mem_text(key.ptr, key.len) : NULL;
+    setup->api_key = key.len ? secret_arena_add(arena, key).ptr : NULL;
+    if (key.len && !setup->api_key) {
+        problem_set(setup, "apiKey", "cannot be held: out of memory");
+    }
 }
 
 /* Config lays the secrets into what we read; a reference that is still there has no value. */
@@ -57,10 +60,10 @@ static bool is_missing(struct provider_setup *setup, const char *path, struct sp
     return false;
 }
 
-static void key_read(struct provider_setup *setup, struct span value)
+static void key_read(struct secret_arena *arena, struct provider_setup *setup, struct span value)
 {
     if (!is_missing(setup, "apiKey", value)) {
-        key_set(setup, value_str(value, SPAN_LIT("")));
+        key_set(arena, setup, value_str(value, SPAN_LIT("")));
     }
 }
 
@@ -88,7 +91,7 @@ static bool header_is_fit(struct span name, struct span value)
            !memchr(value.ptr, 0, value.len);
 }
 
-static void headers_read(struct provider_setup *setup, struct span headers)
+static void headers_read(struct secret_arena *arena, struct provider_setup *setup, struct span headers)
 {
     struct value_iter it = value_iter(headers);
     struct span name;
@@ -105,13 +108,13 @@ static void headers_read(struct provider_setup *setup, struct span headers)
         }
     }
     if (value_kind_of(headers) == VALUE_MAP && headers.len <= HEADERS_MAX) {
-        setup->headers = (struct span){ mem_text(headers.ptr, headers.len), headers.len };
+        setup->headers = secret_arena_add(arena, headers);
     } else if (value_kind_of(headers) == VALUE_MAP) {
         problem_set(setup, "headers", "are too many");
     }
 }
 
-static void provider_read(struct provider_setup *setup, struct span id, struct span value)
+static void provider_read(struct secret_arena *arena, struct provider_setup *setup, struct span id, struct span value)
 {
     struct span api = value_str(value_get(value, "api"), SPAN_LIT("openai-completions"));
     struct span ca = value_str(value_path(value, "request.tls.ca"), SPAN_LIT(""));
@@ -134,21 +137,16 @@ static void provider_read(struct provider_setup *setup, struct span id, struct s
         problem_set(setup, "api", text);
     }
     url_read(setup, value_str(value_get(value, "baseUrl"), SPAN_LIT("")));
-    key_read(setup, value_get(value, "apiKey"));
-    headers_read(setup, value_get(value, "headers"));
+    key_read(arena, setup, value_get(value, "apiKey"));
+    headers_read(arena, setup, value_get(value, "headers"));
     (void)is_missing(setup, "request.tls.ca", value_path(value, "request.tls.ca"));
     setup->ca_file = ca.len ? mem_text(ca.ptr, ca.len) : NULL;
 }
 
 static void provider_deinit(struct provider_setup *setup)
 {
-    if (setup->api_key) {
-        mem_wipe(setup->api_key, strlen(setup->api_key));
-    }
-    free(setup->api_key);
     free(setup->base_url);
     free(setup->ca_file);
-    mem_free(&setup->headers.ptr);
 }
 
 static int providers_read(struct settings *self, struct span providers)
@@ -173,7 +171,7 @@ static int providers_read(struct settings *self, struct span providers)
     self->providers_n = 1;
     while (self->providers_n < providers_max && value_next(&it, &id, &value)) {
         if (id.len && id.len < PROVIDER_ID_MAX && !span_is_text(id, BUILTIN_ID)) {
-            provider_read(&self->providers[self->providers_n++], id, value);
+            provider_read(&self->secrets, &self->providers[self->providers_n++], id, value);
         }
     }
     return 0;
@@ -341,6 +339,7 @@ void settings_deinit(struct settings *self)
         provider_deinit(&self->providers[i]);
     }
     free(self->providers);
+    secret_arena_deinit(&self->secrets);
     free(self->system_prompt);
     free(self->workspace);
     *self = (struct settings){ 0 };

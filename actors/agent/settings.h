@@ -10,6 +10,7 @@
 
 #include "actors/agent/provider.h"
 #include "bus/base/span.h"
+#include "schema/base/secret_memory.h"
 
 #define SETTINGS_PROVIDERS_MAX 64
 #define SETTINGS_CONCURRENT_DEFAULT 256U
@@ -17,6 +18,7 @@
 #define SETTINGS_CONTEXT_DEFAULT 128000U
 
 struct settings {
+    struct secret_arena secrets;      /* keys and headers of the providers */
     struct provider_setup *providers; /* the built-in one is the first */
     size_t providers_n;
     char provider[PROVIDER_ID_MAX]; /* of the default model */

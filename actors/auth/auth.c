@@ -320,12 +320,11 @@ static int settings_publish(struct auth *self, uint64_t generation)
 static int generation_update(struct auth *self)
 {
     uint64_t generation = 0;
+    pack_reset_secret(&self->scratch, true);
     struct span facts = settings_describe(&self->judge.settings, &self->scratch);
     int r = facts.len ? store_generation(self->judge.store, facts, &generation) : FAULT(-ENOMEM);
 
-    if (self->scratch.data) {
-        mem_wipe(self->scratch.data, self->scratch.len);
-    }
+    pack_reset_secret(&self->scratch, false);
     r = r > 0 ? FAULT(-EIO) : r;
     return r ? r : settings_publish(self, generation);
 }

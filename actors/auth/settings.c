@@ -1,9 +1,10 @@
 #include "actors/auth/settings.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "bus/base/cleanup.h"
-#include "bus/base/mem.h"
+#include "bus/base/fault.h"
 #include "bus/value.h"
 
 #define NOTHING ((struct span){ 0 })
@@ -33,7 +34,7 @@ static const char *const mode_names[] = {
 
 void settings_init(struct settings *self)
 {
-    *self = (struct settings){ .rules = rules_default, .is_loopback_exempt = true };
+    *self = (struct settings){ .token = "", .password = "", .rules = rules_default, .is_loopback_exempt = true };
     pack_init(&self->origins, SETTINGS_PACK_MAX);
     pack_init(&self->users, SETTINGS_PACK_MAX);
     pack_init(&self->headers, SETTINGS_PACK_MAX);
@@ -44,8 +45,7 @@ void settings_deinit(struct settings *self)
     pack_deinit(&self->origins);
     pack_deinit(&self->users);
     pack_deinit(&self->headers);
-    mem_wipe(self->token, sizeof(self->token));
-    mem_wipe(self->password, sizeof(self->password));
+    secret_arena_deinit(&self->secrets);
 }
 
 const char *settings_mode_name(enum settings_mode mode)
@@ -71,12 +71,22 @@ static uint32_t number(struct span map, const char *key, uint32_t fallback)
     return value >= 1 && value <= UINT32_MAX ? (uint32_t)value : fallback;
 }
 
-static void text_copy(char out[SETTINGS_SECRET_MAX], struct span text)
+/* Both or, when there is no memory, neither: then those of before stay. */
+static int secrets_take(struct settings *self, struct span token, struct span password)
 {
-    mem_wipe(out, SETTINGS_SECRET_MAX);
-    if (text.len) {
-        memcpy(out, text.ptr, text.len);
+    struct secret_arena fresh = { 0 };
+    struct span kept_token = secret_arena_add(&fresh, token);
+    struct span kept_password = secret_arena_add(&fresh, password);
+
+    if (!kept_token.ptr || !kept_password.ptr) {
+        secret_arena_deinit(&fresh);
+        return FAULT(-ENOMEM);
     }
+    secret_arena_deinit(&self->secrets);
+    self->secrets = fresh;
+    self->token = kept_token.ptr;
+    self->password = kept_password.ptr;
+    return 0;
 }
 
 static void name_lower(struct span name, char out[PROXY_NAME_MAX])
@@ -155,22 +165,25 @@ int settings_apply(struct settings *self, struct span gateway)
     struct span token = value_str(value_get(auth, "token"), NOTHING);
     struct span password = value_str(value_get(auth, "password"), NOTHING);
     enum settings_mode mode;
+    int fault;
 
     if (!mode_find(value_str(value_get(auth, "mode"), SPAN_LIT("token")), &mode) || token.len >= SETTINGS_SECRET_MAX ||
         password.len >= SETTINGS_SECRET_MAX) {
         return SETTINGS_E_REFUSED;
     }
+    fault = secrets_take(self, token, password);
+    if (fault) {
+        return fault;
+    }
     pages_read(self, gateway, auth);
     proxy_read(self, gateway, auth);
     headers_collect(self);
     self->mode = mode;
-    text_copy(self->token, token);
-    text_copy(self->password, password);
     self->rules.attempts_max = number(limit, "maxAttempts", rules_default.attempts_max);
     self->rules.window_ms = number(limit, "windowMs", rules_default.window_ms);
     self->rules.lockout_ms = number(limit, "lockoutMs", rules_default.lockout_ms);
     self->is_loopback_exempt = value_bool(value_get(limit, "exemptLoopback"), true);
-    int fault = pack_error(&self->origins);
+    fault = pack_error(&self->origins);
     fault = fault ? fault : pack_error(&self->users);
     return fault ? fault : pack_error(&self->headers);
 }

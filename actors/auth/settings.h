@@ -10,6 +10,7 @@
 #include "actors/auth/proxy.h"
 #include "bus/base/span.h"
 #include "bus/pack.h"
+#include "schema/base/secret_memory.h"
 
 #define SETTINGS_SECRET_MAX 512
 #define SETTINGS_PACK_MAX (1U << 20)
@@ -23,8 +24,9 @@ enum settings_mode {
 
 struct settings {
     enum settings_mode mode;
-    char token[SETTINGS_SECRET_MAX];
-    char password[SETTINGS_SECRET_MAX];
+    struct secret_arena secrets; /* where these two stand */
+    const char *token;           /* "": none */
+    const char *password;
     struct limiter_rules rules;
     bool is_loopback_exempt;
     struct pack origins;             /* gateway.controlUi.allowedOrigins, a packed array; empty when absent */

@@ -232,7 +232,7 @@ static void on_applied(void *state, struct actor *actor, void *cookie, const str
 /* Its part, with those secrets that are its own. 0 or a fault. */
 static int part_show(const struct follower *it, struct pack *part)
 {
-    CLEANUP(config_text_wipe) struct text_buf text = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf text = { .is_secret = true };
     struct config *self = it->config;
     struct span all;
     int r = config_part(self, SPAN_LIT(""), span_from(it->address), &text, &all);
@@ -272,9 +272,7 @@ static void follower_send(struct follower *it, struct actor_ctx *cause)
     }
     r = r ? r : pack_error(&it->paths);
     r = r ? r : actor_call(self->actor, &call, NULL);
-    if (part->data) {
-        mem_wipe(part->data, part->cap);
-    }
+    pack_reset(part);
     paths_forget(it);
     it->is_asked = !r;
     it->is_due = it->is_whole = false;
@@ -424,7 +422,7 @@ int followers_open(struct config *self)
     }
     self->followers.again.data = self;
     self->followers.has_timer = true;
-    pack_init(&self->followers.part, 0);
+    pack_init_secret(&self->followers.part, 0);
     for (const struct config_follower *row = config_followers; !r && row->actor; row++) {
         r = actor_watch(self->actor, row->actor, on_life);
     }

@@ -21,14 +21,6 @@ void config_time(int64_t wall_ms, char out[CONFIG_TIME_LEN])
     (void)snprintf(out, CONFIG_TIME_LEN, "%.19s.%03uZ", date, (unsigned)(wall_ms % 1000) % 1000U);
 }
 
-void config_text_wipe(struct text_buf *text)
-{
-    if (text->data) {
-        mem_wipe(text->data, text->cap);
-    }
-    text_buf_deinit(text);
-}
-
 /* The part of the snapshot at a dotted path; empty when there is none. */
 static struct span part_find(const struct config *self, struct span path)
 {
@@ -58,7 +50,7 @@ int config_on_read(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct config *self = arg;
     const struct msg_config_read *in = msg;
-    CLEANUP(config_text_wipe) struct text_buf text = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf text = { .is_secret = true };
     struct span value;
 
     int r = config_part(self, in->path, actor_ctx_from(ctx), &text, &value);

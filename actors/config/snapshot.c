@@ -7,7 +7,6 @@
 #include "actors/config/models.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
-#include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/gateway_check.h"
 
@@ -24,21 +23,13 @@ void snapshot_init(struct snapshot *self)
 {
     *self = (struct snapshot){ 0 };
     config_document_init(&self->document);
-    pack_init(&self->effective, 0);
-}
-
-static void wipe(struct pack *pack)
-{
-    if (pack->data) {
-        mem_wipe(pack->data, pack->cap);
-    }
-    pack_deinit(pack);
+    pack_init_secret(&self->effective, 0);
 }
 
 void snapshot_deinit(struct snapshot *self)
 {
     config_document_deinit(&self->document);
-    wipe(&self->effective);
+    pack_deinit(&self->effective);
     secret_set_deinit(&self->secrets);
 }
 
@@ -144,12 +135,12 @@ static int effective_build(struct snapshot *self, const struct gateway_config *g
                            const struct snapshot_opts *opts)
 {
     CLEANUP(pack_deinit) struct pack defaults;
-    CLEANUP(wipe) struct pack based; /* over the defaults */
-    CLEANUP(wipe) struct pack overrides;
+    CLEANUP(pack_deinit) struct pack based; /* over the defaults */
+    CLEANUP(pack_deinit) struct pack overrides;
 
     pack_init(&defaults, 0);
-    pack_init(&based, 0);
-    pack_init(&overrides, 0);
+    pack_init_secret(&based, 0);
+    pack_init_secret(&overrides, 0);
     int fault = defaults_pack(opts, &defaults);
     if (fault) {
         return fault;

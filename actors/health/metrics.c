@@ -83,7 +83,7 @@ static int page_write(struct health *health, struct pack *rows, struct text_buf 
 static void waiters_answer(struct health *health, struct actor *actor)
 {
     struct metrics *self = &health->metrics;
-    struct text_buf page = { NULL, 0, 0 };
+    struct text_buf page = { 0 };
     struct pack rows;
     int r;
 

@@ -37,6 +37,21 @@ void mem_wipe(void *ptr, size_t len)
     }
 }
 
+void *mem_move_wiped(void *ptr, size_t len, size_t old_cap, size_t cap)
+{
+    void *moved = malloc(cap);
+
+    if (!moved) {
+        return NULL;
+    }
+    if (len) {
+        memcpy(moved, ptr, len);
+    }
+    mem_wipe(ptr, old_cap);
+    free(ptr);
+    return moved;
+}
+
 void mem_free(void *ptr_to_ptr)
 {
     void *ptr;

@@ -110,7 +110,7 @@ static int add(struct text_buf *out, const char *text)
 static int vector_base64(struct span vector, struct text_buf *out)
 {
     struct value_iter it = value_iter(vector);
-    struct text_buf bytes = { NULL, 0, 0 };
+    struct text_buf bytes = { 0 };
     struct span key;
     struct span item;
     int r = add(out, "\"");

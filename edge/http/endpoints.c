@@ -46,7 +46,7 @@ static struct endpoint endpoint_of(struct span map, bool is_on, bool allow_url)
 int endpoints_read(struct endpoints *self, struct span gateway)
 {
     struct span map = value_path(gateway, "http.endpoints");
-    struct text_buf bytes = { NULL, 0, 0 };
+    struct text_buf bytes = { 0 };
 
     if (map.len && text_buf_add(&bytes, map)) {
         return -ENOMEM;

@@ -184,7 +184,7 @@ static int image_data_check(struct parts *self, struct span *mime, struct span d
 
 static int image_url_pack(struct span mime, struct span data, struct span detail, struct pack *out)
 {
-    struct text_buf url = { NULL, 0, 0 };
+    struct text_buf url = { 0 };
     int r = text_buf_add(&url, SPAN_LIT("data:"));
 
     r = r ? r : text_buf_add(&url, mime);
@@ -270,7 +270,7 @@ static int file_text_pack(struct parts *self, struct span name, struct span data
                           struct openai_error *error)
 {
     const struct input_rules *rules = &self->rules->files;
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
     struct span whole;
     size_t bytes;
     int r;

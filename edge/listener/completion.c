@@ -121,7 +121,7 @@ static void stream_finish(struct exchange *self, const struct msg_run_done *done
 static void whole_finish(struct exchange *self, const struct msg_run_done *done)
 {
     struct openai_usage usage = { done->usage.input, done->usage.output };
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
 
     if (openai_completion_write(&self->run, done->text, done->has_tool_calls ? done->tool_calls : (struct span){ 0 },
                                 done->finish_reason, &usage, &text)) {
@@ -236,7 +236,7 @@ void completion_start(struct exchange *self)
     r = openai_request_parse((struct span){ self->body.data, self->body.len }, &self->edge->endpoints.chat, &raw, &made,
                              &asked, &error);
     text_buf_deinit(&self->body);
-    self->body = (struct text_buf){ NULL, 0, 0 };
+    self->body = (struct text_buf){ 0 };
     if (!r) {
         run_describe(self, &asked);
         r = run_call(self, &asked);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "bus/base/mem.h"
 #include "edge/listener/budget.h"
 #include "edge/listener/conn_internal.h"
 #include "edge/listener/edge.h"
@@ -52,6 +53,11 @@ static void out_release(struct conn *self)
     struct edge *edge = self->edge;
     struct text_buf own = outq_release(&self->out);
 
+    if (own.is_secret) {
+        mem_wipe(own.data, own.cap);
+        mem_wipe(edge->stage, LIMIT_WRITE);
+        own.is_secret = false;
+    }
     if (own.cap <= EDGE_SPARE_BYTES && edge->spares_n < EDGE_SPARES_MAX && own.data) {
         edge->spares[edge->spares_n++] = own;
     } else {
@@ -74,6 +80,15 @@ struct text_buf *conn_out(struct conn *self)
     }
     outq_tidy(&self->out);
     return &self->out.own;
+}
+
+void conn_out_secret(struct conn *self)
+{
+    struct text_buf *out = conn_out(self);
+
+    if (out) {
+        out->is_secret = true;
+    }
 }
 
 /* `len` bytes came on top of what waited. */
@@ -170,6 +185,17 @@ void conn_deadline(struct conn *self, uint64_t after_ms)
     self->deadline_ms = after_ms ? edge_now(self->edge) + after_ms : 0;
 }
 
+static bool is_secret_input(const struct conn *self)
+{
+    return self->is_secret_input || !self->quota;
+}
+
+void conn_input_secret(struct conn *self)
+{
+    self->is_secret_input = true;
+    self->in.is_secret = true;
+}
+
 /* Lets ops read; an upgrade replaces them midway. Returns the bytes done with. */
 static size_t input_offer(struct conn *self, uint8_t *data, size_t len)
 {
@@ -189,7 +215,7 @@ static void input_drop(struct conn *self)
 {
     self->edge->freed_bytes += self->in.cap;
     text_buf_deinit(&self->in);
-    self->in = (struct text_buf){ NULL, 0, 0 };
+    self->in = (struct text_buf){ 0 };
     self->in_need = 0;
 }
 
@@ -270,6 +296,7 @@ static int on_rx_plain(struct conn *self, uint8_t *data, size_t len)
         size_t want = self->in_need > self->in.len ? self->in_need - self->in.len : 0;
         bool was_waiting = self->in.len > 0;
 
+        self->in.is_secret |= is_secret_input(self);
         if (text_buf_reserve(&self->in, want > len - used ? want : len - used) ||
             text_buf_add(&self->in, (struct span){ (const char *)data + used, len - used })) {
             return -1;
@@ -312,6 +339,18 @@ static void opened_note(struct conn *self, bool was_open)
     }
 }
 
+/* What was inside the records, which all connections share. */
+static int on_rx_opened(struct conn *self, size_t len)
+{
+    bool is_secret = is_secret_input(self);
+    int r = on_rx_plain(self, self->edge->cert.plain, len);
+
+    if (is_secret || self->is_secret_input) {
+        mem_wipe(self->edge->cert.plain, len);
+    }
+    return r;
+}
+
 static int on_rx_sealed(struct conn *self, const uint8_t *data, size_t len)
 {
     struct tls *tls = self->tls;
@@ -330,7 +369,7 @@ static int on_rx_sealed(struct conn *self, const uint8_t *data, size_t len)
 
         r = tls_read(tls, self->edge->cert.plain, LIMIT_READ, &got);
         opened_note(self, was_open);
-        if (r == 0 && on_rx_plain(self, self->edge->cert.plain, got)) {
+        if (r == 0 && on_rx_opened(self, got)) {
             return -1;
         }
     } while (r == 0);
@@ -347,8 +386,13 @@ static int on_rx_sealed(struct conn *self, const uint8_t *data, size_t len)
 
 int conn_on_rx(struct conn *self, uint8_t *data, size_t len)
 {
+    bool is_secret = !self->quota; /* hello-ok may come of these very bytes */
     int r = self->tls && len ? on_rx_sealed(self, data, len) : on_rx_plain(self, data, len);
 
+    if (is_secret || self->is_secret_input) {
+        mem_wipe(data, len);
+        self->is_secret_input = false;
+    }
     if (!r) {
         budget_input_check(self);
     }
@@ -385,7 +429,7 @@ static int sealed_write(struct conn *self, struct outq_run bytes)
 
     if (!tls->wire.data) {
         tls->wire = *spare;
-        *spare = (struct text_buf){ NULL, 0, 0 };
+        *spare = (struct text_buf){ 0 };
     }
     if (bytes.len) {
         r = tls->is_open ? tls_write(tls, (struct span){ bytes.ptr, bytes.len }) : TLS_E_BROKEN;
@@ -402,7 +446,7 @@ static int sealed_write(struct conn *self, struct outq_run bytes)
     } else {
         *spare = tls->wire;
     }
-    tls->wire = (struct text_buf){ NULL, 0, 0 };
+    tls->wire = (struct text_buf){ 0 };
     return r ? -1 : 0;
 }
 

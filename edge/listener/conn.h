@@ -87,8 +87,9 @@ struct conn {
     struct conn *dirty_next; /* waiting to be written in this turn of the loop */
     uint32_t peer_uid;       /* who opened a local socket */
     bool has_peer_uid;
-    bool is_known;    /* auth has agreed to somebody behind it */
-    bool is_in_input; /* ops->on_input is on the stack */
+    bool is_known;        /* auth has agreed to somebody behind it */
+    bool is_in_input;     /* ops->on_input is on the stack */
+    bool is_secret_input; /* what is being read holds a secret */
     bool is_dirty;
     bool is_partial; /* libwebsockets holds what the socket did not take */
     bool is_slow;    /* it did so since the queue was last empty */
@@ -120,6 +121,13 @@ void conn_share(struct conn *self, struct span head, struct outq_text *text, str
 int conn_charge(struct conn *self, struct span principal);
 /* Takes back every frame that has not begun to go out. */
 void conn_cut(struct conn *self);
+
+/*
+ * What is being read holds a secret, or what is about to be queued: wiped once it is done with. Before
+ * hello-ok all input counts as that, and so does all of HTTP.
+ */
+void conn_input_secret(struct conn *self);
+void conn_out_secret(struct conn *self);
 
 /* Offers the waiting input to ops again (after it held back). */
 void conn_pump(struct conn *self);

@@ -13,7 +13,7 @@ static void on_embedded(void *state, struct actor *actor, void *cookie, const st
 {
     struct exchange *self = cookie;
     const struct msg_agent_embedded *done = answer->msg;
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
 
     (void)state;
     (void)actor;
@@ -71,7 +71,7 @@ void embedding_start(struct exchange *self)
     pack_init(&made, (size_t)EMBEDDINGS_BODY_MAX * 2);
     r = embeddings_parse((struct span){ self->body.data, self->body.len }, &raw, &made, &asked, &error);
     text_buf_deinit(&self->body);
-    self->body = (struct text_buf){ NULL, 0, 0 };
+    self->body = (struct text_buf){ 0 };
     if (!r) {
         edge_uuid(self->run.id);
         self->model = mem_text(asked.model.ptr, asked.model.len);

@@ -19,9 +19,6 @@ void exchange_destroy(struct exchange *self)
 {
     call_unlink(&self->call);
     text_buf_deinit(&self->body);
-    if (self->decision.data) {
-        mem_wipe(self->decision.data, self->decision.len);
-    }
     text_buf_deinit(&self->decision);
     free(self->model);
     free(self->previous);
@@ -111,7 +108,7 @@ void exchange_text(struct exchange *self, int status, const char *type, struct s
 
 void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s)
 {
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
     struct conn *conn = self->call.conn;
 
     if (openai_error_write(error, &text) && conn) {
@@ -347,6 +344,7 @@ static struct exchange *exchange_new(struct conn *conn, struct span head)
         return NULL;
     }
     self->edge = conn->edge;
+    self->decision.is_secret = true;
     self->head = malloc(head.len + 1);
     if (!self->head) {
         free(self);

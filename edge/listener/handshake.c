@@ -47,10 +47,11 @@ struct handshake *handshake_new(struct conn *conn, const struct request *request
     self->origin = header_copy(request, "origin");
     self->host = header_copy(request, "host");
     self->is_proxied = http_is_proxied(request);
-    pack_init(&self->headers, REQUEST_HEAD_MAX * 2);
+    pack_init_secret(&self->headers, REQUEST_HEAD_MAX * 2);
     shown_headers((struct span){ conn->edge->header_names.data, conn->edge->header_names.len }, request,
                   &self->headers);
-    pack_init(&self->params, LIMIT_PREAUTH_PAYLOAD * 2);
+    pack_init_secret(&self->params, LIMIT_PREAUTH_PAYLOAD * 2); /* what the client shows for itself */
+    self->decision.is_secret = true;
     edge_uuid(self->nonce);
     return self;
 }
@@ -65,18 +66,9 @@ static void handshake_destroy(struct handshake *self)
     call_unlink(&self->call);
     free(self->origin);
     free(self->host);
-    if (self->headers.data) {
-        mem_wipe(self->headers.data, self->headers.len);
-    }
     pack_deinit(&self->headers);
-    if (self->params.data) {
-        mem_wipe(self->params.data, self->params.len); /* it holds what the client showed for itself */
-    }
     pack_deinit(&self->params);
     text_buf_deinit(&self->id);
-    if (self->decision.data) {
-        mem_wipe(self->decision.data, self->decision.len);
-    }
     text_buf_deinit(&self->decision);
     free(self);
 }

@@ -160,9 +160,11 @@ void hello_send(struct conn *conn, struct span id, const struct msg_auth_decisio
                 const struct msg_health_snapshot_value *health)
 {
     size_t at;
-    struct text_buf *out = ws_begin(conn, &at);
+    struct text_buf *out;
     int r;
 
+    conn_out_secret(conn); /* it may hold a token of the device's */
+    out = ws_begin(conn, &at);
     conn->edge->presence_version = health->state_version.presence;
     conn->edge->health_version = health->state_version.health;
     if (!out) {

@@ -78,7 +78,7 @@ static void refuse_text(struct conn *conn, int status)
 static void refuse_json(struct conn *conn, int status, const char *type, const char *message)
 {
     struct openai_error error = { .status = status, .type = type };
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
 
     (void)snprintf(error.message, sizeof(error.message), "%s", message);
     if (openai_error_write(&error, &text)) {

@@ -73,7 +73,7 @@ static void models_answer(struct exchange *self, const struct msg_router_agent_l
     struct openai_error error = { .status = 400, .type = "invalid_request_error", .message = "Invalid model id." };
     struct span wanted = { NULL, 0 };
     struct span agent_id;
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
     char id[96];
     int r = 0;
 

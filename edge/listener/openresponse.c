@@ -99,7 +99,7 @@ static void stream_fail(struct exchange *self, const struct openai_error *error)
 static void whole_finish(struct exchange *self, const struct msg_run_done *done)
 {
     struct openai_usage usage = { done->usage.input, done->usage.output };
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
     int r = rest_take(self, done);
 
     r = r ? r : openresponses_reply_end(self->reply, done->finish_reason, &usage);
@@ -222,7 +222,7 @@ void openresponse_start(struct exchange *self)
     r = openresponses_parse((struct span){ self->body.data, self->body.len }, &self->edge->endpoints.responses, &raw,
                             &made, &asked, &error);
     text_buf_deinit(&self->body);
-    self->body = (struct text_buf){ NULL, 0, 0 };
+    self->body = (struct text_buf){ 0 };
     r = r ? r : id_make(self, &error);
     if (!r) {
         reply_make(self, &asked);

@@ -139,7 +139,7 @@ void outq_deinit(struct outq *self)
 {
     pieces_drop(self, self->first);
     text_buf_deinit(&self->own);
-    *self = (struct outq){ .own = { NULL, 0, 0 } };
+    *self = (struct outq){ .own = { 0 } };
 }
 
 bool outq_is_empty(const struct outq *self)
@@ -307,7 +307,7 @@ struct text_buf outq_release(struct outq *self)
     self->base += own.len;
     self->frame_end = self->frame_end ? self->base : 0;
     self->sent = 0;
-    self->own = (struct text_buf){ NULL, 0, 0 };
+    self->own = (struct text_buf){ 0 };
     own.len = 0;
     return own;
 }
@@ -317,7 +317,7 @@ struct text_buf outq_release(struct outq *self)
 /* A buffer that once held much is swapped for one of the size it needs. */
 static void own_shrink(struct outq *self)
 {
-    struct text_buf small = { NULL, 0, 0 };
+    struct text_buf small = { .is_secret = self->own.is_secret };
 
     if (self->own.cap < COMPACT_FROM || self->own.len > self->own.cap / 4 ||
         text_buf_add(&small, (struct span){ self->own.data, self->own.len })) {

@@ -117,7 +117,7 @@ bool rpc_has_change(const struct ws *ws)
     return false;
 }
 
-static void answer_send(struct conn *conn, struct span id, struct span body)
+static void answer_send(struct conn *conn, struct span id, struct span body, bool is_secret)
 {
     struct failure broken = { .code = FAIL_INTERNAL, .message = SPAN_LIT("the answer cannot be written as JSON") };
     struct text_buf *out;
@@ -128,13 +128,18 @@ static void answer_send(struct conn *conn, struct span id, struct span body)
         ws_close_slow(conn, "answer");
         return;
     }
+    if (is_secret) {
+        conn_out_secret(conn);
+    }
     out = ws_begin(conn, &at);
     if (!out) {
         return;
     }
     r = frame_answer_open(id, out);
-    if (!r) {
-        r = body.len ? memo_json(&conn->edge->memo, body, out) : text_buf_add(out, SPAN_LIT("{}"));
+    if (!r && !body.len) {
+        r = text_buf_add(out, SPAN_LIT("{}"));
+    } else if (!r) {
+        r = is_secret ? json_from_value(body, out) : memo_json(&conn->edge->memo, body, out);
     }
     r = r ? r : text_buf_add(out, SPAN_LIT("}"));
     if (!r) {
@@ -163,7 +168,7 @@ static void on_answer(void *state, struct actor *actor, void *cookie, const stru
         if (reply->failure) {
             ws_refuse(conn, id, reply->failure);
         } else {
-            answer_send(conn, id, reply->body);
+            answer_send(conn, id, reply->body, schema_reply_is_secret(self->msg));
         }
     }
     if (conn) {
@@ -183,7 +188,7 @@ static void on_phase(void *state, struct actor *actor, void *cookie, const struc
     (void)schema;
     (void)msg;
     if (conn && ws_client_of(conn)) {
-        answer_send(conn, (struct span){ self->id, self->id_len }, body);
+        answer_send(conn, (struct span){ self->id, self->id_len }, body, false);
     }
     actor_call_grant(actor, self->call.id, (uint32_t)body.len);
 }
@@ -253,7 +258,7 @@ static void forward(const struct frame *frame, const struct schema_msg *msg, str
     frame->ws->requests_n++;
 }
 
-static void params_take(const struct frame *frame, const struct schema_msg *msg)
+static void params_read(const struct frame *frame, const struct schema_msg *msg)
 {
     struct edge *edge = frame->conn->edge;
     struct json_opts opts = { .depth_max = LIMIT_JSON_DEPTH,
@@ -262,10 +267,8 @@ static void params_take(const struct frame *frame, const struct schema_msg *msg)
                               .tail_n = 1 };
     struct json_error error;
     struct span body;
-    int r;
+    int r = json_to_pack(frame->params, &opts, &edge->pack, &error);
 
-    pack_reset(&edge->pack);
-    r = json_to_pack(frame->params, &opts, &edge->pack, &error);
     if (r == JSON_E_SCHEMA) {
         refuse(frame, FAIL_INVALID_REQUEST, "invalid %s params: %s", msg->name, error.message);
     } else if (r == JSON_E_DEPTH) {
@@ -285,6 +288,21 @@ static void params_take(const struct frame *frame, const struct schema_msg *msg)
         } else {
             forward(frame, msg, body);
         }
+    }
+}
+
+static void params_take(const struct frame *frame, const struct schema_msg *msg)
+{
+    struct pack *pack = &frame->conn->edge->pack;
+    bool is_secret = schema_body_is_secret(msg);
+
+    pack_reset_secret(pack, is_secret);
+    if (is_secret) {
+        conn_input_secret(frame->conn);
+    }
+    params_read(frame, msg);
+    if (is_secret) {
+        pack_reset_secret(pack, false);
     }
 }
 

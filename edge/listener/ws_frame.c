@@ -251,11 +251,17 @@ static unsigned data_check(const struct ws_reader *self, const struct head *head
     return 0;
 }
 
+/* Messages in several frames are rare, and what stands in them is not known yet. */
+static void message_drop(struct ws_reader *self)
+{
+    text_buf_deinit(&self->message);
+    self->message = (struct text_buf){ .is_secret = true };
+}
+
 void ws_reader_release(struct ws_reader *self)
 {
     if (!self->opcode) {
-        text_buf_deinit(&self->message);
-        self->message = (struct text_buf){ NULL, 0, 0 };
+        message_drop(self);
     }
 }
 
@@ -303,7 +309,6 @@ int ws_reader_next(struct ws_reader *self, uint8_t *data, size_t len, size_t *re
 
 void ws_reader_deinit(struct ws_reader *self)
 {
-    text_buf_deinit(&self->message);
-    self->message = (struct text_buf){ NULL, 0, 0 };
+    message_drop(self);
     self->opcode = 0;
 }

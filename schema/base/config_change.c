@@ -17,14 +17,6 @@ struct job {
     struct config_error *error;
 };
 
-static void wipe(struct pack *pack)
-{
-    if (pack->data) {
-        mem_wipe(pack->data, pack->cap);
-    }
-    pack_deinit(pack);
-}
-
 static int folded(int r)
 {
     return r > 0 ? CONFIG_CHANGE_E_REFUSED : r;
@@ -50,11 +42,11 @@ static void stamp(const struct job *job, struct span doc, struct pack *out)
 static int stamped_edit(const struct job *job, const struct config_document *base, struct span wanted,
                         struct config_edit *ret_edit)
 {
-    CLEANUP(wipe) struct pack stamped;
+    CLEANUP(pack_deinit) struct pack stamped;
     CLEANUP(config_edit_deinit) struct config_edit plain = { 0 };
     int r = config_edit(base, wanted, &plain, job->error);
 
-    pack_init(&stamped, 0);
+    pack_init_secret(&stamped, 0);
     if (r || (plain.is_changed && plain.source)) {
         *ret_edit = plain;
         plain = (struct config_edit){ 0 };
@@ -72,11 +64,11 @@ static int stamped_edit(const struct job *job, const struct config_document *bas
 static int text_take(const struct job *job, struct config_edit *ret_edit)
 {
     CLEANUP(config_document_deinit) struct config_document base;
-    CLEANUP(wipe) struct pack wanted;
+    CLEANUP(pack_deinit) struct pack wanted;
     struct config_overlay overlay = { .path = job->path, .text = job->change->raw };
 
     config_document_init(&base);
-    pack_init(&wanted, 0);
+    pack_init_secret(&wanted, 0);
     base.sources.overlay = &overlay;
     int r = config_document_load(&base, job->path, job->lookup, job->error);
     r = r ? r : config_restore(pack_span(&base.source), pack_span(&job->document->source), &wanted, job->error);
@@ -115,15 +107,6 @@ static bool has_include(struct span value)
     return false;
 }
 
-static void text_wipe(struct text_buf *text)
-{
-    if (text->data) {
-        mem_wipe(text->data, text->cap);
-    }
-    text_buf_deinit(text);
-    *text = (struct text_buf){ 0 };
-}
-
 static int path_refuse(const struct job *job, struct span path, const char *why)
 {
     (void)snprintf(job->error->text, sizeof(job->error->text), "replacePaths: %.*s: %s",
@@ -134,7 +117,7 @@ static int path_refuse(const struct job *job, struct span path, const char *why)
 /* Takes one place out of the text, so that a merge puts there what the patch has and nothing else. */
 static int place_clear(const struct job *job, struct span name, struct span patch, struct text_buf *text)
 {
-    CLEANUP(text_wipe) struct text_buf without = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf without = { .is_secret = true };
     CLEANUP(mem_free) char *place = mem_text(name.len ? name.ptr : "", name.len);
     struct config_path path;
 
@@ -157,7 +140,7 @@ static int place_clear(const struct job *job, struct span name, struct span patc
 /* The document as written, without the places that the patch replaces as a whole. */
 static int replaced_clear(const struct job *job, struct span patch, struct pack *out)
 {
-    CLEANUP(text_wipe) struct text_buf text = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf text = { .is_secret = true };
     struct value_iter it = value_iter(job->change->replace);
     struct span key;
     struct span item;
@@ -173,15 +156,15 @@ int config_change(const struct config_document *document, const char *path, cons
                   struct config_lookup lookup, struct config_edit *ret_edit, struct config_error *error)
 {
     struct job job = { .document = document, .path = path, .change = change, .lookup = lookup, .error = error };
-    CLEANUP(wipe) struct pack raw;
-    CLEANUP(wipe) struct pack low;
-    CLEANUP(wipe) struct pack merged;
-    CLEANUP(wipe) struct pack wanted;
+    CLEANUP(pack_deinit) struct pack raw;
+    CLEANUP(pack_deinit) struct pack low;
+    CLEANUP(pack_deinit) struct pack merged;
+    CLEANUP(pack_deinit) struct pack wanted;
 
-    pack_init(&raw, 0);
-    pack_init(&low, 0);
-    pack_init(&merged, 0);
-    pack_init(&wanted, 0);
+    pack_init_secret(&raw, 0);
+    pack_init_secret(&low, 0);
+    pack_init_secret(&merged, 0);
+    pack_init_secret(&wanted, 0);
     bool is_whole = change->kind == CONFIG_CHANGE_REPLACE;
     int r = is_whole && config_file_parse(change->raw, "raw", &raw, error) ? CONFIG_CHANGE_E_REFUSED : 0;
     bool is_own =

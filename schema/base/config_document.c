@@ -10,26 +10,18 @@
 
 #define STEPS_MAX 64
 
-static void wipe(struct pack *pack)
-{
-    if (pack->data) {
-        mem_wipe(pack->data, pack->cap);
-    }
-    pack_deinit(pack);
-}
-
 void config_document_init(struct config_document *self)
 {
     *self = (struct config_document){ 0 };
-    pack_init(&self->source, 0);
-    pack_init(&self->resolved, 0);
+    pack_init_secret(&self->source, 0);
+    pack_init_secret(&self->resolved, 0);
 }
 
 void config_document_deinit(struct config_document *self)
 {
     config_sources_deinit(&self->sources);
-    wipe(&self->source);
-    wipe(&self->resolved);
+    pack_deinit(&self->source);
+    pack_deinit(&self->resolved);
 }
 
 struct span config_document_text(const struct config_document *self)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "bus/base/cleanup.h"
-#include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_shape.h"
 #include "schema/base/json5_edit.h"
@@ -20,17 +19,9 @@ struct job {
     size_t steps_n;
 };
 
-static void text_wipe(struct text_buf *text)
-{
-    if (text->data) {
-        mem_wipe(text->data, text->cap);
-    }
-    text_buf_deinit(text);
-}
-
 void config_edit_deinit(struct config_edit *self)
 {
-    text_wipe(&self->text);
+    text_buf_deinit(&self->text);
 }
 
 static int refuse(struct job *job, const char *why)
@@ -94,13 +85,14 @@ static int text_open(struct job *job, size_t source)
     }
     job->edit->is_changed = true;
     job->edit->source = source;
+    job->edit->text.is_secret = true;
     return text_buf_add(&job->edit->text, (struct span){ text->data, text->len });
 }
 
 /* `value` empty: remove what is there. */
 static int change(struct job *job, struct span value)
 {
-    CLEANUP(text_wipe) struct text_buf next = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf next = { .is_secret = true };
     size_t source = 0;
     int r = source_choose(job, !value.len, &source);
 

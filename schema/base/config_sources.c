@@ -30,12 +30,6 @@ struct load {
 
 static void source_free(struct config_source *self)
 {
-    if (self->text.data) {
-        mem_wipe(self->text.data, self->text.cap);
-    }
-    if (self->doc.data) {
-        mem_wipe(self->doc.data, self->doc.cap);
-    }
     text_buf_deinit(&self->text);
     pack_deinit(&self->doc);
     free(self->mount);
@@ -83,7 +77,8 @@ static struct config_source *source_add(struct load *self, const char *path)
     all->items = grown;
     struct config_source *source = mem_new(sizeof(*source));
     (void)snprintf(source->path, sizeof(source->path), "%s", path);
-    pack_init(&source->doc, 0);
+    pack_init_secret(&source->doc, 0);
+    source->text.is_secret = true;
     source->outer = self->chain_n ? self->chain[self->chain_n - 1] : 0;
     source->mount_n = self->steps_n;
     if (self->steps_n) {

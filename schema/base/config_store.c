@@ -14,15 +14,6 @@
 #include "bus/base/clock.h"
 #include "bus/base/durable.h"
 #include "bus/base/fault.h"
-#include "bus/base/mem.h"
-
-static void text_wipe(struct text_buf *text)
-{
-    if (text->data) {
-        mem_wipe(text->data, text->cap);
-    }
-    text_buf_deinit(text);
-}
 
 static int refuse(struct config_error *error, const char *path, const char *why)
 {
@@ -74,7 +65,7 @@ int config_store_put(const char *path, struct span text)
 
 static bool holds(const char *path, struct span text)
 {
-    CLEANUP(text_wipe) struct text_buf now = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf now = { .is_secret = true };
     struct config_error ignored;
 
     return !config_file_read(path, &now, &ignored) && span_is((struct span){ now.data, now.len }, text);

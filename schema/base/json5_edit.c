@@ -4,22 +4,12 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
-#include "bus/base/mem.h"
 #include "bus/value.h"
 
 #define INDENT_MAX 256
 #define INDENT_STEP 2
 
 /* --- putting a text together ------------------------------------------------------------------ */
-
-/* The text may hold secrets. */
-static void text_wipe(struct text_buf *text)
-{
-    if (text->data) {
-        mem_wipe(text->data, text->cap);
-    }
-    text_buf_deinit(text);
-}
 
 static int spaces_add(struct text_buf *out, size_t n)
 {
@@ -54,7 +44,7 @@ static struct span part(struct span text, size_t from, size_t to)
 /* The value as JSON, on one line or indented; lines after the first are moved in by `indent`. */
 static int value_add(struct span value, size_t indent, bool is_pretty, struct text_buf *out)
 {
-    CLEANUP(text_wipe) struct text_buf plain = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf plain = { .is_secret = true };
     bool is_long = is_pretty && value_count(value) > 0;
     int r = is_long ? json_from_value_pretty(value, &plain) : json_from_value(value, &plain);
     size_t from = 0;
@@ -274,7 +264,7 @@ int json5_set(struct span text, const struct json5_step *steps, size_t steps_n, 
         return r ? r : text_buf_add(out, part(text, item.value_end, text.len));
     }
     CLEANUP(pack_deinit) struct pack whole;
-    pack_init(&whole, 0);
+    pack_init_secret(&whole, 0);
     int r = missing_pack(steps + found + 1, steps_n - found - 1, value, &whole);
     return r ? r : item_insert(text, item.value_at, &steps[found], pack_span(&whole), out);
 }
@@ -337,7 +327,7 @@ static int item_remove(struct span text, size_t open, const struct json5_item *i
 
 int json5_remove(struct span text, const struct json5_step *steps, size_t steps_n, struct text_buf *out)
 {
-    CLEANUP(text_wipe) struct text_buf once = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf once = { .is_secret = true };
     struct json5_item item;
     int r;
 

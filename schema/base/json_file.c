@@ -42,7 +42,7 @@ int json_file_read(const char *path, struct pack *ret_doc)
     char *text = malloc(size);
     int r = text ? bytes_read(fd, size, text) : FAULT(-ENOMEM);
     close(fd);
-    pack_init(ret_doc, JSON_FILE_MAX * 2);
+    pack_init_secret(ret_doc, JSON_FILE_MAX * 2);
     if (!r) {
         r = json_to_pack((struct span){ text, size }, &opts, ret_doc, &error);
         r = r > 0 ? JSON_FILE_E_UNUSABLE : r;
@@ -57,8 +57,5 @@ int json_file_read(const char *path, struct pack *ret_doc)
 
 void json_file_done(struct pack *doc)
 {
-    if (doc->data) {
-        mem_wipe(doc->data, doc->len);
-    }
     pack_deinit(doc);
 }

@@ -23,7 +23,7 @@ def source_text(schema):
     parts += [_type(one) for one in schema.types_needed()]
     for message in schema.served():
         parts.append(_type(message.body, is_static=True))
-        parts.append(_message(message))
+        parts.append(_message(message, schema.is_secret(message.body)))
     parts += [_registry(schema.served(), schema.errors), _later(schema), _scopes(schema), _errors(schema)]
     return "".join(parts)
 
@@ -147,7 +147,7 @@ def _event_row(message):
             f"{message.span.until} }};\n")
 
 
-def _message(message):
+def _message(message, is_secret):
     stem = message.body.c_name
     text, extra = "", "NULL"
     if message.method:
@@ -160,6 +160,7 @@ def _message(message):
         ("SCHEMA_DROPPABLE", message.event and message.event.droppable == "always"),
         ("SCHEMA_DROPPABLE_DELTA", message.event and message.event.droppable == "delta"),
         ("SCHEMA_LASTING", message.lasting),
+        ("SCHEMA_SECRET", is_secret),
     ))
     return text + (f"const struct schema_msg schema_{stem} = {{ {message.id}, {quoted(message.name)}, "
                    f"{len(message.name.encode())}, SCHEMA_MSG_{message.kind.upper()}, {flags}, {message.max_bytes}U, "

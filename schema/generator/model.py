@@ -186,6 +186,20 @@ class Schema:
         """The methods that nobody serves yet, by name."""
         return sorted((one for one in self.messages if one.method and one.later), key=lambda one: one.name.encode())
 
+    def is_secret(self, body):
+        """Does a sensitive field stand somewhere in it?"""
+        by_name = {one.name: one for one in self.types}
+
+        def has_any(fields, seen):
+            for field in fields:
+                if field.sensitive or (field.item is not None and has_any([field.item], seen)):
+                    return True
+                if field.kind == "struct" and field.of not in seen and has_any(by_name[field.of].fields, seen | {field.of}):
+                    return True
+            return False
+
+        return has_any(body.fields, frozenset())
+
     def types_needed(self):
         """Without those that only messages and fields need which nobody serves yet."""
         by_name = {one.name: one for one in self.types}

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_HOLD(endpoints_read(&endpoints, (struct span){ NULL, 0 }) == 0);
     r = openai_request_parse((struct span){ (const char *)data, size }, &endpoints.chat, &raw, &made, &request, &error);
     if (r == OPENAI_E_REFUSED) {
-        struct text_buf text = { NULL, 0, 0 };
+        struct text_buf text = { 0 };
 
         FUZZ_HOLD(error.status == 400 && error.message[0]);
         FUZZ_HOLD(openai_error_write(&error, &text) == 0);

@@ -26,7 +26,7 @@ static void request_read(struct span text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span text = { (const char *)data, size };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
     struct pack vectors;
     uint64_t tokens;
 

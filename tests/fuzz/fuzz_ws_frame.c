@@ -26,7 +26,7 @@ static void note(struct seen *seen, const struct ws_event *event)
 static void read_all(struct seen *seen, const uint8_t *data, size_t size, size_t step)
 {
     struct ws_reader reader = { .message_max = MESSAGE_MAX };
-    struct text_buf in = { NULL, 0, 0 };
+    struct text_buf in = { 0 };
     int r = WS_E_MORE;
 
     for (size_t at = 0; at < size && r != WS_E_REFUSED; at += step) {

@@ -12,7 +12,7 @@
 static void answers_in_both_encodings(void **state)
 {
     static const struct json_opts opts = { 0 };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
     struct pack vectors;
 
     (void)state;

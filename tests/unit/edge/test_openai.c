@@ -40,7 +40,7 @@ static int teardown(void **state)
 
 static void json_is(struct span value, const char *expected)
 {
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
 
     assert_int_equal(json_from_value(value, &text), 0);
     assert_int_equal(text_buf_add(&text, (struct span){ "", 1 }), 0);
@@ -220,7 +220,7 @@ static void writes_the_shapes_that_clients_know(void **state)
     struct openai_run run = { .id = "chatcmpl_1", .created_s = 7, .model = SPAN_LIT("open\"claw") };
     struct openai_usage usage = { 11, 6 };
     struct openai_error error = { .status = 404, .type = "t", .code = "c", .message = "m\n" };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
 
     (void)state;
     assert_int_equal(
@@ -258,7 +258,7 @@ static void writes_calls_of_tools(void **state)
 {
     struct openai_run run = { .id = "chatcmpl_1", .created_s = 7, .model = SPAN_LIT("openclaw") };
     struct openai_usage usage = { 1, 2 };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
     struct json_opts opts = { 0 };
 
     (void)state;

@@ -41,7 +41,7 @@ static int parse(const char *body, struct openresponses_request *request, struct
 
 static void json_is(struct span value, const char *expected)
 {
-    struct text_buf text = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
 
     assert_int_equal(json_from_value(value, &text), 0);
     assert_int_equal(text_buf_add(&text, (struct span){ "", 1 }), 0);
@@ -154,8 +154,8 @@ static struct span calls_of(const char *json)
 
 static void pieces_become_items_and_events(void **state)
 {
-    struct text_buf names = { NULL, 0, 0 };
-    struct text_buf whole = { NULL, 0, 0 };
+    struct text_buf names = { 0 };
+    struct text_buf whole = { 0 };
     struct openai_usage usage = { 3, 4 };
     struct openresponses_reply reply = {
         .id = "resp_1", .created_s = 7, .model = SPAN_LIT("openclaw"), .emit = names_add, .arg = &names
@@ -201,8 +201,8 @@ static void pieces_become_items_and_events(void **state)
 static void base64_is_strict_and_turns_back(void **state)
 {
     static const char *const bad[] = { "a", "ab=c", "abc", "ab==cd==", "a b=", "====" };
-    struct text_buf text = { NULL, 0, 0 };
-    struct text_buf bytes = { NULL, 0, 0 };
+    struct text_buf text = { 0 };
+    struct text_buf bytes = { 0 };
     size_t n = 0;
 
     (void)state;

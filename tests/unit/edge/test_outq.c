@@ -74,7 +74,7 @@ static void sends_what_was_queued_in_order_at_any_step(void **state)
     for (size_t step = 1; step <= STAGE; step++) {
         size_t live = 0;
         struct outq queue = { .sent = 0 };
-        struct text_buf seen = { NULL, 0, 0 };
+        struct text_buf seen = { 0 };
         struct outq_text *text = outq_text_new(SPAN_LIT("ssssssssss"), &live);
         char got[256];
 
@@ -100,7 +100,7 @@ static void the_newest_of_a_key_takes_the_place_of_one_not_begun(void **state)
 {
     size_t live = 0;
     struct outq queue = { .sent = 0 };
-    struct text_buf seen = { NULL, 0, 0 };
+    struct text_buf seen = { 0 };
     struct outq_text *old = outq_text_new(SPAN_LIT("ooooo"), &live);
     struct outq_text *new = outq_text_new(SPAN_LIT("nnnnnnn"), &live);
     char got[256];
@@ -129,7 +129,7 @@ static void a_cut_leaves_whole_frames_wherever_sending_stands(void **state)
     for (size_t sent = 0; sent <= all; sent++) {
         size_t live = 0;
         struct outq queue = { .sent = 0 };
-        struct text_buf seen = { NULL, 0, 0 };
+        struct text_buf seen = { 0 };
         struct outq_text *text = outq_text_new(SPAN_LIT("ssssssssss"), &live);
         char got[256];
         size_t before;
@@ -162,7 +162,7 @@ static void a_cut_leaves_whole_frames_wherever_sending_stands(void **state)
 static void a_cut_gives_the_memory_back(void **state)
 {
     struct outq queue = { .sent = 0 };
-    struct text_buf seen = { NULL, 0, 0 };
+    struct text_buf seen = { 0 };
 
     (void)state;
     assert_int_equal(text_buf_add(&queue.own, SPAN_LIT("HTTP")), 0);
@@ -182,7 +182,7 @@ static void a_cut_gives_the_memory_back(void **state)
 static void a_released_buffer_can_be_used_again(void **state)
 {
     struct outq queue = { .sent = 0 };
-    struct text_buf seen = { NULL, 0, 0 };
+    struct text_buf seen = { 0 };
     char got[256];
 
     (void)state;

@@ -34,7 +34,7 @@ static void writes_a_whole_response(void **state)
                                  .retry_after_s = 3,
                                  .is_closing = true,
                                  .date = SPAN_LIT("today") };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
 
     (void)state;
     assert_int_equal(response_write(&response, &out), 0);
@@ -49,7 +49,7 @@ static void writes_a_whole_response(void **state)
 static void leaves_out_the_body_of_a_head_request_but_not_its_length(void **state)
 {
     struct response response = { .status = 200, .type = RESPONSE_JSON, .body = SPAN_LIT("{}"), .is_head = true };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
 
     (void)state;
     assert_int_equal(response_write(&response, &out), 0);
@@ -61,7 +61,7 @@ static void leaves_out_the_body_of_a_head_request_but_not_its_length(void **stat
 static void frames_a_streamed_response(void **state)
 {
     struct response response = { .status = 200, .type = RESPONSE_SSE, .is_streamed = true };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
     char head[RESPONSE_CHUNK_HEAD];
 
     (void)state;
@@ -91,7 +91,7 @@ static void keeps_internal_keys_from_clients(void **state)
     struct failure failure = {
         .code = FAIL_RATE_LIMITED, .message = SPAN_LIT("m"), .retryable = true, .retry_after_ms = 5
     };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
     struct pack pack;
 
     (void)state;
@@ -129,8 +129,8 @@ static struct span long_text(struct pack *pack, char letter)
 static void remembers_only_the_answer_it_was_given_last(void **state)
 {
     static const char order[] = "aabbabA"; /* again, another, back; 'A' differs from 'a' by one bit in every byte */
-    struct memo memo = { { NULL, 0, 0 }, { NULL, 0, 0 } };
-    struct text_buf out = { NULL, 0, 0 };
+    struct memo memo = { { 0 }, { 0 } };
+    struct text_buf out = { 0 };
     struct pack pack;
 
     (void)state;
@@ -153,7 +153,7 @@ static void remembers_only_the_answer_it_was_given_last(void **state)
 static void says_nothing_about_details_that_are_all_internal(void **state)
 {
     struct failure failure = { .code = FAIL_INVALID_REQUEST };
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
     struct pack pack;
 
     (void)state;
@@ -270,7 +270,7 @@ static void knows_one_address_in_both_families(void **state)
 static void is_ready_when_everyone_needed_and_an_agent_are(void **state)
 {
     static struct ready ready;
-    struct text_buf out = { NULL, 0, 0 };
+    struct text_buf out = { 0 };
 
     (void)state;
     ready_need(&ready, "auth");

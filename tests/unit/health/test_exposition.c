@@ -12,7 +12,7 @@
 
 static void expect(const struct exposition_source *sources, size_t sources_n, const char *text)
 {
-    CLEANUP(text_buf_deinit) struct text_buf out = { NULL, 0, 0 };
+    CLEANUP(text_buf_deinit) struct text_buf out = { 0 };
 
     assert_int_equal(exposition_write(sources, sources_n, &out), 0);
     assert_int_equal(text_buf_add(&out, (struct span){ "", 1 }), 0);
@@ -67,7 +67,7 @@ static void texts_cannot_leave_their_quotes(void **state)
 
 static void a_histogram_counts_up_to_all(void **state)
 {
-    CLEANUP(text_buf_deinit) struct text_buf out = { NULL, 0, 0 };
+    CLEANUP(text_buf_deinit) struct text_buf out = { 0 };
     struct metric_histogram times = { .sum_ns = 0 };
     struct exposition_source source = { .actor = { NULL, 0 } };
     struct pack rows;
