@@ -81,6 +81,7 @@ struct config_credential {
     const char *file;     /* "openclaw.json" or "auth-profiles.json" */
     const char *profile;  /* of a profile of this type alone, or NULL */
     const char *owner;    /* the kind of actor that gets the value; "": nobody here but secrets.resolve */
+    const char *web;      /* the provider of web search or fetching whose key it is, or NULL */
     int is_served;        /* in a section that this gateway serves */
     int is_planned;       /* a plan may set it */
     int is_configured;    /* offered when plans are made */

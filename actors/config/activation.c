@@ -180,6 +180,8 @@ void activation_settle(struct config *self, enum activation_why why)
     size_t failed_n = secret_set_failed(&self->snapshot.secrets, &first);
 
     self->activation.is_file_broken = false;
+    self->rotation.is_newer = false;
+    rotation_follow(self);
     if (failed_n) {
         degrade(self, why, failed_n, first);
     } else {
@@ -211,6 +213,23 @@ static void answer_pack(const struct config *self, struct pack *out)
     pack_kv_u64(out, "warningCount", self->snapshot.secrets.n - self->snapshot.secrets.active_n);
 }
 
+static void waiters_fail(struct config *self)
+{
+    struct activation *it = &self->activation;
+    char text[FAILURE_MESSAGE_MAX];
+
+    secret_set_failed_text(&self->snapshot.secrets, "secrets.reload failed", text, sizeof(text));
+    pack_reset(&self->scratch);
+    secret_set_failed_pack(&self->snapshot.secrets, &self->scratch);
+    struct failure failure = { .code = FAIL_UNAVAILABLE,
+                               .message = span_from(text),
+                               .retryable = true,
+                               .details = pack_error(&self->scratch) ? (struct span){ 0 } : pack_span(&self->scratch) };
+    while (it->waiters_n) {
+        (void)actor_token_fail(self->actor, it->waiters[--it->waiters_n], &failure);
+    }
+}
+
 /* The first of them when all whom it concerns work by what is new; more than one at a time is rare. */
 static void waiters_answer(struct config *self, bool has_failed, struct rollout *rollout)
 {
@@ -218,16 +237,15 @@ static void waiters_answer(struct config *self, bool has_failed, struct rollout 
     struct pack *out = &self->scratch;
     size_t i = 0;
 
-    if (!has_failed && it->waiters_n && rollout && !rollout->has_asker) {
+    if (has_failed) {
+        waiters_fail(self);
+    }
+    if (it->waiters_n && rollout && !rollout->has_asker) {
         rollout->has_asker = true;
         rollout->asker = it->waiters[i++];
         answer_pack(self, &rollout->answer);
     }
     for (; i < it->waiters_n; i++) {
-        if (has_failed) {
-            (void)actor_token_fail_text(self->actor, it->waiters[i], FAIL_UNAVAILABLE, "secrets.reload failed");
-            continue;
-        }
         pack_reset(out);
         answer_pack(self, out);
         pack_map_end(out);
@@ -406,7 +424,12 @@ static int renew_end(struct config *self)
     }
     int r = config_renewed(self, &before, &rollout);
     secret_set_deinit(&before);
-    activation_settle(self, why);
+    if (it->is_file_broken) {
+        rotation_follow(self);
+        watch_again(&self->watch, 0); /* what the edited file refers to may be there now */
+    } else {
+        activation_settle(self, why);
+    }
     waiters_answer(self, failed_n > 0, rollout);
     if (rollout) {
         rollout_close(self, rollout);
@@ -465,6 +488,7 @@ static int run(struct config *self, enum activation_why why, struct secret_set *
     it->set = set;
     it->refs = mem_new((set->active_n + 1) * sizeof(*it->refs));
     secret_set_refs(set, it->refs);
+    rotation_follow(self);
     struct secret_resolve_opts opts = { .loop = actor_loop(self->actor),
                                         .doc = set->doc,
                                         .lookup = config_lookup_process(),
@@ -518,11 +542,26 @@ bool activation_make_way(struct config *self)
         if (r) {
             (void)actor_fault(self->actor, r);
         }
+        if (it->is_reload_due) { /* what comes now may end at once, and then asks for nothing more */
+            it->is_reload_due = false;
+            watch_again(&self->rotation.watch, 0);
+        }
     } else if (it->why == ACTIVATION_RETRY) {
         reset(it);
         retry_arm(self);
     }
     return it->why == ACTIVATION_NONE;
+}
+
+int activation_renew(struct config *self)
+{
+    struct activation *it = &self->activation;
+
+    if (it->why == ACTIVATION_RETRY) {
+        reset(it);
+    }
+    it->is_reload_due = it->why != ACTIVATION_NONE;
+    return it->is_reload_due ? 0 : reload_run(self);
 }
 
 int config_on_secrets_reload(void *arg, struct actor_ctx *ctx, const void *msg)
@@ -535,13 +574,7 @@ int config_on_secrets_reload(void *arg, struct actor_ctx *ctx, const void *msg)
         return actor_fail(ctx, FAIL_UNAVAILABLE, "secrets.reload: too many are waiting for it already");
     }
     it->waiters[it->waiters_n++] = actor_defer(ctx, NULL);
-    if (it->why == ACTIVATION_RETRY) {
-        reset(it);
-    }
-    if (it->why == ACTIVATION_FILE || it->why == ACTIVATION_WRITE) {
-        it->is_reload_due = true;
-    }
-    return it->why == ACTIVATION_NONE ? reload_run(self) : 0;
+    return it->why == ACTIVATION_START || it->why == ACTIVATION_RELOAD ? 0 : activation_renew(self);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------

@@ -83,7 +83,9 @@ void activation_tell_changed(const struct secret_set *set, const struct secret_s
  * over. */
 bool activation_holds(const struct config *self, const char *address);
 
+/* All secrets anew, as soon as nothing else is on the way. 0 or a fault. */
+int activation_renew(struct config *self);
+
 int config_on_secrets_reload(void *arg, struct actor_ctx *ctx, const void *msg);
-int config_on_secrets_resolve(void *arg, struct actor_ctx *ctx, const void *msg);
 
 #endif

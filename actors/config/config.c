@@ -19,8 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "actors/config/commands.h"
 #include "actors/config/internal.h"
 #include "actors/config/reload.h"
+#include "actors/config/rotation.h"
 #include "actors/config/write.h"
 
 static const struct actor_route config_routes[] = {
@@ -64,6 +66,7 @@ static int config_init(void *state, struct actor *actor, const char *arg)
     int fault = env_copy("OPENCLAW_STATE_DIR", self->state_dir);
     fault = fault ? fault : env_copy("OPENCLAW_CONFIG_PATH", self->path);
     fault = fault ? fault : reload_open(self);
+    fault = fault ? fault : rotation_open(self);
     fault = fault ? fault : activation_open(self);
     fault = fault ? fault : config_first_load(self);
     fault = fault ? fault : listening_start(self);
@@ -81,7 +84,9 @@ static void config_deinit(void *state, struct actor *actor)
 
     (void)actor;
     write_abandon(self);
+    commands_close(self);
     activation_close(self);
+    rotation_close(self);
     reload_close(self);
     followers_close(self);
     snapshot_deinit(&self->snapshot);

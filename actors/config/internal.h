@@ -7,8 +7,10 @@
 #include <limits.h>
 
 #include "actors/config/activation.h"
+#include "actors/config/commands.h"
 #include "actors/config/followers.h"
 #include "actors/config/listening.h"
+#include "actors/config/rotation.h"
 #include "actors/config/snapshot.h"
 #include "actors/config/watch.h"
 #include "bus/actor.h"
@@ -41,6 +43,8 @@ struct config {
     struct followers followers;
     struct activation activation;
     struct listening listening;
+    struct rotation rotation;
+    struct commands commands;
     struct write *write; /* the one that waits for its secrets to be judged, or NULL */
 };
 
@@ -66,8 +70,6 @@ int config_first_load(struct config *self);
  * fault. */
 int config_part(const struct config *self, struct span path, struct span address, struct text_buf *text,
                 struct span *ret_value);
-/* Wipes and frees. */
-void config_text_wipe(struct text_buf *text);
 
 /* --- show.c ---------------------------------------------------------------------------------------- */
 

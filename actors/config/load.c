@@ -224,6 +224,9 @@ void config_status_tell(struct config *self)
         actor_status(self->actor, text);
     } else if (self->activation.is_degraded) {
         actor_status(self->actor, self->activation.degraded_text);
+    } else if (self->rotation.is_newer) {
+        actor_status(self->actor,
+                     "a file of secrets is newer than the values in use: `openclaw secrets reload` reads it");
     } else if (self->listening.problem[0]) {
         actor_status(self->actor, self->listening.problem);
     } else {

@@ -24,6 +24,11 @@ static enum reload_mode mode_of(const struct config *self)
     return plan_mode(value_str(setting(self, "gateway.reload.mode"), SPAN_LIT("")));
 }
 
+bool reload_is_off(const struct config *self)
+{
+    return mode_of(self) == RELOAD_OFF;
+}
+
 /* --- carrying out ----------------------------------------------------------------------------------- */
 
 static void on_restart_due(uv_timer_t *timer)
@@ -172,6 +177,7 @@ void reload_follow(struct config *self)
 
     debounce_ms = debounce_ms < 0 ? DEBOUNCE_DEFAULT_MS : debounce_ms;
     self->watch.debounce_ms = (uint64_t)(debounce_ms < DEBOUNCE_MAX_MS ? debounce_ms : DEBOUNCE_MAX_MS);
+    self->rotation.watch.debounce_ms = self->watch.debounce_ms;
     watch_begin(&self->watch);
     watch_add(&self->watch, self->path);
     for (size_t i = 1; i < sources->n; i++) {

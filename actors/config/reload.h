@@ -4,6 +4,8 @@
 #ifndef ACTORS_CONFIG_RELOAD_H
 #define ACTORS_CONFIG_RELOAD_H
 
+#include <stdbool.h>
+
 #include "bus/base/span.h"
 #include "bus/actor.h"
 
@@ -15,6 +17,8 @@ int reload_open(struct config *self);
 void reload_close(struct config *self);
 /* After each load: the includes may be others now. */
 void reload_follow(struct config *self);
+/* Nobody wants edits to take effect by themselves (gateway.reload.mode). */
+bool reload_is_off(const struct config *self);
 /* Does what the rules say about these paths; edges start again when the rollout is over. */
 void reload_carry_out(struct config *self, struct span paths, struct rollout *rollout);
 /* A moment later, so that answers under way go out first. */

@@ -12,6 +12,8 @@
 #include "schema/base/config_redact.h"
 #include "schema/base/gateway_auth_guard.h"
 
+#define FAILED_LISTED_MAX 64U
+
 /* --- collecting ----------------------------------------------------------------------------------- */
 
 struct collect {
@@ -230,6 +232,71 @@ size_t secret_set_failed(const struct secret_set *self, const struct secret_entr
         *ret_first = first;
     }
     return failed_n;
+}
+
+/* Its reason names the provider of a file or a program, and the variable where there is nothing else. */
+static int failed_line(const struct secret_entry *entry, char *out, size_t size)
+{
+    char provider[SECRET_PROVIDER_MAX + 16] = "";
+
+    if (entry->ref.source == SECRET_SOURCE_ENV) {
+        (void)snprintf(provider, sizeof(provider), " (provider %.*s)", SPAN_FMT(entry->ref.provider));
+    }
+    return snprintf(out, size, "%s%s: %s", entry->path, provider, entry->problem);
+}
+
+void secret_set_failed_text(const struct secret_set *self, const char *prefix, char *out, size_t size)
+{
+    size_t left_n = secret_set_failed(self, NULL);
+    size_t at = (size_t)snprintf(out, size, "%s", prefix);
+    bool has_any = false;
+
+    for (size_t i = 0; i < self->n; i++) {
+        char line[SECRET_TARGET_PATH_MAX + SECRET_PROBLEM_MAX + SECRET_PROVIDER_MAX + 20];
+
+        if (!self->items[i].is_active || !self->items[i].problem[0]) {
+            continue;
+        }
+        int len = failed_line(&self->items[i], line, sizeof(line));
+        if (has_any && at + (size_t)len + sizeof("; ; and 4096 more") > size) {
+            break;
+        }
+        len = snprintf(out + at, size - at, "%s%s", has_any ? "; " : ": ", line);
+        at = at + (size_t)len < size ? at + (size_t)len : size - 1;
+        has_any = true;
+        left_n--;
+    }
+    if (left_n) {
+        (void)snprintf(out + at, size - at, "; and %zu more", left_n);
+    }
+}
+
+void secret_set_failed_pack(const struct secret_set *self, struct pack *out)
+{
+    size_t listed_n = 0;
+
+    pack_map_begin(out);
+    pack_kv_u64(out, "failedCount", secret_set_failed(self, NULL));
+    pack_key(out, "failed");
+    pack_array_begin(out);
+    for (size_t i = 0; i < self->n && listed_n < FAILED_LISTED_MAX; i++) {
+        const struct secret_entry *entry = &self->items[i];
+
+        if (!entry->is_active || !entry->problem[0]) {
+            continue;
+        }
+        listed_n++;
+        pack_map_begin(out);
+        pack_kv_text(out, "path", entry->path);
+        pack_kv_text(out, "source", secret_source_name(entry->ref.source));
+        pack_kv_str(out, "provider", entry->ref.provider);
+        pack_kv_str(out, "id", entry->ref.id);
+        pack_kv_text(out, "reason", entry->problem);
+        pack_kv_text(out, "state", entry->value.len ? "stale" : "cold");
+        pack_map_end(out);
+    }
+    pack_array_end(out);
+    pack_map_end(out);
 }
 
 void secret_set_diff_pack(const struct secret_set *before, const struct secret_set *after, struct pack *out)

@@ -61,6 +61,14 @@ size_t secret_set_take(struct secret_set *self, const struct secret_set *old, co
 bool secret_set_fill(struct secret_set *self, const struct secret_resolve *resolve);
 /* How many active ones failed at the last attempt; the first of them in `ret_first` (may be NULL). */
 size_t secret_set_failed(const struct secret_set *self, const struct secret_entry **ret_first);
+/*
+ * What is said of them to whoever asked for it: `prefix`, then place, provider and reason of as many as fit, and
+ * how many more there are. Never a value.
+ */
+void secret_set_failed_text(const struct secret_set *self, const char *prefix, char *out, size_t size);
+/* The same for programs: { failed: [{ path, source, provider, id, reason, state }], failedCount }, the first 64 of
+ * them. */
+void secret_set_failed_pack(const struct secret_set *self, struct pack *out);
 
 /* Appends the paths whose values differ. */
 void secret_set_diff_pack(const struct secret_set *before, const struct secret_set *after, struct pack *out);

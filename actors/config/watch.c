@@ -237,6 +237,11 @@ static void dir_want(struct watch *self, const char *file)
 
 static void file_add(struct watch *self, const char *path)
 {
+    for (size_t i = 0; i < self->files_n; i++) {
+        if (!strcmp(self->files[i], path)) {
+            return;
+        }
+    }
     if (self->files_n < WATCH_FILES_MAX) {
         self->files[self->files_n++] = mem_text(path, strlen(path));
         dir_want(self, path);
@@ -269,6 +274,11 @@ void watch_end(struct watch *self)
         self->names = names_hash(self);
         self->signature = signature_of(self);
     }
+    if (!self->files_n) {
+        (void)uv_timer_stop(&self->look);
+    } else if (!uv_is_active((uv_handle_t *)&self->look)) {
+        (void)uv_timer_start(&self->look, on_look, WATCH_LOOK_MS, WATCH_LOOK_MS); /* has a callback */
+    }
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
@@ -288,8 +298,7 @@ int watch_open(struct watch *self, uv_loop_t *loop, void (*on_change)(void *arg)
     self->burst.data = self;
     self->look.data = self;
     self->is_open = true;
-    r = uv_timer_start(&self->look, on_look, WATCH_LOOK_MS, WATCH_LOOK_MS);
-    return r ? FAULT(r) : 0;
+    return 0;
 }
 
 void watch_close(struct watch *self)

@@ -1,5 +1,5 @@
 /*
- * watch: tells when the files of the config may have changed.
+ * watch: tells when files (of the config, of secrets) may have changed.
  *
  * Directories are watched, not files, since editors put a new file in the place of the old
  * one. Where events do not come (network file systems), a slow look at size, time and number of

@@ -27,7 +27,7 @@ int cmd_secrets_reload(struct cli *cli)
     }
     r = cli_ask_plain(&ask, "secrets.reload");
     if (r == CLI_EXIT_FAILED) {
-        cli_err_more("`openclaw health` says which references it is about; everything stays as it was");
+        cli_err_more("everything stays as it was, and the gateway asks again by itself; `openclaw health` shows it");
     }
     if (!r && cli_flag(cli, "json")) {
         r = cli_ask_show(&ask);

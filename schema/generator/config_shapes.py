@@ -11,7 +11,8 @@ from .emit_source import quoted
 
 WORDS = {"any": "ANY", "bool": "BOOL", "false": "FALSE", "null": "NULL", "str": "TEXT", "num": "NUMBER", "int": "INT"}
 RELOAD = {"none": "CONFIG_RELOAD_NONE", "hot": "CONFIG_RELOAD_HOT", "restart": "CONFIG_RELOAD_RESTART"}
-CREDENTIAL_KEYS = {"path", "id", "type", "ref", "file", "profile", "owner", "expect", "plan", "configure", "shadows", "since"}
+CREDENTIAL_KEYS = {"path", "id", "type", "ref", "file", "profile", "owner", "expect", "plan", "configure", "shadows", "since",
+                   "web"}
 FIELDS = ("kind", "limits", "rest", "item", "keys_at", "keys_n", "words_at", "words_n", "alts_at", "alts_n", "pattern",
           "min", "max")
 
@@ -226,7 +227,7 @@ def _segment_behind(path, name):
 def _credential(shapes, row):
     path = row["path"]
     told = [row.get("id", path), row.get("type", path), row.get("ref"), row.get("file", "openclaw.json"),
-            row.get("profile"), row.get("owner", "")]
+            row.get("profile"), row.get("owner", ""), row.get("web")]
     flags = [shapes.is_served(row), row.get("plan", True), row.get("configure", True) and row.get("plan", True),
              row.get("expect") == "string-or-object", row.get("shadows", False)]
     numbers = [_segment_behind(path, "providers"), _segment_behind(path, "accounts"), row.get("since", 3)]

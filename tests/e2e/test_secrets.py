@@ -225,7 +225,7 @@ def test_what_failed_at_the_start_is_tried_again_until_it_works(only_once, fresh
 # --- reloads ----------------------------------------------------------------------------------------------
 
 @pytest.fixture(name="rotating")
-def rotating_gateway(fresh_gateway, provider):
+def rotating_gateway(request, fresh_gateway, provider):
     """One key from a file, one from a program, and the gateway's own token from the file."""
     gateway = fresh_gateway()
     gateway.token = PLANTED + "token-1"
@@ -237,14 +237,26 @@ def rotating_gateway(fresh_gateway, provider):
          secrets={"providers": {"disk": {"source": "file", "path": "~/keys.json"},
                                 "vault": exec_entry(os.path.join(gateway.state_dir, "vault"))}},
          gateway={"mode": "local", "auth": {"mode": "token", "token": ref("file", "disk", "/token")},
-                  "reload": {"debounceMs": 50}})
+                  "reload": {"debounceMs": 50, "mode": getattr(request, "param", "hybrid")}})
     return gateway.start()
+
+
+def accepts(gateway, token):
+    try:
+        Client(gateway.port, token).socket.close()
+        return True
+    except CallError:
+        return False
 
 
 def keys(gateway, number):
     put(gateway, "keys.json", json.dumps({"key": f"{PLANTED}file-{number}", "token": f"{PLANTED}token-{number}"}))
 
 
+by_hand = pytest.mark.parametrize("rotating", ["off"], indirect=True)
+
+
+@by_hand
 def test_a_reload_reads_files_and_programs_anew_and_revokes_what_the_old_token_opened(rotating, provider):
     client = Client(rotating.port, rotating.token)
     run(client)
@@ -260,13 +272,20 @@ def test_a_reload_reads_files_and_programs_anew_and_revokes_what_the_old_token_o
         assert again.call("secrets.reload") == {"ok": True, "warningCount": 0}  # and nothing changes, so it stays
 
 
+@by_hand
 def test_a_reload_that_fails_changes_nothing_and_is_repeated_until_it_works(rotating, provider):
     with Client(rotating.port, rotating.token) as client:
         keys(rotating, 2)
         program(rotating, "vault", script="exit 1")
         with pytest.raises(CallError) as failed:
             client.call("secrets.reload")
-        assert failed.value.error["code"] == "UNAVAILABLE" and "secrets.reload failed" in failed.value.error["message"]
+        why = "secrets.providers.vault: the program ended with code 1"
+        error = failed.value.error
+        assert error["code"] == "UNAVAILABLE" and error["retryable"]
+        assert error["message"] == f"secrets.reload failed: models.providers.other.apiKey: {why}"
+        assert error["details"] == {"failedCount": 1, "failed": [
+            {"path": "models.providers.other.apiKey", "source": "exec", "provider": "vault", "id": "k", "reason": why,
+             "state": "stale"}]}
         run(client)
         assert last_key(provider) == f"Bearer {PLANTED}file-1"  # all or nothing
         until(lambda: len(logged(rotating, "SECRETS_RELOADER_DEGRADED")) > 1, 10, "another attempt")
@@ -282,6 +301,34 @@ def test_a_reload_that_fails_changes_nothing_and_is_repeated_until_it_works(rota
     with Client(rotating.port, PLANTED + "token-2") as client:
         run(client)
         assert last_key(provider) == f"Bearer {PLANTED}file-2"
+
+
+def test_a_file_of_secrets_that_changes_alone_is_read(rotating, provider):
+    keys(rotating, 2)
+    until(lambda: accepts(rotating, PLANTED + "token-2"), 10, "the new token")
+    with Client(rotating.port, PLANTED + "token-2") as client:
+        run(client)
+        assert last_key(provider) == f"Bearer {PLANTED}file-2"
+    with pytest.raises(CallError):
+        Client(rotating.port, PLANTED + "token-1")
+    put(rotating, "keys.json", "{")  # all or nothing, and told until it is over
+    until(lambda: logged(rotating, "SECRETS_RELOADER_DEGRADED"), 10, "the failure")
+    with Client(rotating.port, PLANTED + "token-2") as client:
+        run(client)
+        assert last_key(provider) == f"Bearer {PLANTED}file-2"
+    keys(rotating, 3)
+    until(lambda: accepts(rotating, PLANTED + "token-3"), 10, "the token after that")
+    assert logged(rotating, "SECRETS_RELOADER_RECOVERED")
+
+
+@by_hand
+def test_a_file_of_secrets_that_is_newer_is_told_of_where_nothing_reloads_by_itself(only_once, rotating):
+    keys(rotating, 2)
+    told = "a file of secrets is newer than the values in use"
+    until(lambda: told in rotating.cli("bus", "actors", "--json").stdout, 10, "the word of it")
+    with Client(rotating.port, rotating.token) as client:
+        assert client.call("secrets.reload")["ok"] is True
+    assert told not in rotating.cli("bus", "actors", "--json").stdout
 
 
 def test_health_tells_of_secrets_that_fail(only_once, rotating):
@@ -428,6 +475,34 @@ def test_what_is_not_in_use_is_told_and_fails_nobody(only_once, fresh_gateway):
         assert client.call("secrets.reload") == {"ok": True, "warningCount": 2}
     told = logged(gateway, "SECRETS_REF_IGNORED_INACTIVE_SURFACE")
     assert len(told) == 2 and logged(gateway, "SECRETS_GATEWAY_AUTH_SURFACE")
+
+
+def test_a_command_puts_places_to_use_that_nothing_else_uses(only_once, fresh_gateway):
+    gateway = fresh_gateway()
+    config = config_of(gateway)
+    web = {name: {"config": {"webSearch": {"apiKey": ref("file", "disk", f"/{name}")}}} for name in ("xai", "brave")}
+    put(gateway, "keys.json", json.dumps({"xai": PLANTED + "xai"}))
+    save(gateway, plugins={"entries": web}, secrets={"providers": {"disk": {"source": "file", "path": "~/keys.json"}}})
+    gateway.start()
+    xai, brave = (f"plugins.entries.{name}.config.webSearch.apiKey" for name in ("xai", "brave"))
+
+    def resolve(**more):
+        said = client.call("secrets.resolve", {"commandName": "x", "targetIds": [xai, brave], **more})
+        return {a["path"]: a["value"] for a in said["assignments"]}, said["inactiveRefPaths"]
+
+    with Client(gateway.port, gateway.token, minProtocol=4, maxProtocol=4) as client:
+        assert resolve() == ({}, [xai, brave])
+        assert resolve(forcedActivePaths=[xai]) == ({xai: PLANTED + "xai"}, [brave])
+        assert resolve(forcedActivePaths=[xai], allowedPaths=[brave]) == ({}, [brave])
+        assert resolve(optionalActivePaths=[xai, brave]) == ({xai: PLANTED + "xai"}, [brave])
+        assert resolve(providerOverrides={"webSearch": "grok"}) == ({xai: PLANTED + "xai"}, [brave])
+        assert resolve(providerOverrides={"webFetch": "grok"}) == ({}, [xai, brave])
+        with pytest.raises(CallError) as failed:
+            resolve(providerOverrides={"webSearch": "brave"})
+        assert failed.value.error["code"] == "UNAVAILABLE"
+        assert f"{brave}: secrets.providers.disk: the file has nothing at that place" in failed.value.error["message"]
+        with pytest.raises(CallError, match="providerOverrides"):
+            resolve(providerOverrides={"webSerch": "brave"})
 
 
 # --- they are nowhere else ------------------------------------------------------------------------------------------
