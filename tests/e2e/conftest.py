@@ -18,6 +18,13 @@ def topology(request):
     return request.param
 
 
+@pytest.fixture
+def only_once(topology):
+    """For what has nothing to do with where the agents run."""
+    if topology != "inproc":
+        pytest.skip("the same in any topology")
+
+
 @pytest.fixture(scope="module")
 def gateway(topology):
     running = Gateway(topology)

@@ -149,13 +149,6 @@ def start_fails(gateway, code):
     return gateway.text()
 
 
-@pytest.fixture(name="only_once")
-def not_in_every_topology(topology):
-    """For what has nothing to do with where the agents run."""
-    if topology != "inproc":
-        pytest.skip("the same in any topology")
-
-
 @pytest.mark.parametrize("script, why", [("exit 1", "ended with code 1"), ("sleep 30", "was not done after 200 ms")])
 def test_a_start_without_its_own_token_fails_fast_and_names_the_path(only_once, fresh_gateway, script, why):  # oc#112435
     gateway = fresh_gateway()

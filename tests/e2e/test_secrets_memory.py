@@ -6,10 +6,10 @@ import os
 import pytest
 
 from client import Client
+from gateway import until
 from memory import places
 from test_provider_failures import Provider
-from test_secrets import config_of, exec_entry, last_key, model, not_in_every_topology, program, put, ref, run, save  # noqa: F401
-from gateway import until
+from test_secrets import config_of, exec_entry, last_key, model, program, put, ref, run, save
 
 SOURCES = ("token", "file", "exec")
 
@@ -47,7 +47,7 @@ def copies(gateway, value):
     return [place for pid in gateway.processes() for place in places(pid, value.encode())]
 
 
-def test_old_values_are_gone_and_those_in_use_are_locked(not_in_every_topology, fresh_gateway, provider):  # noqa: F811
+def test_old_values_are_gone_and_those_in_use_are_locked(only_once, fresh_gateway, provider):
     gateway = fresh_gateway()
     old = rotate(gateway)
     config = model(provider, ref("file", "disk", "/key"))
