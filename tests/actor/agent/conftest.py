@@ -3,9 +3,12 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [HERE, os.path.join(TESTS, "actor/rig"), os.path.join(TESTS, "support")]
 
-from rig import Provider, Rig  # noqa: E402
+from provider import Provider  # noqa: E402
+from rig import Rig  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -36,5 +39,4 @@ def echo(make):
 
 @pytest.fixture
 def mock(make, provider):
-    return make({"models": {"providers": {"mock": provider.setup(timeoutSeconds=1)}},
-                 "agents": {"defaults": {"model": "mock/mock-1"}}})
+    return make(provider.config(timeoutSeconds=1))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rig import Failed, text_of
+from actor_rig import Failed
+from rig import text_of
 
 
 def test_a_message_is_acknowledged_and_answered(echo):

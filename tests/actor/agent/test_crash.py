@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from rig import Failed, text_of
+from actor_rig import Failed
+from rig import text_of
 
 
 def config(provider, **more):
@@ -143,7 +144,7 @@ def test_a_full_disk_is_a_typed_failure_and_passes(make):
         except Failed as failed:
             problem = failed
             break
-    assert problem.code == 70 and "nothing was stored" in problem.message and problem.answer["retryable"]
+    assert problem.code == 70 and "nothing was stored" in problem.message and problem.retryable
     assert rig.call("chat.history", {"sessionKey": "agent:main:s", "limit": 1})["messages"]
     with pytest.raises(Failed, match="nothing was stored"):
         rig.call("chat.send", {"sessionKey": "agent:main:s", "message": "y" * 50000, "idempotencyKey": "again"})

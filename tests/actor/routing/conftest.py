@@ -3,7 +3,9 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [HERE, os.path.join(TESTS, "actor/rig"), os.path.join(TESTS, "support")]
 
 from rig import Rig  # noqa: E402
 

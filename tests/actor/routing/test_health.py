@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rig import Failed
+from actor_rig import Failed
 
 
 def actor(health, address):

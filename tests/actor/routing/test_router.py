@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from rig import AGENT_UNKNOWN, CANCELLED, INVALID_REQUEST, UNAVAILABLE, Failed
+from actor_rig import Failed
+from rig import AGENT_UNKNOWN, CANCELLED, INVALID_REQUEST, UNAVAILABLE
 
 
 def refused(rig, method, params, **more):
@@ -124,7 +125,7 @@ def test_a_run_is_found_without_its_session(two):
 def test_a_wait_that_nobody_needs_any_more_is_given_up(two):
     number = two.send("agent.wait", {"runId": "never", "timeoutMs": 60000})
     two.call("agents.list")
-    two.write({"cancel": number})
+    two.write({"id": number, "cancel": True})
     assert two.item(number)["code"] == CANCELLED
     assert two.call("agents.list")["defaultId"] == "main"
 

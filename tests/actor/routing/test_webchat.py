@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from rig import Failed
+from actor_rig import Failed
 
 
 def deliver(rig, key, text="hello", session="agent:main:main", **more):

@@ -1,68 +1,51 @@
 """The scheduler alone, by a clock that only moves when a test moves it."""
 
-import json
 import os
-import subprocess
-import threading
-import time
+import sys
 
 import pytest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
-RIG = os.environ.get("OPENCLAW_SCHEDULER_RIG", os.path.join(ROOT, "build/dev/tests/actor/scheduler/scheduler_rig"))
+TESTS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TESTS, "actor/rig"))
+
+from actor_rig import ActorRig, program_of  # noqa: E402
+
 START = 1768816800000  # 2026-01-19 10:00 UTC, a Monday
 MINUTE = 60000
 HOUR = 60 * MINUTE
 UNAVAILABLE = 2
 
 
-class Rig:
+class Rig(ActorRig):
+    program = program_of("scheduler")
+    to = "scheduler"
+
     def __init__(self, folder, heartbeat, channels=None):
-        self.folder = str(folder)
+        super().__init__(folder, {"agents": {"defaults": {"userTimezone": "UTC", "heartbeat": heartbeat}},
+                                  "channels": channels or {}})
         self.now = START
-        config = {"gateway": {"mode": "local", "auth": {"mode": "token", "token": "token-of-the-tests"}},
-                  "agents": {"defaults": {"userTimezone": "UTC", "heartbeat": heartbeat}}, "channels": channels or {}}
-        with open(os.path.join(self.folder, "openclaw.json"), "w", encoding="utf-8") as file:
-            json.dump(config, file)
 
     def start(self):
-        self.items, self.arrived = [], threading.Condition()
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENCLAW_")}
-        environment |= {"OPENCLAW_STATE_DIR": self.folder, "OPENCLAW_CONFIG_PATH": f"{self.folder}/openclaw.json"}
-        self.process = subprocess.Popen([RIG, str(self.now)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment)
-        threading.Thread(target=self.read, args=(self.process.stdout,), daemon=True).start()
+        self.items = []
+        self.launch(str(self.now))
         self.next(lambda i: i.get("event") == "scheduler_changed")
         return self
 
-    def read(self, stdout):
-        for line in stdout:
-            with self.arrived:
-                self.items.append(json.loads(line))
-                self.arrived.notify_all()
+    def take(self, item):
+        super().take(item)
+        self.items.append(item)
 
     def next(self, fits, timeout=10):
         """Takes the first item that fits, here or to come."""
-        deadline = time.monotonic() + timeout
-        with self.arrived:
-            while True:
-                for i, item in enumerate(self.items):
-                    if fits(item):
-                        return self.items.pop(i)
-                left = deadline - time.monotonic()
-                assert left > 0, f"nothing fits among {self.items}"
-                self.arrived.wait(left)
+        def found():
+            return next((i for i, item in enumerate(self.items) if fits(item)), -1) + 1
+        return self.items.pop(self.until(found, "what fits", timeout) - 1)
 
     def order(self, **what):
-        self.process.stdin.write(json.dumps(what) + "\n")
-        self.process.stdin.flush()
+        self.write(what)
 
     def call(self, method, **params):
-        self.order(id=7, method=method, params=params)
-        answer = self.next(lambda i: i.get("id") == 7)
-        assert answer["ok"], answer
-        return answer["body"]
+        return super().call(method, params)
 
     def move(self, to, **more):
         self.now = to
@@ -95,18 +78,10 @@ class Rig:
         return self.next(lambda i: i.get("event") == "heartbeat")["body"]
 
     def wake(self, mode="now", **more):
-        self.order(id=8, method="wake", params={"mode": mode, "text": "x", **more})
+        number = self.send("wake", {"mode": mode, "text": "x", **more})
         note = self.asked("agent_note")
         self.order(answer=note["asked"], body={"session_key": more.get("sessionKey", "agent:main:main"), "agent_id": "main"})
-        assert self.next(lambda i: i.get("id") == 8)["body"] == {"ok": True}
-
-    def stop(self, kills=False):
-        if kills:
-            self.process.kill()
-        else:
-            self.process.stdin.close()
-        code = self.process.wait(10)
-        assert kills or code == 0
+        assert self.answer(number) == {"ok": True}
 
 
 @pytest.fixture
@@ -119,8 +94,7 @@ def make(tmp_path):
 
     yield build
     for rig in made:
-        if rig.process.poll() is None:
-            rig.stop()
+        rig.stop()
 
 
 def test_nothing_happens_before_it_is_due_and_then_once(make):
@@ -188,7 +162,7 @@ def test_what_had_begun_goes_on_after_a_restart_by_its_id(make, kills):
     due = rig.settled_alarm()
     rig.move(due)
     first = rig.asked()["body"]["run_id"]
-    rig.stop(kills)
+    rig.kill() if kills else rig.stop()
     rig.start()
     again = rig.asked()
     assert again["body"]["run_id"] == first
@@ -201,7 +175,7 @@ def test_a_heartbeat_that_crashes_everything_is_given_up(make):
     rig.move(rig.settled_alarm())
     for _ in range(3):
         rig.asked()
-        rig.stop(kills=True)
+        rig.kill()
         rig.start()
     assert rig.event()["status"] == "failed" and rig.is_silent()
 
@@ -210,7 +184,7 @@ def test_a_heartbeat_that_crashes_everything_is_given_up(make):
 def test_a_due_time_that_was_missed_is_made_up_for_once(make, late, runs):
     rig = make({"every": "30m"})
     due = rig.settled_alarm()
-    rig.stop(kills=True)
+    rig.kill()
     rig.now = due + late
     rig.start()
     if runs:
@@ -221,7 +195,7 @@ def test_a_due_time_that_was_missed_is_made_up_for_once(make, late, runs):
 def test_a_wake_that_was_promised_outlives_a_crash(make):
     rig = make({"every": "30m"})
     rig.wake()
-    rig.stop(kills=True)
+    rig.kill()
     rig.start()
     assert rig.asked()["body"]["is_urgent"]
 
@@ -230,7 +204,7 @@ def test_the_order_to_be_silent_outlives_a_crash(make):
     rig = make({"every": "30m"})
     assert rig.call("set-heartbeats", enabled=False) == {"ok": True, "enabled": False}
     assert rig.settled_alarm() == 0
-    rig.stop(kills=True)
+    rig.kill()
     rig.start()
     assert rig.settled_alarm() == 0 and rig.call("scheduler_read")["is_on"] is False
     rig.call("set-heartbeats", enabled=True)
@@ -300,7 +274,7 @@ def test_tasks_are_remembered(make):
     assert asked["body"]["tasks"] == {}
     began = rig.now
     rig.done(asked, tasks=["mail"])
-    rig.stop(kills=True)
+    rig.kill()
     rig.start()
     rig.wake()
     rig.move(rig.now + 250)
