@@ -5,7 +5,7 @@ import json
 import time
 
 import results
-from ws import WebSocket
+from ws import Closed, WebSocket
 
 ALL_SCOPES = ["operator.admin", "operator.read", "operator.write", "operator.approvals", "operator.pairing"]
 
@@ -46,6 +46,15 @@ class Client:
 
     def __exit__(self, *_):
         self.socket.close()
+
+    def wait_closed(self, timeout=15):
+        """The close frame that ends this connection: (code, reason)."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self.read(deadline)
+            except Closed as closed:
+                return closed.code, closed.reason
 
     def read(self, deadline):
         got = json.loads(self.socket.receive(max(deadline - time.monotonic(), 0.001)))

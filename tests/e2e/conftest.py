@@ -5,10 +5,12 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "support")]
 
 from client import Client  # noqa: E402
 from gateway import TOPOLOGIES, Gateway  # noqa: E402
+from provider import Provider  # noqa: E402
 
 CHOSEN = os.environ.get("OPENCLAW_TEST_TOPOLOGY")
 
@@ -27,12 +29,15 @@ def only_once(topology):
 
 @pytest.fixture(scope="module")
 def gateway(topology):
-    running = Gateway(topology)
-    try:
-        running.start()
+    with Gateway(topology) as running:
         yield running
-    finally:
-        running.close()
+
+
+@pytest.fixture(scope="module")
+def provider():
+    running = Provider()
+    yield running
+    running.close()
 
 
 @pytest.fixture

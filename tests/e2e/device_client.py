@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client import Client
-from ws import Closed
 
 
 def plain(data):
@@ -58,15 +57,6 @@ class DeviceClient(Client):
     def connect_params(self):
         scopes, auth, changes = self.wanted
         return self.device.params(self.challenge["nonce"], scopes, auth, **changes)
-
-    def wait_closed(self, timeout=10):
-        """The close frame that ends this connection: (code, reason)."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                self.read(deadline)
-            except Closed as closed:
-                return closed.code, closed.reason
 
 
 def setup_code(text):

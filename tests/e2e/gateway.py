@@ -60,6 +60,16 @@ class Gateway:
         if not os.path.exists(self.config_path):
             self.write_config(config or {})
 
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *what):
+        self.close()
+
     def write_config(self, changes):
         config = {
             "gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN},

@@ -14,7 +14,7 @@ import pytest
 from client import ALL_SCOPES, CallError, Client
 from device_client import Device
 from gateway import TOKEN, until
-from ws import Closed, WebSocket
+from ws import WebSocket
 
 FAR = ["X-Forwarded-For: 203.0.113.7"]
 PAGE = {"client": {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "ui"}}
@@ -341,16 +341,6 @@ def test_ghsa_rqpp_rjj8_7wv8_a_client_cannot_declare_its_scopes(gateway, fresh_g
         assert client.hello["auth"]["scopes"] == ["operator.read"]
 
 
-def close_of(client):
-    """The close frame that ends a connection: (code, reason)."""
-    deadline = time.monotonic() + 15
-    while True:
-        try:
-            client.read(deadline)
-        except Closed as closed:
-            return closed.code, closed.reason
-
-
 def test_ghsa_68x5_xx89_w9mm_a_new_secret_voids_the_old_one_at_once(fresh_gateway):
     """GHSA-68x5-xx89-w9mm: after a reload new connections met the old auth, and old ones lived on."""
     made = fresh_gateway(config=config()).start()
@@ -358,13 +348,13 @@ def test_ghsa_68x5_xx89_w9mm_a_new_secret_voids_the_old_one_at_once(fresh_gatewa
     live = [Client(made.port, TOKEN), device.connect(made, ["operator.read"], {"token": TOKEN})]
     made.write_config(config(auth={"mode": "token", "token": "another-secret"}))
     for client in live:
-        assert close_of(client) == (4001, "gateway auth changed")
+        assert client.wait_closed() == (4001, "gateway auth changed")
     assert outcome(made, TOKEN) == "AUTH_TOKEN_MISMATCH"
     assert outcome(made, "another-secret") == "in"
     device.connect(made, ["operator.read"], {"deviceToken": device.token}).socket.close()
     live = Client(made.port, "another-secret")
     made.write_config(config(auth={"mode": "password", "password": "a-password-now"}))
-    assert close_of(live) == (4001, "gateway auth changed")
+    assert live.wait_closed() == (4001, "gateway auth changed")
     assert outcome(made, None, auth={"password": "a-password-now"}) == "in"
     assert outcome(made, "another-secret") == "AUTH_PASSWORD_MISSING"
 

@@ -2,12 +2,10 @@
 
 import json
 import os
-import time
 
 import pytest
 
 from client import CallError, Client
-from ws import Closed
 
 TOKEN = "first-token-of-ours"
 
@@ -23,15 +21,6 @@ def running_gateway(fresh_gateway):
 def config_of(gateway):
     with open(gateway.config_path, encoding="utf-8") as file:
         return json.load(file)["gateway"]
-
-
-def close_of(client):
-    deadline = time.monotonic() + 15
-    while True:
-        try:
-            client.read(deadline)
-        except Closed as closed:
-            return closed.code, closed.reason
 
 
 CHANGES = {
@@ -52,11 +41,11 @@ def test_the_command_line_hears_that_it_has_changed_the_auth(running, which):
         done = running.cli(*words, input='{ gateway: { auth: { token: "second-token" } } }')
         assert done.returncode == 0 and "not done" not in done.stdout, (done.stdout, done.stderr)
         assert is_changed(config_of(running))
-        assert close_of(other) == (4001, "gateway auth changed")
+        assert other.wait_closed() == (4001, "gateway auth changed")
         if which == "origins":
             assert program.call("health")["ok"], "whoever is no page stays"
         else:
-            assert close_of(program) == (4001, "gateway auth changed")
+            assert program.wait_closed() == (4001, "gateway auth changed")
 
 
 @pytest.mark.parametrize("method", ["config.set", "config.patch", "config.apply"])
@@ -66,7 +55,7 @@ def test_a_client_that_changes_the_auth_is_answered_and_then_closed(running, met
     changed = {"gateway": {**now["parsed"]["gateway"], "auth": {"mode": "token", "token": "second-token"}}}
     wanted = changed if method == "config.patch" else {**now["parsed"], **changed}
     assert client.call(method, {"raw": json.dumps(wanted), "baseHash": now["hash"]})["ok"]
-    assert close_of(client) == (4001, "gateway auth changed")
+    assert client.wait_closed() == (4001, "gateway auth changed")
     with pytest.raises(CallError):
         Client(running.port, TOKEN)
     Client(running.port, "second-token").socket.close()
@@ -90,5 +79,5 @@ def test_who_reads_the_secrets_anew_is_answered_and_then_closed(fresh_gateway):
     client = Client(made.port, made.token)
     put("token-of-the-file-2")
     assert client.call("secrets.reload")["ok"]
-    assert close_of(client) == (4001, "gateway auth changed")
+    assert client.wait_closed() == (4001, "gateway auth changed")
     Client(made.port, "token-of-the-file-2").socket.close()

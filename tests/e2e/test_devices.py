@@ -19,11 +19,8 @@ BEHIND_A_PROXY = {"gateway": {"mode": "local", "auth": {"mode": "token", "token"
 
 @pytest.fixture(scope="module")
 def running(topology):
-    made = Gateway(topology, config=BEHIND_A_PROXY)
-    try:
-        yield made.start()
-    finally:
-        made.close()
+    with Gateway(topology, config=BEHIND_A_PROXY) as made:
+        yield made
 
 
 @pytest.fixture

@@ -38,11 +38,8 @@ def gateway(topology, shared_provider, workspace):
         {"id": name, "systemPromptOverride": f"You are {name}.", "heartbeat": own.get(name, {}),
          **({"workspace": str(workspace)} if name == "file" else {}),
          **({"model": "builtin/echo"} if name == "builtin" else {})} for name in (*PLAIN, *own)]
-    running = Gateway(topology, config=config)
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway(topology, config=config) as running:
+        yield running
 
 
 @pytest.fixture

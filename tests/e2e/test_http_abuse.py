@@ -26,12 +26,9 @@ def once(topology):
 @pytest.fixture(scope="module")
 def hasty(topology):
     """A gateway that waits for nobody for long."""
-    running = Gateway(topology, environment={"OPENCLAW_HANDSHAKE_TIMEOUT_MS": "1500",
-                                             "OPENCLAW_HTTP_BODY_TIMEOUT_MS": "1500"})
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway(topology, environment={"OPENCLAW_HANDSHAKE_TIMEOUT_MS": "1500",
+                                        "OPENCLAW_HTTP_BODY_TIMEOUT_MS": "1500"}) as running:
+        yield running
 
 
 def connect(gateway):

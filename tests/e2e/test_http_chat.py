@@ -11,28 +11,17 @@ import pytest
 
 from client import Client, text_of
 from gateway import until
-from test_provider_failures import Provider
 
 TOOL = {"type": "function", "function": {"name": "get_weather", "description": "d", "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
 
 
 @pytest.fixture(scope="module")
-def provider():
-    running = Provider()
-    yield running
-    running.close()
-
-
-@pytest.fixture(scope="module")
 def mock(topology, provider):
     from gateway import Gateway  # as in the fixtures of all tests
 
-    running = Gateway(topology, config=provider.config())
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway(topology, config=provider.config(timeoutSeconds=1)) as running:
+        yield running
 
 
 def user(text, **more):
@@ -273,7 +262,7 @@ def test_the_switch_takes_the_paths_away(fresh_gateway):
 
 
 def test_readers_that_read_nothing_keep_nobody_from_an_answer(provider, fresh_gateway):
-    config = provider.config()
+    config = provider.config(timeoutSeconds=1)
     config["agents"]["defaults"]["maxConcurrent"] = 5
     running = fresh_gateway(config=config).start()
     body = json.dumps(user("HUGE:120", stream=True))

@@ -9,27 +9,16 @@ import time
 import pytest
 
 from gateway import until
-from test_provider_failures import Provider
-
-
-@pytest.fixture(scope="module")
-def provider():
-    running = Provider()
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="module")
 def mock(topology, provider):
     from gateway import Gateway  # as in the fixtures of all tests
 
-    config = provider.config()
+    config = provider.config(timeoutSeconds=1)
     config["agents"]["defaults"]["memorySearch"] = {"provider": "mock", "model": "embed-1", "outputDimensionality": 2}
-    running = Gateway(topology, config=config)
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway(topology, config=config) as running:
+        yield running
 
 
 def ask(gateway, body, headers=None):

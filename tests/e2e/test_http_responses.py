@@ -10,7 +10,6 @@ import pytest
 
 from client import Client, text_of
 from gateway import until
-from test_provider_failures import Provider
 
 TOOL = {"type": "function", "name": "get_weather", "description": "d", "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
@@ -22,21 +21,11 @@ def configured(more):
 
 
 @pytest.fixture(scope="module")
-def provider():
-    running = Provider()
-    yield running
-    running.close()
-
-
-@pytest.fixture(scope="module")
 def mock(topology, provider):
     from gateway import Gateway  # as in the fixtures of all tests
 
-    running = Gateway(topology, config=configured(provider.config()))
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway(topology, config=configured(provider.config(timeoutSeconds=1))) as running:
+        yield running
 
 
 def ask(gateway, body, headers=None):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import ssl
 import subprocess
 import time
 
@@ -106,12 +105,9 @@ def once(topology):
 @pytest.fixture(scope="module")
 def behind(topology):
     from gateway import Gateway
-    running = Gateway(topology, config=trusting_config(
-        http={"securityHeaders": {"strictTransportSecurity": "max-age=300; includeSubDomains"}}))
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway(topology, config=trusting_config(
+        http={"securityHeaders": {"strictTransportSecurity": "max-age=300; includeSubDomains"}})) as running:
+        yield running
 
 
 @pytest.fixture

@@ -18,11 +18,8 @@ TOPOLOGY = """{ hosts: {
 def gateway(tmp_path_factory):
     path = tmp_path_factory.mktemp("topology") / "aside.json5"
     path.write_text(TOPOLOGY)
-    running = Gateway("inproc", arguments=["--topology", str(path)])
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway("inproc", arguments=["--topology", str(path)]) as running:
+        yield running
 
 
 def crash(gateway):

@@ -12,11 +12,8 @@ CONFIG = {"gateway": {"mode": "local", "auth": {"mode": "token", "token": "the-t
 
 @pytest.fixture(scope="module")
 def running(topology):
-    made = Gateway(topology, config=CONFIG)
-    try:
-        yield made.start()
-    finally:
-        made.close()
+    with Gateway(topology, config=CONFIG) as made:
+        yield made
 
 
 def elsewhere(running, tmp_path, auth):

@@ -3,55 +3,21 @@
 import http.client
 import json
 import os
-import subprocess
-import sys
-import urllib.request
 
 import pytest
 
 from client import CallError, Client, text_of
-from gateway import ROOT, until
+from gateway import until
 
 HELLO = "Hello from the mock model."
-
-
-class Provider:
-    def __init__(self):
-        self.process = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests/support/mock_provider.py")],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.port = json.loads(self.process.stdout.readline())["port"]
-
-    def stats(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=5) as answer:
-            return json.load(answer)
-
-    def config(self):
-        return {"models": {"providers": {"mock": {
-                    "api": "openai-completions", "baseUrl": f"http://127.0.0.1:{self.port}/v1", "apiKey": "sk-never-shown",
-                    "timeoutSeconds": 1, "models": [{"id": "mock-1", "name": "mock-1"}]}}},
-                "agents": {"defaults": {"model": {"primary": "mock/mock-1"}}}}
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(10)
-
-
-@pytest.fixture(scope="module")
-def provider():
-    running = Provider()
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="module")
 def gateway(topology, provider):
     from gateway import Gateway  # the fixture has its name here
 
-    running = Gateway(topology, config=provider.config())
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway(topology, config=provider.config(timeoutSeconds=1)) as running:
+        yield running
 
 
 def user(text):

@@ -8,7 +8,6 @@ reason, and the names of all traces that are played: the list can only grow.
 import fnmatch
 import json
 import os
-import subprocess
 import sys
 
 import pytest
@@ -46,24 +45,6 @@ def test_no_trace_is_lost():
     assert not set(PLAN["played"]) - set(PLAYED), "these were played once, and are no more"
     assert not set(PLAYED) - set(PLAN["played"]), "these are played now: name them in replay.json"
     assert set(TRACES) == set(PLAN["played"]) | set(PLAN["never"]) | set(PLAN["not yet"]), "each is played, or says why not"
-
-
-class Provider:
-    def __init__(self):
-        self.process = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests/support/mock_provider.py")],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.port = json.loads(self.process.stdout.readline())["port"]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(10)
-
-
-@pytest.fixture(scope="module")
-def provider():
-    running = Provider()
-    yield running
-    running.close()
 
 
 def merged(one, other):

@@ -11,18 +11,10 @@ import subprocess
 import pytest
 
 from client import CallError, Client, text_of
-from gateway import BINARY, TOKEN, Gateway, until
-from test_provider_failures import Provider
+from gateway import BINARY, TOKEN, until
 
 PLANTED = "pl4nted-s3cret-"
 TURNS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def provider():
-    running = Provider()
-    yield running
-    running.close()
 
 
 def put(gateway, name, text, mode=0o600):

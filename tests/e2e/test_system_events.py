@@ -5,7 +5,7 @@ import json
 import threading
 
 import pytest
-from client import CallError, Client
+from client import CallError
 from gateway import Gateway, until
 from node_client import NodeClient
 
@@ -51,11 +51,8 @@ def provider():
 
 @pytest.fixture(scope="module")
 def gateway(topology, provider):
-    running = Gateway(topology, config=provider.config())
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Gateway(topology, config=provider.config()) as running:
+        yield running
 
 
 def told_before(provider, question):

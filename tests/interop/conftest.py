@@ -10,7 +10,8 @@ import tempfile
 
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "e2e"), os.path.join(TESTS, "support")]
 
 from beat_provider import BeatProvider  # noqa: E402
 from gateway import Gateway  # noqa: E402

@@ -3,14 +3,14 @@
 import pytest
 
 from conftest import client_of
-from test_provider_failures import Provider
+from provider import Provider
 
 
 @pytest.fixture(scope="module")
 def provided():
     """A gateway whose agent has a provider with embeddings."""
     provider = Provider()
-    config = provider.config()
+    config = provider.config(timeoutSeconds=1)
     config["agents"]["defaults"]["memorySearch"] = {"provider": "mock", "model": "embed-1"}
     try:
         yield from client_of("2026.5.7", config)

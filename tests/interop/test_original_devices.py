@@ -67,12 +67,9 @@ def generation(request):
 
 @pytest.fixture(scope="module")
 def gateway():
-    made = Gateway("inproc", config={"gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN},
-                                                 "trustedProxies": ["127.0.0.1"]}})
-    try:
-        yield made.start()
-    finally:
-        made.close()
+    with Gateway("inproc", config={"gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN},
+                                               "trustedProxies": ["127.0.0.1"]}}) as made:
+        yield made
 
 
 @pytest.fixture
