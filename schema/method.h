@@ -18,6 +18,7 @@ enum {
     SCHEMA_METHOD_RATE_LIMITED = 1U << 1, /* counts as a write of the control plane */
     SCHEMA_METHOD_LATE = 1U << 2,         /* unavailable until the gateway has started */
     SCHEMA_METHOD_HANDSHAKE = 1U << 3,    /* valid only as the first request */
+    SCHEMA_METHOD_WRITES = 1U << 4,       /* writes what the user owns: not without end */
 };
 
 struct schema_method {

@@ -48,8 +48,10 @@
 #define TIME_KEEP_ALIVE_MS 75000U /* idle between two requests */
 #define TIME_STALL_MS 60000U      /* bytes to write, and none taken */
 #define TIME_CLOSE_MS 2000U       /* for the peer to answer a close frame or to hang up */
-#define TIME_LEAVE_MS 3000U       /* for the answers that a client whose credential ended is still owed */
-#define TIME_PATIENCE_MS 2000U    /* for an actor that is starting */
+#define TIME_LEAVE_MS                                                                                                  \
+    6000U /* for the answers that a client whose credential ended is still owed: config waits 3 s for those that are   \
+             slow */
+#define TIME_PATIENCE_MS 2000U /* for an actor that is starting */
 #define TIME_PING_MS 25000U
 #define TIME_TICK_MS 30000U      /* hello-ok says so */
 #define TIME_CALL_SLACK_MS 5000U /* over the time a request asks for itself */

@@ -434,23 +434,28 @@ static void start_refuse(const struct frame *frame)
     refuse_later(frame, text, "reason", "startup-sidecars", RETRY_START_MS);
 }
 
-/* One budget for each device at each address; false after a refusal. */
-static bool may_write(const struct frame *frame)
+/* One budget of each kind for each device at each address; false after a refusal. */
+static bool may_write(const struct frame *frame, const struct schema_method *method)
 {
+    bool is_often = method->flags & SCHEMA_METHOD_WRITES;
     const struct ws *ws = frame->ws;
     struct edge *edge = frame->conn->edge;
     char key[WRITE_RATE_KEY_MAX];
     char text[256];
     uint32_t wait_ms;
 
-    (void)snprintf(key, sizeof(key), "%s|%s", ws->device_id[0] ? ws->device_id : "unknown-device", ws->remote_ip);
-    wait_ms = write_rate_take(&edge->writes, key, edge_now(edge));
+    if (!is_often && !(method->flags & SCHEMA_METHOD_RATE_LIMITED)) {
+        return true;
+    }
+    (void)snprintf(key, sizeof(key), "%s%s|%s", is_often ? "often|" : "",
+                   ws->device_id[0] ? ws->device_id : "unknown-device", ws->remote_ip);
+    wait_ms = write_rate_take(&edge->writes, key, is_often ? WRITE_RATE_OFTEN : WRITE_RATE_MAX, edge_now(edge));
     if (wait_ms == 0) {
         return true;
     }
     (void)snprintf(text, sizeof(text), "rate limit exceeded for %.*s; retry after %us", SPAN_FMT(frame->method),
                    (wait_ms + 999) / 1000);
-    refuse_later(frame, text, "limit", "3 per 60s", wait_ms);
+    refuse_later(frame, text, "limit", is_often ? "120 per 60s" : "3 per 60s", wait_ms);
     return false;
 }
 
@@ -474,7 +479,7 @@ static void frame_route(const struct frame *frame)
         start_refuse(frame);
         return;
     }
-    if ((method->flags & SCHEMA_METHOD_RATE_LIMITED) && !may_write(frame)) {
+    if (!may_write(frame, method)) {
         return;
     }
     if (frame->ws->requests_n >= LIMIT_IN_FLIGHT) {

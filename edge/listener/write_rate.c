@@ -62,7 +62,7 @@ static struct write_rate_row *row_make(struct write_rate *self)
     return oldest;
 }
 
-uint32_t write_rate_take(struct write_rate *self, const char *key, uint64_t now_ms)
+uint32_t write_rate_take(struct write_rate *self, const char *key, uint32_t max, uint64_t now_ms)
 {
     struct write_rate_row *row = row_find(self, key, now_ms);
 
@@ -75,7 +75,7 @@ uint32_t write_rate_take(struct write_rate *self, const char *key, uint64_t now_
         row->since_ms = now_ms;
         row->count = 0;
     }
-    if (row->count == WRITE_RATE_MAX) {
+    if (row->count >= max) {
         return (uint32_t)(row->since_ms + WRITE_RATE_WINDOW_MS - now_ms);
     }
     row->count++;

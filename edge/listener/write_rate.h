@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-#define WRITE_RATE_MAX 3U
+#define WRITE_RATE_MAX 3U     /* of the control plane */
+#define WRITE_RATE_OFTEN 120U /* of what programs do one after the other */
 #define WRITE_RATE_WINDOW_MS 60000U
 #define WRITE_RATE_KEY_MAX 160U
 #define WRITE_RATE_ROWS 10000U /* clients that are remembered at most */
@@ -25,7 +26,8 @@ struct write_rate {
 
 void write_rate_deinit(struct write_rate *self);
 
-/* Counts one write of `key` (terminated). 0, or how long the client has to wait; that one is not counted. */
-uint32_t write_rate_take(struct write_rate *self, const char *key, uint64_t now_ms);
+/* Counts one write of `key` (terminated), of which there may be `max`. 0, or how long the client has to wait; that one
+ * is not counted. */
+uint32_t write_rate_take(struct write_rate *self, const char *key, uint32_t max, uint64_t now_ms);
 
 #endif

@@ -69,6 +69,7 @@ def _method(one):
         facts.append(f"idempotency key {row.idempotency}")
     for is_set, text in ((row.late, "unavailable while the gateway starts"),
                          (row.rate_limited, "counts against the limit of writes"),
+                         (row.writes, "120 a minute for each client"),
                          (not row.advertised, "never listed in `features`"),
                          (row.handshake, "valid only as the first request"),
                          (one.is_own, "not part of the original protocol")):

@@ -128,6 +128,7 @@ def _method_row(message):
         ("SCHEMA_METHOD_RATE_LIMITED", row.rate_limited),
         ("SCHEMA_METHOD_LATE", row.late),
         ("SCHEMA_METHOD_HANDSHAKE", row.handshake),
+        ("SCHEMA_METHOD_WRITES", row.writes),
     ))
     stem = message.body.c_name
     return (f"static const struct schema_method {stem}_method = {{ {quoted(message.owner)}, {_maybe(row.scope)}, "

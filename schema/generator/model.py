@@ -136,6 +136,7 @@ class MethodRow:
         self.idempotency = "none"
         self.advertised = True
         self.rate_limited = False
+        self.writes = False
         self.late = False
         self.handshake = False
         self.result = None  # a shape of results.py

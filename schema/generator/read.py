@@ -221,6 +221,7 @@ class _Reader:
         row.idempotency = entry.one_of("idempotency", ("none", "optional", "required"), "none")
         row.advertised = entry.take("advertised", bool, True)
         row.rate_limited = entry.take("rate_limited", bool, False)
+        row.writes = entry.take("writes", bool, False)
         row.late = entry.take("late", bool, False)
         row.handshake = entry.take("handshake", bool, False)
         row.result = self._shape(entry, "result")

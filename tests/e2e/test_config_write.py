@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import stat
+import time
 
 import pytest
 
 from client import CallError, Client
 from gateway import Gateway, until
+from ws import Closed
 
 MARKER = "__OPENCLAW_REDACTED__"
 TEXT = """// my gateway
@@ -248,3 +251,42 @@ def test_a_link_in_place_of_the_file_is_not_followed():
         assert os.path.islink(made.config_path)
     finally:
         made.close()
+
+
+def test_who_is_slow_to_apply_a_change_is_named_and_its_writer_is_answered(fresh_gateway, topology):
+    if topology != "ipc":
+        pytest.skip("nobody can be held up alone in one process")
+    made = fresh_gateway().start()
+    agents = next(pid for pid in made.children() if host_of(pid) == "agents")
+    with Client(made.port, made.token) as client:
+        know(client)
+        os.kill(agents, signal.SIGSTOP)
+        try:
+            done = change(client, "config.patch", {"gateway": {"auth": {"token": "second-token"}},
+                                                   "agents": {"defaults": {"workspace": "/elsewhere"}}})
+        finally:
+            os.kill(agents, signal.SIGCONT)
+        assert [row["actor"] for row in done["notApplied"]] == ["agent/main"], "the answer comes, and then the end"
+        with pytest.raises(Closed, match="gateway auth changed"):
+            client.read(time.monotonic() + 10)
+    with Client(made.port, "second-token") as client:
+        until(lambda: client.call("health")["config"]["ok"], 10, "the slow one to catch up")
+
+
+def host_of(pid):
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        return dict(pair.split(b"=", 1) for pair in file.read().split(b"\0") if pair).get(b"OPENCLAW_BUS_HOST", b"").decode()
+
+
+def test_a_program_that_writes_without_end_is_told_to_wait(fresh_gateway):
+    made = fresh_gateway().start()
+    with Client(made.port, made.token) as client:
+        for _ in range(120):
+            with pytest.raises(CallError, match="base hash required"):
+                client.call("config.set", {"raw": "{}"})
+        with pytest.raises(CallError) as limited:
+            client.call("config.set", {"raw": "{}"})
+        assert limited.value.error["details"] == {"method": "config.set", "limit": "120 per 60s"}
+        assert limited.value.error["retryable"]
+        with pytest.raises(CallError, match="base hash required"):  # these have a budget of their own
+            client.call("config.patch", {"raw": "{}"})

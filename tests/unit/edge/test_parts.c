@@ -303,12 +303,12 @@ static void three_writes_a_minute_and_no_more(void **state)
 
     (void)state;
     for (unsigned i = 0; i < WRITE_RATE_MAX; i++) {
-        assert_int_equal(write_rate_take(&rate, "device|ip", 1000 + i), 0);
+        assert_int_equal(write_rate_take(&rate, "device|ip", WRITE_RATE_MAX, 1000 + i), 0);
     }
-    assert_int_equal(write_rate_take(&rate, "device|ip", 11000), 50000);
-    assert_int_equal(write_rate_take(&rate, "device|other", 11000), 0);
-    assert_int_equal(write_rate_take(&rate, "device|ip", 60999), 1);
-    assert_int_equal(write_rate_take(&rate, "device|ip", 61000), 0);
+    assert_int_equal(write_rate_take(&rate, "device|ip", WRITE_RATE_MAX, 11000), 50000);
+    assert_int_equal(write_rate_take(&rate, "device|other", WRITE_RATE_MAX, 11000), 0);
+    assert_int_equal(write_rate_take(&rate, "device|ip", WRITE_RATE_MAX, 60999), 1);
+    assert_int_equal(write_rate_take(&rate, "device|ip", WRITE_RATE_MAX, 61000), 0);
     write_rate_deinit(&rate);
 }
 
@@ -320,14 +320,14 @@ static void writers_beyond_the_table_take_the_place_of_the_oldest(void **state)
     (void)state;
     for (unsigned i = 0; i < WRITE_RATE_ROWS; i++) {
         (void)snprintf(key, sizeof(key), "%u", i);
-        assert_int_equal(write_rate_take(&rate, key, 1000 + i), 0);
+        assert_int_equal(write_rate_take(&rate, key, WRITE_RATE_MAX, 1000 + i), 0);
     }
-    assert_int_equal(write_rate_take(&rate, "new", 20000), 0);
+    assert_int_equal(write_rate_take(&rate, "new", WRITE_RATE_MAX, 20000), 0);
     assert_int_equal(rate.rows_n, WRITE_RATE_ROWS);
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(write_rate_take(&rate, "1", 20000), 0);
+        assert_int_equal(write_rate_take(&rate, "1", WRITE_RATE_MAX, 20000), 0);
     }
-    assert_int_not_equal(write_rate_take(&rate, "1", 20000), 0); /* that one was kept */
+    assert_int_not_equal(write_rate_take(&rate, "1", WRITE_RATE_MAX, 20000), 0); /* that one was kept */
     write_rate_deinit(&rate);
 }
 
