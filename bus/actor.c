@@ -206,11 +206,27 @@ void actor_work_end(struct actor *self)
     pulse_rest(self->opts.pulse);
 }
 
+/* For those who watch how long things take. */
+static void handled_show(struct actor *self, struct mail *mail, uint64_t began_ns)
+{
+    if (tap_port_see(&self->tap,
+                     &(struct tap_sight){ .env = &mail->env,
+                                          .header = { zmq_msg_data(&mail->header), zmq_msg_size(&mail->header) },
+                                          .body = body_span(&mail->body),
+                                          .body_bytes = mail->bytes - zmq_msg_size(&mail->header),
+                                          .is_handled = true,
+                                          .waited_ns = began_ns - mail->arrived_ns,
+                                          .busy_ns = clock_mono_ns() - began_ns })) {
+        actor_wake(self);
+    }
+}
+
 static void handle_batch(struct actor *self)
 {
     uint64_t began_ns = self->mailbox.msgs ? clock_mono_ns() : 0;
     uint64_t waited_ns = 0;
     unsigned handled = 0;
+    bool is_timed = self->mailbox.msgs && tap_port_wants_times(&self->tap);
 
     for (; handled < ACTOR_BATCH && !self->is_stopping; handled++) {
         struct mail *mail = mailbox_pop(&self->mailbox);
@@ -223,11 +239,15 @@ static void handle_batch(struct actor *self)
         struct link *link = link_get(self, envelope_sender(&mail->env));
         uint32_t incarnation = mail->env.incarnation;
         size_t bytes = mail->bytes;
+        uint64_t handler_ns = is_timed ? clock_mono_ns() : 0;
         link_hear(self, link, incarnation);
         if (mail->env.via.len) {
             link_hear(self, link_get(self, mail->env.from), mail->env.asker);
         }
         dispatch_mail(self, mail);
+        if (is_timed) {
+            handled_show(self, mail, handler_ns);
+        }
         mailbox_recycle(&self->mailbox, &mail);
         link_account(self, link, incarnation, bytes);
     }

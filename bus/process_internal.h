@@ -148,7 +148,7 @@ void process_ops_deinit(struct process *self);
 
 /* --- process_tap.c -------------------------------------------------------------------- */
 
-/* {"op": "tap", "endpoint", "filter", "bodies"}: attached until the connection closes. */
+/* {"op": "tap", "endpoint", "filter", "bodies", "times"}: attached until the connection closes. */
 void process_tap_on_request(struct process *self, const struct control_request *request);
 void process_tap_on_gone(void *arg, uint64_t client);
 /* A host's process has come: it is told of every watcher. */

@@ -20,6 +20,7 @@ struct tap_client {
     struct tap_client *next;
     uint64_t client;
     bool with_bodies;
+    bool with_times;
     char endpoint[TAP_ENDPOINT_MAX];
     char filter[TAP_FILTER_TEXT_MAX + 1];
 };
@@ -85,6 +86,7 @@ static void host_tell(struct process *self, const char *host, const struct tap_c
     pack_kv_text(&body, "endpoint", tap->endpoint);
     pack_kv_text(&body, "filter", tap->filter);
     pack_kv_bool(&body, "bodies", tap->with_bodies);
+    pack_kv_bool(&body, "times", tap->with_times);
     pack_kv_bool(&body, "on", is_on);
     pack_map_end(&body);
     (void)snprintf(to, sizeof(to), "host/%s", host);
@@ -106,7 +108,8 @@ static void all_tell(struct process *self, const struct tap_client *tap, bool is
 {
     struct tap_wish wish = { .endpoint = span_from(tap->endpoint),
                              .filter = span_from(tap->filter),
-                             .with_bodies = tap->with_bodies };
+                             .with_bodies = tap->with_bodies,
+                             .with_times = tap->with_times };
     struct tap_ask *ask = ask_new(self, ticket);
 
     for (size_t i = 0; i < self->hosts_n; i++) {
@@ -201,6 +204,7 @@ void process_tap_on_request(struct process *self, const struct control_request *
     tap = mem_new(sizeof(*tap));
     tap->client = request->client;
     tap->with_bodies = value_bool(value_get(request->body, "bodies"), false);
+    tap->with_times = value_bool(value_get(request->body, "times"), false);
     memcpy(tap->endpoint, endpoint.ptr, endpoint.len);
     if (filter.len) {
         memcpy(tap->filter, filter.ptr, filter.len);

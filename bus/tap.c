@@ -24,6 +24,7 @@ struct tap_watcher {
     _Atomic unsigned refs;
     char endpoint[TAP_ENDPOINT_MAX];
     bool with_bodies;
+    bool with_times;
     struct tap_filter filter;
 };
 
@@ -79,6 +80,7 @@ static struct tap_watcher *watcher_new(const struct tap_wish *wish)
     atomic_store(&watcher->refs, 1);
     memcpy(watcher->endpoint, wish->endpoint.ptr, wish->endpoint.len);
     watcher->with_bodies = wish->with_bodies;
+    watcher->with_times = wish->with_times;
     return watcher;
 }
 
@@ -188,6 +190,26 @@ static void sockets_update(struct tap_port *self)
     }
     memcpy(self->sockets, sockets, n * sizeof(*sockets));
     self->sockets_n = n;
+    self->with_times = false;
+    for (unsigned i = 0; i < n; i++) {
+        self->with_times = self->with_times || sockets[i]->watcher->with_times;
+    }
+}
+
+static void sockets_check(struct tap_port *self)
+{
+    if (atomic_load_explicit(&tap_watched, memory_order_relaxed) != self->generation) {
+        sockets_update(self);
+    }
+}
+
+bool tap_port_wants_times(struct tap_port *self)
+{
+    if (!tap_is_watched()) {
+        return false;
+    }
+    sockets_check(self);
+    return self->with_times;
 }
 
 void tap_port_init(struct tap_port *self, const char *host, const char *address, const struct schema_registry *registry)
@@ -202,6 +224,7 @@ void tap_port_deinit(struct tap_port *self)
     }
     self->sockets_n = 0;
     self->is_open = false;
+    self->with_times = false;
 }
 
 /* --- is it wanted ------------------------------------------------------------------------- */
@@ -271,7 +294,7 @@ static void view_complete(struct tap_port *self, struct view *view, const struct
     const char *const *key = self->registry->session_keys;
 
     if (tap_filter_asks(filter, TAP_FILTER_TRACE) && view->subject.unknown & 1U << TAP_FILTER_TRACE) {
-        tap_trace_text(view->sight->env->trace, view->trace);
+        tap_subject_trace(view->sight->env->trace, view->trace);
         view->subject.texts[TAP_FILTER_TRACE] = view->trace[0] ? span_from(view->trace) : nothing;
         view->subject.unknown &= ~(1U << TAP_FILTER_TRACE);
     }
@@ -372,7 +395,8 @@ static void socket_flush(struct tap_socket *socket)
 
 static void body_pack(const struct tap_port *self, struct tap_socket *socket, struct view *view)
 {
-    const struct schema_msg *row = socket->watcher->with_bodies ? view_row(self, view) : NULL;
+    bool is_shown = socket->watcher->with_bodies && !view->sight->is_handled; /* its sender has shown it */
+    const struct schema_msg *row = is_shown ? view_row(self, view) : NULL;
 
     if (!row) {
         pack_nil(&socket->batch);
@@ -390,6 +414,18 @@ static void text_pack(struct pack *batch, struct span text)
     }
 }
 
+static void times_pack(struct pack *batch, const struct tap_sight *sight)
+{
+    if (!sight->is_handled) {
+        pack_nil(batch);
+        return;
+    }
+    pack_array_begin(batch);
+    pack_u64(batch, sight->waited_ns / 1000);
+    pack_u64(batch, sight->busy_ns / 1000);
+    pack_array_end(batch);
+}
+
 static void record_add(struct tap_port *self, struct tap_socket *socket, struct view *view)
 {
     const struct tap_sight *sight = view->sight;
@@ -403,12 +439,13 @@ static void record_add(struct tap_port *self, struct tap_socket *socket, struct 
         view_complete(self, view, &socket->watcher->filter);
     }
     pack_array_begin(batch);
-    pack_i64(batch, self->turn_us);
+    pack_i64(batch, sight->is_handled ? self->turn_us - (int64_t)(sight->busy_ns / 1000) : self->turn_us);
     pack_bin(batch, sight->header);
     pack_u64(batch, sight->body_bytes);
     body_pack(self, socket, view);
     pack_text(batch, sight->note);
     text_pack(batch, with_session ? view->subject.texts[TAP_FILTER_SESSION] : nothing);
+    times_pack(batch, sight);
     pack_array_end(batch);
     socket->records++;
     if (socket->records >= TAP_BATCH_RECORDS || batch->len >= TAP_BATCH_BYTES) {
@@ -418,20 +455,20 @@ static void record_add(struct tap_port *self, struct tap_socket *socket, struct 
 
 bool tap_port_see(struct tap_port *self, const struct tap_sight *sight)
 {
-    uint32_t generation = atomic_load_explicit(&tap_watched, memory_order_relaxed);
     struct view view;
 
-    if (generation != self->generation) {
-        sockets_update(self);
-    }
+    sockets_check(self);
     if (!self->sockets_n) {
         return false;
+    }
+    if (self->with_times) {
+        self->turn_us = 0;
     }
     view_init(&view, sight);
     for (unsigned i = 0; i < self->sockets_n; i++) {
         struct tap_socket *socket = self->sockets[i];
 
-        if (!is_wanted(self, &socket->watcher->filter, &view)) {
+        if ((sight->is_handled && !socket->watcher->with_times) || !is_wanted(self, &socket->watcher->filter, &view)) {
             continue;
         }
         budget_fill(socket, turn_us(self));

@@ -10,7 +10,10 @@
  *
  * A batch is one frame: a msgpack array whose first element is
  * {host, address, dropped} and whose others are records
- * [ts_us, header (bin), body_bytes, body (any) or nil, note (str) or nil, session (str) or nil].
+ * [ts_us, header (bin), body_bytes, body (any) or nil, note (str) or nil, session (str) or nil,
+ * [waited_us, busy_us] or nil]. The last is there when a watcher wants to know how long things
+ * take: then whoever has handled an envelope shows it once more, with the time at which its
+ * handler began, and every record bears a time of its own.
  * A filter that asks for latency makes calls pass whose answers may fit: the time between
  * the two is known to the watcher alone, which judges again.
  */
@@ -42,6 +45,7 @@ struct tap_wish {
     struct span endpoint;
     struct span filter; /* see tap_filter.h; empty: everything */
     bool with_bodies;
+    bool with_times; /* show as well what has been handled */
 };
 
 /* Process-wide list of watchers; thread-safe. */
@@ -66,6 +70,7 @@ struct tap_port {
     struct tap_socket *sockets[TAP_WATCHERS_MAX];
     unsigned sockets_n;
     bool is_open;    /* a batch has been begun */
+    bool with_times; /* somebody wants them */
     int64_t turn_us; /* the time of every record of this turn of the loop; 0: not read yet */
 };
 
@@ -89,7 +94,13 @@ struct tap_sight {
     struct span body;   /* empty: it is not at hand */
     uint64_t body_bytes;
     const char *note; /* why it was not delivered, or NULL */
+    bool is_handled;  /* not sent but handled, which is over now */
+    uint64_t waited_ns;
+    uint64_t busy_ns;
 };
+
+/* Does anybody want to know of what is handled? */
+bool tap_port_wants_times(struct tap_port *self);
 
 /* Shows it to every watcher that may want it. True when a batch now waits for a flush. */
 bool tap_port_see(struct tap_port *self, const struct tap_sight *sight);

@@ -8,7 +8,7 @@ static char *hex_put(char *at, uint64_t value)
     return at;
 }
 
-void tap_trace_text(struct trace_id trace, char out[TAP_TRACE_TEXT])
+void tap_subject_trace(struct trace_id trace, char out[TAP_TRACE_TEXT])
 {
     char *at = out;
 

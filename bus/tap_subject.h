@@ -10,7 +10,7 @@
 #define TAP_TRACE_TEXT 33 /* hex, terminated */
 
 /* "" for none. */
-void tap_trace_text(struct trace_id trace, char out[TAP_TRACE_TEXT]);
+void tap_subject_trace(struct trace_id trace, char out[TAP_TRACE_TEXT]);
 
 /* What the header alone tells; session, trace and undelivered are left empty. Spans are borrowed. */
 struct tap_filter_subject tap_subject(const struct envelope *env, uint64_t bytes);

@@ -36,7 +36,7 @@ extern const struct schema_msg wire_host_down; /* {host} */
 extern const struct schema_msg wire_silent; /* {address, silent} */
 /* anyone → node, calls */
 extern const struct schema_msg wire_actors; /* {} → {host, pid, rssBytes, cpuSeconds, actors: [{…}]} */
-extern const struct schema_msg wire_tap;    /* {endpoint, filter, bodies, on} → {} */
+extern const struct schema_msg wire_tap;    /* {endpoint, filter, bodies, times, on} → {} */
 /* actor → node → supervisor, a call: sockets that listen on `host` (numeric) and `port` are opened beside those that
  * count, if need be; with `take` they count from then on. Hosts get them by asking (bus/sockets.h). Port 0 in the
  * answer: this process has no supervisor that holds any. */

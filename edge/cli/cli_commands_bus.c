@@ -23,6 +23,10 @@ static const struct cli_opt tap_options[] = {
       .max = 31536000,
       .summary = "Stop after this many seconds." },
     { .name = "bodies", .kind = CLI_OPT_FLAG, .summary = "Show bodies as well; secret fields stay hidden." },
+    { .name = "times",
+      .kind = CLI_OPT_FLAG,
+      .summary =
+          "Show each envelope once more when it has been handled: how long it waited, how long its handler took." },
     { .name = "record",
       .kind = CLI_OPT_TEXT,
       .value = "file",
@@ -48,6 +52,34 @@ static const struct cli_opt tap_options[] = {
     { 0 },
 };
 
+static const struct cli_opt trace_options[] = {
+    { .name = "filter",
+      .kind = CLI_OPT_TEXT,
+      .value = "expr",
+      .summary =
+          "Without an id: the request whose envelope is the first that the expression holds for; see `bus tap`." },
+    { .name = "duration",
+      .kind = CLI_OPT_NUMBER,
+      .value = "seconds",
+      .preset = "60",
+      .min = 1,
+      .max = 31536000,
+      .summary = "Wait no longer than this." },
+    { .name = "settle",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "300",
+      .min = 1,
+      .max = 3600000,
+      .summary = "Every call is answered and nothing was heard for so long: it is over." },
+    { .name = "read",
+      .kind = CLI_OPT_TEXT,
+      .value = "file",
+      .summary = "Look into a recording made with --times instead of watching a gateway." },
+    { 0 },
+};
+
+static const struct cli_opt *const trace_tables[] = { trace_options, cli_commands_json, NULL };
 static const struct cli_opt *const tap_tables[] = { tap_options, cli_commands_json, NULL };
 static const struct cli_opt *const actors_tables[] = { cli_commands_json, NULL };
 
@@ -57,6 +89,13 @@ static const struct cli_example tap_examples[] = {
     { "openclaw bus tap --bodies --count 20", "The next twenty envelopes with their bodies." },
     { "openclaw bus tap --record bus.tap --rotate 16 --keep 4", "Keep the last 80 MiB, to look at later." },
     { "openclaw bus tap --read bus.tap --filter 'kind == fail'", "What failed in it." },
+    { 0 },
+};
+
+static const struct cli_example trace_examples[] = {
+    { "openclaw bus trace --filter 'method == chat.send'", "The next message that somebody sends to an agent." },
+    { "openclaw bus trace --filter 'latency > 100'", "The next request of which a part takes so long." },
+    { "openclaw bus trace 4bf92f3577b34da6a3ce929d0e0e4736 --read bus.tap", "One of a recording." },
     { 0 },
 };
 
@@ -70,6 +109,15 @@ const struct cli_command cli_commands_bus[] = {
       .examples = tap_examples,
       .options = tap_tables,
       .run = cmd_bus_tap },
+    { .name = "trace",
+      .summary = "Show the way of one request through the actors, and where its time went.",
+      .args = "[id]",
+      .details = "Each message stands in one line: when it was sent, how long it was on the way, waited in the mailbox "
+                 "and was in its handler, and within which other it was sent.",
+      .args_max = 1,
+      .examples = trace_examples,
+      .options = trace_tables,
+      .run = cmd_bus_trace },
     { .name = "actors",
       .summary = "List the actors: where they run, how they fare, and how full their mailboxes are.",
       .options = actors_tables,

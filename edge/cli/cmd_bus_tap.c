@@ -24,8 +24,12 @@ static long wait_ms(uint64_t end_ms)
 static int live_run(const struct cli *cli, struct tap_sink *sink)
 {
     CLEANUP(tap_watch_close)
-    struct tap_watch watch = { TAP_WATCH_INIT, .filter_text = cli_text(cli, "filter"),
-                               .with_bodies = cli_flag(cli, "bodies"), .on_record = tap_sink_take, .arg = sink };
+    struct tap_watch watch = { TAP_WATCH_INIT,
+                               .filter_text = cli_text(cli, "filter"),
+                               .with_bodies = cli_flag(cli, "bodies"),
+                               .with_times = cli_flag(cli, "times"),
+                               .on_record = tap_sink_take,
+                               .arg = sink };
     uint64_t end_ms = UINT64_MAX;
     int r;
 

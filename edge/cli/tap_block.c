@@ -268,7 +268,7 @@ static void trace_get(struct tap_block_reader *self, struct tap_record *record)
     } else if (bytes.len) {
         self->in.is_bad = true;
     }
-    tap_trace_text(record->env.trace, record->trace);
+    tap_subject_trace(record->env.trace, record->trace);
 }
 
 static void always_get(struct tap_block_reader *self, struct tap_record *record)

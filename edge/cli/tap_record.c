@@ -5,9 +5,11 @@
 #include <time.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
 #include "bus/value.h"
 
 #define HEAD_TEXT_MAX 640
+#define CELLS_MIN 5
 
 static const struct span nothing = { NULL, 0 };
 
@@ -31,7 +33,7 @@ void tap_record_pair(struct tap_record *self, struct tap_calls *calls)
     uint64_t key;
     struct tap_call_slot *slot;
 
-    if (!is_call && env->kind != ENVELOPE_REPLY && env->kind != ENVELOPE_FAIL) {
+    if (self->is_handled || (!is_call && env->kind != ENVELOPE_REPLY && env->kind != ENVELOPE_FAIL)) {
         return;
     }
     key = call_key(is_call ? env->from : env->to, env->corr);
@@ -47,16 +49,30 @@ void tap_record_pair(struct tap_record *self, struct tap_calls *calls)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
+static void times_read(struct span cell, struct tap_record *record)
+{
+    struct value_iter it = value_iter(cell);
+    struct span key;
+    struct span waited;
+    struct span busy;
+
+    if (value_next(&it, &key, &waited) && value_next(&it, &key, &busy)) {
+        record->is_handled = true;
+        record->waited_us = (uint64_t)value_i64(waited, 0);
+        record->busy_us = (uint64_t)value_i64(busy, 0);
+    }
+}
+
 bool tap_record_read(struct span value, struct tap_record *record)
 {
     struct value_iter it = value_iter(value);
-    struct span cells[6];
+    struct span cells[7] = { { NULL, 0 } }; /* the last two are younger than the rest */
     struct span key;
     struct span bin;
     struct value_head head;
 
     for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
-        if (!value_next(&it, &key, &cells[i])) {
+        if (!value_next(&it, &key, &cells[i]) && i < CELLS_MIN) {
             return false;
         }
     }
@@ -69,8 +85,36 @@ bool tap_record_read(struct span value, struct tap_record *record)
     record->body = value_kind_of(cells[3]) == VALUE_NIL ? nothing : cells[3];
     record->note = value_str(cells[4], nothing);
     record->session = value_str(cells[5], nothing);
-    tap_trace_text(record->env.trace, record->trace);
+    times_read(cells[6], record);
+    tap_subject_trace(record->env.trace, record->trace);
     return true;
+}
+
+struct tap_record *tap_record_copy(const struct tap_record *self)
+{
+    const struct span *texts[] = { &self->host,     &self->address,       &self->note,
+                                   &self->session,  &self->env.from,      &self->env.to,
+                                   &self->env.name, &self->env.principal, &self->env.via };
+    size_t len = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        len += texts[i]->len;
+    }
+    struct tap_record *copy = mem_new(sizeof(*copy) + len);
+    struct span *copies[] = { &copy->host,   &copy->address,  &copy->note,          &copy->session, &copy->env.from,
+                              &copy->env.to, &copy->env.name, &copy->env.principal, &copy->env.via };
+    char *at = (char *)(copy + 1);
+
+    *copy = *self;
+    copy->body = nothing;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (texts[i]->len) {
+            memcpy(at, texts[i]->ptr, texts[i]->len);
+            *copies[i] = (struct span){ at, texts[i]->len };
+            at += texts[i]->len;
+        }
+    }
+    return copy;
 }
 
 /* --- the filter's view ------------------------------------------------------------------------ */
@@ -94,6 +138,16 @@ struct tap_filter_subject tap_record_subject(const struct tap_record *self)
 }
 
 /* --- lines ---------------------------------------------------------------------------------------- */
+
+static void handled_pack(const struct tap_record *self, struct pack *pack)
+{
+    pack_key(pack, "handled");
+    pack_map_begin(pack);
+    pack_kv_str(pack, "by", self->address);
+    pack_kv_f64(pack, "waitMs", (double)self->waited_us / 1000.0);
+    pack_kv_f64(pack, "handlerMs", (double)self->busy_us / 1000.0);
+    pack_map_end(pack);
+}
 
 int tap_record_json(const struct tap_record *self, struct text_buf *out)
 {
@@ -133,6 +187,9 @@ int tap_record_json(const struct tap_record *self, struct text_buf *out)
     if (self->note.len) {
         pack_kv_str(&pack, "undelivered", self->note);
     }
+    if (self->is_handled) {
+        handled_pack(self, &pack);
+    }
     if (self->body.len) {
         pack_kv_raw(&pack, "body", self->body);
     }
@@ -140,6 +197,19 @@ int tap_record_json(const struct tap_record *self, struct text_buf *out)
     r = pack_error(&pack);
     r = r ? r : json_from_value(pack_span(&pack), out);
     return r ? r : text_buf_add(out, SPAN_LIT("\n"));
+}
+
+static int handled_text(const struct tap_record *self, struct text_buf *out)
+{
+    char text[ACTOR_ADDRESS_MAX + 96];
+    int len = 0;
+
+    if (self->is_handled) {
+        len = snprintf(text, sizeof(text), "  handled by %.*s: waited %.3f ms, took %.3f ms",
+                       (int)(self->address.len < ACTOR_ADDRESS_MAX ? self->address.len : ACTOR_ADDRESS_MAX),
+                       self->address.ptr, (double)self->waited_us / 1000.0, (double)self->busy_us / 1000.0);
+    }
+    return len > 0 ? text_buf_add(out, (struct span){ text, (size_t)len }) : 0;
 }
 
 int tap_record_text(const struct tap_record *self, struct text_buf *out)
@@ -165,6 +235,7 @@ int tap_record_text(const struct tap_record *self, struct text_buf *out)
         return -EINVAL;
     }
     r = text_buf_add(out, (struct span){ head, (size_t)len < sizeof(head) ? (size_t)len : sizeof(head) - 1 });
+    r = r ? r : handled_text(self, out);
     if (r == 0 && self->body.len) {
         r = text_buf_add(out, SPAN_LIT("  "));
         r = r ? r : json_from_value(self->body, out);

@@ -92,6 +92,7 @@ static int attach(struct tap_watch *self)
     pack_kv_text(&request, "endpoint", endpoint);
     pack_kv_text(&request, "filter", self->filter_text);
     pack_kv_bool(&request, "bodies", self->with_bodies);
+    pack_kv_bool(&request, "times", self->with_times);
     pack_map_end(&request);
     return control_client_ask(&self->client, pack_span(&request), ATTACH_TIMEOUT_MS, &result);
 }

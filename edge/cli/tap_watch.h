@@ -16,6 +16,7 @@
 struct tap_watch {
     const char *filter_text; /* NULL: everything */
     bool with_bodies;
+    bool with_times;
     /* Is given every record that fits, in the order of time. Borrowed for the call. */
     void (*on_record)(void *arg, const struct tap_record *record);
     void *arg;

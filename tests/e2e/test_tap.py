@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 
 from gateway import until
 from test_process import Control, hosts, tap, told
@@ -128,6 +129,36 @@ def test_a_recording_has_what_passed_and_is_read_with_the_same_filters(gateway, 
     assert lines(gateway.cli("bus", "tap", "--read", part, "--json")) == same
     assert gateway.cli("bus", "tap", "--read", path, "--record", part).returncode == 1, "nothing is written over"
     assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_a_trace_shows_where_the_time_of_one_request_went(gateway, tmp_path):
+    path = str(tmp_path / "times.tap")
+    recorder = tap(gateway, "--record", path, "--times", "--filter", "method == chat.send")
+    before = told(gateway, "tap_attached client=")
+    tracer = subprocess.Popen(gateway.command("bus", "trace", "--json", "--filter", "method == chat.send"),
+                              env=gateway.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: told(gateway, "tap_attached client=") > before, 10, "the tracer")
+    assert call(gateway, "chat.send", sessionKey="agent:main:traced", message="hi", idempotencyKey="traced")
+    traced = json.loads(tracer.communicate(timeout=30)[0])
+    way = [(one["kind"], one["from"], one["to"], one["depth"]) for one in traced["messages"]]
+    assert way[0] == ("call", "edge/0", "router", 0)
+    assert ("call", "edge/0", "agent/main", 1) in way, "the router hands it on while it handles it"
+    first, last = traced["messages"][0], traced["messages"][-1]
+    assert (last["kind"], last["from"], last["to"]) == ("reply", "agent/main", "edge/0")
+    assert all(one["wireMs"] > -1 and one["waitMs"] >= 0 and one["handlerMs"] > 0 for one in traced["messages"])
+    assert 0 < first["answerMs"] <= traced["spanMs"] and last["atMs"] == first["answerMs"]
+    recorder.send_signal(signal.SIGINT)
+    recorder.communicate(timeout=10)
+    read = json.loads(gateway.cli("bus", "trace", traced["trace"], "--read", path, "--json").stdout)
+    assert read == traced, "a recording knows the same"
+    shown = gateway.cli("bus", "trace", "--filter", "kind == reply", "--read", path).stdout
+    assert traced["trace"] in shown and "router > agent/main call (handed on) chat.send" in shown
+
+
+def test_a_trace_that_is_none_or_not_there_is_refused(gateway, tmp_path):
+    assert gateway.cli("bus", "trace", "xyz").returncode == 2
+    done = gateway.cli("bus", "trace", "0" * 31 + "1", "--duration", "1")
+    assert done.returncode == 1 and "no message" in done.stderr
 
 
 def test_what_is_no_recording_is_refused(gateway, tmp_path):

@@ -214,6 +214,49 @@ static void bodies_are_shown_to_those_who_want_them_without_their_secrets(void *
     (void)zmq_msg_close(&batch);
 }
 
+static void what_was_handled_is_shown_to_those_who_want_times(void **state)
+{
+    struct tap_port port;
+    struct watch times;
+    struct watch plain;
+    zmq_msg_t batch;
+    struct envelope env = { .kind = ENVELOPE_CAST, .from = SPAN_LIT("a"), .to = SPAN_LIT("b"), .name = SPAN_LIT("n") };
+    uint8_t header[ENVELOPE_HEADER_MAX];
+    struct tap_sight sight = { .env = &env,
+                               .header = { (const char *)header, envelope_encode(&env, header) },
+                               .is_handled = true,
+                               .waited_ns = 3000,
+                               .busy_ns = 5000 };
+
+    (void)state;
+    (void)zmq_msg_init(&batch);
+    tap_port_init(&port, "main", "b", &registry);
+    assert_false(tap_port_wants_times(&port));
+    watch_begin(&plain, "plain", "", false);
+    assert_false(tap_port_wants_times(&port));
+    (void)snprintf(times.endpoint, sizeof(times.endpoint), "inproc://times");
+    times.pull = zsock_new(ZMQ_PULL);
+    assert_int_equal(zmq_bind(zsock_resolve(times.pull), times.endpoint), 0);
+    assert_int_equal(tap_attach(&(struct tap_wish){ .endpoint = span_from(times.endpoint), .with_times = true }), 0);
+    assert_true(tap_port_wants_times(&port));
+    assert_true(tap_port_see(&port, &sight));
+    tap_port_flush(&port);
+    assert_int_equal(records(&plain, &batch), 0);
+    assert_int_equal(records(&times, &batch), 1);
+    struct value_iter it = value_iter(cell(&batch, 6));
+    struct span key;
+    struct span item;
+    assert_true(value_next(&it, &key, &item));
+    assert_int_equal(value_i64(item, 0), 3);
+    assert_true(value_next(&it, &key, &item));
+    assert_int_equal(value_i64(item, 0), 5);
+    watch_end(&times);
+    watch_end(&plain);
+    assert_false(tap_port_wants_times(&port));
+    tap_port_deinit(&port);
+    (void)zmq_msg_close(&batch);
+}
+
 static void what_is_too_much_is_dropped_and_counted_for_each_watcher(void **state)
 {
     struct tap_port port;
@@ -278,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_filter_by_latency_lets_calls_pass_whose_answers_may_fit),
         cmocka_unit_test(a_filter_by_session_looks_into_bodies_and_shows_none),
         cmocka_unit_test(bodies_are_shown_to_those_who_want_them_without_their_secrets),
+        cmocka_unit_test(what_was_handled_is_shown_to_those_who_want_times),
         cmocka_unit_test(what_is_too_much_is_dropped_and_counted_for_each_watcher),
         cmocka_unit_test(nonsense_and_a_ninth_watcher_are_refused),
     };

@@ -10,7 +10,7 @@
 #include "bus/pack.h"
 #include "edge/cli/tap_order.h"
 
-static void record_pack(struct pack *pack, int64_t ts_us, struct envelope env, const char *note)
+static void timed_pack(struct pack *pack, int64_t ts_us, struct envelope env, const char *note, bool times)
 {
     uint8_t header[ENVELOPE_HEADER_MAX];
     size_t len;
@@ -26,7 +26,18 @@ static void record_pack(struct pack *pack, int64_t ts_us, struct envelope env, c
     pack_map_end(pack);
     pack_text(pack, note);
     pack_text(pack, "agent:main:x");
+    if (times) {
+        pack_array_begin(pack);
+        pack_u64(pack, 4000);
+        pack_u64(pack, 6);
+        pack_array_end(pack);
+    }
     pack_array_end(pack);
+}
+
+static void record_pack(struct pack *pack, int64_t ts_us, struct envelope env, const char *note)
+{
+    timed_pack(pack, ts_us, env, note, false);
 }
 
 static void batch_begin(struct pack *pack)
@@ -151,6 +162,37 @@ static void makes_one_json_object_per_line(void **state)
     tap_order_deinit(&order);
 }
 
+static void says_how_long_it_took_to_handle(void **state)
+{
+    CLEANUP(text_buf_deinit) struct text_buf json = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    struct tap_order order = { 0 };
+    struct tap_calls *calls = calloc(1, sizeof(*calls));
+    struct tap_held *held;
+    struct pack pack;
+
+    (void)state;
+    batch_begin(&pack);
+    timed_pack(&pack, 1500, call, NULL, true);
+    timed_pack(&pack, 2500, reply, NULL, true);
+    add(&order, &pack, 0);
+    held = tap_order_take(&order, INT64_MAX);
+    tap_record_pair(&held->record, calls);
+    assert_int_equal(tap_record_json(&held->record, &json), 0);
+    assert_int_equal(tap_record_text(&held->record, &text), 0);
+    assert_int_equal(text_buf_add(&json, (struct span){ "", 1 }), 0);
+    assert_int_equal(text_buf_add(&text, (struct span){ "", 1 }), 0);
+    assert_non_null(strstr(json.data, "\"handled\":{\"by\":\"edge/0\",\"waitMs\":4,\"handlerMs\":0.006}"));
+    assert_non_null(strstr(text.data, "handled by edge/0: waited 4.000 ms, took 0.006 ms"));
+    free(held);
+    held = tap_order_take(&order, INT64_MAX);
+    tap_record_pair(&held->record, calls);
+    assert_false(held->record.has_latency);
+    free(held);
+    free(calls);
+    tap_order_deinit(&order);
+}
+
 static void a_filter_sees_session_method_and_topic(void **state)
 {
     struct tap_order order = { 0 };
@@ -234,6 +276,7 @@ int main(void)
         cmocka_unit_test(brings_an_answer_behind_its_question_and_tells_the_time_between),
         cmocka_unit_test(keeps_the_order_of_arrival_within_one_moment_and_sorts_the_rest),
         cmocka_unit_test(makes_one_json_object_per_line),
+        cmocka_unit_test(says_how_long_it_took_to_handle),
         cmocka_unit_test(a_filter_sees_session_method_and_topic),
         cmocka_unit_test(skips_and_counts_what_is_malformed),
         cmocka_unit_test(adds_up_what_senders_lost_over_all_their_lives),

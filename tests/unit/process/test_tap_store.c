@@ -57,7 +57,7 @@ static struct tap_record record_of(unsigned i, char name[16])
                                  .has_latency = i % 2,
                                  .latency_ms = i % 2 ? 0.125 : 0 };
 
-    tap_trace_text(record.env.trace, record.trace);
+    tap_subject_trace(record.env.trace, record.trace);
     return record;
 }
 
@@ -143,7 +143,7 @@ static void what_goes_in_comes_out(void **state)
     struct tap_record out;
 
     (void)state;
-    tap_trace_text(in.env.trace, in.trace);
+    tap_subject_trace(in.env.trace, in.trace);
     assert_int_equal(tap_block_add(&block, &in), 0);
     in.ts_us = -7; /* time may go back */
     assert_int_equal(tap_block_add(&block, &in), 0);
