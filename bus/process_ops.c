@@ -25,9 +25,13 @@ struct op {
     void (*run)(struct process *self, const struct control_request *request);
 };
 
-/* `error` is why it could not be asked; "" when it was, or need not be. */
-static void host_pack(const struct hostling *host, uint64_t now_ms, const char *error, struct pack *out)
+/* `told` is what it has answered, or empty; `error` why it could not be asked, "" when it was, or need not be. */
+static void host_pack(const struct hostling *host, uint64_t now_ms, struct span told, const char *error,
+                      struct pack *out)
 {
+    struct span rss = value_get(told, "rssBytes");
+    struct span cpu = value_get(told, "cpuSeconds");
+
     pack_map_begin(out);
     pack_kv_text(out, "name", host->host->name);
     pack_kv_text(out, "state", actor_life_name(host->is_silent ? ACTOR_LIFE_UNRESPONSIVE : host->life));
@@ -47,6 +51,10 @@ static void host_pack(const struct hostling *host, uint64_t now_ms, const char *
     }
     if (host->last_end[0]) {
         pack_kv_text(out, "lastEnd", host->last_end);
+    }
+    if (rss.len && cpu.len) {
+        pack_kv_raw(out, "rssBytes", rss);
+        pack_kv_raw(out, "cpuSeconds", cpu);
     }
     if (error[0]) {
         pack_kv_text(out, "error", error);
@@ -97,7 +105,7 @@ static void on_status(struct process *self, const struct control_request *reques
     pack_key(&out, "hosts");
     pack_array_begin(&out);
     for (size_t i = 0; i < self->hosts_n; i++) {
-        host_pack(&self->hosts[i], now_ms, "", &out);
+        host_pack(&self->hosts[i], now_ms, (struct span){ 0 }, "", &out);
     }
     pack_array_end(&out);
     pack_map_end(&out);
@@ -252,7 +260,9 @@ static void gather_answer(struct gather *gather)
     pack_key(&out, "hosts");
     pack_array_begin(&out);
     for (size_t i = 0; i < gather->hosts_n; i++) {
-        host_pack(gather->hosts[i].host, clock_mono_ms(), gather->hosts[i].error, &out);
+        const struct gather_host *host = &gather->hosts[i];
+
+        host_pack(host->host, clock_mono_ms(), (struct span){ host->answer.data, host->answer.len }, host->error, &out);
     }
     pack_array_end(&out);
     pack_key(&out, "actors");

@@ -55,6 +55,7 @@ int cmd_config_schema(struct cli *cli);
 int cmd_bus_tap(struct cli *cli);
 int cmd_bus_actors(struct cli *cli);
 int cmd_bus_trace(struct cli *cli);
+int cmd_bus_top(struct cli *cli);
 int cmd_devices_list(struct cli *cli);
 int cmd_devices_approve(struct cli *cli);
 int cmd_devices_reject(struct cli *cli);

@@ -79,6 +79,19 @@ static const struct cli_opt trace_options[] = {
     { 0 },
 };
 
+static const struct cli_opt top_options[] = {
+    { .name = "once", .kind = CLI_OPT_FLAG, .summary = "Show one interval, and end." },
+    { .name = "interval",
+      .kind = CLI_OPT_NUMBER,
+      .value = "seconds",
+      .preset = "1",
+      .min = 1,
+      .max = 86400,
+      .summary = "What is shown is what happened in so long." },
+    { 0 },
+};
+
+static const struct cli_opt *const top_tables[] = { top_options, cli_commands_json, NULL };
 static const struct cli_opt *const trace_tables[] = { trace_options, cli_commands_json, NULL };
 static const struct cli_opt *const tap_tables[] = { tap_options, cli_commands_json, NULL };
 static const struct cli_opt *const actors_tables[] = { cli_commands_json, NULL };
@@ -118,6 +131,12 @@ const struct cli_command cli_commands_bus[] = {
       .examples = trace_examples,
       .options = trace_tables,
       .run = cmd_bus_trace },
+    { .name = "top",
+      .summary = "Show what the actors are doing: rates, mailboxes, times, memory.",
+      .details = "Busiest first. WAIT is the time in the mailbox, HANDLER in the handler, ANSWER from a call to its "
+                 "answer; the first number holds for half of all, the second for 99 of 100.",
+      .options = top_tables,
+      .run = cmd_bus_top },
     { .name = "actors",
       .summary = "List the actors: where they run, how they fare, and how full their mailboxes are.",
       .options = actors_tables,

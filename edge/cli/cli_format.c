@@ -58,6 +58,23 @@ const char *cli_format_bytes(uint64_t bytes, char out[CLI_FORMAT_LEN])
     return out;
 }
 
+const char *cli_format_count(int64_t number, char out[CLI_FORMAT_LEN])
+{
+    static const char units[] = { 'k', 'M', 'G', 'T' };
+    double value = (double)number;
+    size_t unit = 0;
+
+    if (number < 10000) {
+        (void)snprintf(out, CLI_FORMAT_LEN, "%" PRId64, number);
+        return out;
+    }
+    for (value /= 1000; value >= 1000 && unit + 1 < sizeof(units); value /= 1000) {
+        unit++;
+    }
+    (void)snprintf(out, CLI_FORMAT_LEN, value < 10 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+    return out;
+}
+
 const char *cli_format_str(struct span value, const char *fallback, char *out, size_t out_size)
 {
     struct span text = value_str(value, span_from(fallback));

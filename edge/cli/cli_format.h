@@ -17,6 +17,8 @@ const char *cli_format_span(int64_t ms, char out[CLI_FORMAT_LEN]);
 const char *cli_format_age(int64_t ms, char out[CLI_FORMAT_LEN]);
 /* "812 B", "3.4 kB", "12 MB" */
 const char *cli_format_bytes(uint64_t bytes, char out[CLI_FORMAT_LEN]);
+/* "9999", "12k", "3.4M" */
+const char *cli_format_count(int64_t number, char out[CLI_FORMAT_LEN]);
 /* A terminated copy of a string value, cut to fit; `fallback` for anything else. */
 const char *cli_format_str(struct span value, const char *fallback, char *out, size_t out_size);
 

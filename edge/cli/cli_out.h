@@ -51,8 +51,8 @@ void cli_out_wrapped(const char *text, size_t column, size_t indent, size_t colu
  */
 void cli_out_safe(struct span text, bool keep_lines);
 
-/* Rows of cells, aligned when printed; one style per row set. At most 8 columns. */
-#define CLI_TABLE_COLUMNS_MAX 8
+/* Rows of cells, aligned when printed; one style per row set. At most so many columns. */
+#define CLI_TABLE_COLUMNS_MAX 10
 struct cli_table {
     size_t columns_n;
     char **cells; /* rows × columns, owned */

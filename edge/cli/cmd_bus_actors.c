@@ -9,55 +9,24 @@
 #include "bus/value.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_format.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/control_client.h"
 
-#define ACTORS_TIMEOUT_MS 5000
 #define CELL_MAX 160
-
-static int actors_fetch(const struct cli *cli, struct pack *out)
-{
-    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
-    CLEANUP(pack_deinit) struct pack request;
-    int r;
-
-    pack_init(&request, 0);
-    pack_map_begin(&request);
-    pack_kv_text(&request, "op", "actors");
-    pack_map_end(&request);
-    r = control_client_open(cli->paths.control_path, &client);
-    return r ? r : control_client_ask(&client, pack_span(&request), ACTORS_TIMEOUT_MS, out);
-}
-
-/* "12k", "3.4M": a number that fits a column. */
-static void number_short(int64_t number, char out[CELL_MAX])
-{
-    static const char units[] = { 'k', 'M', 'G', 'T' };
-    double value = (double)number;
-    size_t unit = 0;
-
-    if (number < 10000) {
-        (void)snprintf(out, CELL_MAX, "%" PRId64, number);
-        return;
-    }
-    for (value /= 1000; value >= 1000 && unit + 1 < sizeof(units); value /= 1000) {
-        unit++;
-    }
-    (void)snprintf(out, CELL_MAX, value < 10 ? "%.1f%c" : "%.0f%c", value, units[unit]);
-}
+#define COLUMNS_N 8
 
 static void pair_short(struct span row, const char *left, const char *right, char out[CELL_MAX])
 {
-    char a[CELL_MAX];
-    char b[CELL_MAX];
+    char a[CLI_FORMAT_LEN];
+    char b[CLI_FORMAT_LEN];
 
     if (!value_get(row, left).len) {
         (void)snprintf(out, CELL_MAX, "-");
         return;
     }
-    number_short(value_i64(value_get(row, left), 0), a);
-    number_short(value_i64(value_get(row, right), 0), b);
-    (void)snprintf(out, CELL_MAX, "%.60s/%.60s", a, b);
+    (void)snprintf(out, CELL_MAX, "%s/%s", cli_format_count(value_i64(value_get(row, left), 0), a),
+                   cli_format_count(value_i64(value_get(row, right), 0), b));
 }
 
 static void text_short(struct span row, const char *key, char out[CELL_MAX])
@@ -69,8 +38,8 @@ static void text_short(struct span row, const char *key, char out[CELL_MAX])
 
 static void row_add(struct cli_table *table, struct span row)
 {
-    char cells[CLI_TABLE_COLUMNS_MAX][CELL_MAX];
-    const char *texts[CLI_TABLE_COLUMNS_MAX];
+    char cells[COLUMNS_N][CELL_MAX];
+    const char *texts[COLUMNS_N];
 
     text_short(row, "address", cells[0]);
     text_short(row, "host", cells[1]);
@@ -80,11 +49,11 @@ static void row_add(struct cli_table *table, struct span row)
         (void)snprintf(cells[2], CELL_MAX, "-");
     }
     text_short(row, "state", cells[3]);
-    number_short(value_i64(value_get(row, "restarts"), 0), cells[4]);
+    (void)cli_format_count(value_i64(value_get(row, "restarts"), 0), cells[4]);
     pair_short(row, "mailboxMsgs", "mailboxMsgsMax", cells[5]);
     pair_short(row, "msgsIn", "msgsOut", cells[6]);
     pair_short(row, "bytesIn", "bytesOut", cells[7]);
-    for (size_t i = 0; i < CLI_TABLE_COLUMNS_MAX; i++) {
+    for (size_t i = 0; i < COLUMNS_N; i++) {
         texts[i] = cells[i];
     }
     cli_table_add(table, texts);
@@ -111,9 +80,9 @@ static void reasons_print(struct span result)
 
 static void table_print(struct span result)
 {
-    static const char *const head[CLI_TABLE_COLUMNS_MAX] = { "ACTOR",    "HOST",    "PID",         "STATE",
-                                                             "RESTARTS", "MAILBOX", "MSGS IN/OUT", "BYTES IN/OUT" };
-    CLEANUP(cli_table_deinit) struct cli_table table = { .columns_n = CLI_TABLE_COLUMNS_MAX };
+    static const char *const head[COLUMNS_N] = { "ACTOR",    "HOST",    "PID",         "STATE",
+                                                 "RESTARTS", "MAILBOX", "MSGS IN/OUT", "BYTES IN/OUT" };
+    CLEANUP(cli_table_deinit) struct cli_table table = { .columns_n = COLUMNS_N };
     struct value_iter rows = value_iter(value_get(result, "actors"));
     struct value_iter hosts = value_iter(value_get(result, "hosts"));
     struct span key;
@@ -142,7 +111,7 @@ int cmd_bus_actors(struct cli *cli)
     int r;
 
     pack_init(&result, 0);
-    r = actors_fetch(cli, &result);
+    r = control_client_actors(cli->paths.control_path, &result);
     if (r) {
         return r;
     }

@@ -13,6 +13,7 @@
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_out.h"
 
+#define ACTORS_TIMEOUT_MS 5000
 #define ANSWER_MAX (32U * 1024U * 1024U)
 
 /* 0 or an errno. */
@@ -165,4 +166,18 @@ int control_client_ask(struct control_client *self, struct span request, int tim
         self->in.len -= len + 1;
     }
     return r;
+}
+
+int control_client_actors(const char *path, struct pack *ret_result)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    CLEANUP(pack_deinit) struct pack request;
+    int r;
+
+    pack_init(&request, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "actors");
+    pack_map_end(&request);
+    r = control_client_open(path, &client);
+    return r ? r : control_client_ask(&client, pack_span(&request), ACTORS_TIMEOUT_MS, ret_result);
 }

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import threading
 
+from client import Client
 from gateway import until
 from test_process import Control, hosts, tap, told
 
@@ -168,3 +170,35 @@ def test_what_is_no_recording_is_refused(gateway, tmp_path):
     for name in (path, str(tmp_path / "nothing"), str(tmp_path)):
         done = gateway.cli("bus", "tap", "--read", name)
         assert done.returncode == 1 and name in done.stderr and not done.stdout
+
+
+# --- what the actors do --------------------------------------------------------------------------------------
+
+
+def test_top_shows_rates_times_and_memory(gateway):
+    with Client(gateway.port, gateway.token) as client:
+        before = told(gateway, "tap_attached client=")
+        top = subprocess.Popen(gateway.command("bus", "top", "--json"), env=gateway.environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        until(lambda: told(gateway, "tap_attached client=") > before, 10, "the tap of top")
+        looks = []
+        reader = threading.Thread(target=lambda: looks.extend(json.loads(line) for line in top.stdout))
+        reader.start()
+        until(lambda: client.call("health") and len(looks) >= 2, 20, "two looks")
+        top.send_signal(signal.SIGINT)
+        reader.join(10)
+        assert top.wait(10) == 130
+    health = {actor["address"]: actor for actor in looks[-1]["actors"]}["health"]
+    assert health["inPerSecond"] > 5 and health["outPerSecond"] > 5 and 0 < health["busy"] < 1
+    for times in ("waitMs", "handlerMs", "answerMs"):
+        assert 0 <= health[times]["p50"] <= health[times]["p99"] <= health[times]["max"] < 1000 and health[times]["n"] > 5
+    assert health["mailboxMsgsMax"] > 0 and looks[-1]["dropped"] == 0
+    assert all(host["rssBytes"] > 1 << 20 and host["cpu"] >= 0 for host in looks[-1]["hosts"])
+    assert looks[-1]["actors"][0]["inPerSecond"] >= health["inPerSecond"], "the busiest stands first"
+
+
+def test_top_once_is_a_table(gateway):
+    done = gateway.cli("bus", "top", "--once")
+    assert done.returncode == 0 and done.stdout.startswith("ACTOR") and "\nHOST" in done.stdout
+    assert {actor["address"] for actor in json.loads(gateway.cli("bus", "actors", "--json").stdout)["actors"]} <= set(
+        done.stdout.split())
