@@ -71,6 +71,8 @@ struct link {
     char endpoint[LINK_ENDPOINT_MAX];
     int64_t credit_bytes; /* what we may still send */
     int64_t credit_msgs;
+    uint64_t sent_bytes; /* since it is known */
+    uint64_t sent_msgs;
     uint32_t heard_incarnation; /* of the peer's life that the two counts below belong to */
     int64_t owed_bytes;         /* credit to give back */
     int64_t owed_msgs;
@@ -109,6 +111,9 @@ void link_account(struct actor *self, struct link *link, uint32_t incarnation, s
 /* At the end: what still waits for this peer. Events become gaps, of which it is told. */
 void link_abandon(struct actor *self, struct link *link);
 void link_close_all(struct actor *self);
+/* Whom this actor talks to: appends {address, links, topics}; see wire_links. */
+void link_tell_pack(struct actor *self, struct pack *out);
+void link_tell_answer(struct actor *self, const struct mail *mail);
 
 /* --- calls we made --------------------------------------------------------------------- */
 

@@ -119,6 +119,10 @@ static void asked(struct actor *self, struct mail *mail)
         settled_answer(self, mail);
         return;
     }
+    if (mail->env.kind == ENVELOPE_CALL && span_is_text(mail->env.name, wire_links.name)) {
+        link_tell_answer(self, mail);
+        return;
+    }
     if (mail->env.kind == ENVELOPE_CALL) {
         char text[160];
         struct failure failure = { .code = FAIL_UNKNOWN_METHOD, .message = { text, 0 } };

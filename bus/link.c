@@ -121,6 +121,8 @@ static void counted_out(struct actor *self, struct link *link, size_t bytes)
 
     link->credit_bytes -= (int64_t)bytes;
     link->credit_msgs--;
+    link->sent_bytes += bytes;
+    link->sent_msgs++;
     atomic_fetch_add_explicit(&stats->msgs_out, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&stats->bytes_out, bytes, memory_order_relaxed);
 }

@@ -4,7 +4,7 @@
  * Accepts    bus.resolve bus.topic bus.subscribe bus.unsubscribe bus.watch bus.state
  *            bus.exit bus.spawn bus.despawn bus.restart bus.hello bus.sync
  *            bus.host_down bus.silent bus.stop bus.rebind bus.tap
- * Answers    bus.actors bus.settle bus.listen
+ * Answers    bus.actors bus.links bus.settle bus.listen
  * On restart of its process the directory is empty; the other nodes sync it again.
  */
 #include "bus/node.h"
@@ -147,6 +147,7 @@ static const struct actor_route node_routes[] = {
     { &wire_rebind, node_host_on_rebind, ACTOR_RAW },
     { &wire_actors, on_actors, ACTOR_RAW },
     { &wire_tap, on_tap, ACTOR_RAW },
+    { &wire_links, node_links_on_links, ACTOR_RAW },
     { &wire_settle, node_settle_on_settle, ACTOR_RAW },
     { &wire_listen, node_listen_on_listen, ACTOR_RAW },
 };
@@ -216,6 +217,7 @@ void node_free(struct node **node_p)
     node_spawn_deinit(self);
     node_settle_deinit(self);
     node_listen_deinit(self);
+    node_links_deinit(self);
     free(self);
 }
 

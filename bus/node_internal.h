@@ -1,8 +1,8 @@
 /*
  * node_internal: a node as its parts see it. node.c opens it and holds its routes,
  * node_directory.c knows who is where, node_tell.c says so, node_settle.c knows when all
- * have heard, node_spawn.c places actors, node_host.c deals with whole hosts, node_listen.c
- * with listening sockets. Only they include this.
+ * have heard, node_links.c who talks to whom, node_spawn.c places actors, node_host.c deals
+ * with whole hosts, node_listen.c with listening sockets. Only they include this.
  */
 #ifndef BUS_NODE_INTERNAL_H
 #define BUS_NODE_INTERNAL_H
@@ -10,6 +10,7 @@
 #include "bus/node.h"
 
 struct listen_ask;
+struct links_ask;
 struct settle;
 struct spawn_record;
 
@@ -21,6 +22,7 @@ struct node {
     struct spawn_record *spawns;
     struct settle *settles;
     struct listen_ask *listen_asks;
+    struct links_ask *links_asks;
     char address[ACTOR_ADDRESS_MAX];
     char local[LINK_ENDPOINT_MAX];
     char remote[LINK_ENDPOINT_MAX];
@@ -73,6 +75,11 @@ bool node_directory_subscribers(struct actor *actor, const char *topic);
 
 int node_settle_on_settle(void *arg, struct actor_ctx *ctx, const void *msg);
 void node_settle_deinit(struct node *self);
+
+/* --- node_links.c -------------------------------------------------------------------------- */
+
+int node_links_on_links(void *arg, struct actor_ctx *ctx, const void *msg);
+void node_links_deinit(struct node *self);
 
 /* --- node_spawn.c -------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /*
- * What the operator asks over the control socket: status, actors, restart, stop, tap.
+ * What the operator asks over the control socket: status, actors, links, restart, stop, tap.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -176,11 +176,19 @@ static void on_stop(struct process *self, const struct control_request *request)
     process_stop(self, 0);
 }
 
-/* --- actors: every host is asked at once; who does not answer in time shows as such ---- */
+/* --- actors, links: every host is asked at once; who does not answer in time shows as such -- */
+
+struct gather;
+struct gather_host;
+
+/* Appends the rows of one host to the list of actors. */
+typedef void (*gather_rows)(const struct gather *gather, const struct gather_host *host, struct pack *out);
 
 struct gather {
     struct gather *next;
     struct process *process;
+    const struct schema_msg *msg; /* what they are asked */
+    gather_rows rows;
     uint64_t ticket;
     unsigned pending_n;
     struct gather_host {
@@ -230,12 +238,16 @@ static void cell_pack(const struct hostling *host, struct span key, struct span 
     }
 }
 
-static void rows_told_pack(const struct gather_host *from, struct pack *out)
+static void rows_told_pack(const struct gather *gather, const struct gather_host *from, struct pack *out)
 {
     struct value_iter rows = value_iter(value_get((struct span){ from->answer.data, from->answer.len }, "actors"));
     struct span row;
     struct span key;
 
+    if (from->answer.len == 0) {
+        rows_known_pack(gather, from->host, out);
+        return;
+    }
     while (value_next(&rows, &key, &row)) {
         struct value_iter cells = value_iter(row);
         struct span item;
@@ -268,11 +280,7 @@ static void gather_answer(struct gather *gather)
     pack_key(&out, "actors");
     pack_array_begin(&out);
     for (size_t i = 0; i < gather->hosts_n; i++) {
-        if (gather->hosts[i].answer.len) {
-            rows_told_pack(&gather->hosts[i], &out);
-        } else {
-            rows_known_pack(gather, gather->hosts[i].host, &out);
-        }
+        gather->rows(gather, &gather->hosts[i], &out);
     }
     pack_array_end(&out);
     pack_map_end(&out);
@@ -316,7 +324,7 @@ static void host_ask(struct gather *gather, struct hostling *host)
     char to[ACTOR_ADDRESS_MAX];
     static const struct span empty_map = { "\x80", 1 };
     struct actor_call call = { .to = to,
-                               .msg = &wire_actors,
+                               .msg = gather->msg,
                                .body = empty_map,
                                .deadline_ms = OPS_HOST_DEADLINE_MS,
                                .on_answer = on_host_actors,
@@ -336,12 +344,14 @@ static void host_ask(struct gather *gather, struct hostling *host)
     gather->pending_n++;
 }
 
-static void on_actors(struct process *self, const struct control_request *request)
+static void hosts_ask(struct process *self, uint64_t ticket, const struct schema_msg *msg, gather_rows rows)
 {
     struct gather *gather = mem_new(sizeof(*gather));
 
     gather->process = self;
-    gather->ticket = request->ticket;
+    gather->ticket = ticket;
+    gather->msg = msg;
+    gather->rows = rows;
     gather->next = self->gathers;
     self->gathers = gather;
     for (size_t i = 0; i < self->hosts_n; i++) {
@@ -350,6 +360,34 @@ static void on_actors(struct process *self, const struct control_request *reques
     if (gather->pending_n == 0) {
         gather_finish(gather);
     }
+}
+
+static void on_actors(struct process *self, const struct control_request *request)
+{
+    hosts_ask(self, request->ticket, &wire_actors, rows_told_pack);
+}
+
+/* Each row as it was told, and where it is from. */
+static void links_pack(const struct gather *gather, const struct gather_host *from, struct pack *out)
+{
+    struct value_iter rows = value_iter(value_get((struct span){ from->answer.data, from->answer.len }, "actors"));
+    struct span row;
+    struct span key;
+
+    (void)gather;
+    while (value_next(&rows, &key, &row)) {
+        pack_map_begin(out);
+        pack_kv_text(out, "host", from->host->host->name);
+        pack_kv_raw(out, "address", value_get(row, "address"));
+        pack_kv_raw(out, "links", value_get(row, "links"));
+        pack_kv_raw(out, "topics", value_get(row, "topics"));
+        pack_map_end(out);
+    }
+}
+
+static void on_links(struct process *self, const struct control_request *request)
+{
+    hosts_ask(self, request->ticket, &wire_links, links_pack);
 }
 
 void process_ops_deinit(struct process *self)
@@ -365,8 +403,8 @@ void process_ops_deinit(struct process *self)
 /* --- the table ---------------------------------------------------------------------------- */
 
 static const struct op ops[] = {
-    { "status", on_status }, { "actors", on_actors },           { "restart", on_restart },
-    { "stop", on_stop },     { "tap", process_tap_on_request },
+    { "status", on_status },   { "actors", on_actors }, { "links", on_links },
+    { "restart", on_restart }, { "stop", on_stop },     { "tap", process_tap_on_request },
 };
 
 void process_on_request(void *arg, const struct control_request *request)

@@ -33,3 +33,4 @@ WIRE(wire_settle, 22, "bus.settle", SCHEMA_MSG_CALL, 0);
 WIRE(wire_silent, 24, "bus.silent", SCHEMA_MSG_CAST, 0);
 WIRE(wire_settled, 23, "bus.settled", SCHEMA_MSG_CALL, 0);
 WIRE(wire_listen, 24, "bus.listen", SCHEMA_MSG_CALL, 0);
+WIRE(wire_links, 25, "bus.links", SCHEMA_MSG_CALL, 0);

@@ -79,6 +79,20 @@ static const struct cli_opt trace_options[] = {
     { 0 },
 };
 
+static const char *const graph_formats[] = { "dot", "mermaid", "svg", NULL };
+
+static const struct cli_opt graph_options[] = {
+    { .name = "format",
+      .kind = CLI_OPT_CHOICE,
+      .value = "format",
+      .preset = "dot",
+      .choices = graph_formats,
+      .summary = "dot (of Graphviz), mermaid or svg." },
+    { .name = "all", .kind = CLI_OPT_FLAG, .summary = "With the bus's own addresses, host/NAME and supervisor." },
+    { 0 },
+};
+
+static const struct cli_opt *const graph_tables[] = { graph_options, cli_commands_json, NULL };
 static const struct cli_opt top_options[] = {
     { .name = "once", .kind = CLI_OPT_FLAG, .summary = "Show one interval, and end." },
     { .name = "interval",
@@ -137,6 +151,11 @@ const struct cli_command cli_commands_bus[] = {
                  "answer; the first number holds for half of all, the second for 99 of 100.",
       .options = top_tables,
       .run = cmd_bus_top },
+    { .name = "graph",
+      .summary = "Draw which actor talks to which, and how much.",
+      .details = "An edge says how many messages went that way since both are up, and which topics are heard there.",
+      .options = graph_tables,
+      .run = cmd_bus_graph },
     { .name = "actors",
       .summary = "List the actors: where they run, how they fare, and how full their mailboxes are.",
       .options = actors_tables,

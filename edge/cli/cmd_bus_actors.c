@@ -111,7 +111,7 @@ int cmd_bus_actors(struct cli *cli)
     int r;
 
     pack_init(&result, 0);
-    r = control_client_actors(cli->paths.control_path, &result);
+    r = control_client_op(cli->paths.control_path, "actors", &result);
     if (r) {
         return r;
     }

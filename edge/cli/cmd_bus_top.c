@@ -186,7 +186,7 @@ static int look(const struct cli *cli, struct bus_top *top, const struct tap_wat
 
     pack_init(&answer, 0);
     pack_init(&out, 0);
-    r = control_client_actors(cli->paths.control_path, &answer);
+    r = control_client_op(cli->paths.control_path, "actors", &answer);
     if (r) {
         return r;
     }

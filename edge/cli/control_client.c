@@ -13,7 +13,7 @@
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_out.h"
 
-#define ACTORS_TIMEOUT_MS 5000
+#define OP_TIMEOUT_MS 5000
 #define ANSWER_MAX (32U * 1024U * 1024U)
 
 /* 0 or an errno. */
@@ -168,7 +168,7 @@ int control_client_ask(struct control_client *self, struct span request, int tim
     return r;
 }
 
-int control_client_actors(const char *path, struct pack *ret_result)
+int control_client_op(const char *path, const char *op, struct pack *ret_result)
 {
     CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
     CLEANUP(pack_deinit) struct pack request;
@@ -176,8 +176,8 @@ int control_client_actors(const char *path, struct pack *ret_result)
 
     pack_init(&request, 0);
     pack_map_begin(&request);
-    pack_kv_text(&request, "op", "actors");
+    pack_kv_text(&request, "op", op);
     pack_map_end(&request);
     r = control_client_open(path, &client);
-    return r ? r : control_client_ask(&client, pack_span(&request), ACTORS_TIMEOUT_MS, ret_result);
+    return r ? r : control_client_ask(&client, pack_span(&request), OP_TIMEOUT_MS, ret_result);
 }

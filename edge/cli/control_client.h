@@ -32,8 +32,8 @@ int control_client_open(const char *path, struct control_client *self);
 int control_client_open_quiet(const char *path, struct control_client *self);
 int control_client_ask(struct control_client *self, struct span request, int timeout_ms, struct pack *ret_result);
 
-/* Opens, asks for the actors and hosts of the gateway, and closes. */
-int control_client_actors(const char *path, struct pack *ret_result);
+/* Opens, asks for an operation that needs no more than its name, and closes. */
+int control_client_op(const char *path, const char *op, struct pack *ret_result);
 
 void control_client_close(struct control_client *self);
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+import xml.dom.minidom
 
 from client import Client
 from gateway import until
@@ -202,3 +203,20 @@ def test_top_once_is_a_table(gateway):
     assert done.returncode == 0 and done.stdout.startswith("ACTOR") and "\nHOST" in done.stdout
     assert {actor["address"] for actor in json.loads(gateway.cli("bus", "actors", "--json").stdout)["actors"]} <= set(
         done.stdout.split())
+
+
+def test_the_graph_shows_who_talks_to_whom(gateway):
+    assert call(gateway, "chat.send", sessionKey="agent:main:drawn", message="hi", idempotencyKey="drawn")
+    known = json.loads(gateway.cli("bus", "graph", "--json").stdout)["actors"]
+    edge = next(actor for actor in known if actor["address"] == "edge/0")
+    assert {link["to"] for link in edge["links"] if link["msgs"]} >= {"auth", "config", "router"}
+    agent = next(actor for actor in known if actor["address"] == "agent/main")
+    assert "edge/0" in next(topic["to"] for topic in agent["topics"] if topic["name"] == "chat")
+    dot = gateway.cli("bus", "graph").stdout
+    assert dot.startswith("digraph bus {") and '[label="agent/main"]' in dot and "host/main" not in dot
+    assert '[label="host/main"]' in gateway.cli("bus", "graph", "--all").stdout
+    assert gateway.cli("bus", "graph", "--format", "mermaid").stdout.startswith("flowchart LR\n")
+    drawn = xml.dom.minidom.parseString(gateway.cli("bus", "graph", "--format", "svg").stdout)
+    texts = {text.firstChild.data for text in drawn.getElementsByTagName("text")}
+    assert {actor["address"] for actor in known if not actor["address"].startswith("host/")} <= texts
+    assert gateway.cli("bus", "graph", "--format", "png").returncode == 2
