@@ -61,10 +61,23 @@ static bool asked_read(struct actor_ctx *ctx, const char *key, size_t limit, str
     return name.len > 0;
 }
 
+/* No host has told of it: the supervisor, which an operator may speak through, or nobody. */
+static void entry_missing(const struct node *self, const char *address, struct directory_entry *ret_entry)
+{
+    *ret_entry = (struct directory_entry){ .life = ACTOR_LIFE_ABSENT };
+    (void)snprintf(ret_entry->address, sizeof(ret_entry->address), "%s", address);
+    if (self->opts.has_supervisor && strcmp(address, NODE_SUPERVISOR) == 0) {
+        ret_entry->life = ACTOR_LIFE_READY;
+        ret_entry->is_up = true;
+        ret_entry->incarnation = 1;
+        node_endpoint(self->opts.run_dir, NULL, ret_entry->endpoint, sizeof(ret_entry->endpoint));
+    }
+}
+
 int node_directory_on_resolve(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = node_of(actor_ctx_actor(ctx));
-    struct directory_entry absent = { .life = ACTOR_LIFE_ABSENT };
+    struct directory_entry missing;
     struct asked asked;
 
     (void)arg;
@@ -75,8 +88,8 @@ int node_directory_on_resolve(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)directory_interest_add(&self->directory, span_from(asked.who), span_from(asked.name), false);
     struct directory_entry *entry = directory_find(&self->directory, span_from(asked.name));
     if (!entry) {
-        (void)snprintf(absent.address, sizeof(absent.address), "%s", asked.name);
-        entry = &absent;
+        entry_missing(self, asked.name, &missing);
+        entry = &missing;
     }
     node_tell_entry(self, asked.who, entry);
     return 0;

@@ -615,6 +615,7 @@ int process_run(const struct process_opts *opts)
     }
     uv_run(&self.loop, UV_RUN_DEFAULT);
     process_ops_deinit(&self);
+    process_call_deinit(&self);
     process_tap_deinit(&self);
     process_dir_deinit(&self);
     process_pulse_deinit(&self);

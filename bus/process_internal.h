@@ -75,7 +75,8 @@ struct process {
     struct hostling *hosts;
     size_t hosts_n;
     struct control *control;
-    struct gather *gathers; /* requests that wait for hosts */
+    struct gather *gathers;     /* requests that wait for hosts */
+    struct process_call *calls; /* made by hand, not answered yet */
     struct tap_client *taps;
     struct tap_ask *tap_asks;
     int dir_fd;         /* the run directory, held */
@@ -145,6 +146,12 @@ void process_on_request(void *arg, const struct control_request *request);
 void process_accept(struct process *self, uint64_t ticket);
 /* Forgets every request that still waits. */
 void process_ops_deinit(struct process *self);
+
+/* --- process_call.c ------------------------------------------------------------------- */
+
+/* {"op": "call", "address", "method", "params", "timeoutMs", "window"}: one call, or cast, by hand. */
+void process_call_on_request(struct process *self, const struct control_request *request);
+void process_call_deinit(struct process *self);
 
 /* --- process_tap.c -------------------------------------------------------------------- */
 

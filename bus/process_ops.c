@@ -1,5 +1,5 @@
 /*
- * What the operator asks over the control socket: status, actors, links, restart, stop, tap.
+ * What the operator asks over the control socket: status, actors, links, call, restart, stop, tap.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -403,8 +403,13 @@ void process_ops_deinit(struct process *self)
 /* --- the table ---------------------------------------------------------------------------- */
 
 static const struct op ops[] = {
-    { "status", on_status },   { "actors", on_actors }, { "links", on_links },
-    { "restart", on_restart }, { "stop", on_stop },     { "tap", process_tap_on_request },
+    { "status", on_status },
+    { "actors", on_actors },
+    { "links", on_links },
+    { "call", process_call_on_request },
+    { "restart", on_restart },
+    { "stop", on_stop },
+    { "tap", process_tap_on_request },
 };
 
 void process_on_request(void *arg, const struct control_request *request)

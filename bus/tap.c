@@ -229,21 +229,6 @@ void tap_port_deinit(struct tap_port *self)
 
 /* --- is it wanted ------------------------------------------------------------------------- */
 
-/* The row that describes this very body: an answer carries its method's name. NULL shows no body. */
-static const struct schema_msg *body_row(const struct tap_port *self, const struct envelope *env)
-{
-    static const struct schema_msg free_form = { .name = "free-form" };
-    const struct schema_msg *row = env->kind == ENVELOPE_PUBLISH ? schema_find_topic(self->registry, env->name)
-                                                                 : schema_find(self->registry, env->name);
-
-    if (env->kind == ENVELOPE_REPLY && row) {
-        row = row->reply ? row->reply : row->flags & SCHEMA_SENSITIVE ? NULL : &free_form;
-    } else if (env->kind == ENVELOPE_FAIL) {
-        row = &free_form;
-    }
-    return row && row->flags & SCHEMA_SENSITIVE ? NULL : row;
-}
-
 /* One sight, prepared for filters as far as any of them asked. */
 struct view {
     const struct tap_sight *sight;
@@ -274,8 +259,9 @@ static const struct schema_msg *view_row(const struct tap_port *self, struct vie
 
     if (!view->has_row) {
         view->has_row = true;
-        view->row =
-            body.len && wire_check(body.ptr, body.len, PACK_DEPTH_MAX / 2) ? body_row(self, view->sight->env) : NULL;
+        view->row = body.len && wire_check(body.ptr, body.len, PACK_DEPTH_MAX / 2)
+                        ? tap_subject_row(self->registry, view->sight->env)
+                        : NULL;
     }
     return view->row;
 }

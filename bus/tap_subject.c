@@ -19,6 +19,20 @@ void tap_subject_trace(struct trace_id trace, char out[TAP_TRACE_TEXT])
     *at = '\0';
 }
 
+const struct schema_msg *tap_subject_row(const struct schema_registry *registry, const struct envelope *env)
+{
+    static const struct schema_msg free_form = { .name = "free-form" };
+    const struct schema_msg *row =
+        env->kind == ENVELOPE_PUBLISH ? schema_find_topic(registry, env->name) : schema_find(registry, env->name);
+
+    if (env->kind == ENVELOPE_REPLY && row) {
+        row = row->reply ? row->reply : row->flags & SCHEMA_SENSITIVE ? NULL : &free_form;
+    } else if (env->kind == ENVELOPE_FAIL) {
+        row = &free_form;
+    }
+    return row && row->flags & SCHEMA_SENSITIVE ? NULL : row;
+}
+
 struct tap_filter_subject tap_subject(const struct envelope *env, uint64_t bytes)
 {
     static const struct span nothing = { NULL, 0 };

@@ -30,7 +30,7 @@ WIRE(wire_dead_letters, 19, "bus.dead_letters", SCHEMA_MSG_TOPIC, SCHEMA_DROPPAB
 WIRE(wire_gap, 20, "bus.gap", SCHEMA_MSG_CAST, 0);
 WIRE(wire_rebind, 21, "bus.rebind", SCHEMA_MSG_CAST, 0);
 WIRE(wire_settle, 22, "bus.settle", SCHEMA_MSG_CALL, 0);
-WIRE(wire_silent, 24, "bus.silent", SCHEMA_MSG_CAST, 0);
+WIRE(wire_silent, 25, "bus.silent", SCHEMA_MSG_CAST, 0);
 WIRE(wire_settled, 23, "bus.settled", SCHEMA_MSG_CALL, 0);
 WIRE(wire_listen, 24, "bus.listen", SCHEMA_MSG_CALL, 0);
-WIRE(wire_links, 25, "bus.links", SCHEMA_MSG_CALL, 0);
+WIRE(wire_links, 26, "bus.links", SCHEMA_MSG_CALL, 0);

@@ -79,6 +79,32 @@ static const struct cli_opt trace_options[] = {
     { 0 },
 };
 
+static const struct cli_opt call_options[] = {
+    { .name = "timeout",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "10000",
+      .min = 1,
+      .max = 3600000,
+      .summary = "Give up after this many milliseconds." },
+    { .name = "stream",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Ask for a stream: what comes ahead of the answer is shown, too." },
+    { .name = "raw",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Do not say who asks; otherwise an operator with every scope does." },
+    { 0 },
+};
+
+static const struct cli_opt *const call_tables[] = { call_options, cli_commands_json, NULL };
+
+static const struct cli_example call_examples[] = {
+    { "openclaw bus call health health", "Ask the actor `health`, past the edge." },
+    { "openclaw bus call agent/main chat.history '{\"sessionKey\": \"agent:main:main\"}'", "Ask one agent." },
+    { "openclaw bus call router config_read '{\"path\": \"gateway\"}'", "See a refusal: this one is not its." },
+    { 0 },
+};
+
 static const char *const graph_formats[] = { "dot", "mermaid", "svg", NULL };
 
 static const struct cli_opt graph_options[] = {
@@ -156,6 +182,16 @@ const struct cli_command cli_commands_bus[] = {
       .details = "An edge says how many messages went that way since both are up, and which topics are heard there.",
       .options = graph_tables,
       .run = cmd_bus_graph },
+    { .name = "call",
+      .summary = "Call one method of one actor by hand, and print its answer.",
+      .args = "<address> <method> [json]",
+      .details = "For debugging: no edge checks or completes what is sent. Each call is logged. Secret fields of the "
+                 "answer stay hidden.",
+      .args_min = 2,
+      .args_max = 3,
+      .examples = call_examples,
+      .options = call_tables,
+      .run = cmd_bus_call },
     { .name = "actors",
       .summary = "List the actors: where they run, how they fare, and how full their mailboxes are.",
       .options = actors_tables,

@@ -220,3 +220,41 @@ def test_the_graph_shows_who_talks_to_whom(gateway):
     texts = {text.firstChild.data for text in drawn.getElementsByTagName("text")}
     assert {actor["address"] for actor in known if not actor["address"].startswith("host/")} <= texts
     assert gateway.cli("bus", "graph", "--format", "png").returncode == 2
+
+
+# --- by hand -------------------------------------------------------------------------------------------------
+
+
+def test_one_call_by_hand_is_answered_and_logged(gateway):
+    done = gateway.cli("bus", "call", "health", "health", "--json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0 and answer["from"] == "health" and answer["latencyMs"] > 0 and len(answer["trace"]) == 32
+    assert answer["reply"]["ok"] is True
+    assert any("bus_call" in line and "address=health method=health" in line and f"uid={os.getuid()}" in line
+               for line in gateway.logs())
+    shown = gateway.cli("bus", "call", "router", "sessions.list", "{}")
+    assert "sessions" in json.loads(shown.stdout), shown.stderr
+    assert gateway.cli("bus", "call", "health", "presence_leave", '{"conn_id": "nobody"}').returncode == 0, "a cast"
+
+
+def test_a_call_by_hand_shows_no_secret(gateway):
+    done = gateway.cli("bus", "call", "config", "config_read", '{"path": "gateway.auth"}')
+    assert done.returncode == 0 and gateway.token not in done.stdout, done.stdout
+
+
+def test_a_call_by_hand_streams(gateway):
+    done = gateway.cli("bus", "call", "router", "agent", "--stream", "--json", json.dumps(
+        {"message": "one two three", "sessionKey": "agent:main:byhand", "idempotencyKey": "byhand"}))
+    answer = json.loads(done.stdout)
+    assert [chunk["name"] for chunk in answer["chunks"]][0] == "agent_accepted", done.stdout
+    assert answer["from"] == "agent/main" and answer["reply"]["status"] == "ok"
+
+
+def test_what_goes_wrong_with_a_call_by_hand_is_told(gateway):
+    for words, says in ((("nobody", "health"), "there is no actor"), (("log", "health"), "no method"),
+                        (("health", "nonsense"), "no call or cast"), (("router", "chat.send"), "required"),
+                        (("health", "health", "--timeout", "1"), None)):
+        done = gateway.cli("bus", "call", *words)
+        assert says is None or (done.returncode == 1 and says in done.stderr), done.stderr
+    assert gateway.cli("bus", "call", "health", "health", "{").returncode == 2
+    assert gateway.cli("bus", "call", "health", "health", "[1]").returncode == 2
