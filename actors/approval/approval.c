@@ -1,7 +1,7 @@
 /*
  * approval: what waits for somebody's leave, and what needs none.
  *
- * Accepts    exec.approval.* plugin.approval.* approval.* exec.approvals.get
+ * Accepts    exec.approval.* plugin.approval.* approval.* openclaw.approval.list exec.approvals.get
  *            exec.approvals.set exec_run_check
  * Publishes  exec.approval.requested exec.approval.resolved plugin.approval.requested
  *            plugin.approval.resolved
@@ -55,7 +55,8 @@ void approval_uuid(char out[37])
 static int approval_init(void *state, struct actor *actor, const char *arg)
 {
     static const size_t limits[SHELF_KINDS] = {
-        [KIND_EXEC] = APPROVALS_MAX, [KIND_PLUGIN] = APPROVALS_MAX, [KIND_PAST] = APPROVALS_PAST_MAX
+        [KIND_EXEC] = APPROVALS_MAX, [KIND_PLUGIN] = APPROVALS_MAX, [KIND_PAST] = APPROVALS_PAST_MAX,
+        [KIND_GRANT] = GRANTS_MAX
     };
     struct approval *self = state;
     char path[PATH_MAX];
@@ -105,6 +106,9 @@ static const struct actor_route approval_routes[] = {
     { MSG_EXEC_APPROVAL_LIST, on_exec_approval_list, 0 },
     { MSG_EXEC_APPROVAL_WAIT_DECISION, on_exec_approval_wait, 0 },
     { MSG_EXEC_APPROVAL_RESOLVE, on_exec_approval_resolve, 0 },
+    { MSG_EXEC_APPROVAL_GRANTS_LIST, on_exec_approval_grants_list, 0 },
+    { MSG_EXEC_APPROVAL_GRANTS_REVOKE, on_exec_approval_grants_revoke, 0 },
+    { MSG_OPENCLAW_APPROVAL_LIST, on_openclaw_approval_list, 0 },
     { MSG_PLUGIN_APPROVAL_REQUEST, on_plugin_approval_request, 0 },
     { MSG_PLUGIN_APPROVAL_LIST, on_plugin_approval_list, 0 },
     { MSG_PLUGIN_APPROVAL_WAIT_DECISION, on_plugin_approval_wait, 0 },

@@ -16,17 +16,20 @@
 
 #define APPROVALS_MAX 512U /* of each kind, decided ones included */
 #define APPROVALS_PAST_MAX 1024U
+#define GRANTS_MAX 500U
 #define APPROVAL_GRACE_MS 15000 /* a decided one can still be asked for */
 #define APPROVAL_TIMEOUT_MAX_MS 86400000
 #define APPROVAL_BODY_MAX 8388608U
 #define ID_MAX 513U
 
-/* Kinds of records on the shelf. The body of a record is {request, createdAtMs,
- * expiresAtMs, connId?, deviceId?, resolvedAtMs?, decision?, resolvedBy?, resolver?, isUsed?}. */
+/* Kinds of records on the shelf. The body of a record is {request, createdAtMs, expiresAtMs, connId?, deviceId?,
+ * asker, askerName?, operation?, resolvedAtMs?, decision?, resolvedBy?, resolver?, isUsed?}. */
 enum {
     KIND_EXEC,
     KIND_PLUGIN,
     KIND_PAST, /* owner: the id of one that was decided; at_ms: when; body: what clients see of it */
+    KIND_GRANT,        /* owner: the principal of whoever asked; see grants.c */
+    KIND_SYSTEM_AGENT, /* asked by the system agent, which other gateways have */
 };
 
 struct waiter;
@@ -66,9 +69,17 @@ struct record record_read(const struct shelf_item *item);
 /* By its id or, when that is unique, the beginning of it. Among those that wait, or those
  * that were decided. */
 int record_find(struct approval *self, unsigned kind, struct span id, bool is_resolved, struct record *ret_record);
-/* Puts a request on the shelf. 0, a FAIL_* or a fault. */
-int record_add(struct approval *self, unsigned kind, struct span id, struct span request, uint64_t timeout_ms,
-               const struct type_client *client);
+/* A request as it comes. */
+struct asked {
+    unsigned kind;
+    struct span id;
+    struct span request; /* packed map */
+    struct span operation; /* what exactly is to be done, as a digest; empty where there are no grants */
+    uint64_t timeout_ms;
+    const struct type_client *client;
+};
+/* Puts it on the shelf. 0, a FAIL_* or a fault. */
+int record_add(struct approval *self, const struct asked *asked);
 /* How a record ends. */
 struct closing {
     struct span decision; /* empty: without one */
@@ -95,10 +106,13 @@ int asking_start(struct approval *self, struct actor_ctx *ctx, unsigned kind, st
 /* The rest of waitDecision, resolve and list, for both kinds. */
 int asking_wait(struct approval *self, struct actor_ctx *ctx, unsigned kind, struct span id);
 int asking_list(struct approval *self, struct actor_ctx *ctx, unsigned kind);
+/* Answers the call in hand with what was decided about a record that nobody had to be asked about. */
+int asking_answer(struct approval *self, struct actor_ctx *ctx, unsigned kind, struct span id);
 struct verdict {
     unsigned kind;
     struct span id;
     struct span decision;
+    uint32_t days; /* how long "always" holds; 0: until it is revoked */
     const struct type_client *client;
 };
 int asking_resolve(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict);
@@ -126,6 +140,16 @@ int on_approval_get(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_approval_history(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg);
 
+/* --- grants.c ----------------------------------------------------------------------------------- */
+
+/* Counts the use of a grant of that asker for that operation, when there is one: `ret_id` says which, or is empty. 0, a
+ * FAIL_* or a fault. */
+int grants_use(struct approval *self, struct span asker, struct span operation, char ret_id[37]);
+/* For what was allowed always; `days` as in a verdict. 0, a FAIL_* or a fault. */
+int grants_mint(struct approval *self, const struct record *record, uint32_t days);
+int on_exec_approval_grants_list(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_exec_approval_grants_revoke(void *arg, struct actor_ctx *ctx, const void *msg);
+
 /* --- handlers ------------------------------------------------------------------------------------ */
 
 int on_exec_approval_request(void *arg, struct actor_ctx *ctx, const void *msg);
@@ -133,6 +157,7 @@ int on_exec_approval_get(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_exec_approval_list(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_exec_approval_wait(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_exec_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_openclaw_approval_list(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_plugin_approval_request(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_plugin_approval_list(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_plugin_approval_wait(void *arg, struct actor_ctx *ctx, const void *msg);

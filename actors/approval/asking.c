@@ -171,6 +171,20 @@ static int route_ask(struct approval *self, struct actor_ctx *ctx, struct questi
     return r;
 }
 
+int asking_answer(struct approval *self, struct actor_ctx *ctx, unsigned kind, struct span id)
+{
+    const struct shelf_item *item = shelf_find(self->shelf, kind, id);
+    struct record record;
+
+    if (!item) {
+        return actor_fail(ctx, FAIL_UNAVAILABLE, "the request expired at once");
+    }
+    record = record_read(item);
+    pack_reset(&self->pack);
+    decision_pack(&record, &self->pack);
+    return pack_error(&self->pack) ? pack_error(&self->pack) : actor_reply_span(ctx, pack_span(&self->pack));
+}
+
 int asking_start(struct approval *self, struct actor_ctx *ctx, unsigned kind, struct span id,
                  const struct type_client *client, bool is_two_phase)
 {
@@ -193,9 +207,7 @@ int asking_start(struct approval *self, struct actor_ctx *ctx, unsigned kind, st
         return r;
     }
     if (record.is_resolved) { /* its time was over at once: whoever waited has been told, and nobody waits yet */
-        pack_reset(&self->pack);
-        decision_pack(&record, &self->pack);
-        return pack_error(&self->pack) ? pack_error(&self->pack) : actor_reply_span(ctx, pack_span(&self->pack));
+        return asking_answer(self, ctx, kind, id);
     }
     question = mem_new(sizeof(*question));
     *question = (struct question){ .kind = kind, .is_two_phase = is_two_phase, .id = mem_text(id.ptr, id.len) };
@@ -384,6 +396,20 @@ static void resolved_pack(const struct record *record, struct span decision, str
     pack_map_end(out);
 }
 
+/* A disk that refuses it takes nothing from the decision: the next time people are asked again. */
+static int grant_give(struct approval *self, const struct verdict *verdict, const char *id)
+{
+    const struct shelf_item *item = shelf_find(self->shelf, verdict->kind, span_from(id));
+    struct record record;
+
+    if (verdict->kind != KIND_EXEC || !span_is(verdict->decision, SPAN_LIT("allow-always")) || !item) {
+        return 0;
+    }
+    record = record_read(item);
+    int r = grants_mint(self, &record, verdict->days);
+    return r < 0 ? r : 0;
+}
+
 int asking_decide(struct approval *self, struct actor_ctx *ctx, const struct verdict *verdict,
                   const struct record *record)
 {
@@ -401,6 +427,7 @@ int asking_decide(struct approval *self, struct actor_ctx *ctx, const struct ver
           : record_close(self, verdict->kind, span_from(id),
                          &(struct closing){ .decision = verdict->decision, .by = by, .client = client });
     r = r ? r : actor_publish_span(self->actor, event, pack_span(&self->scratch), ctx);
+    r = r ? r : grant_give(self, verdict, id);
     r = r ? r : record_tell(self, verdict->kind, span_from(id));
     return r ? r : records_review(self);
 }

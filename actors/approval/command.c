@@ -183,24 +183,30 @@ static int variable_compare(const void *a, const void *b)
     return order ? order : (left->len > right->len) - (left->len < right->len);
 }
 
+int command_digest(struct span value, char ret_hash[COMMAND_HASH_LEN])
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+
+    if (crypto_hash_sha256(digest, (const unsigned char *)value.ptr, value.len)) {
+        return FAULT(-ENOMEM);
+    }
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        (void)snprintf(ret_hash + 2 * i, 3, "%02x", digest[i]);
+    }
+    return 0;
+}
+
 /* A value that is no text is told by its JSON, so that none can pass for another. */
 static int lines_hash(const struct variable *variables, size_t n, char hash[COMMAND_HASH_LEN])
 {
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
-    unsigned char digest[crypto_hash_sha256_BYTES];
     int r = 0;
 
     for (size_t i = 0; !r && i < n; i++) {
         r = json_from_text(variables[i].key, &text);
         r = r ? r : json_from_value(variables[i].value, &text);
     }
-    if (r || crypto_hash_sha256(digest, (const unsigned char *)text.data, text.len)) {
-        return FAULT(-ENOMEM);
-    }
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        (void)snprintf(hash + 2 * i, 3, "%02x", digest[i]);
-    }
-    return 0;
+    return r ? r : command_digest((struct span){ text.data, text.len }, hash);
 }
 
 int command_env_hash(struct span env, char ret_hash[COMMAND_HASH_LEN])

@@ -24,6 +24,9 @@ bool command_is_line(struct span argv, struct span raw);
 /* SHA-256 of the variables of a map, whatever their order; "" for none. 0 or -ENOMEM. */
 int command_env_hash(struct span env, char ret_hash[COMMAND_HASH_LEN]);
 
+/* SHA-256 of one packed value. 0 or -ENOMEM. */
+int command_digest(struct span value, char ret_hash[COMMAND_HASH_LEN]);
+
 /*
  * Appends what a shell command consists of: {commandCount, nestedCommandCount, riskKinds,
  * warningLines}; nil when it has parts that only a shell could tell.

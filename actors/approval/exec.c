@@ -1,6 +1,7 @@
 /*
  * exec: commands that wait for somebody's leave.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "actors/approval/approval_state.h"
@@ -197,6 +198,52 @@ static int request_pack(struct approval *self, const struct msg_exec_approval_re
     return r ? r : pack_error(out);
 }
 
+/* Whoever has nothing but the gateway's secret is nobody in particular: a grant of his would be everybody's. */
+static bool is_somebody(const struct type_client *client)
+{
+    return (client->has_device_id && client->device_id.len) || span_starts(client->principal, "owner/") ||
+           span_starts(client->principal, "user/");
+}
+
+/* What a grant has to be for: everything that decides what would run, and where. Empty where there is none. */
+static int operation_find(struct approval *self, const struct msg_exec_approval_request *in,
+                          const struct matter *matter, char ret_operation[COMMAND_HASH_LEN])
+{
+    struct pack *out = &self->pack;
+    char env[COMMAND_HASH_LEN];
+    int r = command_env_hash(in->env, env);
+
+    ret_operation[0] = '\0';
+    if (r || !is_somebody(&in->client)) {
+        return r;
+    }
+    pack_reset(out);
+    pack_array_begin(out);
+    pack_str(out, span_trim(in->host));
+    pack_str(out, matter->is_node ? span_trim(in->node_id) : (struct span){ 0 });
+    pack_str(out, matter->agent_id);
+    pack_str(out, matter->text);
+    pack_str(out, matter->argv); /* as it is packed */
+    pack_str(out, matter->cwd);
+    pack_text(out, env);
+    pack_array_end(out);
+    r = pack_error(out);
+    return r ? r : command_digest(pack_span(out), ret_operation);
+}
+
+/* Somebody said "always" to just this: nobody is asked again. */
+static int granted_answer(struct approval *self, struct actor_ctx *ctx, struct span id, const char *grant)
+{
+    char by[64];
+    int r;
+
+    (void)snprintf(by, sizeof(by), "grant %s", grant);
+    r = record_close(self, KIND_EXEC, id,
+                     &(struct closing){ .decision = SPAN_LIT("allow-always"), .by = span_from(by) });
+    r = r ? r : records_review(self);
+    return r ? r : asking_answer(self, ctx, KIND_EXEC, id);
+}
+
 int on_exec_approval_request(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct approval *self = arg;
@@ -204,6 +251,8 @@ int on_exec_approval_request(void *arg, struct actor_ctx *ctx, const void *msg)
     struct matter matter = matter_of(in, actor_ctx_body(ctx));
     const char *lacks = matter_lacks(&matter, in);
     struct span id = span_trim(in->id);
+    char operation[COMMAND_HASH_LEN];
+    char grant[37] = "";
     char fresh[37];
     int r;
 
@@ -219,12 +268,22 @@ int on_exec_approval_request(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     pack_reset(&self->scratch);
     r = request_pack(self, in, &matter, &self->scratch);
+    r = r ? r : operation_find(self, in, &matter, operation);
+    r = r ? r
+          : record_add(self, &(struct asked){ .kind = KIND_EXEC,
+                                              .id = id,
+                                              .request = pack_span(&self->scratch),
+                                              .operation = span_from(operation),
+                                              .timeout_ms = in->has_timeout_ms ? in->timeout_ms : TIMEOUT_MS,
+                                              .client = &in->client });
+    if (!r && operation[0] && !span_is(span_trim(in->ask), SPAN_LIT("always"))) {
+        r = grants_use(self, in->client.principal, span_from(operation), grant);
+    }
     if (r) {
         return r;
     }
-    r = record_add(self, KIND_EXEC, id, pack_span(&self->scratch), in->has_timeout_ms ? in->timeout_ms : TIMEOUT_MS,
-                   &in->client);
-    return r ? r : asking_start(self, ctx, KIND_EXEC, id, &in->client, in->two_phase);
+    return grant[0] ? granted_answer(self, ctx, id, grant)
+                    : asking_start(self, ctx, KIND_EXEC, id, &in->client, in->two_phase);
 }
 
 /* --- the others ------------------------------------------------------------------------------------------ */
@@ -282,7 +341,11 @@ int on_exec_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     const struct msg_exec_approval_resolve *in = msg;
     struct verdict verdict = {
-        .kind = KIND_EXEC, .id = span_trim(in->id), .decision = in->decision, .client = &in->client
+        .kind = KIND_EXEC,
+        .id = span_trim(in->id),
+        .decision = in->decision,
+        .days = in->has_grant_expires_in_days ? in->grant_expires_in_days : 0,
+        .client = &in->client,
     };
 
     return asking_resolve(arg, ctx, &verdict);

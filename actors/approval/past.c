@@ -410,7 +410,11 @@ int on_approval_resolve(void *arg, struct actor_ctx *ctx, const void *msg)
     struct approval *self = arg;
     const struct msg_approval_resolve *in = msg;
     unsigned kind = span_is(in->kind, SPAN_LIT("exec")) ? KIND_EXEC : KIND_PLUGIN;
-    struct verdict verdict = { .kind = kind, .id = in->id, .decision = in->decision, .client = &in->client };
+    struct verdict verdict = { .kind = kind,
+                               .id = in->id,
+                               .decision = in->decision,
+                               .days = in->has_grant_expires_in_days ? in->grant_expires_in_days : 0,
+                               .client = &in->client };
     struct found found;
     int r;
 

@@ -47,9 +47,19 @@ int on_plugin_approval_request(void *arg, struct actor_ctx *ctx, const void *msg
     request_pack(in, &self->scratch);
     r = pack_error(&self->scratch);
     r = r ? r
-          : record_add(self, KIND_PLUGIN, span_from(id), pack_span(&self->scratch),
-                       in->has_timeout_ms ? in->timeout_ms : TIMEOUT_MS, &in->client);
+          : record_add(self, &(struct asked){ .kind = KIND_PLUGIN,
+                                              .id = span_from(id),
+                                              .request = pack_span(&self->scratch),
+                                              .timeout_ms = in->has_timeout_ms ? in->timeout_ms : TIMEOUT_MS,
+                                              .client = &in->client });
     return r ? r : asking_start(self, ctx, KIND_PLUGIN, span_from(id), &in->client, in->two_phase);
+}
+
+/* Nobody here makes requests of that kind: the agent that would is no part of this gateway. */
+int on_openclaw_approval_list(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    (void)msg;
+    return asking_list(arg, ctx, KIND_SYSTEM_AGENT);
 }
 
 int on_plugin_approval_list(void *arg, struct actor_ctx *ctx, const void *msg)

@@ -47,26 +47,36 @@ int record_find(struct approval *self, unsigned kind, struct span id, bool is_re
 
 /* --- changing ---------------------------------------------------------------------------------- */
 
-int record_add(struct approval *self, unsigned kind, struct span id, struct span request, uint64_t timeout_ms,
-               const struct type_client *client)
+int record_add(struct approval *self, const struct asked *asked)
 {
+    const struct type_client *client = asked->client;
     int64_t now_ms = clock_wall_ms();
+    uint64_t timeout_ms = asked->timeout_ms;
     struct pack *out = &self->record;
     int r;
 
     timeout_ms = timeout_ms < APPROVAL_TIMEOUT_MAX_MS ? timeout_ms : APPROVAL_TIMEOUT_MAX_MS;
     pack_reset(out);
     pack_map_begin(out);
-    pack_kv_raw(out, "request", request);
+    pack_kv_raw(out, "request", asked->request);
     pack_kv_i64(out, "createdAtMs", now_ms);
     pack_kv_i64(out, "expiresAtMs", now_ms + (int64_t)timeout_ms);
     pack_kv_str(out, "connId", client->conn_id);
     if (client->has_device_id && client->device_id.len) {
         pack_kv_str(out, "deviceId", client->device_id);
     }
+    pack_kv_str(out, "asker", client->principal);
+    if (client->has_display_name && client->display_name.len) {
+        pack_kv_str(out, "askerName", client->display_name);
+    }
+    if (asked->operation.len) {
+        pack_kv_str(out, "operation", asked->operation);
+    }
     pack_map_end(out);
     r = pack_error(out);
-    r = r ? r : shelf_failure(shelf_put(self->shelf, kind, id, (struct span){ 0 }, now_ms, pack_span(out)));
+    r = r ? r
+          : shelf_failure(
+                shelf_put(self->shelf, asked->kind, asked->id, (struct span){ 0 }, now_ms, pack_span(out)));
     return r ? r : records_review(self);
 }
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from client import CallError, Client
+from device_client import Device
 from node_client import NodeClient, approve
 
 
@@ -94,6 +95,60 @@ def test_what_people_see_is_what_the_node_runs(client, person):
     assert error["code"] == "INVALID_REQUEST" and "commandText" in error["message"]
     plan["argv"] = ["/bin/sh", "-lc", "ls -l"]
     assert client.answer(request(client, host="node", nodeId="n", systemRunPlan=plan))["status"] == "accepted"
+
+
+def test_always_means_this_of_this_asker_until_it_is_revoked(gateway, person):
+    device = Device(name="Robot")
+    scopes = ["operator.approvals", "operator.read"]
+    auth = {"token": gateway.token}
+    ask = {"command": "make check", "agentId": "main", "env": {"A": "1"}}
+    with device.connect(gateway, scopes, auth) as robot:
+        asked = request(robot, **ask)
+        first = robot.answer(asked)
+        person.call("exec.approval.resolve", {"id": first["id"], "decision": "allow-always"})
+        assert robot.answer(asked)["decision"] == "allow-always"
+    grant = person.call("exec.approval.grants.list")["grants"][0]
+    assert grant == {
+        "grantId": grant["grantId"], "mintedByApprovalId": first["id"], "agentId": "main",
+        "cronJobId": f"device/{device.id[:32]}", "cronJobName": "Robot", "command": "make check", "cwd": "/tmp",
+        "createdAtMs": grant["createdAtMs"], "expiresAtMs": None, "revokedAtMs": None, "revokedBy": None,
+        "lastUsedAtMs": None, "useCount": 0}
+    with device.connect(gateway, scopes, auth) as robot:
+        again = robot.answer(request(robot, **ask))
+        assert again["decision"] == "allow-always" and again["id"] != first["id"]
+        assert person.call("approval.get", {"id": again["id"]})["approval"]["status"] == "allowed"
+        for changed in ({"command": "make  check"}, {"cwd": "/"}, {"env": {"A": "2"}}, {"agentId": "other"},
+                        {"ask": "always"}, {"host": "sandbox"}):
+            assert robot.answer(request(robot, **{**ask, **changed}))["status"] == "accepted", changed
+        with Device(name="Robot").connect(gateway, scopes, auth) as other:
+            assert other.answer(request(other, **ask))["status"] == "accepted"
+        used = person.call("exec.approval.grants.list", {"limit": 1})["grants"][0]
+        assert used["useCount"] == 1 and used["lastUsedAtMs"] >= used["createdAtMs"]
+        revoke = {"grantId": grant["grantId"]}
+        assert [person.call("exec.approval.grants.revoke", revoke)["outcome"] for _ in range(2)] == \
+            ["revoked", "already-revoked"]
+        assert person.call("exec.approval.grants.revoke", {"grantId": "none"})["outcome"] == "not-found"
+        assert person.call("exec.approval.grants.list")["grants"][0]["revokedBy"] == "gateway-client"
+        asked = request(robot, **ask)
+        ident = robot.answer(asked)["id"]
+        resolved = {"id": ident, "kind": "exec", "decision": "allow-always", "grantExpiresInDays": 30}
+        assert person.call("approval.resolve", resolved)["applied"] is True
+        assert robot.answer(asked)["decision"] == "allow-always"
+    renewed, = [row for row in person.call("exec.approval.grants.list")["grants"] if row["command"] == "make check"]
+    assert renewed["expiresAtMs"] - renewed["createdAtMs"] == 30 * 86400000
+
+
+def test_who_has_nothing_but_the_secret_gets_no_grant(client, person):
+    for _ in range(2):
+        asked = request(client, command="echo again")
+        ident = client.answer(asked)["id"]
+        person.call("exec.approval.resolve", {"id": ident, "decision": "allow-always"})
+        assert client.answer(asked)["decision"] == "allow-always"
+    assert "echo again" not in [row["command"] for row in person.call("exec.approval.grants.list")["grants"]]
+
+
+def test_there_is_no_system_agent_that_asks(person):
+    assert person.call("openclaw.approval.list") == []
 
 
 def test_plugins_ask_in_the_same_way(client, person):
