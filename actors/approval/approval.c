@@ -54,10 +54,10 @@ void approval_uuid(char out[37])
 
 static int approval_init(void *state, struct actor *actor, const char *arg)
 {
-    static const size_t limits[SHELF_KINDS] = {
-        [KIND_EXEC] = APPROVALS_MAX, [KIND_PLUGIN] = APPROVALS_MAX, [KIND_PAST] = APPROVALS_PAST_MAX,
-        [KIND_GRANT] = GRANTS_MAX
-    };
+    static const size_t limits[SHELF_KINDS] = { [KIND_EXEC] = APPROVALS_MAX,
+                                                [KIND_PLUGIN] = APPROVALS_MAX,
+                                                [KIND_PAST] = APPROVALS_PAST_MAX,
+                                                [KIND_GRANT] = GRANTS_MAX };
     struct approval *self = state;
     char path[PATH_MAX];
     int r;

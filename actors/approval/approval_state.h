@@ -27,7 +27,7 @@
 enum {
     KIND_EXEC,
     KIND_PLUGIN,
-    KIND_PAST, /* owner: the id of one that was decided; at_ms: when; body: what clients see of it */
+    KIND_PAST,         /* owner: the id of one that was decided; at_ms: when; body: what clients see of it */
     KIND_GRANT,        /* owner: the principal of whoever asked; see grants.c */
     KIND_SYSTEM_AGENT, /* asked by the system agent, which other gateways have */
 };
@@ -73,7 +73,7 @@ int record_find(struct approval *self, unsigned kind, struct span id, bool is_re
 struct asked {
     unsigned kind;
     struct span id;
-    struct span request; /* packed map */
+    struct span request;   /* packed map */
     struct span operation; /* what exactly is to be done, as a digest; empty where there are no grants */
     uint64_t timeout_ms;
     const struct type_client *client;

@@ -12,23 +12,13 @@
 #include "actors/approval/approval_state.h"
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
+#include "bus/base/utf8.h"
 #include "bus/value.h"
 
 #define GRANTS_SHOWN 200U
 #define DAY_MS 86400000LL
 #define COMMAND_MAX 512U
 #define NAME_MAX_SHOWN 200U
-
-static struct span cut(struct span text, size_t max)
-{
-    if (text.len > max) {
-        text.len = max;
-        while (text.len && ((unsigned char)text.ptr[text.len] & 0xc0) == 0x80) {
-            text.len--; /* not inside a character */
-        }
-    }
-    return text;
-}
 
 static bool is_alive(const struct shelf_item *item, int64_t now_ms)
 {
@@ -110,6 +100,9 @@ static int prune(struct approval *self, int64_t now_ms)
                 break;
             }
         }
+        if (!out) {
+            break;
+        }
         (void)snprintf(id, sizeof(id), "%s", out->id);
         r = shelf_drop(self->shelf, KIND_GRANT, span_from(id));
     }
@@ -121,10 +114,10 @@ static void grant_pack(const struct record *record, uint32_t days, int64_t now_m
     pack_map_begin(out);
     pack_kv_text(out, "approvalId", record->item->id);
     pack_kv_str(out, "operation", map_text(record->item->body, "operation"));
-    pack_kv_or_nil(out, "askerName", cut(map_text(record->item->body, "askerName"), NAME_MAX_SHOWN));
+    pack_kv_or_nil(out, "askerName", utf8_cut(map_text(record->item->body, "askerName"), NAME_MAX_SHOWN));
     pack_kv_or_nil(out, "agentId", map_text(record->request, "agentId"));
-    pack_kv_str(out, "command", cut(map_text(record->request, "command"), COMMAND_MAX));
-    pack_kv_or_nil(out, "cwd", cut(map_text(record->request, "cwd"), COMMAND_MAX));
+    pack_kv_str(out, "command", utf8_cut(map_text(record->request, "command"), COMMAND_MAX));
+    pack_kv_or_nil(out, "cwd", utf8_cut(map_text(record->request, "cwd"), COMMAND_MAX));
     pack_kv_i64(out, "createdAtMs", now_ms);
     pack_key(out, "expiresAtMs");
     if (days) {
@@ -228,8 +221,8 @@ int on_exec_approval_grants_revoke(void *arg, struct actor_ctx *ctx, const void 
     struct approval *self = arg;
     const struct msg_exec_approval_grants_revoke *in = msg;
     const struct shelf_item *item = shelf_find(self->shelf, KIND_GRANT, span_trim(in->grant_id));
-    struct span by = in->client.has_display_name && in->client.display_name.len ? in->client.display_name
-                                                                                 : in->client.client_id;
+    struct span by =
+        in->client.has_display_name && in->client.display_name.len ? in->client.display_name : in->client.client_id;
 
     if (!item) {
         return outcome_reply(self, ctx, "not-found");
@@ -240,7 +233,7 @@ int on_exec_approval_grants_revoke(void *arg, struct actor_ctx *ctx, const void 
     pack_reset(&self->scratch);
     pack_map_begin(&self->scratch);
     pack_kv_i64(&self->scratch, "revokedAtMs", clock_wall_ms());
-    pack_kv_str(&self->scratch, "revokedBy", by.len ? cut(by, NAME_MAX_SHOWN) : SPAN_LIT("operator"));
+    pack_kv_str(&self->scratch, "revokedBy", by.len ? utf8_cut(by, NAME_MAX_SHOWN) : SPAN_LIT("operator"));
     pack_map_end(&self->scratch);
     int r = pack_error(&self->scratch);
     r = r ? r : change(self, item, pack_span(&self->scratch));

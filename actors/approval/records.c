@@ -75,8 +75,7 @@ int record_add(struct approval *self, const struct asked *asked)
     pack_map_end(out);
     r = pack_error(out);
     r = r ? r
-          : shelf_failure(
-                shelf_put(self->shelf, asked->kind, asked->id, (struct span){ 0 }, now_ms, pack_span(out)));
+          : shelf_failure(shelf_put(self->shelf, asked->kind, asked->id, (struct span){ 0 }, now_ms, pack_span(out)));
     return r ? r : records_review(self);
 }
 

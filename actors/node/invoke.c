@@ -226,7 +226,8 @@ static void on_timer(uv_timer_t *timer)
     for (struct invoke *at = self->invokes; !r && at; at = next) {
         next = at->next;
         if (at->session && at->deadline <= now) {
-            r = invoke_fail(self, at, SPAN_LIT("TIMEOUT"), SPAN_LIT("node invoke timed out"), false);
+            r = invoke_cancel(self, at);
+            r = r ? r : invoke_fail(self, at, SPAN_LIT("TIMEOUT"), SPAN_LIT("node invoke timed out"), false);
         }
     }
     if (r) {
@@ -253,11 +254,14 @@ void invoke_timer_set(struct node *self)
 
 /* --- the beginning of one ---------------------------------------------------------------------------- */
 
-static int waiter_add(struct actor_ctx *ctx, struct invoke *invoke)
+static int waiter_add(struct actor_ctx *ctx, struct invoke *invoke, const struct type_client *client)
 {
     struct waiter *waiter = mem_new(sizeof(*waiter));
 
     waiter->invoke = invoke;
+    if (client->has_caps && policy_list_has(client->caps, SPAN_LIT("node-progress"))) {
+        (void)snprintf(waiter->conn_id, sizeof(waiter->conn_id), "%.*s", SPAN_FMT(client->conn_id));
+    }
     waiter->next = invoke->waiters;
     waiter->token = actor_defer(ctx, waiter);
     invoke->waiters = waiter;
@@ -404,14 +408,15 @@ static struct invoke *invoke_with_key(const struct node *self, const char *key)
 }
 
 /* A repeated request: the first result, or the wait for it. Returns false when it is a new one. */
-static bool is_repeated(struct node *self, struct actor_ctx *ctx, const struct order *order, int *ret_r)
+static bool is_repeated(struct node *self, struct actor_ctx *ctx, const struct order *order,
+                        const struct type_client *client, int *ret_r)
 {
     CLEANUP(mem_free) char *key = outcome_key(order->principal, order->node_id, order->idempotency_key);
     struct invoke *running = key ? invoke_with_key(self, key) : NULL;
     struct result result;
 
     if (running) {
-        *ret_r = waiter_add(ctx, running);
+        *ret_r = waiter_add(ctx, running, client);
         return true;
     }
     if (!key || !outcome_find(self, key, invoke_now(self), &result)) {
@@ -447,7 +452,7 @@ static int order_start(struct node *self, struct actor_ctx *ctx, const struct or
     if (!invoke) {
         return FAULT(-ENOMEM);
     }
-    r = waiter_add(ctx, invoke);
+    r = waiter_add(ctx, invoke, client);
     if (!order->is_own && span_is(order->command, SPAN_LIT("system.run"))) {
         return run_check(self, ctx, invoke, client);
     }
@@ -466,7 +471,7 @@ int on_node_invoke(void *arg, struct actor_ctx *ctx, const void *msg)
                            .timeout_ms = in->timeout_ms };
     int r = 0;
 
-    if (is_repeated(self, ctx, &order, &r)) {
+    if (is_repeated(self, ctx, &order, &in->client, &r)) {
         return r;
     }
     r = order_check(self, ctx, &order);
@@ -502,7 +507,7 @@ int on_exec_approvals_node_set(void *arg, struct actor_ctx *ctx, const void *msg
 
 /* --- giving up -------------------------------------------------------------------------------------------- */
 
-/* The node goes on; only this asker does not wait any more. */
+/* The node goes on, since the asker may come back with the same key; only he does not wait any more. */
 void on_node_cancel(void *state, struct actor *actor, void *cookie)
 {
     struct waiter *waiter = cookie;

@@ -1,6 +1,6 @@
 /*
- * invoke_internal: a command that a node was asked for, as its two parts see it: invoke.c
- * asks and gives up, invoke_result.c takes what the node says. Only they include this.
+ * invoke_internal: a command that a node was asked for, as its parts see it: invoke.c asks and gives up,
+ * invoke_result.c takes what the node says in the end, invoke_progress.c what it says before. Only they include this.
  */
 #ifndef ACTORS_NODE_INVOKE_INTERNAL_H
 #define ACTORS_NODE_INVOKE_INTERNAL_H
@@ -13,6 +13,7 @@ struct waiter {
     struct waiter *next;
     struct invoke *invoke;
     struct actor_token token;
+    char conn_id[65]; /* of a client that wants to hear of progress; else empty */
 };
 
 struct invoke {
@@ -27,10 +28,16 @@ struct invoke {
     struct waiter *waiters;
     uint64_t deadline; /* of the loop's clock */
     uint32_t timeout_ms;
-    bool is_checking; /* approval has the word; it must not be freed before the answer */
-    bool is_bare;     /* the asker gets the payload alone */
+    bool is_checking;  /* approval has the word; it must not be freed before the answer */
+    bool is_bare;      /* the asker gets the payload alone */
+    bool has_progress; /* the node said something before the end */
+    uint64_t next_seq; /* of what it says */
 };
 
+/* The one of that id whose result only this connection may bring; NULL when there is none, or it is over. */
+struct invoke *invoke_awaited(const struct node *self, struct span id, const struct type_client *client);
+/* Tells a node that has been talking that nobody listens any more. 0 or a fault. */
+int invoke_cancel(struct node *self, const struct invoke *invoke);
 /* The loop's clock. */
 uint64_t invoke_now(const struct node *self);
 /* For the deadline that is next. */

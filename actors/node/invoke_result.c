@@ -112,22 +112,29 @@ static int result_take(struct node *self, struct invoke *invoke, const struct ms
                                         : invoke_fail(self, invoke, in->error.code, in->error.message, true);
 }
 
+struct invoke *invoke_awaited(const struct node *self, struct span id, const struct type_client *client)
+{
+    struct invoke *invoke = self->invokes;
+
+    while (invoke && !span_is_text(id, invoke->id)) {
+        invoke = invoke->next;
+    }
+    return invoke && invoke->session && !invoke->is_checking && span_is_text(client->conn_id, invoke->session->conn_id)
+               ? invoke
+               : NULL;
+}
+
 int on_node_invoke_result(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = arg;
     const struct msg_node_invoke_result *in = msg;
-    struct invoke *invoke = self->invokes;
-    bool is_awaited;
+    struct invoke *invoke = invoke_awaited(self, in->id, &in->client);
     int r = 0;
 
     if (!span_is(caller_node_id(&in->client), in->node_id)) {
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "nodeId mismatch");
     }
-    while (invoke && !span_is_text(in->id, invoke->id)) {
-        invoke = invoke->next;
-    }
-    is_awaited =
-        invoke && invoke->session && !invoke->is_checking && span_is_text(in->client.conn_id, invoke->session->conn_id);
+    bool is_awaited = invoke != NULL;
     if (is_awaited) {
         r = result_take(self, invoke, in);
         invoke_timer_set(self);

@@ -3,7 +3,7 @@
  *
  * Accepts    node_join node_leave, node.* and exec.approvals.node.*, config_update; topic: auth_revoked
  * Follows    gateway.nodes of the config
- * Publishes  node.pair.requested node.pair.resolved node.invoke.request
+ * Publishes  node.pair.requested node.pair.resolved node.invoke.request node.invoke.progress node.invoke.cancel
  * Asks       approval (what may run on a node)
  * On restart pairings, requests, work and when a node was last seen are in the database;
  * the edges join their live nodes again when they see us ready. Commands that were under
@@ -154,6 +154,7 @@ static const struct actor_route node_routes[] = {
     { MSG_NODE_RENAME, on_node_rename, 0 },
     { MSG_NODE_INVOKE, on_node_invoke, 0 },
     { MSG_NODE_INVOKE_RESULT, on_node_invoke_result, 0 },
+    { MSG_NODE_INVOKE_PROGRESS, on_node_invoke_progress, 0 },
     { MSG_NODE_EVENT, on_node_event, 0 },
     { MSG_NODE_PENDING_ENQUEUE, on_node_pending_enqueue, 0 },
     { MSG_NODE_PENDING_DRAIN, on_node_pending_drain, 0 },

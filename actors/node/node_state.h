@@ -115,6 +115,7 @@ const struct shelf_item *pairing_request_of(struct node *self, struct span node_
 /* --- invoke.c --------------------------------------------------------------------------------- */
 
 int on_node_invoke(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_node_invoke_progress(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_node_invoke_result(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_exec_approvals_node_get(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_exec_approvals_node_set(void *arg, struct actor_ctx *ctx, const void *msg);

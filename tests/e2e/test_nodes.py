@@ -83,6 +83,30 @@ def test_a_node_that_says_nothing_is_waited_for_as_long_as_asked(client, node):
     assert node.succeed(request, {}) == {"ok": True, "ignored": True}
 
 
+def test_what_a_command_says_while_it_runs_reaches_who_wants_to_hear_it(gateway, client, node):
+    with Client(gateway.port, gateway.token, caps=["node-progress"]) as listener:
+        asked = invoke(listener, node, "system.which", key="p", timeoutMs=8000)
+        quiet = invoke(client, node, "system.which", key="q", timeoutMs=400)
+        first, second = node.asked(), node.asked()
+        say = {"invokeId": first["id"], "nodeId": node.node_id}
+        assert node.call("node.invoke.progress", {**say, "seq": 0, "chunk": "one"}) == {"ok": True, "ignored": False}
+        assert node.call("node.invoke.progress", {**say, "seq": 0, "chunk": "again"}) == {"ok": True, "ignored": True}
+        assert node.call("node.invoke.progress", {**say, "seq": 1, "chunk": "two"}) == {"ok": True, "ignored": False}
+        assert [listener.wait_event("node.invoke.progress") for _ in range(2)] == [
+            {"nodeId": node.node_id, "command": "system.which", "idempotencyKey": f"{node.node_id[:8]}-p", "seq": seq,
+             "chunk": chunk} for seq, chunk in enumerate(["one", "two"])]
+        node.succeed(first, {"done": True})
+        assert listener.answer(asked)["payload"] == {"done": True}
+        assert node.call("node.invoke.progress", {**say, "seq": 2, "chunk": "late"})["ignored"] is True
+        # Nobody who waits for this one listens; when the time is over, the node that talks is told.
+        say["invokeId"] = second["id"]
+        assert node.call("node.invoke.progress", {**say, "seq": 0, "chunk": "x"}) == {"ok": True, "ignored": True}
+        assert refusal(lambda: client.answer(quiet))["details"]["nodeError"]["code"] == "TIMEOUT"
+        assert node.wait_event("node.invoke.cancel") == {"invokeId": second["id"], "nodeId": node.node_id}
+        assert "nodeId mismatch" in refusal(
+            lambda: node.call("node.invoke.progress", {**say, "nodeId": "other", "seq": 1, "chunk": ""}))["message"]
+
+
 def test_who_is_connected_stays_true_while_somebody_floods(gateway, client):
     """The words that a node came and went are told once: a flood must not cost them."""
     def flood(asker):
