@@ -5,7 +5,7 @@ import json
 
 import results
 from client import CallError, Client
-from device_client import Device
+from device_client import Device, setup_code
 from node_client import NodeClient, approve
 
 ELSEWHERE = {"config.repair"}  # wants a config that cannot be used
@@ -15,7 +15,8 @@ def ask_plainly(client):
     for method in ("health", "status", "system-presence", "last-heartbeat", "channels.status", "logs.tail", "agents.list",
                    "agent.identity.get", "models.list", "node.list", "node.pair.list", "device.pair.list", "config.get",
                    "config.schema", "exec.approvals.get", "exec.approval.list", "plugin.approval.list", "sessions.list",
-                   "sessions.subscribe", "sessions.unsubscribe", "system.info", "approval.history"):
+                   "sessions.subscribe", "sessions.unsubscribe", "system.info", "approval.history",
+                   "openclaw.approval.list"):
         client.call(method)
     client.call("config.schema.lookup", {"path": "gateway.auth"})
     client.call("secrets.reload")
@@ -49,7 +50,7 @@ def edit(client):
     client.call("config.apply", {"raw": json.dumps(seen["config"]), "baseHash": hash_of()})
 
 
-def decide(client, person):
+def decide(gateway, client, person):
     for kind in ("exec", "plugin"):
         ask = {"exec": {"command": "echo hi"}, "plugin": {"title": "Pay", "description": "x"}}[kind]
         asked = client.send(f"{kind}.approval.request", {**ask, "timeoutMs": 8000, "twoPhase": True})
@@ -63,6 +64,12 @@ def decide(client, person):
         client.answer(asked)
         client.answer(waiting)
         person.call("approval.resolve", {"id": ident, "kind": kind, "decision": "deny"})
+    with Device(name="Robot").connect(gateway, ["operator.approvals"], {"token": gateway.token}) as robot:
+        asked = robot.send("exec.approval.request", {"command": "echo hi", "twoPhase": True})
+        person.call("exec.approval.resolve", {"id": robot.answer(asked)["id"], "decision": "allow-always"})
+        robot.answer(asked)
+    grant, = person.call("exec.approval.grants.list")["grants"]
+    person.call("exec.approval.grants.revoke", {"grantId": grant["grantId"]})
     seen = person.call("exec.approvals.get")
     person.call("exec.approvals.set", {"file": {"version": 1}, "baseHash": seen["hash"]})
 
@@ -77,6 +84,7 @@ def lend(gateway, client):
         asked = client.send("node.invoke", {**who, "command": "system.which", "params": {}, "idempotencyKey": "r"})
         node.succeed(node.asked(), {"bins": {}})
         client.answer(asked)
+        node.call("node.invoke.progress", {"invokeId": "over", "nodeId": node.node_id, "seq": 0, "chunk": ""})
         node.call("node.event", {"event": "node.presence.alive", "payload": {}})
         client.call("node.pending.enqueue", {**who, "type": "status.request"})
         item = node.call("node.pending.drain")["items"][0]
@@ -112,6 +120,10 @@ def pair(gateway, client):
         waiting = mine.send("device.scopes.waitUpgrade", asked)
         client.call("device.pair.approve", asked)
         mine.answer(waiting)
+    made = client.call("device.pair.setupCode", {"publicUrl": "wss://house.example"})
+    phone = Device(client="openclaw-ios", mode="node", role="node", platform="ios")
+    phone.connect(gateway, [], {"bootstrapToken": setup_code(made["setupCode"])["bootstrapToken"]}, far).socket.close()
+    client.call("device.pair.setupStatus", {"setupId": made["setupId"]})
     client.call("device.pair.rename", {"deviceId": device.id, "label": "Laptop"})
     client.call("device.token.rotate", {"deviceId": device.id, "role": "operator"})
     client.call("device.token.revoke", {"deviceId": device.id, "role": "operator"})
@@ -127,7 +139,7 @@ def test_every_method_answers_as_described(fresh_gateway):
     with Client(gateway.port, gateway.token) as client, Client(gateway.port, gateway.token) as person:
         ask_plainly(client)
         talk(client)
-        decide(client, person)
+        decide(gateway, client, person)
         lend(gateway, client)
         pair(gateway, client)
         edit(client)
