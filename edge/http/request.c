@@ -88,8 +88,7 @@ static bool is_text(struct span value)
     return true;
 }
 
-/* Is `token` (lower case) an element of the comma list `value`? */
-static bool has_token(struct span value, const char *token)
+bool request_has_token(struct span value, const char *token)
 {
     struct span rest = value;
     struct span item;
@@ -274,9 +273,10 @@ int request_parse(struct span head, struct request *ret_request)
     }
     connection = request_header(ret_request, "connection");
     ret_request->is_http10 = minor == 0;
-    ret_request->is_kept_alive = minor == 1 ? !has_token(connection, "close") : has_token(connection, "keep-alive");
-    ret_request->is_upgrade =
-        has_token(connection, "upgrade") && has_token(request_header(ret_request, "upgrade"), "websocket");
+    ret_request->is_kept_alive =
+        minor == 1 ? !request_has_token(connection, "close") : request_has_token(connection, "keep-alive");
+    ret_request->is_upgrade = request_has_token(connection, "upgrade") &&
+                              request_has_token(request_header(ret_request, "upgrade"), "websocket");
     ret_request->expects_continue = request_is_word(request_header(ret_request, "expect"), "100-continue");
     return 0;
 }

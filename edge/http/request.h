@@ -74,6 +74,9 @@ struct span request_header(const struct request *self, const char *name);
 bool request_is_token_char(char c);
 bool request_is_text_char(char c);
 
+/* Is `token` (lower case) an element of the comma list `value`? */
+bool request_has_token(struct span value, const char *token);
+
 /* Equal but for ASCII case; `lower` is lower case. */
 bool request_is_word(struct span text, const char *lower);
 

@@ -13,6 +13,8 @@ static const struct {
     { 100, "Continue" },
     { 101, "Switching Protocols" },
     { 200, "OK" },
+    { 302, "Found" },
+    { 304, "Not Modified" },
     { 400, "Bad Request" },
     { 401, "Unauthorized" },
     { 403, "Forbidden" },
@@ -76,6 +78,9 @@ int response_write(const struct response *self, struct text_buf *out)
     if (self->retry_after_s) {
         len += (size_t)snprintf(head + len, sizeof(head) - len, "Retry-After: %u\r\n", self->retry_after_s);
     }
+    r = text_buf_add(out, (struct span){ head, len });
+    r = r ? r : text_buf_add(out, self->fields);
+    len = 0;
     if (self->is_streamed && self->is_http10) {
         len += (size_t)snprintf(head + len, sizeof(head) - len, "\r\n");
     } else if (self->is_streamed) {
@@ -83,7 +88,7 @@ int response_write(const struct response *self, struct text_buf *out)
     } else {
         len += (size_t)snprintf(head + len, sizeof(head) - len, "Content-Length: %zu\r\n\r\n", self->body.len);
     }
-    r = text_buf_add(out, (struct span){ head, len });
+    r = r ? r : text_buf_add(out, (struct span){ head, len });
     if (!r && !self->is_streamed && !self->is_head) {
         r = text_buf_add(out, self->body);
     }

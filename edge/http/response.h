@@ -28,7 +28,8 @@ struct response {
     bool is_head;                   /* the length of the body without the body */
     bool is_streamed;               /* the body follows: in chunks, or up to the close when is_http10 */
     bool is_http10;
-    struct span date; /* of the Date header */
+    struct span date;   /* of the Date header */
+    struct span fields; /* further header lines, each with its CRLF */
 };
 
 /* Reason phrase; "Unknown" for a status we never send. */

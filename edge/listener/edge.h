@@ -12,6 +12,7 @@
 #include "bus/pack.h"
 #include "edge/http/endpoints.h"
 #include "edge/http/response.h"
+#include "edge/http/site.h"
 #include "edge/listener/cert.h"
 #include "edge/listener/conn.h"
 #include "edge/listener/large.h"
@@ -97,6 +98,7 @@ struct edge {
     uint64_t body_ms; /* between two pieces of a request body */
     uint32_t preauth_max;
     struct endpoints endpoints;
+    struct site site;
     char transport_security[RESPONSE_HSTS_MAX]; /* empty: the header is not sent */
     char auth_mode[16];                         /* empty while unknown */
     struct text_buf header_names; /* packed list: what auth wants to see of a request; empty while unknown */

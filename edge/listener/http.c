@@ -14,6 +14,7 @@
 #include "edge/listener/openresponse.h"
 #include "edge/listener/run_ask.h"
 #include "edge/listener/scrape.h"
+#include "edge/listener/site.h"
 #include "edge/listener/ws.h"
 
 #define SCOPE_READ "operator.read"
@@ -30,27 +31,42 @@ void http_count(struct conn *conn, int status)
     tally_http(&conn->edge->tally, http->route, status, http->asked_ns ? clock_mono_ns() - http->asked_ns : 0);
 }
 
-/* Sends one whole answer and gets ready for the next request, or ends the connection. */
-void http_answer(struct conn *conn, struct response response)
+static bool response_send(struct conn *conn, struct response *response)
 {
     struct http *http = conn->state;
     struct text_buf *out = conn_out(conn);
     size_t before = out ? out->len : 0;
 
-    response.date = edge_date(conn->edge);
-    response.transport_security = conn->edge->transport_security;
-    response.is_closing = !http->is_kept_alive;
+    response->date = edge_date(conn->edge);
+    response->transport_security = conn->edge->transport_security;
+    response->is_closing = !http->is_kept_alive;
     if (!out) {
-        return;
+        return false;
     }
-    http_count(conn, response.status);
+    http_count(conn, response->status);
     http->asked_ns = 0;
     http->route = TALLY_ROUTE_OTHER;
-    if (response_write(&response, out)) {
+    if (response_write(response, out)) {
         conn_kill(conn);
-        return;
+        return false;
     }
     conn_commit(conn, before);
+    return true;
+}
+
+void http_head(struct conn *conn, struct response response)
+{
+    (void)response_send(conn, &response); /* false: the connection ends, its on_close frees what was to follow */
+}
+
+/* Sends one whole answer and gets ready for the next request, or ends the connection. */
+void http_answer(struct conn *conn, struct response response)
+{
+    struct http *http = conn->state;
+
+    if (!response_send(conn, &response)) {
+        return;
+    }
     http->stage = HTTP_HEAD;
     http->scanned = 0;
     if (response.is_closing) {
@@ -216,7 +232,7 @@ static void request_route(struct conn *conn, const struct request *request, stru
         read_begin(conn, request, head, scrape_start);
     } else if (span_starts(request->path, "/v1/")) {
         v1_route(conn, request, head);
-    } else {
+    } else if (!site_serve(conn, request, head)) {
         http_answer(conn, (struct response){ .status = 404,
                                              .type = RESPONSE_TEXT,
                                              .body = SPAN_LIT("Not Found"),
@@ -372,6 +388,8 @@ static void on_drained(struct conn *conn)
 
     if (http->exchange) {
         run_ask_drained(http->exchange);
+    } else if (http->file) {
+        site_drained(conn);
     }
 }
 
@@ -410,6 +428,9 @@ static void on_close(struct conn *conn)
     struct http *http = conn->state;
     struct exchange *exchange = http->exchange;
 
+    if (http->file) {
+        site_abandon(http->file);
+    }
     conn->state = NULL;
     free(http);
     if (exchange) {
@@ -431,7 +452,7 @@ bool http_is_busy(const struct conn *conn)
 {
     const struct http *http = conn->ops == &http_ops ? conn->state : NULL;
 
-    return http && http->exchange;
+    return http && (http->exchange || http->file);
 }
 
 void http_attach(struct conn *conn)

@@ -12,6 +12,7 @@
 #include "edge/listener/tally.h"
 
 struct exchange;
+struct site_read;
 
 enum http_stage {
     HTTP_HEAD, /* reading a request head, or idle before one */
@@ -32,6 +33,7 @@ struct http {
     bool is_kept_alive;     /* of the request in hand */
     bool is_http10;
     struct exchange *exchange; /* NULL: none under way */
+    struct site_read *file;    /* being sent; NULL: none */
 };
 
 /* Makes a new connection speak HTTP. */
@@ -40,6 +42,8 @@ void http_attach(struct conn *conn);
 void http_detach(struct conn *conn);
 /* Sends one whole answer and gets ready for the next request, or ends the connection. */
 void http_answer(struct conn *conn, struct response response);
+/* Sends the head of an answer whose body follows by conn_send. */
+void http_head(struct conn *conn, struct response response);
 /* Counts the answer whose head is on its way. */
 void http_count(struct conn *conn, int status);
 /* Answers with plain text and closes. */

@@ -102,6 +102,15 @@ static void transport_security_apply(struct edge *edge, struct span gateway)
     (void)snprintf(edge->transport_security, sizeof(edge->transport_security), "%.*s", SPAN_FMT(value)); /* it fits */
 }
 
+/* What "~" means in the config. */
+static const char *home_dir(void)
+{
+    const char *home = getenv("OPENCLAW_HOME"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
+
+    home = home && home[0] ? home : getenv("HOME"); /* NOLINT(concurrency-mt-unsafe): as above */
+    return home ? home : "";
+}
+
 static void config_apply(struct edge *edge, struct span gateway)
 {
     struct span auth = value_get(gateway, "auth");
@@ -152,6 +161,7 @@ static int on_config_update(void *state, struct actor_ctx *ctx, const void *msg)
     int r;
 
     config_apply(edge, value_get(in->config, "gateway"));
+    site_configure(&edge->site, in->config, home_dir());
     transport_security_apply(edge, value_get(in->config, "gateway"));
     r = cert_apply(edge, value_get(in->config, "gateway"), &error);
     edge->is_configured = true;
@@ -345,6 +355,7 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     pack_init(&edge->pack, PACK_MAX);
     handles_init(edge);
     cert_init(edge);
+    site_configure(&edge->site, (struct span){ NULL, 0 }, home_dir());
     r = endpoints_read(&edge->endpoints, (struct span){ NULL, 0 });
     r = r ? r : hello_features(HELLO_PROTOCOL_MIN, &edge->features[0]);
     r = r ? r : hello_features(HELLO_PROTOCOL_MAX, &edge->features[1]);

@@ -29,6 +29,7 @@ enum tally_route {
     TALLY_ROUTE_MODELS,
     TALLY_ROUTE_TOOLS,
     TALLY_ROUTE_HOOKS,
+    TALLY_ROUTE_SITE,
     TALLY_ROUTES,
 };
 

@@ -35,6 +35,7 @@ EDITS = {
     "session": ("session.mainKey", "one", "main"),
     "secrets": ("secrets.defaults", {"env": "default"}, {"env": "other"}),
     "bindings": ("bindings", [], [{}]),
+    "ui": ("ui.seamColor", "#112233", "#332211"),
     "gateway": ("gateway.webchat.chatHistoryMaxChars", 5000, 6000),
 }
 pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") == "ipc", reason="the same in any topology")

@@ -73,7 +73,7 @@ def test_numbers_are_those_of_what_happened(gateway, client):
         client.call("config.patch", {"raw": "{}", "baseHash": "0" * 64})
     client.chat("count me", "agent:main:metrics")
     gateway.get("/healthz")
-    gateway.get("/nosuch")
+    gateway.get("/api/nosuch")
     after = now()
     rose = {key: after[key] - before[key] for key in before}
     assert rose["asked"] == 3 and rose["timed"] == 3 and rose["refused"] == 2

@@ -384,7 +384,7 @@ static void shows_a_config_without_its_secrets(void **state)
     (void)state;
     pack_init(&out, 0);
     assert_int_equal(
-        build(&snapshot, "{gateway:{mode:'local',auth:{token:'T-IN-FILE'}},ui:{a:'${KEY}'}}", env_token, &error), 0);
+        build(&snapshot, "{gateway:{mode:'local',auth:{token:'T-IN-FILE'}},web:{a:'${KEY}'}}", env_token, &error), 0);
     view_pack(&snapshot, "/p/openclaw.json", "", (struct span){ 0 }, &out);
     assert_int_equal(pack_error(&out), 0);
     assert_int_equal(json_from_value(pack_span(&out), &text), 0);

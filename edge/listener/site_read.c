@@ -1,0 +1,153 @@
+#include "edge/listener/site_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "edge/http/site.h"
+
+/* --- on a worker thread ------------------------------------------------------------------- */
+
+static int beneath_open(int dir, const char *name)
+{
+    struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+    long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+    return fd < 0 ? -errno : (int)fd;
+}
+
+/* A regular file, open; or a negative errno. */
+static int file_open(struct site_read *self, int dir, const char *name)
+{
+    struct stat st;
+    int fd = beneath_open(dir, name);
+
+    if (fd < 0) {
+        return fd == -EXDEV || fd == -ELOOP || fd == -ENOTDIR ? -ENOENT : fd;
+    }
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return -ENOENT;
+    }
+    self->size = (uint64_t)st.st_size;
+    self->left = self->size;
+    (void)snprintf(self->etag, sizeof(self->etag), "\"%llx-%llx\"", (unsigned long long)st.st_size,
+                   (unsigned long long)st.st_mtim.tv_sec * 1000000000ULL + (unsigned long long)st.st_mtim.tv_nsec);
+    return fd;
+}
+
+static int piece_read(struct site_read *self)
+{
+    size_t want = self->left < self->room ? (size_t)self->left : self->room;
+
+    for (self->len = 0; self->len < want;) {
+        ssize_t n = read(self->fd, self->data + self->len, want - self->len);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? -errno : -EIO; /* it became shorter than it was */
+        }
+        self->len += (size_t)n;
+    }
+    self->left -= want;
+    return 0;
+}
+
+static int open_and_read(struct site_read *self)
+{
+    int dir = open(self->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (dir < 0) {
+        return -ENODEV; /* apart from a file that is not there */
+    }
+    self->fd = file_open(self, dir, self->name);
+    if (self->fd == -ENOENT && self->falls_back) {
+        (void)strcpy(self->name, "index.html"); /* has room */
+        self->fd = file_open(self, dir, self->name);
+    }
+    (void)close(dir);
+    if (self->fd < 0) {
+        return self->fd;
+    }
+    self->is_page = site_is_page(self->name) && self->size <= SITE_PAGE_MAX;
+    self->room = self->is_page ? (size_t)self->size : SITE_PIECE;
+    self->data = malloc(self->room + 1);
+    return self->data ? piece_read(self) : -ENOMEM;
+}
+
+static void on_work(uv_work_t *work)
+{
+    struct site_read *self = work->data;
+
+    self->r = self->data ? piece_read(self) : open_and_read(self);
+}
+
+/* --- on the loop -------------------------------------------------------------------------- */
+
+static void on_done(uv_work_t *work, int status)
+{
+    struct site_read *self = work->data;
+
+    self->is_working = false;
+    self->r = status ? status : self->r;
+    if (!self->conn) {
+        site_read_free(self);
+    } else {
+        self->on_ready(self);
+    }
+}
+
+int site_read_next(struct site_read *self, uv_loop_t *loop)
+{
+    int r = uv_queue_work(loop, &self->work, on_work, on_done);
+
+    self->is_working = r == 0;
+    return r;
+}
+
+struct site_read *site_read_new(uv_loop_t *loop, const char *root, const char *name, bool falls_back)
+{
+    struct site_read *self = calloc(1, sizeof(*self));
+    size_t name_len = strlen(name);
+
+    if (!self) {
+        return NULL;
+    }
+    self->fd = -1;
+    self->work.data = self;
+    self->falls_back = falls_back;
+    self->root = strdup(root);
+    self->name = calloc(1, name_len + sizeof("index.html"));
+    if (self->root && self->name) {
+        memcpy(self->name, name, name_len);
+    }
+    if (!self->root || !self->name || site_read_next(self, loop)) {
+        site_read_free(self);
+        return NULL;
+    }
+    return self;
+}
+
+void site_read_free(struct site_read *self)
+{
+    if (self->is_working) {
+        self->conn = NULL;
+        return;
+    }
+    if (self->fd >= 0) {
+        (void)close(self->fd);
+    }
+    free(self->root);
+    free(self->name);
+    free(self->data);
+    free(self);
+}

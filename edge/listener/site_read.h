@@ -1,0 +1,49 @@
+/*
+ * site_read: one file below a directory, opened and read on worker threads. Nothing outside of the directory is ever
+ * opened, whatever links stand in it (openat2(2), RESOLVE_BENEATH).
+ */
+#ifndef EDGE_LISTENER_SITE_READ_H
+#define EDGE_LISTENER_SITE_READ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "bus/base/span.h"
+
+#define SITE_PIECE 65536U      /* bytes read at once */
+#define SITE_PAGE_MAX 1048576U /* of an HTML page, which is read whole: its inline scripts are looked at */
+#define SITE_ETAG_MAX 48U
+
+struct conn;
+
+struct site_read {
+    uv_work_t work;
+    struct conn *conn;                        /* NULL: gone, then it frees itself when the work is done */
+    void (*on_ready)(struct site_read *self); /* opened (with the first piece), or a piece is there, or `r` */
+    char *root;
+    char *name;      /* below root; the one that was opened, afterwards */
+    bool falls_back; /* to index.html */
+    bool is_page;
+    bool is_head;
+    bool is_working;
+    bool has_head; /* of the answer gone out */
+    int fd;
+    int r; /* 0, or a negative errno */
+    uint64_t size;
+    uint64_t left; /* not yet read */
+    char etag[SITE_ETAG_MAX];
+    char known[256]; /* If-None-Match */
+    char *data;      /* the piece */
+    size_t len;
+    size_t room;
+};
+
+/* Begins to open `root`/`name`; on_ready is called from the loop. NULL without memory. */
+struct site_read *site_read_new(uv_loop_t *loop, const char *root, const char *name, bool falls_back);
+/* Reads the next piece; on_ready again. 0 or a negative errno. */
+int site_read_next(struct site_read *self, uv_loop_t *loop);
+/* Frees it, now or when the work in hand is done. */
+void site_read_free(struct site_read *self);
+
+#endif

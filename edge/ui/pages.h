@@ -1,0 +1,20 @@
+/*
+ * pages: the start page and its parts, carried inside of the program. Made from edge/ui/pages at build time.
+ */
+#ifndef EDGE_UI_PAGES_H
+#define EDGE_UI_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ui_page {
+    const char *name; /* "index.html" */
+    const char *etag; /* with its quotes; another content has another one */
+    const uint8_t *data;
+    size_t len;
+};
+
+/* NULL when there is none of that name. */
+const struct ui_page *ui_page_find(const char *name);
+
+#endif
