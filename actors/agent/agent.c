@@ -93,6 +93,7 @@ static int store_start(struct agent *self)
     (void)snprintf(self->path, sizeof(self->path), "%s/agent-%s.sqlite", dir, self->id);
     rc = store_open(&self->store, self->path);
     rc = rc ? rc : store_sessions_count(&self->store, &self->sessions_n);
+    rc = rc ? rc : ask_notes_load(self);
     if (rc) {
         return store_unusable(self, rc);
     }

@@ -154,6 +154,8 @@ int on_agent_sessions(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_agent_run_find(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_agent_status(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg);
+/* Has in memory the notes that are stored. A store outcome, 0 or a fault. */
+int ask_notes_load(struct agent *self);
 
 /* What a handler returns for an outcome of the store, and for one of admit. */
 int handler_fail_storage(struct agent *self, struct actor_ctx *ctx, int rc);

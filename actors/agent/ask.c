@@ -190,12 +190,84 @@ int on_agent(void *arg, struct actor_ctx *ctx, const void *msg)
     return batch_ack_accepted(self, asker->token, span_from(run->row.id), run->row.created_ms);
 }
 
+/* --- agent_note ---------------------------------------------------------------------------------------- */
+
+static int note_write(struct agent *self, const struct msg_agent_note *in, struct note_text *note)
+{
+    uint64_t gone = 0;
+    int rc = notes_add(&self->notes, note, &note->number, &gone);
+
+    if (rc) {
+        return rc == NOTES_E_SAID ? 0 : ADMIT_E_FULL;
+    }
+    rc = gone ? store_note_drop(&self->store, gone) : 0;
+    rc = rc ? rc : store_note_add(&self->store, in->has_id ? in->id : (struct span){ 0 }, note);
+    if (!rc) {
+        return 0;
+    }
+    rc = batch_fail(self, rc); /* the note is gone again */
+    return rc < 0 ? rc : ADMIT_E_STORAGE;
+}
+
+/* One that is known was taken before the asker, or the gateway, broke off. */
+static int note_take(struct agent *self, const struct msg_agent_note *in)
+{
+    struct note_text note = { .session_key = in->session_key,
+                              .text = in->text,
+                              .is_trusted = in->is_trusted,
+                              .is_kept = in->has_id,
+                              .at_ms = clock_wall_ms() };
+    int rc = in->has_id ? store_note_find(&self->store, in->id) : STORE_E_ABSENT;
+
+    if (rc == STORE_E_ABSENT) {
+        return note_write(self, in, &note);
+    }
+    if (rc > 0) {
+        rc = batch_fail(self, rc);
+        return rc < 0 ? rc : ADMIT_E_STORAGE;
+    }
+    return rc;
+}
+
 int on_agent_note(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct agent *self = arg;
     const struct msg_agent_note *in = msg;
+    int rc = note_take(self, in);
 
-    notes_add(&self->notes, in->session_key, in->text, in->is_trusted, clock_wall_ms());
-    return actor_reply(ctx, MSG_AGENT_NOTED,
-                       &(struct msg_agent_noted){ .session_key = in->session_key, .agent_id = span_from(self->id) });
+    if (rc == ADMIT_E_FULL) {
+        return actor_fail(ctx, FAIL_UNAVAILABLE, "too many notes wait for the next turn of this session");
+    }
+    if (rc) {
+        return fail_admit(self, ctx, rc);
+    }
+    pack_reset(&self->scratch);
+    pack_map_begin(&self->scratch);
+    pack_kv_str(&self->scratch, "session_key", in->session_key);
+    pack_kv_text(&self->scratch, "agent_id", self->id);
+    pack_map_end(&self->scratch);
+    rc = pack_error(&self->scratch);
+    return rc ? rc : batch_ack(self, actor_defer(ctx, NULL), pack_span(&self->scratch), false);
+}
+
+static void note_on_row(void *arg, const struct note_text *note)
+{
+    struct agent *self = arg;
+    uint64_t number;
+    uint64_t gone;
+
+    (void)notes_add(&self->notes, note, &number, &gone); /* what is stored had room before */
+}
+
+int ask_notes_load(struct agent *self)
+{
+    uint64_t last = 0;
+    int rc;
+
+    notes_deinit(&self->notes);
+    rc = store_notes_open(&self->store, note_on_row, self, &last);
+    if (last > self->notes.last_number) {
+        self->notes.last_number = last; /* those that were read are remembered under theirs */
+    }
+    return rc;
 }

@@ -323,6 +323,7 @@ int batch_fail(struct agent *self, int rc)
     acks_fail(self, &failure);
     runs_fail(self, &failure);
     sessions_reload(self);
+    (void)ask_notes_load(self);                                  /* what cannot be read now is there in the next life */
     (void)store_sessions_count(&self->store, &self->sessions_n); /* the old count is the better guess */
     batch_retry_later(self);
     return FAIL_STORAGE;

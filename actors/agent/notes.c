@@ -14,6 +14,7 @@ struct note {
     uint64_t number; /* grows */
     int64_t at_ms;
     bool is_trusted;
+    bool is_kept;
     bool is_read; /* a turn has it; the same words said again are news */
 };
 
@@ -30,54 +31,93 @@ static void note_unlink(struct notes *self, struct note **at)
 
     *at = note->next;
     self->notes_n--;
+    self->kept_n -= note->is_kept;
     note_free(note);
 }
 
-/* The oldest note of a session, or where one would be; and how many there are. */
-static struct note **oldest_of(struct notes *self, struct span key, size_t *ret_n, const struct note **ret_newest)
-{
-    struct note **oldest = NULL;
+/* What there is of one kind. */
+struct count {
+    size_t all_n;
+    size_t session_n;
+    struct note **oldest;        /* of all */
+    struct note **session_first; /* oldest of the session */
+    const struct note *newest;   /* of the session, of either kind */
+};
 
-    *ret_n = 0;
-    *ret_newest = NULL;
+static struct count count_of(struct notes *self, struct span key, bool is_kept)
+{
+    struct count count = { 0 };
+
     for (struct note **at = &self->first; *at; at = &(*at)->next) {
-        if (span_is_text(key, (*at)->key)) {
-            oldest = oldest ? oldest : at;
-            *ret_newest = *at;
-            (*ret_n)++;
+        bool is_here = span_is_text(key, (*at)->key);
+
+        count.newest = is_here ? *at : count.newest;
+        if ((*at)->is_kept != is_kept) {
+            continue;
         }
+        count.all_n++;
+        count.session_n += is_here;
+        count.oldest = count.oldest ? count.oldest : at;
+        count.session_first = is_here && !count.session_first ? at : count.session_first;
     }
-    return oldest;
+    return count;
 }
 
-void notes_add(struct notes *self, struct span key, struct span text, bool is_trusted, int64_t now_ms)
+static bool is_said(const struct note *newest, struct span text)
 {
-    const struct note *newest;
-    size_t n;
-    struct note **oldest = oldest_of(self, key, &n, &newest);
-    struct note **end = &self->first;
-    struct note *note;
+    return newest && !newest->is_read && span_is(text, (struct span){ newest->text, newest->len });
+}
 
-    if (newest && !newest->is_read && span_is(text, (struct span){ newest->text, newest->len })) {
-        return;
+/* The number of the one that gave way; 0: there was room. */
+static uint64_t room_make(struct notes *self, const struct count *count)
+{
+    struct note **at = count->session_n >= NOTES_PER_SESSION ? count->session_first
+                       : count->all_n >= NOTES_MAX           ? count->oldest
+                                                             : NULL;
+    uint64_t number = at ? (*at)->number : 0;
+
+    if (at) {
+        note_unlink(self, at);
     }
-    if (oldest && n >= NOTES_PER_SESSION) {
-        note_unlink(self, oldest);
-    } else if (self->first && self->notes_n >= NOTES_MAX) {
-        note_unlink(self, &self->first);
-    }
-    note = mem_new(sizeof(*note));
-    note->key = mem_text(key.ptr, key.len);
-    note->text = mem_text(text.ptr, text.len);
-    note->len = text.len;
-    note->number = ++self->last_number;
-    note->at_ms = now_ms;
-    note->is_trusted = is_trusted;
+    return number;
+}
+
+static void note_append(struct notes *self, const struct note_text *in, uint64_t number)
+{
+    struct note **end = &self->first;
+    struct note *note = mem_new(sizeof(*note));
+
+    note->key = mem_text(in->session_key.ptr, in->session_key.len);
+    note->text = mem_text(in->text.ptr, in->text.len);
+    note->len = in->text.len;
+    note->number = number;
+    note->at_ms = in->at_ms;
+    note->is_trusted = in->is_trusted;
+    note->is_kept = in->is_kept;
     while (*end) {
         end = &(*end)->next;
     }
     *end = note;
     self->notes_n++;
+    self->kept_n += note->is_kept;
+}
+
+int notes_add(struct notes *self, const struct note_text *in, uint64_t *ret_number, uint64_t *ret_gone)
+{
+    struct count count = count_of(self, in->session_key, in->is_kept);
+
+    *ret_gone = 0;
+    if (!in->is_kept && is_said(count.newest, in->text)) {
+        return NOTES_E_SAID;
+    }
+    if (in->is_kept && (count.session_n >= NOTES_PER_SESSION || count.all_n >= NOTES_MAX)) {
+        return NOTES_E_FULL;
+    }
+    *ret_gone = in->is_kept ? 0 : room_make(self, &count);
+    *ret_number = in->number ? in->number : self->last_number + 1;
+    self->last_number = *ret_number > self->last_number ? *ret_number : self->last_number;
+    note_append(self, in, *ret_number);
+    return 0;
 }
 
 /* One line. Whoever wrote the text cannot begin a line of another kind. */

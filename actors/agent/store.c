@@ -54,7 +54,22 @@ static const char *const stmt_texts[STMT_N] = {
     /* The newest row stays, so that a number is never given twice. */
     [STMT_RUNS_PRUNE] = "DELETE FROM runs WHERE n IN (SELECT n FROM (SELECT n, state, ended_ms FROM runs ORDER BY n "
                         "LIMIT " PRUNE_ROWS ") WHERE state >= 2 AND ended_ms < ?1) AND n < (SELECT max(n) FROM runs)",
+    [STMT_NOTE_ADD] = "INSERT INTO notes (number, id, session, text, is_trusted, is_open, at_ms) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)",
+    [STMT_NOTE_FIND] = "SELECT 1 FROM notes WHERE id = ?1",
+    [STMT_NOTE_DROP] = "DELETE FROM notes WHERE number = ?1",
+    [STMT_NOTES_READ] = "DELETE FROM notes WHERE session = ?1 AND number <= ?2 AND id IS NULL",
+    [STMT_NOTES_REMEMBER] = "UPDATE notes SET is_open = 0, text = '' WHERE session = ?1 AND number <= ?2 AND is_open",
+    [STMT_NOTES_PRUNE] = "DELETE FROM notes WHERE NOT is_open AND at_ms < ?1",
+    [STMT_NOTES_OPEN] = "SELECT number, id IS NOT NULL, session, text, is_trusted, at_ms FROM notes WHERE is_open "
+                        "ORDER BY number",
+    [STMT_NOTES_LAST] = "SELECT ifnull(max(number), 0) FROM notes",
 };
+
+/* Younger than the format: an older release does not look at it. */
+static const char notes_text[] =
+    "CREATE TABLE IF NOT EXISTS notes (number INTEGER PRIMARY KEY, id TEXT UNIQUE, session TEXT NOT NULL, "
+    "text TEXT NOT NULL, is_trusted INTEGER NOT NULL, is_open INTEGER NOT NULL, at_ms INTEGER NOT NULL)";
 
 static const char schema_text[] =
     "CREATE TABLE sessions (n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, id TEXT NOT NULL, label TEXT NOT NULL, "
@@ -240,7 +255,7 @@ int store_open(struct store *self, const char *path)
         rc = exec(self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; "
                         "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216");
     }
-    return rc;
+    return rc ? rc : exec(self, notes_text);
 }
 
 int store_probe(struct store *self, const char *path)

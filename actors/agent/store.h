@@ -19,7 +19,8 @@
 #define STORE_UUID_MAX 37
 #define STORE_NAME_MAX 257
 #define STORE_LABEL_MAX 513
-#define STORE_STMTS_MAX 24
+#define STORE_STMTS_MAX 32
+#define STORE_NOTE_REMEMBERED_MS (int64_t)(7LL * 86400000) /* that a note of that id was there */
 
 enum {
     STORE_E_UNAVAILABLE = 1, /* disk full, busy or failing; store_problem() says it */
@@ -151,6 +152,19 @@ typedef int (*store_on_run)(void *arg, const struct store_run *run);
 int store_runs_open(struct store *self, store_on_run on, void *arg);
 /* Forgets some runs that ended before `ended_max_ms`; their messages stay. */
 int store_runs_prune(struct store *self, int64_t ended_max_ms);
+
+struct note_text;
+
+/* A note that waits for a turn of its session; an `id` (empty: none) is remembered after it was read. */
+int store_note_add(struct store *self, struct span id, const struct note_text *note);
+/* 0 when there is or was one of that id, STORE_E_ABSENT when not. */
+int store_note_find(struct store *self, struct span id);
+int store_note_drop(struct store *self, uint64_t number);
+/* A turn had those of the session up to that number. */
+int store_notes_read(struct store *self, struct span session_key, uint64_t number, int64_t now_ms);
+typedef void (*store_on_note)(void *arg, const struct note_text *note);
+/* Those that wait, oldest first; borrowed until `on` returns. `ret_last` is the highest number in use. */
+int store_notes_open(struct store *self, store_on_note on, void *arg, uint64_t *ret_last);
 
 const char *store_run_state_name(enum store_run_state state);
 const char *store_session_status_name(enum store_session_status status);

@@ -1,5 +1,5 @@
 /*
- * store_stmt: the prepared statements of the store, for store.c and store_rows.c.
+ * store_stmt: the prepared statements of the store, for store.c, store_rows.c and store_notes.c.
  */
 #ifndef ACTORS_AGENT_STORE_STMT_H
 #define ACTORS_AGENT_STORE_STMT_H
@@ -24,6 +24,14 @@ enum stmt {
     STMT_RUN_GET,
     STMT_RUNS_OPEN,
     STMT_RUNS_PRUNE,
+    STMT_NOTE_ADD,
+    STMT_NOTE_FIND,
+    STMT_NOTE_DROP,
+    STMT_NOTES_READ,
+    STMT_NOTES_REMEMBER,
+    STMT_NOTES_PRUNE,
+    STMT_NOTES_OPEN,
+    STMT_NOTES_LAST,
     STMT_N,
 };
 

@@ -80,10 +80,26 @@ static int talk_write(struct agent *self, struct run *run)
     return rc;
 }
 
+static struct span notes_key(const struct run *run)
+{
+    return run->beat ? beat_notes_key(run->beat) : span_from(run->session->row.key);
+}
+
+/* What it was told need not be told again. */
+static int notes_forget(struct agent *self, const struct run *run)
+{
+    if (run->row.state != STORE_RUN_DONE || !run->notes_number) {
+        return 0;
+    }
+    notes_drop(&self->notes, notes_key(run), run->notes_number);
+    return store_notes_read(&self->store, notes_key(run), run->notes_number, run->row.ended_ms);
+}
+
 static int rows_write(struct agent *self, struct run *run)
 {
     int rc = run->beat ? beat_rows_write(self, run) : talk_write(self, run);
 
+    rc = rc ? rc : notes_forget(self, run);
     if (!rc && ++self->ended_n % PRUNE_EVERY == 0) {
         rc = store_runs_prune(&self->store, run->row.ended_ms - PRUNE_AGE_MS);
     }
@@ -99,11 +115,6 @@ int turn_save(struct agent *self, struct run *run)
         return 0;
     }
     return batch_fail(self, rc);
-}
-
-static struct span notes_key(const struct run *run)
-{
-    return run->beat ? beat_notes_key(run->beat) : span_from(run->session->row.key);
 }
 
 static void held_set(struct agent *self, struct run *run, bool is_held)
@@ -123,9 +134,6 @@ static int run_end(struct agent *self, struct run *run)
     numbers_end(&self->numbers, run);
     book_phase_set(&self->book, run, RUN_ENDING);
     run->row.ended_ms = clock_wall_ms();
-    if (run->row.state == STORE_RUN_DONE) {
-        notes_drop(&self->notes, notes_key(run), run->notes_number);
-    }
     if (run->beat) {
         return beat_end(self, run);
     }

@@ -257,6 +257,14 @@ static void auth_on_cancel(void *state, struct actor *actor, void *cookie)
 
 /* --- HTTP ------------------------------------------------------------------------------------- */
 
+static const char *http_refusal(bool is_hook, bool is_rate)
+{
+    if (is_hook) {
+        return is_rate ? "hook: too many attempts" : "hook: unauthorized";
+    }
+    return is_rate ? "http: too many attempts" : "http: unauthorized";
+}
+
 static int on_http(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct auth *self = arg;
@@ -277,11 +285,15 @@ static int on_http(void *arg, struct actor_ctx *ctx, const void *msg)
     if (!self->generation) {
         return answer_starting(&to);
     }
-    judge_bearer(&self->judge, &peer, in->bearer, now(), &verdict);
+    if (in->has_surface) {
+        judge_hook(&self->judge, &peer, in->bearer, now(), &verdict);
+    } else {
+        judge_bearer(&self->judge, &peer, in->bearer, now(), &verdict);
+    }
     if (verdict.refusal == REFUSAL_NONE) {
         return answer_http_admit(&to, &self->judge, &peer, &verdict, self->generation);
     }
-    refusal_note(self, peer.client, verdict.refusal == REFUSAL_RATE ? "http: too many attempts" : "http: unauthorized");
+    refusal_note(self, peer.client, http_refusal(in->has_surface, verdict.refusal == REFUSAL_RATE));
     return answer_http_refuse(&to, &verdict);
 }
 
@@ -358,7 +370,7 @@ static int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
     struct auth *self = arg;
     const struct msg_config_update *in = msg;
 
-    if (settings_apply(&self->judge.settings, value_get(in->config, "gateway"))) {
+    if (settings_apply(&self->judge.settings, value_get(in->config, "gateway"), value_get(in->config, "hooks"))) {
         /* What was in force stays in force: config refuses such values before anybody sees them. */
         actor_status(self->actor, "gateway.auth cannot be understood");
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "gateway.auth cannot be understood");

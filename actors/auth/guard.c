@@ -12,16 +12,20 @@ static const struct limiter_rules origin_rules = {
 static const struct limiter_rules here_rules = {
     .attempts_max = 10, .window_ms = 60000, .lockout_ms = 1000, .is_throttle = true
 };
+static const struct limiter_rules hook_rules = {
+    .attempts_max = 20, .window_ms = 60000, .lockout_ms = 60000, .global_max = LIMITER_GLOBAL_MAX
+};
 
 int guards_init(struct guards *self, struct limiter_rules rules)
 {
-    uint64_t seeds[4];
+    uint64_t seeds[5];
 
     if (getrandom(seeds, sizeof(seeds), 0) != (ssize_t)sizeof(seeds)) {
         return FAULT(-EIO);
     }
     limiter_init(&self->origins, origin_rules, seeds[1]);
     limiter_init(&self->here, here_rules, seeds[3]);
+    limiter_init(&self->hooks, hook_rules, seeds[4]);
     limiter_init(&self->addresses, rules, seeds[0]);
     limiter_init(&self->devices, rules, seeds[2]);
     guards_rules_set(self, rules, true);
@@ -66,6 +70,13 @@ void guard_init(struct guard *guard, struct guards *guards, const struct connect
     } else {
         count_add(guard, &guards->addresses, scope, peer->client.len ? peer->client : peer->remote, true);
     }
+}
+
+void guard_hook_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, uint64_t now_ms)
+{
+    guard->now_ms = now_ms;
+    guard->counts_n = 0;
+    count_add(guard, &guards->hooks, "hook", peer->client.len ? peer->client : peer->remote, true);
 }
 
 uint32_t guard_wait_ms(struct guard *guard)

@@ -8,6 +8,7 @@
  * here, pages         programs of this machine, and what says to be a page of it: slowed down to a guess a second,
  *                     never locked out
  * the address         everybody else, an IPv6 address by its /64; all of them together are bounded too
+ * a sender of hooks   by its address, this machine too
  */
 #ifndef ACTORS_AUTH_GUARD_H
 #define ACTORS_AUTH_GUARD_H
@@ -20,6 +21,7 @@ struct guards {
     struct limiter origins;
     struct limiter devices;
     struct limiter here;
+    struct limiter hooks;
     bool is_loopback_exempt; /* gateway.auth.rateLimit.exemptLoopback */
 };
 
@@ -43,6 +45,8 @@ struct guard {
 /* `scope` tells kinds of secrets apart; `device_id` of a paired device that has signed, else NULL. */
 void guard_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, const char *device_id,
                 const char *scope, uint64_t now_ms);
+/* The same for the token of hooks. */
+void guard_hook_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, uint64_t now_ms);
 /* 0: go ahead; else milliseconds until it may try again. */
 uint32_t guard_wait_ms(struct guard *guard);
 void guard_note(struct guard *guard, bool is_right);

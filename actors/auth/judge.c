@@ -87,6 +87,27 @@ void judge_bearer(struct judge *self, const struct connect_peer *peer, struct sp
     }
 }
 
+/*
+ * The right token is let in also from an address that offered wrong ones: a reverse proxy lends its address to every
+ * stranger, who could otherwise keep all hooks out.
+ */
+void judge_hook(struct judge *self, const struct connect_peer *peer, struct span token, struct judge_time now,
+                struct judge_bearer_verdict *ret_verdict)
+{
+    bool is_right = secret_match(&self->key, token, span_from(self->settings.hook_token));
+    struct guard guard;
+
+    *ret_verdict = (struct judge_bearer_verdict){ .method = "hook-token", .is_local = connect_is_local(peer) };
+    guard_hook_init(&guard, &self->guards, peer, now.mono_ms);
+    if (!is_right) {
+        ret_verdict->wait_ms = guard_wait_ms(&guard);
+        ret_verdict->refusal = ret_verdict->wait_ms ? REFUSAL_RATE : REFUSAL_TOKEN;
+    }
+    if (is_right || !ret_verdict->wait_ms) {
+        guard_note(&guard, is_right);
+    }
+}
+
 /* --- without a device ----------------------------------------------------------------------------- */
 
 static enum refusal page_without_device(const struct judge *self, const struct judge_ask *ask,

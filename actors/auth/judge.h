@@ -105,5 +105,8 @@ struct judge_bearer_verdict {
  */
 void judge_bearer(struct judge *self, const struct connect_peer *peer, struct span bearer, struct judge_time now,
                   struct judge_bearer_verdict *ret_verdict);
+/* The same for a hook, by the token of hooks alone: the gateway's secret, a proxy or being the owner count nothing. */
+void judge_hook(struct judge *self, const struct connect_peer *peer, struct span token, struct judge_time now,
+                struct judge_bearer_verdict *ret_verdict);
 
 #endif

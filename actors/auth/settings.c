@@ -6,6 +6,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/value.h"
+#include "schema/base/hooks_config.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -34,7 +35,9 @@ static const char *const mode_names[] = {
 
 void settings_init(struct settings *self)
 {
-    *self = (struct settings){ .token = "", .password = "", .rules = rules_default, .is_loopback_exempt = true };
+    *self = (struct settings){
+        .token = "", .password = "", .hook_token = "", .rules = rules_default, .is_loopback_exempt = true
+    };
     pack_init(&self->origins, SETTINGS_PACK_MAX);
     pack_init(&self->users, SETTINGS_PACK_MAX);
     pack_init(&self->headers, SETTINGS_PACK_MAX);
@@ -71,14 +74,15 @@ static uint32_t number(struct span map, const char *key, uint32_t fallback)
     return value >= 1 && value <= UINT32_MAX ? (uint32_t)value : fallback;
 }
 
-/* Both or, when there is no memory, neither: then those of before stay. */
-static int secrets_take(struct settings *self, struct span token, struct span password)
+/* All or, when there is no memory, none: then those of before stay. */
+static int secrets_take(struct settings *self, struct span token, struct span password, struct span hook)
 {
     struct secret_arena fresh = { 0 };
     struct span kept_token = secret_arena_add(&fresh, token);
     struct span kept_password = secret_arena_add(&fresh, password);
+    struct span kept_hook = secret_arena_add(&fresh, hook);
 
-    if (!kept_token.ptr || !kept_password.ptr) {
+    if (!kept_token.ptr || !kept_password.ptr || !kept_hook.ptr) {
         secret_arena_deinit(&fresh);
         return FAULT(-ENOMEM);
     }
@@ -86,6 +90,7 @@ static int secrets_take(struct settings *self, struct span token, struct span pa
     self->secrets = fresh;
     self->token = kept_token.ptr;
     self->password = kept_password.ptr;
+    self->hook_token = kept_hook.ptr;
     return 0;
 }
 
@@ -158,20 +163,21 @@ static void pages_read(struct settings *self, struct span gateway, struct span a
     self->is_tailscale_fine = value_bool(value_get(auth, "allowTailscale"), is_served);
 }
 
-int settings_apply(struct settings *self, struct span gateway)
+int settings_apply(struct settings *self, struct span gateway, struct span hooks)
 {
     struct span auth = value_get(gateway, "auth");
     struct span limit = value_get(auth, "rateLimit");
     struct span token = value_str(value_get(auth, "token"), NOTHING);
     struct span password = value_str(value_get(auth, "password"), NOTHING);
+    struct span hook = hooks_token(hooks);
     enum settings_mode mode;
     int fault;
 
     if (!mode_find(value_str(value_get(auth, "mode"), SPAN_LIT("token")), &mode) || token.len >= SETTINGS_SECRET_MAX ||
-        password.len >= SETTINGS_SECRET_MAX) {
+        password.len >= SETTINGS_SECRET_MAX || hook.len >= SETTINGS_SECRET_MAX) {
         return SETTINGS_E_REFUSED;
     }
-    fault = secrets_take(self, token, password);
+    fault = secrets_take(self, token, password, hook);
     if (fault) {
         return fault;
     }

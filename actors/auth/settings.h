@@ -24,9 +24,10 @@ enum settings_mode {
 
 struct settings {
     enum settings_mode mode;
-    struct secret_arena secrets; /* where these two stand */
+    struct secret_arena secrets; /* where these stand */
     const char *token;           /* "": none */
     const char *password;
+    const char *hook_token; /* hooks.token; "": no hook is let in */
     struct limiter_rules rules;
     bool is_loopback_exempt;
     struct pack origins;             /* gateway.controlUi.allowedOrigins, a packed array; empty when absent */
@@ -50,11 +51,11 @@ enum {
 /* Token mode without a token, which lets nobody in. */
 void settings_init(struct settings *self);
 void settings_deinit(struct settings *self);
-/* From the packed `gateway` object. 0, an outcome, or -ENOMEM. */
-int settings_apply(struct settings *self, struct span gateway);
+/* From the packed `gateway` and `hooks` objects. 0, an outcome, or -ENOMEM. */
+int settings_apply(struct settings *self, struct span gateway, struct span hooks);
 const char *settings_mode_name(enum settings_mode mode);
 /* Everything that makes an older decision void when it changes; borrowed from `out`, which
- * holds secrets: wipe it. */
+ * holds secrets: wipe it. Not the token of hooks: what it lets in is over with its answer. */
 struct span settings_describe(const struct settings *self, struct pack *out);
 /* The same for those who came from a web page, and nobody else. No secrets. */
 struct span settings_describe_pages(const struct settings *self, struct pack *out);

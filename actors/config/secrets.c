@@ -11,6 +11,7 @@
 #include "bus/value.h"
 #include "schema/base/config_redact.h"
 #include "schema/base/gateway_auth_guard.h"
+#include "schema/base/hooks_config.h"
 
 #define FAILED_LISTED_MAX 64U
 
@@ -113,7 +114,7 @@ static bool value_keep(struct secret_set *self, struct secret_entry *entry, stru
 static const char *unfit(const struct secret_set *self, const struct secret_entry *entry, struct span value)
 {
     struct span text = value_str(value, (struct span){ 0 });
-    struct span hook = value_str(value_path(self->doc, "hooks.token"), (struct span){ 0 });
+    struct span hook = hooks_token(value_get(self->doc, "hooks"));
 
     if (!secret_target_takes(entry->row, value)) {
         return "what the provider has there is no text, or an empty one";

@@ -43,6 +43,7 @@ static const struct family families[] = {
     { "openclaw_rpc_requests_total", "Requests over WebSocket that their owner answered.", COUNTER },
     { "openclaw_rpc_refused_total", "Requests over WebSocket that were refused before they reached an owner.",
       COUNTER },
+    { "openclaw_handshakes_total", "Handshakes of WebSockets that were answered, by outcome.", COUNTER },
     { "openclaw_rpc_seconds", "Time from a request over WebSocket to its last answer.", HISTOGRAM },
     { "openclaw_http_requests_total", "Requests over HTTP that were answered.", COUNTER },
     { "openclaw_http_seconds", "Time from the head of a request over HTTP to the head of its answer.", HISTOGRAM },
@@ -55,6 +56,9 @@ static const struct family families[] = {
     { "openclaw_provider_seconds", "Time from a request to a provider to the end of its answer.", HISTOGRAM },
     { "openclaw_provider_first_token_seconds", "Time from a request to a provider to the first of its text.",
       HISTOGRAM },
+
+    { "openclaw_hooks_open", "Webhooks that were taken and are not done yet.", GAUGE },
+    { "openclaw_hooks_total", "Webhooks by what became of them.", COUNTER },
 
     { "openclaw_channel_up", "1 while the transport of a channel is up.", GAUGE },
     { "openclaw_channel_state", "1 for the state that a channel is in.", GAUGE },

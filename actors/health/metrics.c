@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "actors/health/exposition.h"
 #include "actors/health/internal.h"
@@ -37,6 +38,17 @@ static bool is_process(struct span address)
     return span_starts(address, "host/") || span_is_text(address, "supervisor");
 }
 
+/* The supervising process speaks no language of actors; it is our parent, and the kernel counts it. */
+static void supervisor_rows(struct pack *rows)
+{
+    uint64_t rss_bytes;
+    double cpu_s;
+
+    if (sysinfo_process(getppid(), &rss_bytes, &cpu_s)) {
+        metrics_rows_process(SPAN_LIT("supervisor"), rss_bytes, cpu_s, rows);
+    }
+}
+
 /* Hosts and channels say more than numbers; `rows` gets what is one. */
 static void answers_translate(struct health *health, struct pack *rows)
 {
@@ -44,6 +56,7 @@ static void answers_translate(struct health *health, struct pack *rows)
 
     pack_array_begin(rows);
     metrics_rows_self(&in, rows);
+    supervisor_rows(rows);
     for (const struct metrics_answer *it = health->metrics.answers; it; it = it->next) {
         struct span said = { it->bytes, it->len };
 
@@ -130,7 +143,7 @@ static const struct schema_msg *question_for(struct span address)
     if (is_process(address)) {
         return &wire_actors;
     }
-    if (span_starts(address, "edge/") || span_starts(address, "agent/")) {
+    if (span_starts(address, "edge/") || span_starts(address, "agent/") || span_is_text(address, "hooks")) {
         return MSG_METRICS_READ;
     }
     return span_starts(address, "channel/") ? MSG_CHANNEL_STATUS : NULL;

@@ -15,6 +15,14 @@ void metrics_rows_self(const struct report_input *in, struct pack *out)
     metric_row_u64(out, "openclaw_healthy", in->verdict->is_ok, NULL, 0);
 }
 
+void metrics_rows_process(struct span host, uint64_t rss_bytes, double cpu_s, struct pack *out)
+{
+    struct metric_label label = { "host", host };
+
+    metric_row_u64(out, "openclaw_process_resident_memory_bytes", rss_bytes, &label, 1);
+    metric_row_f64(out, "openclaw_process_cpu_seconds_total", cpu_s, &label, 1);
+}
+
 /* --- hosts -------------------------------------------------------------------------------- */
 
 static void number_row(struct pack *out, const char *name, struct span value, const struct metric_label *labels,

@@ -38,13 +38,16 @@ static uint64_t clock_ns(clockid_t id)
     return (uint64_t)at.tv_sec * 1000000000ULL + (uint64_t)at.tv_nsec;
 }
 
-static uint64_t rss_bytes(void)
+/* `pid` as /proc has it. */
+static uint64_t rss_bytes(const char *pid)
 {
+    char path[64];
     char buf[128];
     unsigned long long total;
     unsigned long long resident;
 
-    if (!file_read("/proc/self/statm", buf, sizeof(buf)) || sscanf(buf, "%llu %llu", &total, &resident) != 2) {
+    (void)snprintf(path, sizeof(path), "/proc/%s/statm", pid); /* fits */
+    if (!file_read(path, buf, sizeof(buf)) || sscanf(buf, "%llu %llu", &total, &resident) != 2) {
         return 0;
     }
     return resident * (unsigned long long)sysconf(_SC_PAGESIZE);
@@ -56,30 +59,62 @@ struct sysinfo_use sysinfo_use(void)
         .wall_ms = clock_wall_ms(),
         .mono_ns = clock_mono_ns(),
         .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
-        .rss_bytes = rss_bytes(),
+        .rss_bytes = rss_bytes("self"),
     };
+}
+
+/* Fields of /proc/<pid>/stat behind the name, which may hold anything; the first of them is the third of all. */
+static bool stat_read(const char *pid, char *buf, size_t size, char **ret_rest)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%s/stat", pid); /* fits */
+    *ret_rest = file_read(path, buf, size) ? strrchr(buf, ')') : NULL;
+    return *ret_rest != NULL;
+}
+
+static unsigned long long stat_field(char *rest, int wanted)
+{
+    char *save = NULL;
+    char *at = strtok_r(rest + 1, " ", &save);
+
+    for (int field = 3; at && field < wanted; field++) {
+        at = strtok_r(NULL, " ", &save);
+    }
+    return at ? strtoull(at, NULL, 10) : 0;
+}
+
+bool sysinfo_process(pid_t pid, uint64_t *ret_rss_bytes, double *ret_cpu_s)
+{
+    unsigned long long ticks = 0;
+    char name[16];
+    char buf[1024];
+    char *rest;
+
+    (void)snprintf(name, sizeof(name), "%d", (int)pid); /* fits */
+    for (int field = 14; field <= 15; field++) {        /* for itself, and for the kernel on its behalf */
+        if (!stat_read(name, buf, sizeof(buf), &rest)) {
+            return false;
+        }
+        ticks += stat_field(rest, field);
+    }
+    *ret_rss_bytes = rss_bytes(name);
+    *ret_cpu_s = (double)ticks / (double)sysconf(_SC_CLK_TCK);
+    return *ret_rss_bytes > 0;
 }
 
 uint64_t sysinfo_uptime_ms(void)
 {
     char buf[1024];
-    char *at;
-    char *save = NULL;
-    unsigned long long ticks = 0;
+    char *rest;
     uint64_t since_boot_ms = clock_ns(CLOCK_BOOTTIME) / 1000000ULL;
     uint64_t start_ms;
 
-    if (!file_read("/proc/self/stat", buf, sizeof(buf))) {
+    if (!stat_read("self", buf, sizeof(buf), &rest)) {
         return 0;
     }
-    at = strrchr(buf, ')'); /* the name before it may hold anything */
-    at = at ? strtok_r(at + 1, " ", &save) : NULL;
-    for (int field = 3; at && field < 22; field++) {
-        at = strtok_r(NULL, " ", &save);
-    }
-    ticks = at ? strtoull(at, NULL, 10) : 0;
-    start_ms = ticks * 1000ULL / (unsigned long long)sysconf(_SC_CLK_TCK);
-    return at && start_ms <= since_boot_ms ? since_boot_ms - start_ms : 0;
+    start_ms = stat_field(rest, 22) * 1000ULL / (unsigned long long)sysconf(_SC_CLK_TCK);
+    return start_ms && start_ms <= since_boot_ms ? since_boot_ms - start_ms : 0;
 }
 
 bool sysinfo_address(char *ret_text, size_t size)

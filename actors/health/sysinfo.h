@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "bus/pack.h"
 
@@ -19,6 +20,8 @@ struct sysinfo_use {
 
 /* Now. */
 struct sysinfo_use sysinfo_use(void);
+/* The same of another process; false when the kernel does not say. */
+bool sysinfo_process(pid_t pid, uint64_t *ret_rss_bytes, double *ret_cpu_s);
 /* Milliseconds since this process began; 0 when unknown. */
 uint64_t sysinfo_uptime_ms(void);
 /* The first address that other machines could use; false when there is none. */

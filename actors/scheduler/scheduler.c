@@ -1,7 +1,7 @@
 /*
  * scheduler: heartbeats and wake-ups: when an agent has a turn that nobody asked for.
  *
- * Answers    wake set-heartbeats last-heartbeat, scheduler_read
+ * Answers    wake set-heartbeats last-heartbeat, scheduler_read scheduler_wake
  * Publishes  heartbeat scheduler_changed
  * Follows    agents.* and channels.* of the config
  * Asks       router (agent_note, agent_heartbeat), channel/<…> (channel_deliver)
@@ -73,6 +73,7 @@ static void scheduler_on_stop(void *state, struct actor *actor)
 
 static const struct actor_route scheduler_routes[] = {
     { MSG_WAKE, on_wake, 0 },
+    { MSG_SCHEDULER_WAKE, on_scheduler_wake, 0 },
     { MSG_SET_HEARTBEATS, on_set_heartbeats, 0 },
     { MSG_LAST_HEARTBEAT, on_last_heartbeat, 0 },
     { MSG_SCHEDULER_READ, on_scheduler_read, 0 },

@@ -158,6 +158,7 @@ struct beat_event {
 int tell_event(struct scheduler *self, const struct beat *beat, const struct beat_event *event);
 int tell_changed(struct scheduler *self);
 int on_wake(void *arg, struct actor_ctx *ctx, const void *msg);
+int on_scheduler_wake(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_set_heartbeats(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_last_heartbeat(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_scheduler_read(void *arg, struct actor_ctx *ctx, const void *msg);

@@ -148,6 +148,7 @@ struct waker {
     struct actor_token token;
     bool is_now;
     bool is_targeted;
+    bool is_actor; /* asked by scheduler_wake */
 };
 
 static int all_wake(struct scheduler *self)
@@ -188,6 +189,11 @@ static int waker_answer(struct scheduler *self, const struct waker *waker, const
     if (r) {
         return r;
     }
+    if (waker->is_actor) {
+        return actor_token_reply(
+            self->actor, waker->token, MSG_SCHEDULER_WOKEN,
+            &(struct msg_scheduler_woken){ .session_key = ((const struct msg_agent_noted *)answer->msg)->session_key });
+    }
     pack_reset(&self->pack);
     pack_map_begin(&self->pack);
     pack_kv_bool(&self->pack, "ok", true);
@@ -207,6 +213,35 @@ static void on_noted(void *state, struct actor *actor, void *cookie, const struc
     }
 }
 
+/* Tells the agent, then wakes whom `waker` says. Takes the waker. */
+static int note_send(struct scheduler *self, struct actor_ctx *ctx, const struct msg_agent_note *note,
+                     struct waker *waker)
+{
+    struct actor_call call = { .to = "router",
+                               .msg = MSG_AGENT_NOTE,
+                               .in = note,
+                               .deadline_ms = NOTE_MS,
+                               .cause = ctx,
+                               .on_answer = on_noted,
+                               .cookie = waker };
+    int r = actor_call(self->actor, &call, NULL);
+
+    if (r) {
+        free(waker);
+        return r;
+    }
+    waker->token = actor_defer(ctx, NULL);
+    return 0;
+}
+
+static int not_loaded(struct actor_ctx *ctx)
+{
+    return actor_fail_with(ctx, &(struct failure){ .code = FAIL_UNAVAILABLE,
+                                                   .message = SPAN_LIT("the config has not been read yet"),
+                                                   .retryable = true,
+                                                   .retry_after_ms = 100 });
+}
+
 int on_wake(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct scheduler *self = arg;
@@ -218,33 +253,37 @@ int on_wake(void *arg, struct actor_ctx *ctx, const void *msg)
                                    .agent_id = in->agent_id,
                                    .text = span_trim(in->text),
                                    .is_trusted = true };
-    int r;
 
     if (!note.text.len) {
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "text required");
     }
     if (!self->has_settings) {
-        return actor_fail_with(ctx, &(struct failure){ .code = FAIL_UNAVAILABLE,
-                                                       .message = SPAN_LIT("the config has not been read yet"),
-                                                       .retryable = true,
-                                                       .retry_after_ms = 100 });
+        return not_loaded(ctx);
     }
     waker = mem_new(sizeof(*waker));
     waker->is_now = span_is_text(in->mode, "now");
     waker->is_targeted = in->has_session_key || (in->has_agent_id && waker->is_now);
-    r = actor_call(self->actor,
-                   &(struct actor_call){ .to = "router",
-                                         .msg = MSG_AGENT_NOTE,
-                                         .in = &note,
-                                         .deadline_ms = NOTE_MS,
-                                         .cause = ctx,
-                                         .on_answer = on_noted,
-                                         .cookie = waker },
-                   NULL);
-    if (r) {
-        free(waker);
-        return r;
+    return note_send(self, ctx, &note, waker);
+}
+
+int on_scheduler_wake(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct scheduler *self = arg;
+    const struct msg_scheduler_wake *in = msg;
+    struct waker *waker;
+    struct msg_agent_note note = { .has_id = true,
+                                   .id = in->id,
+                                   .has_agent_id = in->has_agent_id,
+                                   .agent_id = in->agent_id,
+                                   .text = in->text,
+                                   .is_trusted = in->is_trusted };
+
+    if (!self->has_settings) {
+        return not_loaded(ctx);
     }
-    waker->token = actor_defer(ctx, NULL);
-    return 0;
+    waker = mem_new(sizeof(*waker));
+    waker->is_now = in->is_now;
+    waker->is_targeted = in->is_now && in->has_agent_id;
+    waker->is_actor = true;
+    return note_send(self, ctx, &note, waker);
 }

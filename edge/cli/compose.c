@@ -8,6 +8,7 @@
 #include "actors/channel/channel.h"
 #include "actors/config/config.h"
 #include "actors/health/health.h"
+#include "actors/hooks/hooks.h"
 #include "actors/log/log.h"
 #include "actors/log/sink.h"
 #include "actors/node/node.h"
@@ -16,8 +17,8 @@
 #include "edge/listener/listener.h"
 
 const struct actor_def *const compose_defs[] = {
-    &config_actor,   &log_actor,   &auth_actor,    &health_actor,    &router_actor, &nodes_actor,
-    &approval_actor, &agent_actor, &webchat_actor, &scheduler_actor, &edge_actor,   NULL,
+    &config_actor, &log_actor,     &auth_actor,      &health_actor, &router_actor, &nodes_actor, &approval_actor,
+    &agent_actor,  &webchat_actor, &scheduler_actor, &hooks_actor,  &edge_actor,   NULL,
 };
 
 /* The first part of an address names the definition, the rest is its argument; of a

@@ -23,6 +23,7 @@
 #include "edge/listener/tally.h"
 #include "edge/listener/write_rate.h"
 #include "schema/base/config_follow.h"
+#include "schema/base/hooks_config.h"
 
 #define EDGE_SPARES_MAX 32U
 #define EDGE_SPARE_BYTES 16384U
@@ -99,6 +100,7 @@ struct edge {
     uint32_t preauth_max;
     struct endpoints endpoints;
     struct site site;
+    struct hooks_entry hooks;                   /* where hooks come in */
     char transport_security[RESPONSE_HSTS_MAX]; /* empty: the header is not sent */
     char auth_mode[16];                         /* empty while unknown */
     struct text_buf header_names; /* packed list: what auth wants to see of a request; empty while unknown */

@@ -106,7 +106,13 @@ void exchange_text(struct exchange *self, int status, const char *type, struct s
     answer(self, (struct response){ .status = status, .type = type, .body = text, .cache = "no-store" });
 }
 
-void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s)
+void exchange_text_later(struct exchange *self, int status, struct span text, uint32_t retry_after_s)
+{
+    answer(self,
+           (struct response){ .status = status, .type = RESPONSE_TEXT, .body = text, .retry_after_s = retry_after_s });
+}
+
+static void error_answer(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s)
 {
     struct text_buf text = { 0 };
     struct conn *conn = self->call.conn;
@@ -116,6 +122,15 @@ void exchange_error(struct exchange *self, const struct openai_error *error, uin
     }
     exchange_answer(self, error->status, (struct span){ text.data, text.len }, retry_after_s);
     text_buf_deinit(&text);
+}
+
+void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s)
+{
+    if (self->kind.on_error) {
+        self->kind.on_error(self, error, retry_after_s);
+    } else {
+        error_answer(self, error, retry_after_s);
+    }
 }
 
 void exchange_stream_begin(struct exchange *self)
@@ -237,7 +252,7 @@ static void body_begin(struct exchange *self)
     struct http *http = conn->state;
 
     if (http->body == REQUEST_BODY_NONE) {
-        self->on_body(self);
+        self->kind.on_body(self);
         return;
     }
     if (self->request.expects_continue) {
@@ -251,9 +266,9 @@ static void body_begin(struct exchange *self)
 static void scope_refused(struct exchange *self)
 {
     char text[160];
-    int len =
-        snprintf(text, sizeof(text),
-                 "{\"ok\":false,\"error\":{\"type\":\"forbidden\",\"message\":\"missing scope: %s\"}}", self->scope);
+    int len = snprintf(text, sizeof(text),
+                       "{\"ok\":false,\"error\":{\"type\":\"forbidden\",\"message\":\"missing scope: %s\"}}",
+                       self->kind.scope);
 
     exchange_answer(self, 403, (struct span){ text, (size_t)len }, 0); /* fits */
 }
@@ -274,7 +289,7 @@ static void on_auth(void *state, struct actor *actor, void *cookie, const struct
         return;
     }
     scopes = scope_set_of(decision->role, decision->scopes);
-    if (scope_check(&scopes, self->scope) != SCOPE_ALLOWED) {
+    if (self->kind.scope && scope_check(&scopes, self->kind.scope) != SCOPE_ALLOWED) {
         scope_refused(self);
         return;
     }
@@ -331,6 +346,11 @@ static int auth_ask(struct exchange *self)
     in.has_has_proxy_header = true;
     in.has_proxy_header = http_is_proxied(request);
     in.bearer = bearer_of(request);
+    in.has_surface = self->kind.surface != NULL;
+    if (in.has_surface) {
+        in.surface = span_from(self->kind.surface);
+        in.bearer = in.bearer.len ? in.bearer : request_header(request, "x-openclaw-token");
+    }
     in.has_bearer = in.bearer.len > 0;
     return actor_call(self->edge->actor, &call, &self->call.id);
 }
@@ -360,7 +380,7 @@ static struct exchange *exchange_new(struct conn *conn, struct span head)
     return self;
 }
 
-void exchange_begin(struct conn *conn, struct span head, const char *scope, void (*on_body)(struct exchange *))
+void exchange_begin(struct conn *conn, struct span head, const struct exchange_kind *kind)
 {
     struct http *http = conn->state;
     struct exchange *self = exchange_new(conn, head);
@@ -369,8 +389,7 @@ void exchange_begin(struct conn *conn, struct span head, const char *scope, void
         http_refuse(conn, 503, "Service Unavailable");
         return;
     }
-    self->on_body = on_body;
-    self->scope = scope;
+    self->kind = *kind;
     http->exchange = self;
     http->stage = HTTP_WAIT;
     conn_deadline(conn, 0);

@@ -1,6 +1,6 @@
 /*
- * exchange: one request under /v1/ from its head to its answer: auth first, then the body,
- * then whoever answers.
+ * exchange: one request that an actor answers, from its head to its answer: auth first, then
+ * the body, then whoever answers.
  */
 #ifndef EDGE_LISTENER_EXCHANGE_H
 #define EDGE_LISTENER_EXCHANGE_H
@@ -11,7 +11,17 @@
 #include "edge/listener/conn.h"
 
 struct edge;
+struct exchange;
 struct openresponses_reply;
+
+/* What requests of one kind have in common. */
+struct exchange_kind {
+    const char *scope;                      /* that it needs; NULL: auth's word is enough */
+    const char *surface;                    /* whose bearer counts, see auth_http; NULL: the gateway's */
+    void (*on_body)(struct exchange *self); /* auth agreed and the body is complete */
+    /* Answers with a refusal in the form of the kind; NULL: that of OpenAI. */
+    void (*on_error)(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
+};
 
 struct exchange {
     struct call call;
@@ -19,9 +29,8 @@ struct exchange {
     char *head; /* what `request` points into */
     struct request request;
     struct text_buf body;
-    struct text_buf decision;               /* of auth, packed */
-    void (*on_body)(struct exchange *self); /* auth agreed and the body is complete */
-    const char *scope;                      /* that it needs */
+    struct text_buf decision; /* of auth, packed */
+    struct exchange_kind kind;
 
     /* a run */
     struct openai_run run;
@@ -35,13 +44,13 @@ struct exchange {
     bool has_begun; /* the head of the streamed answer is out */
 };
 
-/* Begins one on a connection, for whoever has `scope` (a literal); `on_body` is called when auth has agreed and the
- * body is there. */
-void exchange_begin(struct conn *conn, struct span head, const char *scope, void (*on_body)(struct exchange *self));
+/* Begins one on a connection. */
+void exchange_begin(struct conn *conn, struct span head, const struct exchange_kind *kind);
 
 /* Whole answers; the exchange is over after it. `error` becomes the body. */
 void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s);
 void exchange_text(struct exchange *self, int status, const char *type, struct span text);
+void exchange_text_later(struct exchange *self, int status, struct span text, uint32_t retry_after_s);
 void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
 /* A streamed answer: its head, one event, and the end. */
 void exchange_stream_begin(struct exchange *self);

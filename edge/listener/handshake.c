@@ -109,6 +109,7 @@ static void refuse(struct conn *conn, const struct failure *failure, unsigned co
     struct ws *ws = ws_of(conn);
     struct span id = { ws->handshake->id.data, ws->handshake->id.len };
 
+    conn->edge->tally.connects_refused_n++;
     ws_refuse(conn, id, failure);
     ws_close(conn, code, reason);
 }
@@ -221,6 +222,7 @@ static void open_up(struct conn *conn, struct ws *ws)
     ws->reader.message_max = LIMIT_PAYLOAD;
     ws->is_counted_preauth = false;
     conn->peer->preauth_n--;
+    conn->edge->tally.connects_n++;
     conn->edge->clients_n++;
     conn->edge->clients_new_n += ws->protocol == HELLO_PROTOCOL_MAX;
     ws->handshake = NULL;

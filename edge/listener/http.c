@@ -10,6 +10,7 @@
 #include "edge/listener/edge.h"
 #include "edge/listener/embedding.h"
 #include "edge/listener/exchange.h"
+#include "edge/listener/hook.h"
 #include "edge/listener/models.h"
 #include "edge/listener/openresponse.h"
 #include "edge/listener/run_ask.h"
@@ -121,7 +122,7 @@ static bool path_is(struct span path, const char *a, const char *b)
     return span_is_text(path, a) || (b && span_is_text(path, b));
 }
 
-static void not_allowed(struct conn *conn, const char *allow)
+void http_not_allowed(struct conn *conn, const char *allow)
 {
     refuse(conn, (struct response){
                      .status = 405, .type = RESPONSE_TEXT, .body = SPAN_LIT("Method Not Allowed"), .allow = allow });
@@ -133,7 +134,7 @@ static void probe_answer(struct conn *conn, const struct request *request, bool 
     struct response response = { .status = 200, .type = RESPONSE_JSON, .cache = "no-store" };
 
     if (request->method != REQUEST_GET && request->method != REQUEST_HEAD) {
-        not_allowed(conn, "GET, HEAD");
+        http_not_allowed(conn, "GET, HEAD");
         return;
     }
     response.is_head = request->method == REQUEST_HEAD;
@@ -178,7 +179,7 @@ static void post_begin(struct conn *conn, const struct request *request, struct 
     struct http *http = conn->state;
 
     if (request->method != REQUEST_POST) {
-        not_allowed(conn, "POST");
+        http_not_allowed(conn, "POST");
     } else if (!is_json_type(request)) {
         refuse_json(conn, 415, "invalid_request_error", "Content-Type must be application/json.");
     } else if (request->body == REQUEST_BODY_LENGTH && request->body_len > route->body_max) {
@@ -186,7 +187,7 @@ static void post_begin(struct conn *conn, const struct request *request, struct 
         refuse_json(conn, 413, "invalid_request_error", "Payload too large");
     } else {
         http->body_max = route->body_max;
-        exchange_begin(conn, head, SCOPE_WRITE, route->on_body);
+        exchange_begin(conn, head, &(struct exchange_kind){ .scope = SCOPE_WRITE, .on_body = route->on_body });
     }
 }
 
@@ -194,11 +195,11 @@ static void read_begin(struct conn *conn, const struct request *request, struct 
                        void (*on_body)(struct exchange *))
 {
     if (request->method != REQUEST_GET) {
-        not_allowed(conn, "GET");
+        http_not_allowed(conn, "GET");
     } else if (request->body != REQUEST_BODY_NONE) {
         refuse_text(conn, 400);
     } else {
-        exchange_begin(conn, head, SCOPE_READ, on_body);
+        exchange_begin(conn, head, &(struct exchange_kind){ .scope = SCOPE_READ, .on_body = on_body });
     }
 }
 
@@ -228,6 +229,8 @@ static void request_route(struct conn *conn, const struct request *request, stru
         probe_answer(conn, request, false);
     } else if (path_is(request->path, "/readyz", "/ready")) {
         probe_answer(conn, request, true);
+    } else if (hook_is_here(conn->edge, request->path)) {
+        hook_begin(conn, request, head);
     } else if (path_is(request->path, "/metrics", NULL)) {
         read_begin(conn, request, head, scrape_start);
     } else if (span_starts(request->path, "/v1/")) {
@@ -299,7 +302,7 @@ static void body_finish(struct conn *conn)
     http->is_kept_alive = http->exchange->request.is_kept_alive && !conn->edge->is_stopping;
     http->stage = HTTP_WAIT;
     conn_deadline(conn, 0);
-    http->exchange->on_body(http->exchange);
+    http->exchange->kind.on_body(http->exchange);
 }
 
 static void body_refuse(struct conn *conn, int status, const char *message)

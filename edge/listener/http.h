@@ -1,6 +1,6 @@
 /*
- * http: an HTTP connection of the edge: reads requests, answers probes at once, hands /v1/
- * to exchanges, and lets WebSockets through.
+ * http: an HTTP connection of the edge: reads requests, answers probes at once, hands what
+ * actors answer to exchanges, and lets WebSockets through.
  */
 #ifndef EDGE_LISTENER_HTTP_H
 #define EDGE_LISTENER_HTTP_H
@@ -48,6 +48,8 @@ void http_head(struct conn *conn, struct response response);
 void http_count(struct conn *conn, int status);
 /* Answers with plain text and closes. */
 void http_refuse(struct conn *conn, int status, const char *text);
+/* 405 with what is allowed, and closes. */
+void http_not_allowed(struct conn *conn, const char *allow);
 /* Did a proxy pass it on? Then nothing about it is local. */
 bool http_is_proxied(const struct request *request);
 /* Is a request under way on this connection? */

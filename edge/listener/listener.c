@@ -163,6 +163,7 @@ static int on_config_update(void *state, struct actor_ctx *ctx, const void *msg)
     config_apply(edge, value_get(in->config, "gateway"));
     site_configure(&edge->site, in->config, home_dir());
     transport_security_apply(edge, value_get(in->config, "gateway"));
+    hooks_entry_read(value_get(in->config, "hooks"), &edge->hooks);
     r = cert_apply(edge, value_get(in->config, "gateway"), &error);
     edge->is_configured = true;
     serve(edge);

@@ -39,6 +39,13 @@ struct frame {
 
 /* --- refusals ------------------------------------------------------------------------- */
 
+/* Before it went to anybody. */
+static void turn_away(const struct frame *frame, const struct failure *failure)
+{
+    frame->conn->edge->tally.rpc_refused_n++;
+    ws_refuse(frame->conn, frame->id, failure);
+}
+
 static void refuse(const struct frame *frame, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 static void refuse(const struct frame *frame, int code, const char *fmt, ...)
@@ -51,10 +58,9 @@ static void refuse(const struct frame *frame, int code, const char *fmt, ...)
     va_start(args, fmt);
     len = vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    frame->conn->edge->tally.rpc_refused_n++;
     failure.message.len = len < 0 ? 0 : (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
     failure.retry_after_ms = failure.retryable ? 250 : 0;
-    ws_refuse(frame->conn, frame->id, &failure);
+    turn_away(frame, &failure);
 }
 
 static bool is_text(struct span raw)
@@ -339,7 +345,7 @@ static void scope_refuse(const struct frame *frame, const char *scope)
     pack_map_end(pack);
     failure.message = span_from(text);
     failure.details = pack_span(pack);
-    ws_refuse(frame->conn, frame->id, &failure);
+    turn_away(frame, &failure);
 }
 
 static void unknown_refuse(const struct frame *frame)
@@ -370,7 +376,7 @@ static void later_refuse(const struct frame *frame, const struct schema_later *l
     pack_map_end(pack);
     failure.message = span_from(text);
     failure.details = pack_span(pack);
-    ws_refuse(frame->conn, frame->id, &failure);
+    turn_away(frame, &failure);
 }
 
 /* False after a refusal. */
@@ -423,7 +429,7 @@ static void refuse_later(const struct frame *frame, const char *text, const char
     pack_kv_text(pack, key, value);
     pack_map_end(pack);
     failure.details = pack_span(pack);
-    ws_refuse(frame->conn, frame->id, &failure);
+    turn_away(frame, &failure);
 }
 
 static void start_refuse(const struct frame *frame)

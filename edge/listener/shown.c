@@ -2,7 +2,11 @@
 
 #include <string.h>
 
+#include "bus/base/cleanup.h"
+#include "bus/base/utf8.h"
 #include "bus/value.h"
+
+#define SHOWN_NAME_MAX 128U
 
 static bool is_named(const struct request_header *header, struct span name)
 {
@@ -51,6 +55,55 @@ void shown_headers(struct span names, const struct request *request, struct pack
 
         if (name.len && value_of(request, name, text, &len)) {
             pack_key_span(pack, name);
+            pack_str(pack, (struct span){ text, len });
+        }
+    }
+    pack_map_end(pack);
+}
+
+static bool is_secret(struct span name)
+{
+    static const char *const secrets[] = { "authorization", "cookie", "proxy-authorization", "x-openclaw-token" };
+
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+        if (span_is_text(name, secrets[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_first(const struct request *request, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (is_named(&request->headers[i], request->headers[at].name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void shown_headers_harmless(const struct request *request, struct pack *pack)
+{
+    char text[SHOWN_VALUE_MAX];
+
+    pack_map_begin(pack);
+    for (size_t i = 0; i < request->headers_n; i++) {
+        const struct request_header *header = &request->headers[i];
+        char name[SHOWN_NAME_MAX];
+        struct span lower = { name, header->name.len };
+        size_t len;
+
+        if (lower.len > sizeof(name) || !is_first(request, i)) {
+            continue;
+        }
+        for (size_t j = 0; j < lower.len; j++) {
+            char c = header->name.ptr[j];
+
+            name[j] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        }
+        if (!is_secret(lower) && value_of(request, lower, text, &len) && utf8_is_valid((struct span){ text, len })) {
+            pack_key_span(pack, lower);
             pack_str(pack, (struct span){ text, len });
         }
     }

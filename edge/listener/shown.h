@@ -13,5 +13,7 @@
 /* Packs a map of those headers of `request` that the packed list `names` has (lower case). One
  * that comes more than once is joined with a comma and a space. */
 void shown_headers(struct span names, const struct request *request, struct pack *pack);
+/* The same of all headers but those that hold secrets (`Authorization`, `Cookie` and their like). */
+void shown_headers_harmless(const struct request *request, struct pack *pack);
 
 #endif

@@ -306,7 +306,7 @@ bool site_serve(struct conn *conn, const struct request *request, struct span he
     if (request->body != REQUEST_BODY_NONE) {
         http_refuse(conn, 400, "A GET of web content has no body.");
     } else if (target.kind == SITE_SETTINGS) {
-        exchange_begin(conn, head, "operator.read", settings_start);
+        exchange_begin(conn, head, &(struct exchange_kind){ .scope = "operator.read", .on_body = settings_start });
     } else if (target.kind == SITE_REDIRECT) {
         redirect_answer(conn, request);
     } else if (target.kind == SITE_ABSENT) {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "bus/base/clock.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "edge/listener/frame.h"
@@ -10,7 +11,8 @@
 /* A key on its way to the router, which knows its full form. */
 struct resolve {
     struct call call;
-    bool is_ending;
+    const struct schema_msg *msg;
+    uint64_t asked_ns;
     uint16_t id_len;
     char id[]; /* raw JSON */
 };
@@ -91,6 +93,7 @@ void subscription_follow(struct ws *ws, struct span key, bool is_following)
 
 static void resolved(struct resolve *self, struct conn *conn, const struct actor_answer *reply)
 {
+    bool is_ending = self->msg == MSG_SESSIONS_MESSAGES_UNSUBSCRIBE;
     const struct msg_router_resolved *found = reply->msg;
     struct span id = { self->id, self->id_len };
     struct ws *ws = ws_of(conn);
@@ -98,7 +101,7 @@ static void resolved(struct resolve *self, struct conn *conn, const struct actor
 
     if (reply->failure) {
         ws_refuse(conn, id, reply->failure);
-    } else if (self->is_ending) {
+    } else if (is_ending) {
         key_remove(ws, found->session_key);
         answer(conn, id, false, found->session_key);
     } else if (key_add(ws, found->session_key)) {
@@ -120,12 +123,13 @@ static void on_resolved(void *state, struct actor *actor, void *cookie, const st
         resolved(self, conn, reply);
     }
     if (conn) {
+        tally_rpc(&conn->edge->tally, self->msg, reply->failure != NULL, clock_mono_ns() - self->asked_ns);
         ws_of(conn)->requests_n--;
     }
     free(self);
 }
 
-static void resolve(struct conn *conn, struct span id, struct span key, bool is_ending)
+static void resolve(struct conn *conn, struct span id, struct span key, const struct schema_msg *msg)
 {
     struct failure busy = { .code = FAIL_UNAVAILABLE,
                             .message = SPAN_LIT("the router cannot be asked"),
@@ -140,13 +144,17 @@ static void resolve(struct conn *conn, struct span id, struct span key, bool is_
                                .cookie = self };
 
     if (!self) {
+        conn->edge->tally.rpc_refused_n++;
         ws_refuse(conn, id, &busy);
         return;
     }
-    *self = (struct resolve){ .call = { .conn = conn }, .is_ending = is_ending, .id_len = (uint16_t)id.len };
+    *self = (struct resolve){
+        .call = { .conn = conn }, .msg = msg, .asked_ns = clock_mono_ns(), .id_len = (uint16_t)id.len
+    };
     memcpy(self->id, id.ptr, id.len);
     if (actor_call(conn->edge->actor, &call, &self->call.id)) {
         free(self);
+        conn->edge->tally.rpc_refused_n++;
         ws_refuse(conn, id, &busy);
         return;
     }
@@ -163,9 +171,11 @@ void subscription_take(struct conn *conn, struct span id, const struct schema_ms
     if (msg == MSG_SESSIONS_SUBSCRIBE || msg == MSG_SESSIONS_UNSUBSCRIBE) {
         ws->sees_sessions = msg == MSG_SESSIONS_SUBSCRIBE;
         answer(conn, id, ws->sees_sessions, (struct span){ NULL, 0 });
+        tally_rpc(&conn->edge->tally, msg, false, 0);
     } else if (msg == MSG_SESSIONS_MESSAGES_SUBSCRIBE || msg == MSG_SESSIONS_MESSAGES_UNSUBSCRIBE) {
-        resolve(conn, id, key, msg == MSG_SESSIONS_MESSAGES_UNSUBSCRIBE);
+        resolve(conn, id, key, msg);
     } else {
+        conn->edge->tally.rpc_refused_n++;
         ws_refuse(conn, id, &unknown);
     }
 }

@@ -83,6 +83,9 @@ void tally_deinit(struct tally *self)
 
 static void methods_pack(const struct tally *self, struct pack *out)
 {
+    struct metric_label ok = { "outcome", SPAN_LIT("ok") };
+    struct metric_label refused = { "outcome", SPAN_LIT("refused") };
+
     for (size_t i = 0; i < TALLY_METHODS; i++) {
         const struct tally_method *method = self->methods[i];
         struct metric_label labels[2];
@@ -98,6 +101,8 @@ static void methods_pack(const struct tally *self, struct pack *out)
         metric_row_histogram(out, "openclaw_rpc_seconds", &method->took, labels, 1);
     }
     metric_row_u64(out, "openclaw_rpc_refused_total", self->rpc_refused_n, NULL, 0);
+    metric_row_u64(out, "openclaw_handshakes_total", self->connects_n, &ok, 1);
+    metric_row_u64(out, "openclaw_handshakes_total", self->connects_refused_n, &refused, 1);
 }
 
 static void http_pack(const struct tally *self, struct pack *out)

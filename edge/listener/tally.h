@@ -47,6 +47,8 @@ struct tally_answers {
 struct tally {
     struct tally_method *methods[TALLY_METHODS]; /* owned; NULL: not called yet */
     uint64_t rpc_refused_n;                      /* before they went to anybody */
+    uint64_t connects_n;                         /* that ended with hello-ok */
+    uint64_t connects_refused_n;
     struct tally_answers http[TALLY_ROUTES][TALLY_STATUSES];
     struct metric_histogram http_took[TALLY_ROUTES]; /* to the head of the answer */
     uint64_t accepted_n;
@@ -60,7 +62,7 @@ void tally_deinit(struct tally *self);
 enum tally_route tally_route_of(struct span path);
 /* The head of an answer is on its way. */
 void tally_http(struct tally *self, enum tally_route route, int status, uint64_t took_ns);
-/* A method was answered by its owner. */
+/* A method was answered by its owner, which may be the edge. */
 void tally_rpc(struct tally *self, const struct schema_msg *msg, bool is_failed, uint64_t took_ns);
 
 /* Handler of metrics_read. */

@@ -11,6 +11,7 @@
 #include "schema/base/agent_id.h"
 #include "schema/base/config_rules.h"
 #include "schema/base/duration.h"
+#include "schema/base/hooks_config.h"
 #include "schema/base/nearest.h"
 
 #define NOTHING ((struct span){ 0 })
@@ -443,6 +444,15 @@ static void providers_check(struct check *self, struct span providers)
     }
 }
 
+static void hooks_check(struct check *self, struct span hooks)
+{
+    char why[HOOKS_PROBLEM_MAX];
+
+    if (!hooks_config_check(hooks, why)) {
+        problem(self, "%s", why);
+    }
+}
+
 int config_check(struct span doc, struct config_error *error)
 {
     struct check self = { .error = error };
@@ -452,6 +462,7 @@ int config_check(struct span doc, struct config_error *error)
     }
     providers_check(&self, value_path(doc, "models.providers"));
     agents_check(&self, value_path(doc, "agents.list"));
+    hooks_check(&self, value_get(doc, "hooks"));
     if (self.problems > 1) {
         size_t len = strlen(error->text);
 

@@ -8,6 +8,7 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_edit.h"
+#include "schema/base/hooks_config.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -126,7 +127,7 @@ static int mode_check(const struct gateway_config *self, struct span gateway, st
 int gateway_auth_guard(const struct gateway_config *self, struct span doc, struct config_error *error)
 {
     struct span gateway = value_get(doc, "gateway");
-    struct span hook = value_str(value_path(doc, "hooks.token"), NOTHING);
+    struct span hook = hooks_token(value_get(doc, "hooks"));
     bool is_funnel = span_is_text(value_str(value_path(gateway, "tailscale.mode"), NOTHING), "funnel");
     int r = mode_check(self, gateway, error);
 

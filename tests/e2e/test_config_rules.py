@@ -22,6 +22,8 @@ EDITS = {
     "gateway.channelHealthCheckMinutes": ("gateway.channelHealthCheckMinutes", 3, 4),
     "gateway.channelStaleEventThresholdMinutes": ("gateway.channelStaleEventThresholdMinutes", 31, 32),
     "gateway.channelMaxRestartsPerHour": ("gateway.channelMaxRestartsPerHour", 5, 6),
+    "hooks.gmail": ("hooks.gmail.account", "one@example.org", "two@example.org"),
+    "hooks": ("hooks.path", "/one", "/two"),
     "agents.defaults.heartbeat": ("agents.defaults.heartbeat.every", "1h", "2h"),
     "agents.defaults.models": ("agents.defaults.models", {"a/b": {}}, {"a/b": {"alias": "c"}}),
     "agents.defaults.model": ("agents.defaults.model.primary", "builtin/other", "builtin/echo"),

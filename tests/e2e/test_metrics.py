@@ -43,7 +43,8 @@ def test_everybody_is_told_of(gateway):
     actors = {dict(pairs)["actor"] for _, pairs in known["openclaw_actor_ready"].samples}
     assert {"auth", "config", "router", "health", "log", "edge/0", "agent/main", "channel/webchat"} <= actors
     hosts = {dict(pairs)["host"] for _, pairs in known["openclaw_process_resident_memory_bytes"].samples}
-    assert "main" in hosts
+    assert {"main", "supervisor"} <= hosts
+    assert {dict(pairs)["host"] for _, pairs in known["openclaw_process_cpu_seconds_total"].samples} == hosts
     assert all(number > 1 << 20 for number in known["openclaw_process_resident_memory_bytes"].samples.values())
     (_, version), = known["openclaw_build_info"].samples
     assert dict(version)["version"]
@@ -79,6 +80,27 @@ def test_numbers_are_those_of_what_happened(gateway, client):
     assert rose["asked"] == 3 and rose["timed"] == 3 and rose["refused"] == 2
     assert rose["failed"] == 1 and rose["runs"] == 1 and rose["provider"] == 1
     assert rose["http"] == 1 and rose["lost"] == 1 and rose["opened"] >= 11
+
+
+def test_whoever_is_refused_is_counted_whatever_the_reason(gateway):
+    def now():
+        return {"rpc": total(gateway, "openclaw_rpc_refused_total"),
+                "in": total(gateway, "openclaw_handshakes_total", outcome="ok"),
+                "out": total(gateway, "openclaw_handshakes_total", outcome="refused"),
+                "edge": total(gateway, "openclaw_rpc_requests_total", method="sessions.messages.subscribe", outcome="ok")}
+
+    before = now()
+    with pytest.raises(Exception):
+        Client(gateway.port, "wrong")
+    for protocol in (3, 4):
+        with Client(gateway.port, gateway.token, scopes=["operator.read"], maxProtocol=protocol) as reader:
+            for method, params in (("chat.send", {}), ("no.such.method", {}), ("chat.history", {}), ("cron.list", {})):
+                with pytest.raises(CallError):
+                    reader.call(method, params)
+            reader.call("sessions.messages.subscribe", {"key": "main"})
+    after = now()
+    rose = {key: after[key] - before[key] for key in before}
+    assert rose == {"rpc": 8, "in": 2, "out": 1, "edge": 2}
 
 
 def test_clients_are_counted_by_protocol_and_gone_when_they_leave(gateway):

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "actors/agent/notes.h"
 #include "actors/agent/store.h"
 
 struct fixture {
@@ -382,6 +383,48 @@ static void killed_at_any_moment_no_commit_is_lost_or_halved(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+struct seen {
+    char text[256];
+    unsigned n;
+};
+
+static void on_note(void *arg, const struct note_text *note)
+{
+    struct seen *seen = arg;
+
+    (void)snprintf(seen->text, sizeof(seen->text), "%llu %.*s %.*s %d %d", (unsigned long long)note->number,
+                   SPAN_FMT(note->session_key), SPAN_FMT(note->text), note->is_trusted, note->is_kept);
+    seen->n++;
+}
+
+static void notes_wait_until_they_were_read_and_their_ids_are_remembered(void **state)
+{
+    struct fixture *self = *state;
+    struct note_text note = { .number = 1, .session_key = SPAN_LIT("s"), .text = SPAN_LIT("one"), .is_trusted = true };
+    struct seen seen = { .n = 0 };
+    uint64_t last;
+
+    assert_int_equal(store_note_add(&self->store, (struct span){ 0 }, &note), 0);
+    note = (struct note_text){ .number = 2, .session_key = SPAN_LIT("s"), .text = SPAN_LIT("two"), .at_ms = 5 };
+    assert_int_equal(store_note_find(&self->store, SPAN_LIT("k")), STORE_E_ABSENT);
+    assert_int_equal(store_note_add(&self->store, SPAN_LIT("k"), &note), 0);
+    assert_int_equal(store_batch_commit(&self->store), 0);
+    assert_int_equal(store_notes_open(&self->store, on_note, &seen, &last), 0);
+    assert_int_equal(seen.n, 2);
+    assert_string_equal(seen.text, "2 s two 0 1");
+    assert_int_equal(store_notes_read(&self->store, SPAN_LIT("other"), 2, 10), 0);
+    assert_int_equal(store_notes_read(&self->store, SPAN_LIT("s"), 2, 10), 0);
+    assert_int_equal(store_batch_commit(&self->store), 0);
+    seen.n = 0;
+    assert_int_equal(store_notes_open(&self->store, on_note, &seen, &last), 0);
+    assert_int_equal(seen.n, 0);
+    assert_int_equal(last, 2);
+    assert_int_equal(store_note_find(&self->store, SPAN_LIT("k")), 0);
+    assert_int_equal(store_notes_read(&self->store, SPAN_LIT("s"), 2, STORE_NOTE_REMEMBERED_MS + 10), 0);
+    assert_int_equal(store_batch_commit(&self->store), 0);
+    assert_int_equal(store_note_find(&self->store, SPAN_LIT("k")), STORE_E_ABSENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +438,7 @@ int main(void)
         TEST(a_newer_format_is_refused_and_kept),
         TEST(another_programs_database_is_refused),
         TEST(a_locked_database_is_unavailable),
+        TEST(notes_wait_until_they_were_read_and_their_ids_are_remembered),
         TEST(killed_at_any_moment_no_commit_is_lost_or_halved),
     };
 

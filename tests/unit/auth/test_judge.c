@@ -38,7 +38,7 @@ static void settings_put(struct rig *rig, const char *json)
 
     pack_init(&doc, 0);
     assert_int_equal(json_to_pack(span_from(json), &opts, &doc, &error), 0);
-    assert_int_equal(settings_apply(&rig->judge->settings, pack_span(&doc)), 0);
+    assert_int_equal(settings_apply(&rig->judge->settings, pack_span(&doc), (struct span){ 0 }), 0);
     judge_rules_update(rig->judge);
     pack_deinit(&doc);
 }

@@ -1,0 +1,42 @@
+/*
+ * hooks_config: what `hooks` of the config says to whoever lets hooks in: the edge (where they
+ * come), auth (by which token) and the actor `hooks` (what becomes of them). Pure.
+ */
+#ifndef SCHEMA_BASE_HOOKS_CONFIG_H
+#define SCHEMA_BASE_HOOKS_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bus/base/span.h"
+
+#define HOOKS_PATH_MAX 128U /* with terminator */
+#define HOOKS_BODY_DEFAULT ((size_t)256 << 10)
+#define HOOKS_BODY_MAX ((size_t)4 << 20) /* more is not taken, whatever the config says */
+#define HOOKS_PROBLEM_MAX 256U
+#define HOOKS_TOKEN_MAX 512U
+
+/* What is read where the config says nothing, or is switched off, is off. */
+struct hooks_entry {
+    bool is_on;
+    char path[HOOKS_PATH_MAX]; /* begins with "/", does not end with it */
+    size_t body_max;
+};
+void hooks_entry_read(struct span hooks, struct hooks_entry *ret_entry);
+
+/* The token as it counts: without the space around it. */
+struct span hooks_token(struct span hooks);
+
+/* True when `text` has something in two pairs of braces. */
+bool hooks_is_template(struct span text);
+/* The list as it counts; an empty span when every session key will do. */
+struct span hooks_key_prefixes(struct span hooks);
+/* Whether the key begins with one of them, without regard to ASCII case; any does when there is none. */
+bool hooks_key_fits(struct span prefixes, struct span key);
+/* "/a/" as "a". */
+struct span hooks_match_path(struct span path);
+
+/* Whether hooks that are switched on can be served like that; else what is wrong and what to do. */
+bool hooks_config_check(struct span hooks, char problem[HOOKS_PROBLEM_MAX]);
+
+#endif
