@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Turns the data in schema/ into schema_gen.h, schema_gen.c, config_gen.c and the reference pages.
+"""Turns the data in schema/ into schema_gen.h, schema_gen.c, config_gen.c, the reference pages and a dissector.
 
-Usage: generate.py [--schema DIR] [--out DIR] [--docs FILE] [--messages FILE]
+Usage: generate.py [--schema DIR] [--out DIR] [--docs FILE] [--messages FILE] [--lua FILE]
 
 Data that is malformed, ambiguous or without limits is refused: every complaint names the
 file and the entry, all of them are printed, nothing is written, and the exit code is 1.
@@ -13,7 +13,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from generator import config_shapes, emit_docs, emit_header, emit_messages, emit_source, read  # noqa: E402
+from generator import config_shapes, emit_docs, emit_header, emit_lua, emit_messages, emit_source, read  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -37,6 +37,7 @@ def main():
     parser.add_argument("--out", help="folder for schema_gen.h, schema_gen.c and config_gen.c")
     parser.add_argument("--docs", help="file for the reference page of the protocol (Markdown)")
     parser.add_argument("--messages", help="file for the reference page of messages between actors (Markdown)")
+    parser.add_argument("--lua", help="file for the dissector of the bus (Wireshark)")
     args = parser.parse_args()
 
     schema, complaints = read.schema_read(args.schema)
@@ -55,6 +56,8 @@ def main():
             write_if_changed(args.docs, emit_docs.docs_text(schema, intro.read()))
     if args.messages:
         write_if_changed(args.messages, emit_messages.messages_text(schema))
+    if args.lua:
+        write_if_changed(args.lua, emit_lua.lua_text(schema))
     return 0
 
 

@@ -27,6 +27,9 @@ static const struct cli_opt tap_options[] = {
       .kind = CLI_OPT_FLAG,
       .summary =
           "Show each envelope once more when it has been handled: how long it waited, how long its handler took." },
+    { .name = "pcap",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Write a capture for Wireshark instead; its dissector is in share/openclaw." },
     { .name = "record",
       .kind = CLI_OPT_TEXT,
       .value = "file",
@@ -141,6 +144,7 @@ static const struct cli_example tap_examples[] = {
     { "openclaw bus tap --filter 'kind == fail || latency > 100' --json", "What fails, and what is slow." },
     { "openclaw bus tap --bodies --count 20", "The next twenty envelopes with their bodies." },
     { "openclaw bus tap --record bus.tap --rotate 16 --keep 4", "Keep the last 80 MiB, to look at later." },
+    { "openclaw bus tap --pcap --bodies | wireshark -k -i -", "Watch with Wireshark." },
     { "openclaw bus tap --read bus.tap --filter 'kind == fail'", "What failed in it." },
     { 0 },
 };

@@ -42,7 +42,7 @@ static int live_run(const struct cli *cli, struct tap_sink *sink)
     if (cli_given(cli, "duration")) {
         end_ms = clock_mono_ms() + cli_number(cli, "duration") * 1000U;
     }
-    if (!sink->is_json) {
+    if (!sink->is_json && !sink->is_pcap) {
         cli_err(sink->path ? "recording; end with Ctrl-C" : "watching; end with Ctrl-C");
     }
     while (r == CLI_EXIT_OK && !tap_sink_is_done(sink) && !tap_watch_is_interrupted() && wait_ms(end_ms) != 0) {

@@ -4,6 +4,7 @@
 
 #include "bus/base/clock.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/tap_pcap.h"
 
 #define MIB (1024U * 1024U)
 
@@ -17,6 +18,22 @@ static void store_explain(struct tap_sink *self, int fault)
     }
 }
 
+/* The head at once, so that whoever reads it can begin. */
+static int capture_begin(struct tap_sink *self)
+{
+    if (cli_out_is_tty()) {
+        cli_err("a capture is not for a terminal; send it to a file, or to `wireshark -k -i -`");
+        return CLI_EXIT_USAGE;
+    }
+    if (tap_pcap_begin(&self->line)) {
+        cli_err("out of memory");
+        return CLI_EXIT_SOFTWARE;
+    }
+    cli_out_span((struct span){ self->line.data, self->line.len });
+    tap_sink_flush(self);
+    return CLI_EXIT_OK;
+}
+
 int tap_sink_open(struct tap_sink *self, const struct cli *cli)
 {
     struct tap_store_opts opts = { .path = cli_text(cli, "record"),
@@ -26,22 +43,30 @@ int tap_sink_open(struct tap_sink *self, const struct cli *cli)
 
     *self = (struct tap_sink){ .path = opts.path,
                                .is_json = cli_flag(cli, "json"),
+                               .is_pcap = cli_flag(cli, "pcap"),
                                .with_bodies = cli_flag(cli, "bodies"),
                                .left_n = cli_given(cli, "count") ? cli_number(cli, "count") : UINT64_MAX };
     r = opts.path ? tap_store_new(&opts, &self->store) : 0;
     if (r) {
         store_explain(self, r);
     }
-    return r ? CLI_EXIT_FAILED : CLI_EXIT_OK;
+    return r ? CLI_EXIT_FAILED : self->is_pcap ? capture_begin(self) : CLI_EXIT_OK;
+}
+
+static int line_make(const struct tap_sink *self, const struct tap_record *record, struct text_buf *out)
+{
+    return self->is_pcap   ? tap_pcap_add(record, out)
+           : self->is_json ? tap_record_json(record, out)
+                           : tap_record_text(record, out);
 }
 
 static void line_write(struct tap_sink *self, const struct tap_record *record)
 {
     self->line.len = 0;
-    if (self->is_json ? tap_record_json(record, &self->line) : tap_record_text(record, &self->line)) {
+    if (line_make(self, record, &self->line)) {
         cli_err("out of memory");
         self->is_broken = true;
-    } else if (self->is_json) {
+    } else if (self->is_json || self->is_pcap) {
         cli_out_span((struct span){ self->line.data, self->line.len });
     } else {
         cli_out_safe((struct span){ self->line.data, self->line.len }, true);

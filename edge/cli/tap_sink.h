@@ -1,6 +1,7 @@
 /*
- * tap_sink: where the records of `bus tap` go: to standard output as lines, or into a
- * recording, as --json, --bodies, --count, --record, --rotate and --keep say.
+ * tap_sink: where the records of `bus tap` go: to standard output as lines or as a
+ * capture, or into a recording, as --json, --pcap, --bodies, --count, --record, --rotate and
+ * --keep say.
  */
 #ifndef EDGE_CLI_TAP_SINK_H
 #define EDGE_CLI_TAP_SINK_H
@@ -13,6 +14,7 @@ struct tap_sink {
     struct tap_store *store;
     struct text_buf line;
     bool is_json;
+    bool is_pcap;
     bool with_bodies;
     bool is_broken;  /* nothing can be written any more; it was said why */
     uint64_t left_n; /* records still to take */

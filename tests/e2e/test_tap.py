@@ -2,13 +2,17 @@
 
 import json
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import threading
 import xml.dom.minidom
 
+import pytest
+
 from client import Client
-from gateway import until
+from gateway import BINARY, until
 from test_process import Control, hosts, tap, told
 
 
@@ -258,3 +262,107 @@ def test_what_goes_wrong_with_a_call_by_hand_is_told(gateway):
         assert says is None or (done.returncode == 1 and says in done.stderr), done.stderr
     assert gateway.cli("bus", "call", "health", "health", "{").returncode == 2
     assert gateway.cli("bus", "call", "health", "health", "[1]").returncode == 2
+
+
+# --- Wireshark -----------------------------------------------------------------------------------------------
+
+DISSECTOR = os.path.join(os.path.dirname(BINARY), "schema/gen/openclaw_bus.lua")
+needs_tshark = pytest.mark.skipif(not shutil.which("tshark") or not os.path.exists(DISSECTOR), reason="there is no tshark")
+
+
+def packets(capture):
+    """The packets of a capture file: (seconds, microseconds, bytes)."""
+    at = 24
+    while at < len(capture):
+        seconds, micros, length, _ = struct.unpack_from("=IIII", capture, at)
+        yield seconds, micros, capture[at + 16:at + 16 + length]
+        at += 16 + length
+
+
+def tcp_capture(streams):
+    """A capture of one TCP connection: (is from the server, bytes) for each segment."""
+    out = struct.pack("=IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 101)
+    sequence = [1000, 5000]
+    for number, (side, data) in enumerate(streams):
+        ports = (40000, 45555) if not side else (45555, 40000)
+        tcp = struct.pack("!HHIIBBHHH", *ports, sequence[side], sequence[not side], 5 << 4, 0x18, 65535, 0, 0)
+        sequence[side] += len(data)
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40 + len(data), number, 0, 64, 6, 0, b"\x7f\0\0\1", b"\x7f\0\0\1")
+        packet = ip + tcp + data
+        out += struct.pack("=IIII", 1700000000, number, len(packet), len(packet)) + packet
+    return out
+
+
+def dissected(path, wanted, *fields):
+    """What tshark finds: for each packet that a display filter holds for, the values of some fields."""
+    done = subprocess.run(["tshark", "-X", f"lua_script:{DISSECTOR}", "-r", path, "-Y", wanted, "-T", "json",
+                           *[word for field in fields for word in ("-e", f"openclaw_bus.{field}")]],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    layers = [packet["_source"]["layers"] for packet in json.loads(done.stdout or "[]")]
+    return [tuple(layer.get(f"openclaw_bus.{field}") for field in fields) for layer in layers]
+
+
+@pytest.fixture(scope="module")
+def recorded(gateway, tmp_path_factory):
+    """A recording of one message to an agent, and the same as a capture."""
+    path = str(tmp_path_factory.mktemp("record") / "bus.tap")
+    watcher = tap(gateway, "--record", path, "--bodies", "--times")
+    assert call(gateway, "chat.send", sessionKey="agent:main:caught", message="hi", idempotencyKey="caught")
+    watcher.send_signal(signal.SIGINT)
+    watcher.communicate(timeout=10)
+    capture = path + ".pcap"
+    with open(capture, "wb") as file:
+        subprocess.run(gateway.command("bus", "tap", "--read", path, "--bodies", "--pcap"), stdout=file, check=True,
+                       env=gateway.environment, timeout=30)
+    return path, capture
+
+
+def test_a_capture_has_a_packet_for_each_record(gateway, recorded):
+    path, capture = recorded
+    every = lines(gateway.cli("bus", "tap", "--read", path, "--json"))
+    with open(capture, "rb") as file:
+        caught = list(packets(file.read()))
+    assert len(caught) == len(every)
+    for one, (seconds, micros, data) in zip(every, caught):
+        assert abs(one["ts"] - (seconds * 1000 + micros / 1000)) < 0.01
+        assert data[0] == 4 and data[2:6] == b"\3TAP" and one["from"].encode() in data and one["to"].encode() in data
+
+
+@needs_tshark
+def test_the_dissector_reads_a_capture_of_the_tap(gateway, recorded):
+    path, capture = recorded
+    every = lines(gateway.cli("bus", "tap", "--read", path, "--json"))
+    found = dissected(capture, "openclaw_bus.version == 1", "kind", "from", "to", "id", "corr", "trace", "bytes")
+    assert len(found) == len(every)
+    for one, (kind, sender, to, number, corr, trace, size) in zip(every, found):
+        assert (kind, sender, to) == ([one["kind"]], [one["from"]], [one["to"]])
+        assert (number, size) == ([str(one["id"])], [str(one["bytes"])])
+        assert corr == ([str(one["corr"])] if "corr" in one else ["0"]) and trace == ([one["trace"]] if one["trace"] else None)
+    says = dissected(capture, 'openclaw_bus.method == "chat.send" && openclaw_bus.kind == "call" && !openclaw_bus.via',
+                     "summary", "value")
+    assert "A message of a person into a session" in says[0][0][0]
+    assert "sessionKey=\"agent:main:caught\"" in says[0][1]
+    assert not dissected(capture, "openclaw_bus.malformed.expert", "kind")
+
+
+@needs_tshark
+def test_the_dissector_reads_zmtp_on_tcp(recorded, tmp_path):
+    with open(recorded[1], "rb") as file:
+        messages = [data[2 + data[1]:] for _, _, data in packets(file.read()) if b"handledBy" not in data]
+    greeting = b"\xff" + bytes(8) + b"\x7f\3\1NULL".ljust(55, b"\0")
+    ready = b"\x04\x1a\x05READY\x0bSocket-Type\0\0\0\4PUSH"
+    assert len(greeting) == 64 and len(ready) == 2 + ready[1]
+    stream = ready + b"".join(messages)
+    cut = [stream[at:at + 700] for at in range(0, len(stream), 700)]
+    path = str(tmp_path / "tcp.pcap")
+    with open(path, "wb") as file:
+        file.write(tcp_capture([(0, greeting[:10]), (1, greeting), (0, greeting[10:]), (1, ready)] + [(0, part) for part in cut]))
+    found = dissected(path, "openclaw_bus.version", "id")
+    assert sum(len(ids[0]) for ids in found) == len(messages), "each message once, however the segments fall"
+    assert not dissected(path, "openclaw_bus.malformed.expert", "kind")
+    assert ["NULL"] in [each[0] for each in dissected(path, "openclaw_bus.mechanism", "mechanism")]
+    curve = messages[0][:1] + b"\x20\x07MESSAGE" + bytes(24)
+    with open(path, "wb") as file:
+        file.write(tcp_capture([(0, greeting), (0, b"\0" + curve[1:])]))
+    assert len(dissected(path, "openclaw_bus.encrypted", "encrypted")) == 1

@@ -63,9 +63,10 @@ class GeneratorTest(unittest.TestCase):
                     stream.write(value if isinstance(value, str) else json.dumps(value))
             out = os.path.join(folder, "out")
             docs = os.path.join(folder, "docs", "protocol.md")
-            done = self.run_main(["--schema", os.path.join(folder, "schema"), "--out", out, "--docs", docs])
+            lua = os.path.join(out, "bus.lua")
+            done = self.run_main(["--schema", os.path.join(folder, "schema"), "--out", out, "--docs", docs, "--lua", lua])
             texts = {}
-            for name in ("schema_gen.h", "schema_gen.c"):
+            for name in ("schema_gen.h", "schema_gen.c", "bus.lua"):
                 path = os.path.join(out, name)
                 if os.path.exists(path):
                     with open(path, encoding="utf-8") as stream:
@@ -105,6 +106,14 @@ class GeneratorTest(unittest.TestCase):
         for needle in ("### Method `one.get`", "### Event `one.changed`", "| `sessionKey` \\* | str |", "LOST"):
             self.assertIn(needle, docs)
         self.assertNotIn("_client", docs)
+
+    def test_writes_a_dissector(self):
+        lua = self.run_on(tree())[1]["bus.lua"]
+        for needle in ('["one.get"] = { "Gets one.", { ["sessionKey"] = ', '["_client"] = { "Who asks; added by the edge.", "client" }',
+                       'local TOPICS = {\n    ["one.changed"] = { "One changed.",', '["one_ask"] = ', ', "one_said" }',
+                       'local TYPES = {\n    ["client"] = { ["id"] = { nil, nil }, },', "code = { \"64 LOST\" }"):
+            self.assertIn(needle, lua)
+        self.assertNotIn("@TABLES@", lua)
 
     def test_runs_as_a_program(self):
         program = os.path.join(SOURCE, "schema", "generate.py")
