@@ -22,10 +22,15 @@
 #include "bus/proc.h"
 #include "bus/process_internal.h"
 
-#define LOOK_MS 125U     /* with LOOK_SOON_MS and SILENT_MS: told within half a second */
+/*
+ * Told within half a second: it is seen at work after LOOK_MS at most, and LOOK_SOON_MS after the limit at most.
+ * Outside handlers it takes one look more before anything is suspected, so the limit is less.
+ */
+#define LOOK_MS 100U
 #define LOOK_SOON_MS 50U /* while something is suspected */
 #define LATE_MS 150U     /* our own loop, beyond its time: what we saw before says nothing */
-#define SILENT_MS (300U * BUILD_SLOWNESS)
+#define SILENT_MS (350U * BUILD_SLOWNESS)
+#define SILENT_CALLBACK_MS (250U * BUILD_SLOWNESS)
 #define STOPPED_SILENT_MS 100U /* a debugger, or a snapshot, may stop it for a moment */
 #define STOPPED_KILL_MS 500U
 #define HOT_PERCENT 20U /* of one processor: less than a thread gets that never rests, also on a busy machine */
@@ -92,20 +97,22 @@ static void actor_look(struct hostling *host, size_t i, uint64_t passed_ms, bool
     struct stall *stall = &host->stalls[i];
     uint32_t tid = atomic_load_explicit(&pulse->tid, memory_order_acquire);
     uint64_t beat = tid ? atomic_load_explicit(&pulse->beat, memory_order_relaxed) : 0;
+    uint64_t silent_ms = beat & PULSE_AT_WORK ? SILENT_MS : SILENT_CALLBACK_MS;
+    bool is_suspect = stall_suspect(stall, beat, is_host_hot);
     struct stall_thread thread;
     char address[ACTOR_ADDRESS_MAX];
 
     (void)snprintf(address, sizeof(address), "%.*s", (int)sizeof(pulse->address) - 1, pulse->address);
-    if (!stall_suspect(stall, beat, is_host_hot) || !proc_thread(host->pid, tid, &thread)) {
+    if (stall->is_told && stall->own_ms == 0) {
+        stall->is_told = false;
+        actor_silence(host, address, stall, false);
+    }
+    if (!is_suspect || !proc_thread(host->pid, tid, &thread)) {
         stall_skip(stall);
-        if (stall->is_told && stall->own_ms == 0) {
-            stall->is_told = false;
-            actor_silence(host, address, stall, false);
-        }
         return;
     }
     host->is_suspected = true;
-    if (stall_add(stall, &thread, passed_ms) >= SILENT_MS && !stall->is_told) {
+    if (stall_add(stall, &thread, passed_ms) >= silent_ms && !stall->is_told) {
         stall->is_told = true;
         actor_silence(host, address, stall, true);
     }

@@ -6,7 +6,7 @@ bool stall_suspect(struct stall *self, uint64_t beat, bool is_hot)
 {
     if (beat != self->beat) {
         *self = (struct stall){ .beat = beat, .is_told = self->is_told };
-        return false;
+        return beat & PULSE_AT_WORK; /* it may be the last one: the time counts from here on */
     }
     /* One that handles no message may still be in a callback of its own, which shows by the time that it burns. */
     return beat != 0 && ((beat & PULSE_AT_WORK) || is_hot || self->own_ms > 0);

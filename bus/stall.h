@@ -27,7 +27,7 @@ struct stall {
     bool is_told; /* that it does not respond */
 };
 
-/* False when there is nothing to suspect: it has gone on, or waits for work. Then its thread need not be looked at.
+/* False when there is nothing to suspect: it waits for work. Then its thread need not be looked at.
  * `is_hot`: its process uses so much of a processor that one of its threads may do so without end. */
 bool stall_suspect(struct stall *self, uint64_t beat, bool is_hot);
 /* Its thread now, `passed_ms` after the look before. Returns `own_ms`. */

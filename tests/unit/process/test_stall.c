@@ -66,10 +66,11 @@ static void who_goes_on_begins_anew_and_is_still_known_as_told(void **state)
     struct stall stall = { .beat = AT_WORK, .own_ms = 400, .is_seen = true, .is_told = true };
 
     (void)state;
-    assert_false(stall_suspect(&stall, AT_WORK + 2, true));
+    assert_true(stall_suspect(&stall, AT_WORK + 2, true));
     assert_int_equal(stall.own_ms, 0);
     assert_true(stall.is_told);
-    assert_true(stall_suspect(&stall, AT_WORK + 2, true));
+    assert_int_equal(stall_add(&stall, &(struct stall_thread){ .state = 'R' }, 50), 0); /* no more than seen */
+    assert_false(stall_suspect(&stall, AT_REST, true));
 }
 
 static void nobody_is_looked_at_without_a_reason(void **state)
