@@ -45,6 +45,17 @@ const char *cli_arg(const struct cli *cli, size_t i)
     return i < cli->line.args_n ? cli->line.args[i] : NULL;
 }
 
+/* Where CLI_EXIT_USAGE means something else the innermost command that says so counts. */
+static int usage_exit(const struct cli_line *line)
+{
+    int code = CLI_EXIT_USAGE;
+
+    for (size_t i = 0; i < line->chain_n; i++) {
+        code = line->chain[i]->usage_exit ? line->chain[i]->usage_exit : code;
+    }
+    return code;
+}
+
 static int usage_explain(const struct cli_line *line)
 {
     char path[128];
@@ -53,7 +64,7 @@ static int usage_explain(const struct cli_line *line)
     cli_help_path(line->chain, chain_n, path, sizeof(path));
     cli_err("%s", line->error);
     cli_err_more("%s --help shows what is possible", path);
-    return CLI_EXIT_USAGE;
+    return usage_exit(line);
 }
 
 static int environment_prepare(struct cli *cli)

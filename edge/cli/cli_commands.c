@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+#include "edge/cli/cli.h"
+
 static const char *const log_levels[] = { "silent", "fatal", "error", "warn", "info", "debug", "trace", NULL };
 
 static const struct cli_opt root_options[] = {
@@ -232,6 +234,7 @@ static const struct cli_command root_commands[] = {
     { .name = "config", .summary = "Read, check and change the config file.", .commands = cli_commands_config },
     { .name = "secrets",
       .summary = "References to secrets instead of the secrets: look, plan, apply.",
+      .usage_exit = CLI_EXIT_FAILED, /* 2 says that references lead nowhere */
       .commands = cli_commands_secrets },
     { .name = "bus", .summary = "Watch the bus inside a running gateway.", .commands = cli_commands_bus },
     { .name = "host-child",

@@ -56,6 +56,7 @@ struct cli_command {
     const char *preset;                   /* name of the one that runs when none is named */
     unsigned args_min;
     unsigned args_max;
+    int usage_exit; /* with what a wrong command line ends from here on down; 0: CLI_EXIT_USAGE */
     bool is_hidden; /* works, but help does not list it */
     int (*run)(struct cli *cli);
 };

@@ -17,6 +17,7 @@
 #include "schema/base/config_redact.h"
 #include "schema/base/config_shape.h"
 #include "schema/base/gateway_check.h"
+#include "schema/base/secret_provider.h"
 
 int cmd_config_file(struct cli *cli)
 {
@@ -106,6 +107,26 @@ static int document_check(struct config_document *document, const char *path, st
     return r ? r : gateway_check(document, &overrides, lookup, &config, error, issues);
 }
 
+struct trust {
+    struct config_error *error;
+    struct pack *issues;
+};
+
+static void on_untrusted(void *arg, struct span name, const char *key, const char *problem)
+{
+    struct trust *self = arg;
+    char place[128];
+
+    (void)snprintf(place, sizeof(place), "secrets.providers.%.*s.%s", SPAN_FMT(name), key);
+    pack_map_begin(self->issues);
+    pack_kv_text(self->issues, "path", place);
+    pack_kv_text(self->issues, "message", problem);
+    pack_map_end(self->issues);
+    if (!self->error->text[0]) {
+        (void)snprintf(self->error->text, sizeof(self->error->text), "%s: %s", place, problem);
+    }
+}
+
 int cmd_config_validate(struct cli *cli)
 {
     CLEANUP(config_document_deinit) struct config_document document;
@@ -116,13 +137,15 @@ int cmd_config_validate(struct cli *cli)
     pack_init(&issues, 0);
     pack_array_begin(&issues);
     int r = document_check(&document, cli->paths.config_path, &error, &issues);
+    if (r == 0 || r == GATEWAY_CHECK_E_ELSEWHERE) {
+        struct trust trust = { .error = &error, .issues = &issues };
+        error.text[0] = '\0'; /* a gateway elsewhere is fine as it is */
+        secret_provider_each_untrusted(pack_span(&document.resolved), on_untrusted, &trust);
+    }
     pack_array_end(&issues);
     if (r < 0) {
         cli_err("%s", fault_text(r));
         return CLI_EXIT_SOFTWARE;
-    }
-    if (r == GATEWAY_CHECK_E_ELSEWHERE) {
-        error.text[0] = '\0'; /* it is fine as it is */
     }
     return verdict_print(cli, &error, pack_span(&issues), r == GATEWAY_CHECK_E_ELSEWHERE);
 }

@@ -287,7 +287,7 @@ static int usage_check(const struct cli *cli)
 {
     if (cli_flag(cli, "providers-only") && cli_flag(cli, "skip-provider-setup")) {
         cli_err("--providers-only and --skip-provider-setup leave nothing to ask");
-        return CLI_EXIT_USAGE;
+        return CLI_EXIT_FAILED;
     }
     if (!cli_prompt_is_possible()) {
         cli_err("this asks questions, and standard input is no terminal");

@@ -23,6 +23,7 @@
 #include "schema/base/config_valid.h"
 #include "schema/base/gateway_check.h"
 #include "schema/base/json5_edit.h"
+#include "schema/base/secret_provider.h"
 
 #define PLACE_MAX 512
 #define NOTHING ((struct span){ 0 })
@@ -314,6 +315,13 @@ static void values_look(struct doctor *self, struct span value, const char *plac
     }
 }
 
+static void on_untrusted(void *arg, struct span name, const char *key, const char *problem)
+{
+    doctor_fix_say(
+        doctor_add(arg, "secrets", DOCTOR_WARNING, "secrets.providers.%.*s.%s: %s", SPAN_FMT(name), key, problem),
+        "its references lead nowhere until that is mended");
+}
+
 /* What stands in the way of a start, in the words of a start. */
 static bool start_look(struct doctor *self, struct config_document *document, bool *ret_is_secret_missing)
 {
@@ -363,6 +371,7 @@ static void document_look(struct doctor *self)
     if (!self->is_token_alone) {
         mode_look(self, doc);
         values_look(self, pack_span(&document.source), "");
+        secret_provider_each_untrusted(doc, on_untrusted, self);
         config_shape_unserved(pack_span(&document.source), on_unserved, &unserved);
     }
     if (is_startable) {

@@ -73,6 +73,9 @@ static int mode_check(const struct stat *st, const struct secret_path_rules *rul
     if (st->st_mode & (S_IWGRP | S_IWOTH)) {
         return refuse(problem, "others may write to the file: `chmod go-w` it");
     }
+    if (!rules->is_run && st->st_nlink > 1) {
+        return refuse(problem, "the file has another name as well (a hard link): put a copy in its place");
+    }
     if (!rules->is_read_fine && (st->st_mode & (S_IRGRP | S_IROTH))) {
         return refuse(problem, "others may read the file: `chmod 600` it");
     }

@@ -14,6 +14,7 @@
 #include "schema/base/secret_exec.h"
 #include "schema/base/secret_file.h"
 #include "schema/base/secret_memory.h"
+#include "schema/base/secret_provider.h"
 
 #define CONCURRENCY_DEFAULT 4
 #define REFS_DEFAULT 512
@@ -409,29 +410,6 @@ static int input_write(const struct group *group, struct text_buf *out)
     return r;
 }
 
-/* Looks at the file, so that what is run is what was allowed. */
-static bool command_find(const struct group *group, char ret_real[PATH_MAX], struct secret_problem *problem)
-{
-    struct secret_path_rules rules = {
-        .is_link_fine = value_bool(value_get(group->entry, "allowSymlinkCommand"), false),
-        .is_insecure_fine = value_bool(value_get(group->entry, "allowInsecurePath"), false),
-        .is_read_fine = true,
-        .is_run = true,
-        .trusted = value_get(group->entry, "trustedDirs"),
-    };
-    char path[PATH_MAX];
-
-    if (!secret_path_expand(value_str(value_get(group->entry, "command"), NOTHING), secret_path_home(), path)) {
-        (void)snprintf(problem->text, sizeof(problem->text), "its command is no path");
-        return false;
-    }
-    int fd = secret_path_open(path, &rules, ret_real, problem);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return fd >= 0;
-}
-
 static int exec_run(struct group *group, const char *command, struct span input)
 {
     CLEANUP(texts_deinit) struct texts argv = { 0 };
@@ -462,7 +440,7 @@ static int exec_start(struct group *group)
     struct secret_problem problem = { "" };
     char command[PATH_MAX];
 
-    if (!command_find(group, command, &problem)) {
+    if (secret_provider_look(group->entry, command, &problem)) { /* what is run is what was allowed */
         group_fail(group, problem.text);
         return 0;
     }

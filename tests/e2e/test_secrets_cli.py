@@ -175,6 +175,36 @@ def test_the_audit_ends_with_the_code_of_the_worst(state):
     assert told["findings"][0]["jsonPath"] == "<root>"
 
 
+def test_the_check_of_the_config_looks_at_files_and_programs_and_runs_none(state):
+    def judged():
+        done = state.gateway.cli("config", "validate", "--json")
+        told = state.gateway.cli("doctor")
+        found = {one["path"]: one["message"] for one in json.loads(done.stdout).get("issues", [])}
+        for path, message in found.items():
+            assert f"{path}: {message}" in told.stdout + told.stderr
+        return done.returncode, found
+
+    assert judged() == (0, {})
+    command = state.path("program")
+    with open(state.path("openclaw.json"), encoding="utf-8") as file:
+        text = file.read()
+    state.write("openclaw.json", text.replace("providers: { vault:", "providers: { run: { source: 'exec', command: '%s' }, vault:"
+                                              % command))
+    assert judged() == (1, {"secrets.providers.run.command": "the file is not there"})
+    state.write("real", "#!/bin/sh\ntouch ran\n")
+    os.symlink(state.path("real"), command)
+    os.rename(state.vault, state.path("moved.json"))
+    os.symlink(state.path("moved.json"), state.vault)
+    assert judged() == (1, {"secrets.providers.run.command": "its path is a symbolic link",
+                            "secrets.providers.vault.path": "its path is a symbolic link"})
+    os.unlink(state.vault)  # it may come later
+    os.unlink(command)
+    os.rename(state.path("real"), command)
+    os.chmod(command, 0o702)
+    assert judged() == (1, {"secrets.providers.run.command": "others may write to the file: `chmod go-w` it"})
+    assert not os.path.exists(state.path("ran"))
+
+
 def test_profiles_before_a_reference_are_told(state):
     config = state.read("openclaw.json").replace(f"'{KEY}'", json.dumps(ref("openai")))
     state.write("openclaw.json", config)
@@ -281,7 +311,7 @@ def test_a_plan_that_breaks_a_rule_changes_nothing(state):
     assert "no such file" in state.run("apply", "--from", state.path("none"), code=1)
     os.mkfifo(state.path("fifo"))
     assert "no regular file" in state.run("apply", "--from", state.path("fifo"), code=1)
-    state.run("apply", code=2)
+    state.run("apply", code=1)
 
 
 def test_programs_run_only_when_that_is_allowed(state):

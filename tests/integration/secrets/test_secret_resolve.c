@@ -2,6 +2,7 @@
  * Providers as they are and as they should not be: files of others, programs that fail, hang,
  * flood, print rubbish, come late, or leave something behind.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -217,6 +218,12 @@ static void links_directories_pipes_and_nothing_are_no_files(void **state)
     (void)unlink(link);
     assert_int_equal(symlink(target, link), 0);
     assert_resolved(box, DISK, "! secrets.providers.disk: its path is a symbolic link\n", "file:disk:/a");
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(linkat(AT_FDCWD, target, AT_FDCWD, link, 0), 0);
+    assert_resolved(box, DISK,
+                    "! secrets.providers.disk: the file has another name as well (a hard link): put a copy in its "
+                    "place\n",
+                    "file:disk:/a");
     assert_int_equal(unlink(link), 0);
     assert_int_equal(mkfifo(link, 0600), 0);
     assert_resolved(box, DISK, "! secrets.providers.disk: it is no regular file\n", "file:disk:/a");
