@@ -3,22 +3,12 @@
 import json
 import os
 
-import pytest
-
 from client import Client
 from gateway import until
 from memory import places
-from test_provider_failures import Provider
 from test_secrets import config_of, exec_entry, last_key, model, program, put, ref, run, save
 
 SOURCES = ("token", "file", "exec")
-
-
-@pytest.fixture(scope="module")
-def provider():
-    running = Provider()
-    yield running
-    running.close()
 
 
 def rotate(gateway):
