@@ -31,8 +31,8 @@ static void refuses_params_of_another_shape(void **state)
         "{\"minProtocol\":3,\"maxProtocol\":3,\"client\":{\"id\":\"cli\",\"mode\":\"cli\"},\"role\":[]}",
         "{\"minProtocol\":3,\"maxProtocol\":3,\"client\":{\"id\":\"cli\",\"mode\":\"cli\"},\"auth\":{\"token\":1}}",
         "{\"minProtocol\":3,\"maxProtocol\":3,\"client\":{\"id\":\"cli\",\"mode\":\"cli\"},\"device\":\"x\"}",
-        "{\"minProtocol\":3,\"maxProtocol\":3,\"client\":{\"id\":\"cli\",\"mode\":\"cli\"},"
-        "\"device\":{\"id\":\"a\",\"signedAt\":\"now\"}}",
+        ("{\"minProtocol\":3,\"maxProtocol\":3,\"client\":{\"id\":\"cli\",\"mode\":\"cli\"},"
+         "\"device\":{\"id\":\"a\",\"signedAt\":\"now\"}}"),
     };
     struct pack params;
     struct connect_request request;
