@@ -19,6 +19,7 @@
 #include "schema_gen.h"
 
 #define LOADING_RETRY_MS 100U
+#define NAMES_MAX 256U /* of agents in a message */
 
 void router_address(const char *agent, char ret_address[ACTOR_ADDRESS_MAX])
 {
@@ -33,6 +34,24 @@ int router_not_loaded(struct actor_ctx *ctx)
                                     .retryable = true,
                                     .retry_after_ms = LOADING_RETRY_MS,
                                 });
+}
+
+/* Says which there are, as far as they fit on a line. */
+static int agent_unknown(const struct router *self, struct actor_ctx *ctx, const char *id)
+{
+    char names[NAMES_MAX] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < self->roster.agents_n; i++) {
+        const char *name = self->roster.agents[i].id;
+
+        if (len + strlen(name) + sizeof(", …") > sizeof(names)) {
+            (void)snprintf(names + len, sizeof(names) - len, ", …");
+            break;
+        }
+        len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "", name); /* fits */
+    }
+    return actor_fail(ctx, FAIL_AGENT_UNKNOWN, "unknown agent \"%s\": agents.list has %s", id, names);
 }
 
 int router_resolve(struct router *self, struct actor_ctx *ctx, struct span key, struct span agent,
@@ -53,7 +72,7 @@ int router_resolve(struct router *self, struct actor_ctx *ctx, struct span key, 
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "session key %s", session_key_why(r));
     }
     if (!roster_find(&self->roster, ret_key->agent)) {
-        return actor_fail(ctx, FAIL_AGENT_UNKNOWN, "unknown agent \"%s\": it is not in agents.list", ret_key->agent);
+        return agent_unknown(self, ctx, ret_key->agent);
     }
     return 0;
 }

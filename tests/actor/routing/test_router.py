@@ -51,6 +51,7 @@ def test_an_unknown_agent_id_is_refused_in_every_method(two):
         failure = refused(two, method, params)
         assert failure.code in (AGENT_UNKNOWN, INVALID_REQUEST) and not failure.retryable
         assert failure.code == AGENT_UNKNOWN or "nosuch" not in json.dumps(params)
+    assert refused(two, "agent", {**asked, "agentId": "nosuch"}).message == 'unknown agent "nosuch": agents.list has main, work'
 
 
 @pytest.mark.parametrize("params, key", [
