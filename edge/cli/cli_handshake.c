@@ -1,12 +1,14 @@
 #include "edge/cli/cli_handshake.h"
 
 #include <stdio.h>
+#include <limits.h>
 #include <string.h>
 
 #include "bus/base/clock.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "edge/cli/cli_access.h"
 #include "edge/cli/cli_uuid.h"
 
 #define PROTOCOL 3
@@ -47,10 +49,19 @@ static int identity_take(struct cli_handshake *self, bool may_create, struct cli
         return 0;
     }
     if (r) {
+        char path[PATH_MAX + 32];
+        char advice[256];
+
+        (void)snprintf(path, sizeof(path), "%s/identity/device.json", state_dir);
         problem->kind = CLI_PROBLEM_FAULT;
         (void)snprintf(problem->what, sizeof(problem->what), "device identity");
-        (void)snprintf(problem->message, sizeof(problem->message), "%.256s/identity/device.json: %s", state_dir,
+        (void)snprintf(problem->message, sizeof(problem->message), "%.256s: %s", path,
                        r > 0 ? "holds no Ed25519 key; move it away to have a new one made" : fault_text(r));
+        if (r < 0 && cli_access_advice(path, advice, sizeof(advice))) {
+            size_t len = strlen(problem->message);
+
+            (void)snprintf(problem->message + len, sizeof(problem->message) - len, "; %s", advice);
+        }
         return CLI_SESSION_E_PROBLEM;
     }
     self->has_identity = true;

@@ -139,6 +139,9 @@ static int json_file_read(const char *path, struct pack *doc)
     if (r == CONFIG_FILE_E_ABSENT) {
         return CLI_IDENTITY_E_ABSENT;
     }
+    if (r > 0 && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) && errno != ENOENT) {
+        return FAULT(-errno);
+    }
     r = r ? r : config_file_parse((struct span){ text.data, text.len }, path, doc, &error);
     mem_wipe(text.data, text.len);
     return r > 0 ? CLI_IDENTITY_E_BROKEN : r;

@@ -1,5 +1,6 @@
 #include "edge/cli/cli_target.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "edge/cli/cli_access.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_service.h"
@@ -337,6 +339,7 @@ static int target_of_config(const struct cli *cli, unsigned flags, struct span d
 {
     struct span url;
     bool is_remote = remote_find(cli, doc, flags & CLI_TARGET_LOCAL, target, &url);
+    char advice[PATH_MAX + 256];
     char address[sizeof(target->address)];
 
     secret_of_config(doc, is_remote ? "gateway.remote.token" : "gateway.auth.token", target->token,
@@ -349,7 +352,8 @@ static int target_of_config(const struct cli *cli, unsigned flags, struct span d
     secret_problem_judge(target);
     if (target->config_problem[0] && !(flags & CLI_TARGET_TOLERANT) && !is_broken_bearable(cli, target)) {
         cli_err("the config cannot be used: %s", target->config_problem);
-        cli_err_more("correct %s, or name the gateway with --url and --token", cli->paths.config_path);
+        cli_err_more("next: %s, or name the gateway with --url and --token",
+                     cli_access_advice(cli->paths.config_path, advice, sizeof(advice)) ? advice : "correct it there");
         return CLI_TARGET_E_CONFIG;
     }
     if (!is_remote) {

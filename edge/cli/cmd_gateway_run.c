@@ -150,9 +150,14 @@ static int token_make_up(struct start *self, struct gateway_overrides *overrides
 {
     int r;
 
-    if (!overrides->is_unconfigured_allowed || !cli_out_is_tty() || self->config.auth != GATEWAY_AUTH_TOKEN) {
+    if (self->config.auth != GATEWAY_AUTH_TOKEN) {
         cli_err("%s", error->text);
         config_advice_give(&self->cli->paths);
+        return CLI_EXIT_CONFIG;
+    }
+    if (!overrides->is_unconfigured_allowed || !cli_out_is_tty()) {
+        cli_err("%s", error->text);
+        config_advice_token(&self->cli->paths);
         return CLI_EXIT_CONFIG;
     }
     r = config_token_generate(self->config.token);

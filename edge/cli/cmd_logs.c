@@ -1,6 +1,8 @@
 /*
  * openclaw logs: the end of the gateway's log file, and what is added to it.
  */
+#include <errno.h>
+#include <string.h>
 
 #include "bus/value.h"
 #include "edge/cli/cli_commands.h"
@@ -199,13 +201,18 @@ static int file_show(struct logs *self, const struct cli_problem *problem)
 {
     const char *path = self->rpc.target.log_file;
     char text[1600];
+    char buf[256];
+    const char *advice = cli_problem_advice(problem, &self->rpc.target, buf, sizeof(buf));
     uint64_t size = 0;
 
     cli_problem_text(problem, &self->rpc.target, text, sizeof(text));
     cli_err("%s", text);
     if (log_tail_read(path, cli_number(self->cli, "limit"), cli_number(self->cli, "max-bytes"), on_file_line, self,
                       &size)) {
-        cli_err_more("and its log file cannot be read: %s", path);
+        cli_err_more("its log file cannot be read either: %s: %s", path, strerror(errno));
+        if (advice) {
+            cli_err_more("next: %s", advice);
+        }
         return cli_problem_exit_code(problem);
     }
     cli_err_more("shown is what it left in %s", path);

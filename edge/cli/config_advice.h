@@ -6,7 +6,12 @@
 
 #include "edge/cli/cli_paths.h"
 
-/* `openclaw setup` where there is none, `openclaw doctor --fix` for one of earlier days; else not a word. */
+/*
+ * `openclaw setup` where there is none, whose it is where it cannot be read, `openclaw doctor`
+ * where it is no JSON5 or one of earlier days; else not a word.
+ */
 void config_advice_give(const struct cli_paths *paths);
+/* For one without a token: the same, else `openclaw setup`. */
+void config_advice_token(const struct cli_paths *paths);
 
 #endif

@@ -1,6 +1,7 @@
 #include "edge/cli/control_client.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include "bus/base/clock.h"
 #include "bus/value.h"
 #include "edge/cli/cli.h"
+#include "edge/cli/cli_access.h"
 #include "edge/cli/cli_out.h"
 
 #define OP_TIMEOUT_MS 5000
@@ -40,14 +42,20 @@ static int socket_connect(const char *path, struct control_client *self)
 int control_client_open(const char *path, struct control_client *self)
 {
     int error = socket_connect(path, self);
+    char advice[PATH_MAX + 256];
 
     if (error == ENAMETOOLONG) {
         cli_err("the path of the control socket is too long: %s", path);
         return CLI_EXIT_USAGE;
     }
+    if (error == EACCES && cli_access_advice(path, advice, sizeof(advice))) {
+        cli_err("the control socket of the gateway cannot be used: %s: %s", path, strerror(error));
+        cli_err_more("next: %s", advice);
+        return CLI_EXIT_REFUSED;
+    }
     if (error) {
         cli_err("no gateway runs on this state directory (%s: %s)", path, strerror(error));
-        cli_err_more("start one with `openclaw gateway`, or name another with --profile or OPENCLAW_STATE_DIR");
+        cli_err_more("next: start one with `openclaw gateway`, or name another with --profile or OPENCLAW_STATE_DIR");
         return error == EACCES || error == EPERM ? CLI_EXIT_REFUSED : CLI_EXIT_UNAVAILABLE;
     }
     return CLI_EXIT_OK;

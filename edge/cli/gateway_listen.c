@@ -13,6 +13,7 @@
 #include "bus/base/cleanup.h"
 #include "edge/cli/gateway_port.h"
 
+#define PORTS_OF_ROOT 1024
 #define LISTEN_BACKLOG 4096 /* who connects during a restart waits here; the kernel cuts it to somaxconn */
 
 union address {
@@ -114,6 +115,16 @@ static void busy_explain(const char *host, uint16_t port, struct gateway_listen_
     (void)snprintf(error->fix, sizeof(error->fix), "stop it, choose another port with --port, or end it with --force");
 }
 
+/* What to do about it, where there is something to say. */
+static const char *why_not(int number, uint16_t port)
+{
+    if (number == EACCES && port < PORTS_OF_ROOT) {
+        return "; ports below 1024 are for root, or for a program with CAP_NET_BIND_SERVICE: choose another with "
+               "--port";
+    }
+    return number == EADDRNOTAVAIL ? "; this machine has no such address: choose another with --bind" : "";
+}
+
 static int add(struct gateway_listen *self, const char *host, uint16_t port, const struct gateway_listen *ours,
                struct gateway_listen_error *error)
 {
@@ -124,7 +135,8 @@ static int add(struct gateway_listen *self, const char *host, uint16_t port, con
         return GATEWAY_LISTEN_E_BUSY;
     }
     if (fd < 0) {
-        (void)snprintf(error->text, sizeof(error->text), "cannot listen on %s port %u: %s", host, port, strerror(-fd));
+        (void)snprintf(error->text, sizeof(error->text), "cannot listen on %s port %u: %s%s", host, port, strerror(-fd),
+                       why_not(-fd, port));
         return GATEWAY_LISTEN_E_REFUSED;
     }
     self->fds[self->n] = fd;

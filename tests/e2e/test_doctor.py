@@ -115,6 +115,12 @@ def test_a_config_that_does_not_do_names_what_makes_one_that_does(ours, words, c
     write(ours.config_path, '{ "gateway": { "mode": "local", "auth": { "mode": "nonsense" } } }')
     done = ours.cli(*words)
     assert done.returncode == code and "doctor" not in done.stderr and "setup" not in done.stderr
+    write(ours.config_path, '{ "gateway": { "mode": "local", ')
+    done = ours.cli(*words)
+    assert done.returncode == code and "`openclaw doctor` says" in done.stderr and "setup" not in done.stderr
+    write(ours.config_path, '{ "gateway": { "mode": "local" } }')
+    done = ours.cli(*words)
+    assert done.returncode == code and ("`openclaw setup`" in done.stderr) == (words == ("gateway",))
     os.unlink(ours.config_path)
     done = ours.cli(*words)
     assert done.returncode == code and "`openclaw setup`" in done.stderr and "doctor" not in done.stderr

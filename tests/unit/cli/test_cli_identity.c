@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,23 @@ static void token_expect(struct cli_identity_token which, const char *expected)
     assert_string_equal(token, expected ? expected : "");
 }
 
+static void one_that_may_not_be_read_is_no_broken_one(void **state)
+{
+    struct cli_identity identity;
+    char path[PATH_MAX];
+    bool is_root = geteuid() == 0;
+
+    (void)state;
+    assert_int_equal(cli_identity_load(dir, true, &identity), 0);
+    cli_identity_deinit(&identity);
+    path_of("identity", path);
+    assert_int_equal(chmod(path, is_root ? 0700 : 0), 0);
+    assert_false(is_root && seteuid(65534));
+    assert_int_equal(cli_identity_load(dir, true, &identity), -EACCES);
+    assert_false(is_root && seteuid(0));
+    assert_int_equal(chmod(path, 0700), 0);
+}
+
 static void tokens_are_kept_by_role_and_device(void **state)
 {
     (void)state;
@@ -177,6 +195,7 @@ int main(void)
         cmocka_unit_test(signs_as_the_protocol_says),
         cmocka_unit_test_setup_teardown(an_identity_is_made_once_and_kept_to_its_owner, dir_make, dir_remove),
         cmocka_unit_test_setup_teardown(a_broken_identity_is_never_overwritten, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(one_that_may_not_be_read_is_no_broken_one, dir_make, dir_remove),
         cmocka_unit_test_setup_teardown(tokens_are_kept_by_role_and_device, dir_make, dir_remove),
         cmocka_unit_test_setup_teardown(a_token_is_for_the_gateway_that_issued_it, dir_make, dir_remove),
         cmocka_unit_test_setup_teardown(a_token_that_names_no_gateway_is_for_the_configured_one, dir_make, dir_remove),
