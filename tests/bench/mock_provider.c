@@ -1,7 +1,7 @@
 /*
  * mock_provider: an OpenAI-compatible provider that costs next to nothing, so that what is measured beside it
  * is the gateway. `mock_provider PORT [TOKENS [INTERVAL_MS]]`: every POST gets the same streamed completion,
- * at once, or one token each INTERVAL_MS.
+ * at once, or one token each INTERVAL_MS. A GET says how many it got, and how large the newest was.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +22,8 @@ struct provider {
     uint64_t interval_ms;
     char *burst; /* the whole answer */
     size_t burst_len;
+    uint64_t asked_n;
+    size_t asked_bytes; /* the newest request, head and body */
 };
 
 struct provider_conn {
@@ -138,10 +140,28 @@ static void on_tick(uv_timer_t *timer)
     }
 }
 
-static void answer(struct provider_conn *conn)
+static void count_send(struct provider_conn *conn)
+{
+    const struct provider *self = conn->provider;
+    char body[96];
+    char text[256];
+    int len = snprintf(body, sizeof(body), "{\"requests\":%llu,\"bytes\":%zu}", (unsigned long long)self->asked_n,
+                       self->asked_bytes);
+
+    len = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len, body);
+    send_bytes(conn, text, (size_t)len, false);
+}
+
+static void answer(struct provider_conn *conn, size_t len)
 {
     struct provider *self = conn->provider;
 
+    if (memcmp(conn->in, "GET ", 4) == 0) {
+        count_send(conn);
+        return;
+    }
+    self->asked_n++;
+    self->asked_bytes = len;
     if (self->interval_ms == 0) {
         send_bytes(conn, self->burst, self->burst_len, true);
         return;
@@ -200,7 +220,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     conn->in_len += (size_t)n;
     conn->in[conn->in_len] = '\0'; /* strtoul stops there at the latest */
     while ((len = request_len(conn)) > 0) {
-        answer(conn);
+        answer(conn, len);
         memmove(conn->in, conn->in + len, conn->in_len - len);
         conn->in_len -= len;
     }
