@@ -226,9 +226,11 @@ static void rows_known_pack(const struct gather *gather, const struct hostling *
 }
 
 /* One cell of a row; a restart of the host was one of every actor on it. */
-static void cell_pack(const struct hostling *host, struct span key, struct span item, struct pack *out)
+static void cell_pack(const struct hostling *host, bool is_silent, struct span key, struct span item, struct pack *out)
 {
-    if (span_is_text(key, "life")) {
+    if (span_is_text(key, "life") && is_silent) {
+        pack_kv_text(out, "state", actor_life_name(ACTOR_LIFE_UNRESPONSIVE));
+    } else if (span_is_text(key, "life")) {
         pack_kv_raw(out, "state", item);
     } else if (span_is_text(key, "restarts")) {
         pack_kv_i64(out, "restarts", value_i64(item, 0) + host->supervisor.restarts);
@@ -249,6 +251,8 @@ static void rows_told_pack(const struct gather *gather, const struct gather_host
         return;
     }
     while (value_next(&rows, &key, &row)) {
+        struct span address = value_str(value_get(row, "address"), (struct span){ "", 0 });
+        const struct directory_entry *entry = directory_find(node_directory(from->gather->process->node), address);
         struct value_iter cells = value_iter(row);
         struct span item;
 
@@ -256,7 +260,7 @@ static void rows_told_pack(const struct gather *gather, const struct gather_host
         pack_kv_text(out, "host", from->host->host->name);
         pack_kv_i64(out, "pid", from->host->pid);
         while (value_next(&cells, &key, &item)) {
-            cell_pack(from->host, key, item, out);
+            cell_pack(from->host, entry && entry->is_silent, key, item, out);
         }
         pack_map_end(out);
     }

@@ -137,9 +137,8 @@ static void touched_show(struct agent *self)
     }
 }
 
-static void check_on_turn(uv_check_t *check)
+static void turn_end(struct agent *self)
 {
-    struct agent *self = check->data;
     int rc;
 
     self->is_due = false;
@@ -159,6 +158,16 @@ static void check_on_turn(uv_check_t *check)
         (void)uv_check_stop(&self->check); /* always 0 */
         (void)uv_idle_stop(&self->idle);   /* always 0 */
     }
+}
+
+static void check_on_turn(uv_check_t *check)
+{
+    struct agent *self = check->data;
+    struct actor *actor = self->actor;
+
+    actor_work_begin(actor); /* it is no handler, and takes the most time */
+    turn_end(self);
+    actor_work_end(actor);
 }
 
 static void idle_on_turn(uv_idle_t *idle)

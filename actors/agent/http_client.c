@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bus/actor.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
@@ -224,19 +225,32 @@ static void socket_on_closed(uv_handle_t *handle)
     free(CONTAINER_OF((uv_poll_t *)handle, struct http_socket, poll));
 }
 
+/* Whatever is due; libcurl reads files and asks for names in here, so the time is watched. */
+static void transfers_run(struct http_client *self, curl_socket_t fd, int flags)
+{
+    struct actor *actor = actor_current(); /* NULL: a test of this alone */
+    int running = 0;
+
+    if (actor) {
+        actor_work_begin(actor);
+    }
+    (void)self->curl.multi_socket_action(self->multi, fd, flags, &running); /* failures come as messages */
+    done_collect(self);
+    if (actor) {
+        actor_work_end(actor);
+    }
+}
+
 static void socket_on_ready(uv_poll_t *poll, int status, int events)
 {
     struct http_socket *socket = poll->data;
     struct http_client *self = socket->client;
     int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    int running = 0;
 
     if (status < 0) {
         flags = CURL_CSELECT_ERR;
     }
-    (void)self->curl.multi_socket_action(self->multi, socket->fd, flags, &running); /* failures come as messages */
-    /* `socket` may be gone from here on */
-    done_collect(self);
+    transfers_run(self, socket->fd, flags); /* `socket` may be gone from here on */
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
@@ -271,22 +285,14 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 
 static void timer_on_timer(uv_timer_t *timer)
 {
-    struct http_client *self = timer->data;
-    int running = 0;
-
-    (void)self->curl.multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running); /* failures come as messages */
-    done_collect(self);
+    transfers_run(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 void http_client_kick(struct http_client *self)
 {
-    int running = 0;
-
     if (self->is_started) {
         self->is_started = false;
-        (void)self->curl.multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0,
-                                             &running); /* failures come as messages */
-        done_collect(self);
+        transfers_run(self, CURL_SOCKET_TIMEOUT, 0);
     }
 }
 

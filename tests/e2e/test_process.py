@@ -13,7 +13,7 @@ import time
 import pytest
 
 from client import CallError, Client
-from gateway import BINARY, Gateway, free_port, until
+from gateway import BINARY, TOPOLOGIES, Gateway, free_port, until
 
 
 def plain_environment(**more):
@@ -139,6 +139,37 @@ def test_a_hung_child_is_started_again_and_named(fresh_gateway):
         assert after["agents"]["lastEnd"] == "hung: a signal had stopped it"
         until(lambda: "host/agents: hung: a signal had stopped it" in json.dumps(client.call("health", {"probe": True})), 10,
               "the word of health")
+
+
+def test_an_actor_that_waits_without_end_is_named_and_started_again(fresh_gateway, tmp_path):
+    """OpenSSL opens the file of authorities, which is a pipe to which nobody writes."""
+    pipe = tmp_path / "authorities.pem"
+    os.mkfifo(pipe)
+    topology = tmp_path / "topology.json5"
+    with open(TOPOLOGIES["ipc"], encoding="utf-8") as file:
+        topology.write_text(file.read().replace('actors: ["agent/*"]', 'hangMs: 1000, actors: ["agent/*"]'), "utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as provider:
+        config = {"models": {"providers": {"mute": {
+                      "api": "openai-completions", "baseUrl": f"https://127.0.0.1:{provider.getsockname()[1]}/v1",
+                      "apiKey": "k", "models": [{"id": "m", "name": "m"}], "request": {"tls": {"ca": str(pipe)}}}}},
+                  "agents": {"defaults": {"model": "mute/m"}}}
+        running = fresh_gateway(topology="inproc", config=config, arguments=["--topology", str(topology)]).start()
+        with Client(running.port, running.token) as client:
+            client.call("chat.send", {"sessionKey": "agent:main:x", "message": "hello", "idempotencyKey": "k1"})
+            until(lambda: told(running, "actor_unresponsive actor=agent/main"), 20)
+            began = time.monotonic()
+            with pytest.raises(CallError) as failed:
+                client.call("chat.history", {"sessionKey": "agent:main:x"})
+            assert failed.value.error["code"] == "UNAVAILABLE" and failed.value.error["retryAfterMs"] > 0
+            assert time.monotonic() - began < 1
+            rows = json.loads(running.cli("bus", "actors", "--json").stdout)["actors"]
+            assert next(row for row in rows if row["address"] == "agent/main")["state"] == "unresponsive"
+            assert "agent/main is unresponsive" in json.dumps(client.call("health", {"probe": True}))
+            os.rename(pipe, tmp_path / "gone")  # the run is taken up again, and fails
+            until(lambda: told(running, "host_hung"), 60)
+            until(lambda: is_whole(running), 20)
+            until(lambda: client.call("health")["ok"], 20)
+            assert client.call("chat.history", {"sessionKey": "agent:main:x"})["messages"], "what was acknowledged is there"
 
 
 def test_a_child_that_is_continued_in_time_lives_on(fresh_gateway):
