@@ -58,6 +58,7 @@ int cmd_bus_trace(struct cli *cli);
 int cmd_bus_top(struct cli *cli);
 int cmd_bus_graph(struct cli *cli);
 int cmd_bus_call(struct cli *cli);
+int cmd_bus_replay(struct cli *cli);
 int cmd_devices_list(struct cli *cli);
 int cmd_devices_approve(struct cli *cli);
 int cmd_devices_reject(struct cli *cli);

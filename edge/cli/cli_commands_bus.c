@@ -82,6 +82,30 @@ static const struct cli_opt trace_options[] = {
     { 0 },
 };
 
+static const struct cli_opt replay_options[] = {
+    { .name = "filter",
+      .kind = CLI_OPT_TEXT,
+      .value = "expr",
+      .summary = "Make the calls that the expression holds for, instead of those of clients; see `bus tap`." },
+    { .name = "config",
+      .kind = CLI_OPT_TEXT,
+      .value = "file",
+      .summary = "The config of the gateway; without one every agent has the model builtin/echo." },
+    { .name = "topology", .kind = CLI_OPT_TEXT, .value = "file", .summary = "Which process runs which actors." },
+    { .name = "timeout",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "30000",
+      .min = 1,
+      .max = 3600000,
+      .summary = "An answer or event that takes longer is missing." },
+    { .name = "strict", .kind = CLI_OPT_FLAG, .summary = "Compare times, generated ids and paths, too." },
+    { .name = "keep", .kind = CLI_OPT_FLAG, .summary = "Leave the state directory of the gateway behind." },
+    { 0 },
+};
+
+static const struct cli_opt *const replay_tables[] = { replay_options, cli_commands_json, NULL };
+
 static const struct cli_opt call_options[] = {
     { .name = "timeout",
       .kind = CLI_OPT_NUMBER,
@@ -175,6 +199,15 @@ const struct cli_command cli_commands_bus[] = {
       .examples = trace_examples,
       .options = trace_tables,
       .run = cmd_bus_trace },
+    { .name = "replay",
+      .summary = "Ask a gateway of its own what a recording says that clients asked, and compare the answers.",
+      .args = "<file>",
+      .details = "The recording needs bodies. The gateway is started for this, with a state directory that goes with "
+                 "it. Ends with 1 when an answer differs.",
+      .args_min = 1,
+      .args_max = 1,
+      .options = replay_tables,
+      .run = cmd_bus_replay },
     { .name = "top",
       .summary = "Show what the actors are doing: rates, mailboxes, times, memory.",
       .details = "Busiest first. WAIT is the time in the mailbox, HANDLER in the handler, ANSWER from a call to its "

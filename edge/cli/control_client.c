@@ -86,7 +86,7 @@ static int gone_explain(const struct control_client *self, const char *why)
     return CLI_EXIT_UNAVAILABLE;
 }
 
-static int line_send(struct control_client *self, struct span request)
+int control_client_send(struct control_client *self, struct span request)
 {
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     size_t sent = 0;
@@ -165,7 +165,7 @@ static int answer_read(const struct control_client *self, struct span line, stru
 int control_client_ask(struct control_client *self, struct span request, int timeout_ms, struct pack *ret_result)
 {
     size_t len = 0;
-    int r = line_send(self, request);
+    int r = control_client_send(self, request);
 
     r = r ? r : line_receive(self, timeout_ms, &len);
     r = r ? r : answer_read(self, (struct span){ self->in.data, len }, ret_result);
@@ -174,6 +174,42 @@ int control_client_ask(struct control_client *self, struct span request, int tim
         self->in.len -= len + 1;
     }
     return r;
+}
+
+/* Takes what has come, without waiting. */
+static int bytes_take(struct control_client *self)
+{
+    char chunk[16384];
+    ssize_t n;
+
+    while ((n = recv(self->fd, chunk, sizeof(chunk), MSG_DONTWAIT)) > 0) {
+        if (self->in.len > ANSWER_MAX || text_buf_add(&self->in, (struct span){ chunk, (size_t)n })) {
+            return gone_explain(self, "the answer is too large");
+        }
+    }
+    if (n == 0) {
+        return gone_explain(self, "it closed the connection");
+    }
+    return errno == EAGAIN || errno == EINTR ? CLI_EXIT_OK : gone_explain(self, strerror(errno));
+}
+
+int control_client_take(struct control_client *self, struct pack *ret_answer)
+{
+    int r = bytes_take(self);
+    const char *end = r == CLI_EXIT_OK && self->in.len ? memchr(self->in.data, '\n', self->in.len) : NULL;
+    struct json_error error = { 0 };
+    size_t len;
+
+    if (!end) {
+        return r ? r : CLI_EXIT_TRY_LATER;
+    }
+    len = (size_t)(end - self->in.data);
+    if (json_to_pack((struct span){ self->in.data, len }, &(struct json_opts){ 0 }, ret_answer, &error)) {
+        return gone_explain(self, "what came is not JSON");
+    }
+    memmove(self->in.data, self->in.data + len + 1, self->in.len - len - 1);
+    self->in.len -= len + 1;
+    return CLI_EXIT_OK;
 }
 
 int control_client_op(const char *path, const char *op, struct pack *ret_result)

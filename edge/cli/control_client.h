@@ -32,6 +32,13 @@ int control_client_open(const char *path, struct control_client *self);
 int control_client_open_quiet(const char *path, struct control_client *self);
 int control_client_ask(struct control_client *self, struct span request, int timeout_ms, struct pack *ret_result);
 
+/*
+ * For several requests at once, which bear an "id" each: sends one; and takes the next answer
+ * that has come, whole, with its "id". CLI_EXIT_TRY_LATER, without a word, when there is none.
+ */
+int control_client_send(struct control_client *self, struct span request);
+int control_client_take(struct control_client *self, struct pack *ret_answer);
+
 /* Opens, asks for an operation that needs no more than its name, and closes. */
 int control_client_op(const char *path, const char *op, struct pack *ret_result);
 

@@ -143,6 +143,12 @@ static void records_give(struct tap_watch *self, int64_t until_us)
     }
 }
 
+/* Records that are younger than this wait for others. */
+static int64_t until_us(const struct tap_watch *self)
+{
+    return self->is_prompt ? INT64_MAX : clock_wall_us() - HOLD_US;
+}
+
 static void batches_take(struct tap_watch *self)
 {
     zmq_msg_t msg;
@@ -155,7 +161,7 @@ static void batches_take(struct tap_watch *self)
         if (r || malformed) {
             cli_err("a batch of records was not understood; are gateway and command of one version?");
         }
-        records_give(self, clock_wall_us() - HOLD_US);
+        records_give(self, until_us(self));
     }
     (void)zmq_msg_close(&msg);
 }
@@ -164,17 +170,18 @@ int tap_watch_step(struct tap_watch *self, long timeout_ms)
 {
     long hold_ms = HOLD_US / 1000;
     zmq_pollitem_t items[] = { { .socket = self->pull, .events = ZMQ_POLLIN },
-                               { .fd = self->client.fd, .events = ZMQ_POLLIN } };
+                               { .fd = self->client.fd, .events = ZMQ_POLLIN },
+                               { .fd = self->also_fd, .events = ZMQ_POLLIN } };
 
     if (self->order.n && (timeout_ms < 0 || timeout_ms > hold_ms)) {
         timeout_ms = hold_ms; /* what is held may not wait longer */
     }
-    if (zmq_poll(items, 2, timeout_ms) < 0 && zmq_errno() != EINTR) {
+    if (zmq_poll(items, self->also_fd ? 3 : 2, timeout_ms) < 0 && zmq_errno() != EINTR) {
         cli_err("cannot wait for envelopes: %s", zmq_strerror(zmq_errno()));
         return CLI_EXIT_SOFTWARE;
     }
     batches_take(self);
-    records_give(self, clock_wall_us() - HOLD_US);
+    records_give(self, until_us(self));
     if (items[1].revents) { /* nothing is ever said there unasked but the end */
         records_give(self, INT64_MAX);
         cli_err("the gateway has ended");

@@ -17,6 +17,8 @@ struct tap_watch {
     const char *filter_text; /* NULL: everything */
     bool with_bodies;
     bool with_times;
+    bool is_prompt; /* gives records as they come, without waiting for others that may be older */
+    int also_fd;    /* what else ends a wait when it can be read; 0: nothing */
     /* Is given every record that fits, in the order of time. Borrowed for the call. */
     void (*on_record)(void *arg, const struct tap_record *record);
     void *arg;

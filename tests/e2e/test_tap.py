@@ -6,13 +6,14 @@ import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import threading
 import xml.dom.minidom
 
 import pytest
 
 from client import Client
-from gateway import BINARY, until
+from gateway import BINARY, TOPOLOGIES, until
 from test_process import Control, hosts, tap, told
 
 
@@ -366,3 +367,53 @@ def test_the_dissector_reads_zmtp_on_tcp(recorded, tmp_path):
     with open(path, "wb") as file:
         file.write(tcp_capture([(0, greeting), (0, b"\0" + curve[1:])]))
     assert len(dissected(path, "openclaw_bus.encrypted", "encrypted")) == 1
+
+
+# --- replay --------------------------------------------------------------------------------------------------
+
+
+def test_a_recording_replays_to_the_same_answers(gateway, topology, tmp_path):
+    path = str(tmp_path / "bus.tap")
+    watcher = tap(gateway, "--record", path, "--bodies")
+    for number in range(3):
+        assert call(gateway, "chat.send", sessionKey="agent:main:again", message=f"say {number}", idempotencyKey=f"again{number}")
+        until(lambda number=number: f"Echo: say {number}" in gateway.cli(
+            "gateway", "call", "chat.history", "--token", gateway.token, "--params",
+            '{"sessionKey": "agent:main:again"}').stdout, 10, "the answer")
+    assert not call(gateway, "chat.history", sessionKey="agent:nobody:main"), "a failure is an answer, too"
+    assert call(gateway, "health"), "what is about the process is not asked again"
+    watcher.send_signal(signal.SIGINT)
+    watcher.communicate(timeout=10)
+    words = ["--topology", TOPOLOGIES[topology]] if TOPOLOGIES[topology] else []
+    done = gateway.cli("bus", "replay", path, "--json", *words, timeout=60)
+    told_by = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told_by[-1]["type"] == "summary" and told_by[-1]["differing"] == told_by[-1]["missing"] == 0
+    methods = [one["method"] for one in told_by if one["type"] == "answer"]
+    assert methods.count("chat.send") == 3 and "chat.history" in methods and "health" not in methods
+    assert sum(one["type"] == "event" and one["topic"] == "chat" for one in told_by) == 3
+    again = gateway.cli("bus", "replay", path, "--json", timeout=60)
+    assert [one["result"] for one in map(json.loads, again.stdout.splitlines()[:-1])] == ["same"] * (len(told_by) - 1)
+    assert not [name for name in os.listdir(tempfile.gettempdir()) if name.startswith("openclaw-replay-")
+                and os.stat(os.path.join(tempfile.gettempdir(), name)).st_mtime > os.stat(path).st_mtime]
+
+
+def test_a_replay_shows_what_differs(gateway, tmp_path):
+    path = str(tmp_path / "bus.tap")
+    watcher = tap(gateway, "--record", path, "--bodies")
+    assert call(gateway, "chat.send", sessionKey="agent:main:other", message="hi", idempotencyKey="other")
+    until(lambda: "Echo: hi" in gateway.cli("gateway", "call", "chat.history", "--token", gateway.token, "--params",
+                                            '{"sessionKey": "agent:main:other"}').stdout, 10, "the answer")
+    watcher.send_signal(signal.SIGINT)
+    watcher.communicate(timeout=10)
+    config = str(tmp_path / "other.json")
+    with open(config, "w", encoding="utf-8") as file:
+        json.dump({"gateway": {"mode": "local", "auth": {"mode": "token", "token": "other"}},
+                   "agents": {"defaults": {"model": {"primary": "builtin/echo"}}, "list": [{"id": "another"}]}}, file)
+    done = gateway.cli("bus", "replay", path, "--config", config, "--timeout", "2000", timeout=60)
+    assert done.returncode == 1 and "differs  chat.send" in done.stdout and "missing  chat event" in done.stdout
+    assert "recorded  " in done.stdout and "replayed  " in done.stdout, done.stdout
+    plain = str(tmp_path / "plain.tap")
+    assert gateway.cli("bus", "tap", "--read", path, "--record", plain).returncode == 0
+    none = gateway.cli("bus", "replay", plain)
+    assert none.returncode == 1 and "no bodies" in none.stderr
