@@ -59,7 +59,7 @@ enum tap_filter_verdict {
 };
 
 struct tap_filter_node {
-    uint8_t op;    /* private to tap_filter.c */
+    uint8_t op;    /* enum node_op of tap_filter_ops.h */
     uint8_t field; /* enum tap_filter_field */
     uint8_t left;  /* operands of && || ! */
     uint8_t right;
