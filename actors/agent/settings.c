@@ -67,6 +67,35 @@ static void key_read(struct secret_arena *arena, struct provider_setup *setup, s
     }
 }
 
+/* Keys are ids of providers, which may have dots. */
+static struct span credential_of(struct span credentials, struct span id)
+{
+    struct value_iter it = value_iter(credentials);
+    struct span key;
+    struct span item;
+
+    while (it.is_map && value_next(&it, &key, &item)) {
+        if (span_is(key, id)) {
+            return item;
+        }
+    }
+    return (struct span){ 0 };
+}
+
+/* What the agent keeps for itself counts alone: where that has no value no other key is taken. */
+static void credential_read(struct secret_arena *arena, struct provider_setup *setup, struct span credential)
+{
+    struct span problem = value_str(value_get(credential, "problem"), SPAN_LIT(""));
+
+    if (!problem.len) {
+        key_set(arena, setup, value_str(credential, SPAN_LIT("")));
+    } else if (!setup->problem[0]) {
+        (void)snprintf(setup->problem, sizeof(setup->problem),
+                       "models.providers.%s: the agent's own credential %.*s is not available now", setup->id,
+                       (int)(problem.len < 300 ? problem.len : 300), problem.ptr);
+    }
+}
+
 static void url_read(struct provider_setup *setup, struct span url)
 {
     while (url.len && url.ptr[url.len - 1] == '/') {
@@ -114,7 +143,8 @@ static void headers_read(struct secret_arena *arena, struct provider_setup *setu
     }
 }
 
-static void provider_read(struct secret_arena *arena, struct provider_setup *setup, struct span id, struct span value)
+static void provider_read(struct secret_arena *arena, struct provider_setup *setup, struct span id, struct span value,
+                          struct span credential)
 {
     struct span api = value_str(value_get(value, "api"), SPAN_LIT("openai-completions"));
     struct span ca = value_str(value_path(value, "request.tls.ca"), SPAN_LIT(""));
@@ -137,7 +167,11 @@ static void provider_read(struct secret_arena *arena, struct provider_setup *set
         problem_set(setup, "api", text);
     }
     url_read(setup, value_str(value_get(value, "baseUrl"), SPAN_LIT("")));
-    key_read(arena, setup, value_get(value, "apiKey"));
+    if (credential.len) {
+        credential_read(arena, setup, credential);
+    } else {
+        key_read(arena, setup, value_get(value, "apiKey"));
+    }
     headers_read(arena, setup, value_get(value, "headers"));
     (void)is_missing(setup, "request.tls.ca", value_path(value, "request.tls.ca"));
     setup->ca_file = ca.len ? mem_text(ca.ptr, ca.len) : NULL;
@@ -149,7 +183,7 @@ static void provider_deinit(struct provider_setup *setup)
     free(setup->ca_file);
 }
 
-static int providers_read(struct settings *self, struct span providers)
+static int providers_read(struct settings *self, struct span providers, struct span credentials)
 {
     struct value_iter it = value_iter(providers);
     size_t providers_max = 1 + value_count(providers);
@@ -171,7 +205,8 @@ static int providers_read(struct settings *self, struct span providers)
     self->providers_n = 1;
     while (self->providers_n < providers_max && value_next(&it, &id, &value)) {
         if (id.len && id.len < PROVIDER_ID_MAX && !span_is_text(id, BUILTIN_ID)) {
-            provider_read(&self->secrets, &self->providers[self->providers_n++], id, value);
+            provider_read(&self->secrets, &self->providers[self->providers_n++], id, value,
+                          credential_of(credentials, id));
         }
     }
     return 0;
@@ -319,10 +354,11 @@ static void agent_read(struct settings *self, const char *agent_id, struct span 
     self->context_tokens = (uint64_t)either_i64(entry, defaults, "contextTokens", SETTINGS_CONTEXT_DEFAULT);
 }
 
-int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents)
+int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents,
+                  struct span credentials)
 {
     struct settings fresh = { 0 };
-    int rc = providers_read(&fresh, providers);
+    int rc = providers_read(&fresh, providers, credentials);
 
     if (rc) {
         return rc;

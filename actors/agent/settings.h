@@ -34,11 +34,13 @@ struct settings {
 };
 
 /*
- * Reads both subtrees (packed; nil or empty when absent) for the agent `agent_id`. A
+ * Reads the subtrees (packed; nil or empty when absent) for the agent `agent_id`; `credentials` are its own, and count
+ * before those of the providers. A
  * provider that cannot be used is kept with its problem, so that whoever asks for it
  * learns why. `self` is zeroed or was read before. 0 or a fault.
  */
-int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents);
+int settings_read(struct settings *self, const char *agent_id, struct span providers, struct span agents,
+                  struct span credentials);
 void settings_deinit(struct settings *self);
 
 enum {

@@ -9,7 +9,7 @@ int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
     struct agent *self = arg;
     const struct msg_config_update *in = msg;
     int rc = settings_read(&self->settings, self->id, value_path(in->config, "models.providers"),
-                           value_get(in->config, "agents"));
+                           value_get(in->config, "agents"), value_get(in->config, CONFIG_FOLLOW_CREDENTIALS));
 
     if (rc) {
         return rc;

@@ -6,6 +6,7 @@
 
 #include "actors/config/internal.h"
 #include "actors/config/reload.h"
+#include "bus/base/clock.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
 
@@ -107,6 +108,22 @@ void activation_tell_changed(const struct secret_set *set, const struct secret_s
 
 /* --- degraded and recovered ------------------------------------------------------------------------- */
 
+/* The references of the config in force, and what agents keep, as their files say it now. */
+static int renewed_collect(struct config *self)
+{
+    struct secret_set *set = &self->activation.renewed;
+    struct span doc = pack_span(&self->snapshot.document.resolved);
+    struct profiles profiles;
+    int r = secret_set_collect(set, doc, config_lookup_process());
+
+    if (r) {
+        return FAULT(r);
+    }
+    profiles_load(&profiles, doc, self->state_dir);
+    r = secret_set_collect_profiles(set, &profiles, &self->snapshot.secrets, clock_wall_ms());
+    return r ? FAULT(r) : 0;
+}
+
 static void on_retry(uv_timer_t *timer)
 {
     struct config *self = timer->data;
@@ -120,7 +137,7 @@ static void on_retry(uv_timer_t *timer)
         watch_again(&self->watch, 0);
         return;
     }
-    r = secret_set_collect(&it->renewed, pack_span(&self->snapshot.document.resolved), config_lookup_process());
+    r = renewed_collect(self);
     r = r ? r : run(self, ACTIVATION_RETRY, &it->renewed, NULL);
     if (r < 0) {
         (void)actor_fault(self->actor, r);
@@ -168,7 +185,7 @@ static void recover(struct config *self)
     it->attempts = 0;
     it->degraded_text[0] = '\0';
     if (was_degraded) {
-        log_info("SECRETS_RELOADER_RECOVERED", "secrets=%zu", self->snapshot.secrets.active_n);
+        log_info("SECRETS_RELOADER_RECOVERED", "secrets=%zu", self->snapshot.secrets.asked_n);
         note(self, "SECRETS_RELOADER_RECOVERED", "all secrets are available again");
         config_status_tell(self);
     }
@@ -210,7 +227,7 @@ static void answer_pack(const struct config *self, struct pack *out)
 {
     pack_map_begin(out);
     pack_kv_bool(out, "ok", true);
-    pack_kv_u64(out, "warningCount", self->snapshot.secrets.n - self->snapshot.secrets.active_n);
+    pack_kv_u64(out, "warningCount", self->snapshot.secrets.inactive_n);
 }
 
 static void waiters_fail(struct config *self)
@@ -277,10 +294,10 @@ static int start_end(struct config *self)
 static int reload_run(struct config *self)
 {
     struct activation *it = &self->activation;
-    int r = secret_set_collect(&it->renewed, pack_span(&self->snapshot.document.resolved), config_lookup_process());
+    int r = renewed_collect(self);
 
     it->is_reload_due = false;
-    return r ? FAULT(r) : run(self, ACTIVATION_RELOAD, &it->renewed, NULL);
+    return r ? r : run(self, ACTIVATION_RELOAD, &it->renewed, NULL);
 }
 
 /* What had to wait for the end. */
@@ -486,14 +503,14 @@ static int run(struct config *self, enum activation_why why, struct secret_set *
 
     it->why = why;
     it->set = set;
-    it->refs = mem_new((set->active_n + 1) * sizeof(*it->refs));
+    it->refs = mem_new((set->asked_n + 1) * sizeof(*it->refs));
     secret_set_refs(set, it->refs);
     rotation_follow(self);
     struct secret_resolve_opts opts = { .loop = actor_loop(self->actor),
                                         .doc = set->doc,
                                         .lookup = config_lookup_process(),
                                         .refs = it->refs,
-                                        .refs_n = set->active_n,
+                                        .refs_n = set->asked_n,
                                         .on_some = on_some,
                                         .on_done = on_done,
                                         .arg = self };

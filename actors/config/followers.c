@@ -233,14 +233,19 @@ static void on_applied(void *state, struct actor *actor, void *cookie, const str
 static int part_show(const struct follower *it, struct pack *part)
 {
     CLEANUP(text_buf_deinit) struct text_buf text = { .is_secret = true };
+    CLEANUP(pack_deinit) struct pack credentials;
     struct config *self = it->config;
     struct span all;
+
+    pack_init_secret(&credentials, 0);
+    (void)secret_set_credentials(&self->snapshot.secrets, span_from(it->address), &credentials); /* empty: none */
     int r = config_part(self, SPAN_LIT(""), span_from(it->address), &text, &all);
 
     pack_reset(part);
     if (!r) {
-        part_pack(it->row, all, part);
+        part_pack(it->row, all, pack_span(&credentials), part);
     }
+    r = r ? r : pack_error(&credentials);
     return r ? r : pack_error(part);
 }
 

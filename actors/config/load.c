@@ -14,9 +14,11 @@
 static int file_load(const struct config *self, const char *path, struct snapshot *ret_snapshot,
                      struct config_error *error, struct pack *issues)
 {
-    struct snapshot_opts opts = {
-        .path = path, .state_dir = self->state_dir, .lookup = config_lookup_process(), .issues = issues
-    };
+    struct snapshot_opts opts = { .path = path,
+                                  .state_dir = self->state_dir,
+                                  .lookup = config_lookup_process(),
+                                  .before = &self->snapshot.secrets,
+                                  .issues = issues };
     struct snapshot built;
 
     snapshot_init(&built);

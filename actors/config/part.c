@@ -5,6 +5,7 @@
 
 #include "actors/config/diff.h"
 #include "bus/value.h"
+#include "schema/base/config_follow.h"
 
 const struct config_follower *part_row(struct span address)
 {
@@ -73,15 +74,16 @@ static enum reach reach_of(const struct config_follower *row, struct span path)
     return reach;
 }
 
+static void level_pack(const struct config_follower *row, struct span map, const char *above, struct pack *out);
+
 /* Depth is that of the deepest path of the table. */
-static void level_pack(const struct config_follower *row, struct span map, const char *above, struct pack *out)
+static void members_pack(const struct config_follower *row, struct span map, const char *above, struct pack *out)
 {
     struct value_iter it = value_iter(map);
     char path[DIFF_PATH_MAX];
     struct span key;
     struct span item;
 
-    pack_map_begin(out);
     while (value_kind_of(map) == VALUE_MAP && value_next(&it, &key, &item)) {
         int len = snprintf(path, sizeof(path), "%s%s%.*s", above, *above ? "." : "", SPAN_FMT(key));
         enum reach reach = len > 0 && len < (int)sizeof(path) ? reach_of(row, span_from(path)) : REACH_NONE;
@@ -94,10 +96,21 @@ static void level_pack(const struct config_follower *row, struct span map, const
             level_pack(row, item, path, out);
         }
     }
+}
+
+static void level_pack(const struct config_follower *row, struct span map, const char *above, struct pack *out)
+{
+    pack_map_begin(out);
+    members_pack(row, map, above, out);
     pack_map_end(out);
 }
 
-void part_pack(const struct config_follower *row, struct span config, struct pack *out)
+void part_pack(const struct config_follower *row, struct span config, struct span credentials, struct pack *out)
 {
-    level_pack(row, config, "", out);
+    pack_map_begin(out);
+    members_pack(row, config, "", out);
+    if (credentials.len) {
+        pack_kv_raw(out, CONFIG_FOLLOW_CREDENTIALS, credentials);
+    }
+    pack_map_end(out);
 }

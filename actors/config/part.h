@@ -14,7 +14,7 @@
 const struct config_follower *part_row(struct span address);
 /* Appends those of the packed list `paths` that the row names to the open array; returns how many. */
 size_t part_paths_pack(const struct config_follower *row, struct span paths, struct pack *out);
-/* Appends one map: what the row names of `config`, each where it stands there. */
-void part_pack(const struct config_follower *row, struct span config, struct pack *out);
+/* Appends one map: what the row names of `config`, each where it stands there, and `credentials` (may be empty). */
+void part_pack(const struct config_follower *row, struct span config, struct span credentials, struct pack *out);
 
 #endif

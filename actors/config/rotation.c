@@ -1,5 +1,9 @@
 #include "actors/config/rotation.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
 #include "actors/config/internal.h"
 #include "actors/config/reload.h"
 #include "bus/value.h"
@@ -20,6 +24,35 @@ static void set_watch(struct watch *watch, const struct secret_set *set)
     }
 }
 
+/* Where the directory of a file is not there yet, it is watched for what would be the way to it. */
+static void file_watch(struct watch *watch, const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path)) {
+        return;
+    }
+    for (char *slash = strrchr(path, '/'); slash && slash > path; slash = strrchr(path, '/')) {
+        *slash = '\0';
+        bool is_there = !stat(path, &st) && S_ISDIR(st.st_mode);
+        *slash = '/';
+        if (is_there) {
+            break;
+        }
+        *slash = '\0';
+    }
+    watch_add(watch, path);
+}
+
+static void profiles_watch(struct watch *watch, const struct profiles *profiles)
+{
+    for (size_t i = 0; i < profiles->n; i++) {
+        file_watch(watch, profiles->items[i].dir, "auth-profiles.json");
+        file_watch(watch, profiles->items[i].dir, "auth-state.json");
+    }
+}
+
 void rotation_follow(struct config *self)
 {
     struct watch *watch = &self->rotation.watch;
@@ -27,8 +60,10 @@ void rotation_follow(struct config *self)
 
     watch_begin(watch);
     set_watch(watch, &self->snapshot.secrets);
+    profiles_watch(watch, &self->snapshot.secrets.profiles);
     if (fresh && fresh != &self->snapshot.secrets) {
         set_watch(watch, fresh);
+        profiles_watch(watch, &fresh->profiles);
     }
     watch_end(watch);
 }

@@ -1,7 +1,7 @@
 /*
- * rotation: files of secret providers that change by themselves, without the config. What is in use is
- * resolved anew then, as by secrets.reload: everything, or nothing and the actor is degraded until it
- * works. With gateway.reload.mode "off" it is only told that there is something newer.
+ * rotation: files of secret providers and of agents' profiles that change by themselves, without the config. What is in
+ * use is resolved anew then, as by secrets.reload: everything, or nothing and the actor is degraded until it works.
+ * With gateway.reload.mode "off" it is only told that there is something newer.
  */
 #ifndef ACTORS_CONFIG_ROTATION_H
 #define ACTORS_CONFIG_ROTATION_H

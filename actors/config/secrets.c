@@ -9,11 +9,21 @@
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
-#include "schema/base/config_redact.h"
 #include "schema/base/gateway_auth_guard.h"
 #include "schema/base/hooks_config.h"
 
 #define FAILED_LISTED_MAX 64U
+
+/* --- values ---------------------------------------------------------------------------------------- */
+
+static bool value_keep(struct secret_set *self, struct secret_entry *entry, struct span value)
+{
+    entry->value = secret_arena_add(&self->arena, value);
+    if (!entry->value.ptr) {
+        (void)snprintf(entry->problem, sizeof(entry->problem), "out of memory");
+    }
+    return entry->value.ptr != NULL;
+}
 
 /* --- collecting ----------------------------------------------------------------------------------- */
 
@@ -21,6 +31,7 @@ struct collect {
     struct secret_set *set;
     struct config_lookup lookup;
     size_t cap;
+    bool is_full;
 };
 
 void secret_set_deinit(struct secret_set *self)
@@ -29,6 +40,7 @@ void secret_set_deinit(struct secret_set *self)
         free(self->items[i].path);
     }
     free(self->items);
+    profiles_deinit(&self->profiles);
     secret_arena_deinit(&self->arena);
     *self = (struct secret_set){ 0 };
 }
@@ -46,6 +58,19 @@ static void room_make(struct collect *job)
     job->cap = cap;
 }
 
+/* NULL when there are too many, which the caller tells. */
+static struct secret_entry *entry_add(struct collect *job)
+{
+    if (job->set->n == SECRETS_MAX) {
+        job->is_full = true;
+        return NULL;
+    }
+    if (job->set->n == job->cap) {
+        room_make(job);
+    }
+    return &job->set->items[job->set->n++];
+}
+
 static void on_target(void *arg, const struct secret_target *target)
 {
     struct collect *job = arg;
@@ -56,19 +81,16 @@ static void on_target(void *arg, const struct secret_target *target)
     if (!secret_target_ref(target, set->doc, &ref)) {
         return;
     }
-    if (set->n == SECRETS_MAX) {
-        job->cap = SIZE_MAX; /* told by the caller */
+    secret_surface_judge(set->doc, target, job->lookup, &surface);
+    struct secret_entry *entry = entry_add(job);
+    if (!entry) {
         return;
     }
-    if (set->n == job->cap) {
-        room_make(job);
-    }
-    secret_surface_judge(set->doc, target, job->lookup, &surface);
-    struct secret_entry *entry = &set->items[set->n++];
     *entry = (struct secret_entry){ .row = target->row, .ref = ref, .is_active = surface.is_active };
     entry->path = mem_text(target->path, strlen(target->path));
     memcpy(entry->reason, surface.reason, sizeof(entry->reason));
-    set->active_n += surface.is_active;
+    set->asked_n += surface.is_active;
+    set->inactive_n += !surface.is_active;
 }
 
 int secret_set_collect(struct secret_set *self, struct span doc, struct config_lookup lookup)
@@ -77,7 +99,89 @@ int secret_set_collect(struct secret_set *self, struct span doc, struct config_l
 
     self->doc = doc;
     secret_target_each(doc, "openclaw.json", on_target, &job);
-    return job.cap == SIZE_MAX ? -E2BIG : 0;
+    return job.is_full ? -E2BIG : 0;
+}
+
+/* A value that needs no provider, or a reference that must not be used: settled as it stands. */
+static void profile_settle(struct secret_set *self, struct secret_entry *entry, const struct profile_choice *choice)
+{
+    entry->is_plain = !choice->has_ref || choice->problem;
+    entry->is_settled = entry->is_plain;
+    self->asked_n += !entry->is_plain;
+    if (choice->problem) {
+        (void)snprintf(entry->problem, sizeof(entry->problem), "%s", choice->problem);
+    } else if (entry->is_plain) {
+        (void)value_keep(self, entry, choice->value);
+    }
+}
+
+static void profile_add(struct collect *job, const struct profile_store *store, struct span provider, int64_t now_ms)
+{
+    struct secret_set *set = job->set;
+    struct profile_choice choice;
+    char path[SECRET_TARGET_PATH_MAX];
+    struct secret_entry *entry = NULL;
+
+    if (profiles_choose(&set->profiles, store, set->doc, provider, now_ms, &choice)) {
+        entry = entry_add(job);
+    }
+    if (!entry) {
+        return;
+    }
+    *entry = (struct secret_entry){
+        .row = choice.row, .ref = choice.ref, .agent = store->agent, .provider = provider, .is_active = true
+    };
+    (void)snprintf(path, sizeof(path), "%s.auth-profiles.%.*s%s", store->agent,
+                   (int)(choice.id.len < 300 ? choice.id.len : 300), choice.id.ptr, strrchr(choice.row->path, '.'));
+    entry->path = mem_text(path, strlen(path));
+    (void)snprintf(entry->reason, sizeof(entry->reason), "the agent's credential for the provider");
+    profile_settle(set, entry, &choice);
+}
+
+/* What it said before counts, and whoever looks is told why. */
+static void unusable_add(struct collect *job, const struct profile_store *store)
+{
+    struct secret_entry *entry = entry_add(job);
+    char path[AGENT_ID_MAX + 16];
+
+    if (!entry) {
+        return;
+    }
+    *entry = (struct secret_entry){ .row = secret_target_of_id(SPAN_LIT("auth-profiles.api_key.key")),
+                                    .agent = store->agent,
+                                    .is_plain = true,
+                                    .is_active = true,
+                                    .is_settled = true };
+    (void)snprintf(path, sizeof(path), "%s.auth-profiles", store->agent);
+    entry->path = mem_text(path, strlen(path));
+    (void)snprintf(entry->problem, sizeof(entry->problem),
+                   "auth-profiles.json or auth-state.json in %.150s cannot be read as a JSON object", store->dir);
+}
+
+int secret_set_collect_profiles(struct secret_set *self, struct profiles *profiles, const struct secret_set *old,
+                                int64_t now_ms)
+{
+    struct collect job = { .set = self, .cap = self->n };
+
+    self->profiles = *profiles;
+    *profiles = (struct profiles){ 0 };
+    profiles_keep(&self->profiles, old ? &old->profiles : NULL);
+    for (size_t i = 0; i < self->profiles.n; i++) {
+        const struct profile_store *store = &self->profiles.items[i];
+        struct value_iter it = value_iter(value_path(self->doc, "models.providers"));
+        struct span provider;
+        struct span entry;
+
+        if (store->is_unusable) {
+            unusable_add(&job, store);
+        }
+        while (!store->is_base_alone && it.is_map && value_next(&it, &provider, &entry)) {
+            if (value_bool(value_get(entry, "enabled"), true)) {
+                profile_add(&job, store, provider, now_ms);
+            }
+        }
+    }
+    return job.is_full ? -E2BIG : 0;
 }
 
 const struct secret_entry *secret_set_find(const struct secret_set *self, const char *path)
@@ -90,25 +194,21 @@ const struct secret_entry *secret_set_find(const struct secret_set *self, const 
     return NULL;
 }
 
+static bool is_asked(const struct secret_entry *entry)
+{
+    return entry->is_active && !entry->is_plain;
+}
+
 void secret_set_refs(const struct secret_set *self, struct secret_ref *refs)
 {
     for (size_t i = 0; i < self->n; i++) {
-        if (self->items[i].is_active) {
+        if (is_asked(&self->items[i])) {
             *refs++ = self->items[i].ref;
         }
     }
 }
 
 /* --- taking outcomes -------------------------------------------------------------------------------- */
-
-static bool value_keep(struct secret_set *self, struct secret_entry *entry, struct span value)
-{
-    entry->value = secret_arena_add(&self->arena, value);
-    if (!entry->value.ptr) {
-        (void)snprintf(entry->problem, sizeof(entry->problem), "out of memory");
-    }
-    return entry->value.ptr != NULL;
-}
 
 /* Why a value that was found is none for this place; NULL when it is one. */
 static const char *unfit(const struct secret_set *self, const struct secret_entry *entry, struct span value)
@@ -152,6 +252,24 @@ static const struct secret_entry *old_find(const struct secret_set *old, const s
                : NULL;
 }
 
+/* A value that stands in a file is exchanged with all others, or with none. */
+static void plain_take(struct secret_set *self, const struct secret_set *old, struct secret_entry *entry)
+{
+    const struct secret_entry *before = old ? secret_set_find(old, entry->path) : NULL;
+
+    if (before && before->is_plain && before->value.len && entry->value.len) {
+        (void)value_keep(self, entry, before->value);
+    }
+}
+
+/* The config forbids what the agent keeps, and did not before. */
+static bool is_newly_forbidden(const struct secret_set *old, const struct secret_entry *entry)
+{
+    const struct secret_entry *before = old ? secret_set_find(old, entry->path) : NULL;
+
+    return entry->problem[0] && entry->provider.len && !(before && before->problem[0]);
+}
+
 static size_t outcomes_judge(struct secret_set *self, const struct secret_resolve *resolve)
 {
     size_t failed_n = 0;
@@ -159,9 +277,11 @@ static size_t outcomes_judge(struct secret_set *self, const struct secret_resolv
 
     for (size_t i = 0; i < self->n; i++) {
         struct span value;
-        if (self->items[i].is_active) {
+        if (is_asked(&self->items[i])) {
             failed_n += outcome_judge(self, &self->items[i], secret_resolve_outcome(resolve, at++), &value) != 0;
             self->items[i].is_settled = true;
+        } else {
+            failed_n += self->items[i].is_active && self->items[i].problem[0];
         }
     }
     return failed_n;
@@ -177,6 +297,11 @@ size_t secret_set_take(struct secret_set *self, const struct secret_set *old, co
     for (size_t i = 0; i < self->n; i++) {
         struct secret_entry *entry = &self->items[i];
         if (!entry->is_active) {
+            continue;
+        }
+        if (entry->is_plain) {
+            plain_take(self, failed_n ? old : NULL, entry);
+            *ret_broken = *ret_broken || !is_newly_forbidden(old, entry) ? *ret_broken : entry;
             continue;
         }
         const struct secret_outcome *outcome = secret_resolve_outcome(resolve, at++);
@@ -201,7 +326,7 @@ bool secret_set_fill(struct secret_set *self, const struct secret_resolve *resol
 
     for (size_t i = 0; i < self->n; i++) {
         struct secret_entry *entry = &self->items[i];
-        if (!entry->is_active) {
+        if (!is_asked(entry)) {
             continue;
         }
         const struct secret_outcome *outcome = secret_resolve_outcome(resolve, at++);
@@ -240,7 +365,7 @@ static int failed_line(const struct secret_entry *entry, char *out, size_t size)
 {
     char provider[SECRET_PROVIDER_MAX + 16] = "";
 
-    if (entry->ref.source == SECRET_SOURCE_ENV) {
+    if (entry->ref.source == SECRET_SOURCE_ENV && !entry->is_plain) {
         (void)snprintf(provider, sizeof(provider), " (provider %.*s)", SPAN_FMT(entry->ref.provider));
     }
     return snprintf(out, size, "%s%s: %s", entry->path, provider, entry->problem);
@@ -289,9 +414,11 @@ void secret_set_failed_pack(const struct secret_set *self, struct pack *out)
         listed_n++;
         pack_map_begin(out);
         pack_kv_text(out, "path", entry->path);
-        pack_kv_text(out, "source", secret_source_name(entry->ref.source));
-        pack_kv_str(out, "provider", entry->ref.provider);
-        pack_kv_str(out, "id", entry->ref.id);
+        if (!entry->is_plain) {
+            pack_kv_text(out, "source", secret_source_name(entry->ref.source));
+            pack_kv_str(out, "provider", entry->ref.provider);
+            pack_kv_str(out, "id", entry->ref.id);
+        }
         pack_kv_text(out, "reason", entry->problem);
         pack_kv_text(out, "state", entry->value.len ? "stale" : "cold");
         pack_map_end(out);
@@ -300,138 +427,27 @@ void secret_set_failed_pack(const struct secret_set *self, struct pack *out)
     pack_map_end(out);
 }
 
+/* To agents, whose key of a provider it is. */
+static void changed_pack(const struct secret_entry *entry, struct pack *out)
+{
+    pack_text(out, entry->agent ? "models.providers" : entry->path);
+}
+
+/* A profile changes what an agent works with also when it has no value (yet). */
 void secret_set_diff_pack(const struct secret_set *before, const struct secret_set *after, struct pack *out)
 {
     for (size_t i = 0; i < after->n; i++) {
         const struct secret_entry *old = secret_set_find(before, after->items[i].path);
 
-        if (!span_is(after->items[i].value, old ? old->value : (struct span){ 0 })) {
-            pack_text(out, after->items[i].path);
+        if (!span_is(after->items[i].value, old ? old->value : (struct span){ 0 }) || (after->items[i].agent && !old)) {
+            changed_pack(&after->items[i], out);
         }
     }
     for (size_t i = 0; i < before->n; i++) {
-        if (before->items[i].value.len && !secret_set_find(after, before->items[i].path)) {
-            pack_text(out, before->items[i].path);
+        const struct secret_entry *old = &before->items[i];
+
+        if ((old->value.len || old->agent) && !secret_set_find(after, old->path)) {
+            changed_pack(old, out);
         }
     }
-}
-
-/* --- showing ---------------------------------------------------------------------------------------------- */
-
-struct piece {
-    struct span at; /* of the document */
-    struct span with;
-};
-
-struct show {
-    const struct secret_set *set;
-    struct span doc;
-    struct span value;
-    struct span kind; /* of the actor */
-    struct piece *pieces;
-    size_t n;
-    size_t cap;
-    bool is_awaited;
-};
-
-static const char marker[] = "\xb5" REDACT_MARKER; /* a packed text of 21 bytes */
-static const char unavailable[] = "\x81\xa6source\xa3"
-                                  "env"; /* packed { source: "env" } */
-_Static_assert(sizeof(REDACT_MARKER) - 1 == 0x15, "the head of the packed marker");
-
-static void piece_add(struct show *self, struct span at, struct span with)
-{
-    if (self->n == self->cap) {
-        size_t cap = self->cap ? self->cap * 2 : 16;
-        struct piece *grown = mem_new(cap * sizeof(*grown));
-
-        if (self->n) {
-            memcpy(grown, self->pieces, self->n * sizeof(*grown));
-        }
-        free(self->pieces);
-        self->pieces = grown;
-        self->cap = cap;
-    }
-    self->pieces[self->n++] = (struct piece){ at, with };
-}
-
-static void on_shown(void *arg, const struct secret_target *target)
-{
-    struct show *self = arg;
-    struct span at = target->value;
-    bool is_own = span_is_text(self->kind, target->row->owner);
-    struct secret_ref ref;
-
-    if (!at.len || at.ptr < self->value.ptr || at.ptr + at.len > self->value.ptr + self->value.len) {
-        return;
-    }
-    if (!secret_ref_read(at, self->doc, &ref)) {
-        if (!is_own) {
-            piece_add(self, at, (struct span){ marker, sizeof(marker) - 1 });
-        }
-        return;
-    }
-    const struct secret_entry *entry = is_own ? secret_set_find(self->set, target->path) : NULL;
-    if (entry && entry->is_active && entry->value.len) {
-        piece_add(self, at, entry->value);
-    } else if (is_own && value_kind_of(at) == VALUE_STR) {
-        piece_add(self, at, (struct span){ unavailable, sizeof(unavailable) - 1 }); /* not to be taken for a value */
-    }
-    self->is_awaited |= entry && entry->is_active && !entry->is_settled;
-}
-
-static int piece_order(const void *a, const void *b)
-{
-    const struct piece *left = a;
-    const struct piece *right = b;
-
-    return left->at.ptr < right->at.ptr ? -1 : left->at.ptr > right->at.ptr;
-}
-
-static void pieces_find(struct show *self, struct span address)
-{
-    const char *slash = address.len ? memchr(address.ptr, '/', address.len) : NULL;
-
-    self->kind = (struct span){ address.ptr, slash ? (size_t)(slash - address.ptr) : address.len };
-    secret_target_each(self->doc, "openclaw.json", on_shown, self);
-    if (self->n) {
-        qsort(self->pieces, self->n, sizeof(*self->pieces), piece_order);
-    }
-}
-
-int secret_set_show(const struct secret_set *self, struct span doc, struct span value, struct span address,
-                    struct text_buf *out)
-{
-    struct show show = { .set = self, .doc = doc, .value = value };
-    const char *from = value.ptr;
-    size_t len = value.len;
-    int r;
-
-    pieces_find(&show, address);
-    for (size_t i = 0; i < show.n; i++) {
-        len += show.pieces[i].with.len;
-    }
-    r = show.n ? text_buf_reserve(out, len) : 0; /* at once: growing would leave copies behind */
-    /* Containers say how many values they hold, not how many bytes, so that one value can take the place of another. */
-    for (size_t i = 0; i < show.n && !r; i++) {
-        const struct piece *piece = &show.pieces[i];
-
-        r = text_buf_add(out, (struct span){ from, (size_t)(piece->at.ptr - from) });
-        r = r ? r : text_buf_add(out, piece->with);
-        from = piece->at.ptr + piece->at.len;
-    }
-    if (show.n && !r) {
-        r = text_buf_add(out, (struct span){ from, (size_t)(value.ptr + value.len - from) });
-    }
-    free(show.pieces);
-    return r ? FAULT(r) : show.n > 0;
-}
-
-bool secret_set_is_awaited(const struct secret_set *self, struct span doc, struct span value, struct span address)
-{
-    struct show show = { .set = self, .doc = doc, .value = value };
-
-    pieces_find(&show, address);
-    free(show.pieces);
-    return show.is_awaited;
 }

@@ -8,6 +8,7 @@
 #ifndef ACTORS_CONFIG_SECRETS_H
 #define ACTORS_CONFIG_SECRETS_H
 
+#include "actors/config/profiles.h"
 #include "bus/base/span.h"
 #include "bus/json.h"
 #include "bus/pack.h"
@@ -20,8 +21,11 @@
 
 struct secret_entry {
     const struct config_credential *row;
-    char *path;            /* "models.providers.openai.apiKey" */
+    char *path;            /* "models.providers.openai.apiKey", "main.auth-profiles.openai:default.key" */
     struct secret_ref ref; /* borrows from the document */
+    const char *agent;     /* whose profile this is; NULL: of the config */
+    struct span provider;  /* of models.providers, for which the profile counts */
+    bool is_plain;         /* of a profile: a value, or why there is none; nobody is asked */
     bool is_active;
     bool is_settled;                      /* an attempt has ended */
     bool is_stale;                        /* the last one failed, and the value is that of an earlier one */
@@ -33,8 +37,10 @@ struct secret_entry {
 struct secret_set {
     struct secret_entry *items;
     size_t n;
-    size_t active_n;
-    struct span doc; /* borrowed: the whole config */
+    size_t asked_n;           /* references in use */
+    size_t inactive_n;        /* references that are not */
+    struct span doc;          /* borrowed: the whole config */
+    struct profiles profiles; /* from which references and values of agents come */
     struct secret_arena arena;
 };
 
@@ -42,10 +48,16 @@ struct secret_set {
 void secret_set_deinit(struct secret_set *self);
 /* The references of `doc`, which must stay as long as the set. 0, or -E2BIG when there are more than SECRETS_MAX. */
 int secret_set_collect(struct secret_set *self, struct span doc, struct config_lookup lookup);
+/*
+ * The credentials that agents keep for the providers of the config, as far as they count. Takes the profiles; `old`
+ * (may be NULL) has those of before. 0, or -E2BIG likewise.
+ */
+int secret_set_collect_profiles(struct secret_set *self, struct profiles *profiles, const struct secret_set *old,
+                                int64_t now_ms);
 /* NULL when no reference stands at that path. */
 const struct secret_entry *secret_set_find(const struct secret_set *self, const char *path);
 
-/* The active references, in order, as secret_resolve wants them: active_n of them. */
+/* The active references, in order, as secret_resolve wants them: asked_n of them. */
 void secret_set_refs(const struct secret_set *self, struct secret_ref *refs);
 
 /*
@@ -80,6 +92,9 @@ void secret_set_diff_pack(const struct secret_set *before, const struct secret_s
  */
 int secret_set_show(const struct secret_set *self, struct span doc, struct span value, struct span address,
                     struct text_buf *out);
+/* The same of what an agent keeps for itself: a map of provider to key, or to { problem } where it has none. False:
+ * none. */
+bool secret_set_credentials(const struct secret_set *self, struct span address, struct pack *out);
 /* Is a secret of this actor's own in that part, of which nothing is known yet? */
 bool secret_set_is_awaited(const struct secret_set *self, struct span doc, struct span value, struct span address);
 

@@ -6,6 +6,7 @@
 #include "schema/base/config_merge.h"
 #include "actors/config/models.h"
 #include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
 #include "bus/base/fault.h"
 #include "bus/value.h"
 #include "schema/base/gateway_check.h"
@@ -168,9 +169,15 @@ static void place_set(struct snapshot *self, struct gateway_config *gateway)
 
 static int secrets_collect(struct snapshot *self, const struct snapshot_opts *opts, struct config_error *error)
 {
-    if (!secret_set_collect(&self->secrets, pack_span(&self->document.resolved), opts->lookup)) {
+    struct span doc = pack_span(&self->document.resolved);
+    struct profiles profiles;
+
+    profiles_load(&profiles, doc, opts->state_dir);
+    if (!secret_set_collect(&self->secrets, doc, opts->lookup) &&
+        !secret_set_collect_profiles(&self->secrets, &profiles, opts->before, clock_wall_ms())) {
         return 0;
     }
+    profiles_deinit(&profiles);
     (void)snprintf(error->text, sizeof(error->text), "there are more than %u references to secrets", SECRETS_MAX);
     return SNAPSHOT_E_REFUSED;
 }

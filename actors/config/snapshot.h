@@ -33,6 +33,8 @@ struct snapshot_opts {
     const char *path; /* names the file in errors */
     const char *state_dir;
     struct config_lookup lookup;
+    const struct secret_set
+        *before;         /* what is in force, whose profiles stand in for files that cannot be read; or NULL */
     struct pack *issues; /* an open array that gets what is wrong with the shape, or NULL */
 };
 

@@ -13,8 +13,8 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define WATCH_FILES_MAX 64
-#define WATCH_DIRS_MAX 32
+#define WATCH_FILES_MAX 512
+#define WATCH_DIRS_MAX 256
 #define WATCH_LOOK_MS 5000U
 #define WATCH_BURST_MAX_MS 5000U /* a burst that does not end counts after this long */
 

@@ -17,6 +17,7 @@
 #include "schema/base/config_valid.h"
 #include "schema/base/secret_resolve.h"
 #include "schema/base/secret_target.h"
+#include "schema/base/provider_id.h"
 
 #define NOTHING ((struct span){ 0 })
 #define STORE_PROFILES "auth-profiles.json"
@@ -34,13 +35,13 @@ struct use {
 
 /* A provider of models that the config has a reference for. */
 struct pointer {
-    char provider[SECRETS_KNOWN_PROVIDER_LEN];
+    char provider[PROVIDER_ID_LEN];
     char *place;
 };
 
 /* A provider that some profile has credentials for. */
 struct profile {
-    char provider[SECRETS_KNOWN_PROVIDER_LEN];
+    char provider[PROVIDER_ID_LEN];
     bool has[3]; /* api_key, token, oauth */
 };
 
@@ -166,7 +167,7 @@ static void pointer_add(struct audit *self, struct span provider, const char *pl
 {
     self->pointers = grown(self->pointers, self->pointers_n, &self->pointers_cap, sizeof(*self->pointers));
     struct pointer *pointer = &self->pointers[self->pointers_n++];
-    (void)secrets_known_provider(provider, pointer->provider);
+    (void)provider_id_normalize(provider, pointer->provider);
     pointer->place = copied(span_from(place));
 }
 
@@ -226,16 +227,16 @@ static void on_config_place(void *arg, const struct secret_target *target)
 
 static void profile_note(struct audit *self, struct span provider, size_t kind)
 {
-    char name[SECRETS_KNOWN_PROVIDER_LEN];
+    char name[PROVIDER_ID_LEN];
     size_t i = 0;
 
-    (void)secrets_known_provider(provider, name);
+    (void)provider_id_normalize(provider, name);
     while (i < self->profiles_n && strcmp(self->profiles[i].provider, name) != 0) {
         i++;
     }
     if (i == self->profiles_n) {
         self->profiles = grown(self->profiles, self->profiles_n, &self->profiles_cap, sizeof(*self->profiles));
-        (void)snprintf(self->profiles[self->profiles_n++].provider, SECRETS_KNOWN_PROVIDER_LEN, "%s", name);
+        (void)snprintf(self->profiles[self->profiles_n++].provider, PROVIDER_ID_LEN, "%s", name);
     }
     self->profiles[i].has[kind] = true;
 }

@@ -15,6 +15,7 @@
 #include "edge/cli/secrets_stores.h"
 #include "schema/base/secret_resolve.h"
 #include "schema/base/secret_target.h"
+#include "schema/base/provider_id.h"
 
 #define NOTHING ((struct span){ 0 })
 #define DONE "done"
@@ -121,14 +122,14 @@ static void alias_offer(const struct secrets_configure *self, enum secret_source
 static void id_offer(const struct secrets_configure *self, const struct secrets_candidate *candidate,
                      const struct secret_ref *ref, char *out, size_t out_size)
 {
-    char provider[SECRETS_KNOWN_PROVIDER_LEN];
+    char provider[PROVIDER_ID_LEN];
     struct span entry = secret_provider_entry(pack_span(&self->staged_doc), ref->provider);
     struct span offer = NOTHING;
 
     if (candidate->has_now && candidate->now.source == ref->source) {
         offer = candidate->now.id;
     } else if (ref->source == SECRET_SOURCE_ENV) {
-        offer = secrets_known_variable_of(span_from(secrets_known_provider(candidate->provider, provider)));
+        offer = secrets_known_variable_of(span_from(provider_id_normalize(candidate->provider, provider)));
     } else if (span_is_text(value_str(value_get(entry, "mode"), NOTHING), "singleValue")) {
         offer = SPAN_LIT(SECRET_SINGLE_ID);
     }

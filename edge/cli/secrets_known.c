@@ -142,30 +142,6 @@ struct span secrets_known_variable_of(struct span provider)
 
 /* --- providers ------------------------------------------------------------------------------------------ */
 
-const char *secrets_known_provider(struct span id, char out[SECRETS_KNOWN_PROVIDER_LEN])
-{
-    static const char *const same[][2] = {
-        { "qwen", "modelstudio qwencloud" },  { "zai", "z.ai z-ai" },
-        { "opencode", "opencode-zen" },       { "opencode-go", "opencode-go-auth" },
-        { "kimi", "kimi-code kimi-coding" },  { "amazon-bedrock", "bedrock aws-bedrock" },
-        { "volcengine", "bytedance doubao" },
-    };
-    size_t len = 0;
-
-    id = secrets_known_trimmed(id);
-    for (; len < id.len && len < SECRETS_KNOWN_PROVIDER_LEN - 1; len++) {
-        char c = id.ptr[len];
-        out[len] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-    }
-    out[len] = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(same); i++) {
-        if (has_word(same[i][1], (struct span){ out, len })) {
-            return strcpy(out, same[i][0]); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy): all are short */
-        }
-    }
-    return out;
-}
-
 /* --- models.json ------------------------------------------------------------------------------------------ */
 
 bool secrets_known_is_marker(struct span text)

@@ -8,6 +8,7 @@
 #include "bus/value.h"
 #include "edge/cli/secrets_edit.h"
 #include "edge/cli/secrets_known.h"
+#include "schema/base/provider_id.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -194,7 +195,7 @@ int secrets_profiles_scrub(struct secrets_file *file, const char *provider, stru
                            bool *ret_has_oauth)
 {
     CLEANUP(store_deinit) struct store store;
-    char name[SECRETS_KNOWN_PROVIDER_LEN];
+    char name[PROVIDER_ID_LEN];
     struct span id;
     struct span profile;
     int r = store_read(&store, secrets_file_text(file));
@@ -206,7 +207,7 @@ int secrets_profiles_scrub(struct secrets_file *file, const char *provider, stru
     while (!r && it.is_map && value_next(&it, &id, &profile)) {
         struct span type = text_at(profile, "type");
 
-        if (strcmp(secrets_known_provider(text_at(profile, "provider"), name), provider) != 0) {
+        if (strcmp(provider_id_normalize(text_at(profile, "provider"), name), provider) != 0) {
             continue;
         }
         if (span_is_text(type, "api_key") || span_is_text(type, "token")) {

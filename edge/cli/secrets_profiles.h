@@ -26,7 +26,7 @@ int secrets_profiles_set(struct secrets_file *file, const struct secrets_target 
                          struct config_error *error);
 
 /*
- * Takes the keys and tokens of a provider (as secrets_known_provider writes it) out, which are added to
+ * Takes the keys and tokens of a provider (as provider_id_normalize writes it) out, which are added to
  * `gone`, and references that are none. 0 or a fault; a file that is no JSON object stays as it is.
  */
 int secrets_profiles_scrub(struct secrets_file *file, const char *provider, struct secrets_values *gone,

@@ -15,10 +15,11 @@
 #include "edge/cli/secrets_stores.h"
 #include "schema/base/config_env.h"
 #include "schema/base/secret_target.h"
+#include "schema/base/provider_id.h"
 
 #define NOTHING ((struct span){ 0 })
 
-_Static_assert(sizeof(((struct secrets_project *)0)->providers[0]) == SECRETS_KNOWN_PROVIDER_LEN, "a provider's name");
+_Static_assert(sizeof(((struct secrets_project *)0)->providers[0]) == PROVIDER_ID_LEN, "a provider's name");
 
 void secrets_project_init(struct secrets_project *self, const struct cli_paths *paths, const struct secrets_plan *plan,
                           const struct config_document *document)
@@ -138,15 +139,15 @@ static int ref_set(struct text_buf *text, const struct secrets_place *place, con
 
 static void provider_note(struct secrets_project *self, struct span provider)
 {
-    char name[SECRETS_KNOWN_PROVIDER_LEN];
+    char name[PROVIDER_ID_LEN];
 
-    (void)secrets_known_provider(provider, name);
+    (void)provider_id_normalize(provider, name);
     for (size_t i = 0; i < self->providers_n; i++) {
         if (!strcmp(self->providers[i], name)) {
             return;
         }
     }
-    (void)snprintf(self->providers[self->providers_n++], SECRETS_KNOWN_PROVIDER_LEN, "%s", name);
+    (void)snprintf(self->providers[self->providers_n++], PROVIDER_ID_LEN, "%s", name);
 }
 
 static int config_target(struct secrets_project *self, const struct secrets_target *target, struct config_error *error)

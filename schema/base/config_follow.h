@@ -16,6 +16,9 @@
 
 #include "bus/actor.h"
 
+/* Beside the parts, for an agent: what it keeps for itself (auth-profiles.json), provider to key or { problem }. */
+#define CONFIG_FOLLOW_CREDENTIALS "_credentials"
+
 struct config_follow {
     struct actor *actor;
     uv_timer_t retry;

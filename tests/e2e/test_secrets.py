@@ -141,11 +141,12 @@ def start_fails(gateway, code):
     return gateway.text()
 
 
-@pytest.mark.parametrize("script, why", [("exit 1", "ended with code 1"), ("sleep 30", "was not done after 200 ms")])
-def test_a_start_without_its_own_token_fails_fast_and_names_the_path(only_once, fresh_gateway, script, why):  # oc#112435
+@pytest.mark.parametrize("script, limit_ms, why", [("exit 1", 5000, "ended with code 1"),
+                                                   ("sleep 30", 500, "was not done after 500 ms")])
+def test_a_start_without_its_own_token_fails_fast_and_names_the_path(only_once, fresh_gateway, script, limit_ms, why):  # oc#112435
     gateway = fresh_gateway()
     path = program(gateway, "vault", {"t": PLANTED}, script)
-    save(gateway, secrets={"providers": {"vault": exec_entry(path, timeoutMs=200)}},
+    save(gateway, secrets={"providers": {"vault": exec_entry(path, timeoutMs=limit_ms)}},
          gateway={"mode": "local", "auth": {"mode": "token", "token": ref("exec", "vault", "t")}})
     said = start_fails(gateway, 75)
     assert f"gateway.auth.token cannot be resolved: secrets.providers.vault: the program" in said and why in said

@@ -20,7 +20,7 @@ static void load(struct settings *settings, const char *id, const char *provider
     pack_init(&second, 0);
     assert_int_equal(json_to_pack(span_from(providers), &opts, &first, &error), 0);
     assert_int_equal(json_to_pack(span_from(agents), &opts, &second, &error), 0);
-    assert_int_equal(settings_read(settings, id, pack_span(&first), pack_span(&second)), 0);
+    assert_int_equal(settings_read(settings, id, pack_span(&first), pack_span(&second), (struct span){ 0 }), 0);
 }
 
 static const struct provider_setup *resolve(const struct settings *settings, const char *ref, const char *model)

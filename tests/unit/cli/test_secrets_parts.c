@@ -19,10 +19,11 @@
 #include "edge/cli/secrets_profiles.h"
 #include "edge/cli/secrets_residue.h"
 #include "edge/cli/secrets_scrub.h"
+#include "schema/base/provider_id.h"
 
 static void tells_secrets_from_what_only_looks_like_them(void **state)
 {
-    char out[SECRETS_KNOWN_PROVIDER_LEN];
+    char out[PROVIDER_ID_LEN];
 
     (void)state;
     assert_true(secrets_known_is_variable(SPAN_LIT("OPENAI_API_KEY")));
@@ -32,8 +33,8 @@ static void tells_secrets_from_what_only_looks_like_them(void **state)
     assert_false(secrets_known_is_variable(SPAN_LIT("")));
     assert_true(span_is_text(secrets_known_variable_of(SPAN_LIT("anthropic")), "ANTHROPIC_OAUTH_TOKEN"));
     assert_int_equal(secrets_known_variable_of(SPAN_LIT("nobody")).len, 0);
-    assert_string_equal(secrets_known_provider(SPAN_LIT(" Z.AI "), out), "zai");
-    assert_string_equal(secrets_known_provider(SPAN_LIT("OpenAI"), out), "openai");
+    assert_string_equal(provider_id_normalize(SPAN_LIT(" Z.AI "), out), "zai");
+    assert_string_equal(provider_id_normalize(SPAN_LIT("OpenAI"), out), "openai");
     assert_true(secrets_known_is_marker(SPAN_LIT("ollama-local")));
     assert_true(secrets_known_is_marker(SPAN_LIT("oauth:x")));
     assert_true(secrets_known_is_marker(SPAN_LIT("GROQ_API_KEY")));

@@ -196,12 +196,12 @@ static size_t take(struct snapshot *snapshot, const struct secret_set *old, cons
     CLEANUP(secret_resolve_destroy) struct secret_resolve *resolve = NULL;
     struct secret_ref refs[16];
 
-    assert_in_range(snapshot->secrets.active_n, 1, ARRAY_LEN(refs));
+    assert_in_range(snapshot->secrets.asked_n, 1, ARRAY_LEN(refs));
     secret_set_refs(&snapshot->secrets, refs);
     assert_int_equal(secret_resolve_start(&(struct secret_resolve_opts){ .doc = snapshot->secrets.doc,
                                                                          .lookup = env_of(env),
                                                                          .refs = refs,
-                                                                         .refs_n = snapshot->secrets.active_n },
+                                                                         .refs_n = snapshot->secrets.asked_n },
                                           &resolve),
                      0);
     assert_true(secret_resolve_is_done(resolve));
