@@ -357,7 +357,8 @@ void actor_bind_again(struct actor *self)
     for (size_t i = 0; i < ARRAY_LEN(self->opts.endpoints) && self->opts.endpoints[i]; i++) {
         const char *path = endpoint_path(self->opts.endpoints[i]);
 
-        /* Whoever is connected stays so. The old listener stays as well: its end would remove the new file. */
+        /* The old listener stays until this life is over: its end would be that of all connections that came by it,
+         * with what is under way on them. */
         if (path && access(path, F_OK) && zmq_bind(self->pull_raw, self->opts.endpoints[i])) {
             log_error("endpoint_lost", "actor=%s path=%s error=\"%s\"", self->address, path, fault_text(-zmq_errno()));
         }
