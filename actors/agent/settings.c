@@ -9,6 +9,7 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/agent_id.h"
+#include "schema/base/agent_workspace.h"
 
 #define BUILTIN_ID "builtin"
 #define BUILTIN_MODEL "echo"
@@ -298,40 +299,12 @@ static bool is_default(struct span agents, const char *agent_id)
     return !chosen[0] || strcmp(chosen, agent_id) == 0;
 }
 
-static char *path_join(const char *before, struct span path, const char *after)
-{
-    size_t size = strlen(before) + path.len + strlen(after) + 1;
-    char *joined = mem_new(size);
-
-    (void)snprintf(joined, size, "%s%.*s%s", before, SPAN_FMT(path), after);
-    return joined;
-}
-
-/* "~" is the home of whoever runs the gateway. */
-static char *path_expand(struct span path, const char *after)
-{
-    const char *home = getenv("HOME");
-
-    if (home && (span_is_text(path, "~") || span_starts(path, "~/"))) {
-        return path_join(home, (struct span){ path.ptr + 1, path.len - 1 }, after);
-    }
-    return path_join("", path, after);
-}
-
 static char *workspace_make(const char *agent_id, struct span agents)
 {
     struct span own = value_str(value_get(entry_find(agents, agent_id), "workspace"), SPAN_LIT(""));
     struct span shared = value_str(value_path(agents, "defaults.workspace"), SPAN_LIT(""));
-    const char *state = getenv("OPENCLAW_STATE_DIR");
-    char after[AGENT_ID_MAX + 16] = "";
 
-    if (own.len) {
-        return path_expand(own, "");
-    }
-    if (!is_default(agents, agent_id)) {
-        (void)snprintf(after, sizeof(after), "%s%s", shared.len ? "/" : "-", agent_id);
-    }
-    return shared.len ? path_expand(shared, after) : path_join(state ? state : ".", SPAN_LIT("/workspace"), after);
+    return agent_workspace(own, shared, agent_id, is_default(agents, agent_id));
 }
 
 static void agent_read(struct settings *self, const char *agent_id, struct span agents)

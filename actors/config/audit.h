@@ -1,5 +1,5 @@
 /*
- * audit: one line in logs/config-audit.jsonl for each write of the config, made or refused.
+ * audit: one line for each write of the config by this actor, made or refused (schema/base/config_audit.h).
  */
 #ifndef ACTORS_CONFIG_AUDIT_H
 #define ACTORS_CONFIG_AUDIT_H
@@ -8,8 +8,6 @@
 
 struct config;
 struct type_client;
-
-#define AUDIT_BYTES_MAX (1U << 20) /* then the file becomes config-audit.1.jsonl */
 
 struct audit {
     const char *method;

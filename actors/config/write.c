@@ -51,9 +51,13 @@ static int change_make(struct write *write)
 static int broken_keep(struct write *write)
 {
     char kept[PATH_MAX];
+    struct config_error error = { "" };
 
     if (!write->in.is_repair || !write->broken.data) {
         return 0;
+    }
+    if (config_store_place_check(write->self->path, true, &error) == CONFIG_STORE_E_REFUSED) {
+        return write_refuse_with(write, FAIL_STORAGE, error.text);
     }
     if (!config_store_aside(write->self->path, write_text_before(write), kept)) {
         return write_refuse_with(write, FAIL_STORAGE, "the text that is there cannot be kept; nothing was written");

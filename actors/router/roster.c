@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include "bus/base/fault.h"
+#include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/agent_workspace.h"
 
 static struct span text_of(struct span map, const char *key)
 {
@@ -136,11 +138,12 @@ struct span roster_name(const struct roster_agent *agent)
     return text_of(agent->entry, "name");
 }
 
-struct span roster_workspace(const struct roster *self, const struct roster_agent *agent)
+char *roster_workspace(const struct roster *self, const struct roster_agent *agent)
 {
     struct span own = text_of(agent->entry, "workspace");
+    struct span shared = text_of(self->defaults, "workspace");
 
-    return own.len || !agent->is_default ? own : text_of(self->defaults, "workspace");
+    return own.len || shared.len ? agent_workspace(own, shared, agent->id, agent->is_default) : NULL;
 }
 
 static void copy_text(struct pack *out, struct span map, const char *key)
@@ -180,7 +183,7 @@ static void agent_pack(const struct roster *self, const struct roster_agent *age
 {
     struct span identity = value_get(agent->entry, "identity");
     struct span model = roster_model(self, agent);
-    struct span workspace = roster_workspace(self, agent);
+    CLEANUP(mem_free) char *workspace = roster_workspace(self, agent);
 
     pack_map_begin(out);
     pack_kv_text(out, "id", agent->id);
@@ -188,8 +191,8 @@ static void agent_pack(const struct roster *self, const struct roster_agent *age
     if (value_count(identity)) {
         identity_pack(identity, out);
     }
-    if (workspace.len) {
-        pack_kv_str(out, "workspace", workspace);
+    if (workspace) {
+        pack_kv_text(out, "workspace", workspace);
     }
     pack_key(out, "agentRuntime");
     pack_map_begin(out);

@@ -48,7 +48,8 @@ struct session_key_rules roster_rules(const struct roster *self);
 /* "provider/model" of one agent, else of the defaults; empty when the config is silent. */
 struct span roster_model(const struct roster *self, const struct roster_agent *agent);
 struct span roster_name(const struct roster_agent *agent);
-struct span roster_workspace(const struct roster *self, const struct roster_agent *agent);
+/* To be freed; NULL when the config is silent. */
+char *roster_workspace(const struct roster *self, const struct roster_agent *agent);
 
 /* Appends the payload of agents.list. */
 void roster_pack(const struct roster *self, struct pack *out);

@@ -16,6 +16,8 @@
 #include <sys/random.h>
 
 #include "actors/router/internal.h"
+#include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
 #include "schema_gen.h"
 
 #define LOADING_RETRY_MS 100U
@@ -344,7 +346,7 @@ static int on_identity_get(void *arg, struct actor_ctx *ctx, const void *msg)
 
 static void row_pack(const struct roster *roster, const struct roster_agent *agent, struct pack *out)
 {
-    struct span workspace = roster_workspace(roster, agent);
+    CLEANUP(mem_free) char *workspace = roster_workspace(roster, agent);
     struct span model = roster_model(roster, agent);
     struct span name = roster_name(agent);
 
@@ -354,8 +356,8 @@ static void row_pack(const struct roster *roster, const struct roster_agent *age
     if (name.len) {
         pack_kv_str(out, "name", name);
     }
-    if (workspace.len) {
-        pack_kv_str(out, "workspace", workspace);
+    if (workspace) {
+        pack_kv_text(out, "workspace", workspace);
     }
     if (model.len) {
         pack_kv_str(out, "model", model);

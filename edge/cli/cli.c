@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
+#include "bus/pack.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_help.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/cli_rpc.h"
 #include "schema/base/dotenv.h"
 
 bool cli_given(const struct cli *cli, const char *name)
@@ -120,6 +123,27 @@ static char **help_words_turn(int argc, char **argv)
     return turned;
 }
 
+/* Who asks for JSON reads it, and not what is said to people beside it. */
+static void failure_print(int code)
+{
+    CLEANUP(pack_deinit) struct pack out;
+
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    pack_kv_bool(&out, "ok", false);
+    pack_key(&out, "error");
+    pack_map_begin(&out);
+    pack_kv_text(&out, "type", "cli_error");
+    pack_kv_text(&out, "message", cli_err_first());
+    if (cli_err_hints()[0]) {
+        pack_kv_text(&out, "hint", cli_err_hints());
+    }
+    pack_kv_i64(&out, "exitCode", code);
+    pack_map_end(&out);
+    pack_map_end(&out);
+    (void)cli_rpc_print_json(pack_span(&out)); /* without memory the exit code alone says it */
+}
+
 int cli_main(int argc, char **argv)
 {
     struct cli cli = { .argc = argc, .argv = argv };
@@ -136,6 +160,9 @@ int cli_main(int argc, char **argv)
     } else {
         cli.command = cli.line.chain[cli.line.chain_n - 1];
         r = command_run(&cli);
+    }
+    if (r && cli_flag(&cli, "json") && !cli_out_is_used() && cli_err_first()[0]) {
+        failure_print(r);
     }
     if (!cli_out_flush() && r == CLI_EXIT_OK) {
         cli_err("standard output cannot be written");

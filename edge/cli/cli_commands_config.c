@@ -74,6 +74,10 @@ static const struct cli_opt provider_options[] = {
     FLAG_OPT("provider-allow-symlink-command", "exec: the program may be a symbolic link."),
     { 0 },
 };
+static const struct cli_opt unset_options[] = {
+    FLAG_OPT("json", "With --dry-run: the verdict as JSON."),
+    { 0 },
+};
 static const struct cli_opt patch_options[] = {
     TEXT_OPT("file", "path", "JSON5 file with the patch."),
     FLAG_OPT("stdin", "Read the patch from standard input."),
@@ -84,7 +88,7 @@ static const struct cli_opt patch_options[] = {
 
 static const struct cli_opt *const json_tables[] = { cli_commands_json, NULL };
 static const struct cli_opt *const set_tables[] = { set_options, trial_options, ref_options, provider_options, NULL };
-static const struct cli_opt *const unset_tables[] = { trial_options, NULL };
+static const struct cli_opt *const unset_tables[] = { unset_options, trial_options, NULL };
 static const struct cli_opt *const patch_tables[] = { patch_options, trial_options, NULL };
 
 static const struct cli_example set_examples[] = {
@@ -123,7 +127,7 @@ const struct cli_command cli_commands_config[] = {
       .summary = "Apply a JSON merge patch: objects merge, null removes, everything else replaces.",
       .options = patch_tables,
       .run = cmd_config_patch },
-    { .name = "file", .summary = "Print the path of the config file.", .run = cmd_config_file },
+    { .name = "file", .summary = "Print the path of the config file.", .options = json_tables, .run = cmd_config_file },
     { .name = "validate",
       .summary = "Check the config without starting anything.",
       .options = json_tables,

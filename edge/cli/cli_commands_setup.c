@@ -33,6 +33,7 @@ static const struct cli_opt doctor_options[] = {
     { .name = "non-interactive", .kind = CLI_OPT_FLAG, .summary = "Ask nothing; without --fix nothing is changed." },
     { .name = "generate-gateway-token", .kind = CLI_OPT_FLAG, .summary = "Make a new token for the gateway." },
     { .name = "deep", .kind = CLI_OPT_FLAG, .summary = "Look for services that start a gateway as well." },
+    { .name = "json", .kind = CLI_OPT_FLAG, .summary = "Print what was found as JSON, and ask nothing." },
     { .name = "no-workspace-suggestions", .kind = CLI_OPT_FLAG, .summary = "Say nothing of the workspace." },
     { 0 },
 };

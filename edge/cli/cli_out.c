@@ -18,6 +18,10 @@
 static bool out_color;
 static bool out_closed;
 static bool out_broken;
+static bool out_used;
+static char err_first[1024];
+static char err_hints[1024];
+static unsigned err_n;
 
 static const char *const style_codes[] = { "0", "1", "2", "32", "33", "31" };
 
@@ -49,8 +53,24 @@ static void out_note_error(int code)
     }
 }
 
+bool cli_out_is_used(void)
+{
+    return out_used;
+}
+
+const char *cli_err_first(void)
+{
+    return err_first;
+}
+
+const char *cli_err_hints(void)
+{
+    return err_hints;
+}
+
 void cli_out_span(struct span bytes)
 {
+    out_used |= bytes.len > 0;
     if (cli_out_is_open() && bytes.len && fwrite(bytes.ptr, 1, bytes.len, stdout) != bytes.len) {
         out_note_error(errno);
     }
@@ -60,6 +80,7 @@ void cli_out(const char *fmt, ...)
 {
     va_list args;
 
+    out_used = true;
     va_start(args, fmt);
     if (cli_out_is_open() && vfprintf(stdout, fmt, args) < 0) {
         out_note_error(errno);
@@ -89,6 +110,11 @@ void cli_err(const char *fmt, ...)
     va_list args;
 
     (void)cli_out_flush(); /* keeps the order when both go to one place */
+    if (err_n++ == 0) {
+        va_start(args, fmt);
+        (void)vsnprintf(err_first, sizeof(err_first), fmt, args); /* cut */
+        va_end(args);
+    }
     va_start(args, fmt);
     (void)fputs("openclaw: ", stderr); /* nowhere left to complain */
     (void)vfprintf(stderr, fmt, args);
@@ -99,7 +125,15 @@ void cli_err(const char *fmt, ...)
 void cli_err_more(const char *fmt, ...)
 {
     va_list args;
+    size_t len = strlen(err_hints);
 
+    if (err_n == 1 && len + 2 < sizeof(err_hints)) {
+        err_hints[len] = '\n';
+        len += len > 0; /* a line below another */
+        va_start(args, fmt);
+        (void)vsnprintf(err_hints + len, sizeof(err_hints) - len, fmt, args); /* cut */
+        va_end(args);
+    }
     va_start(args, fmt);
     (void)fputs("  ", stderr); /* nowhere left to complain */
     (void)vfprintf(stderr, fmt, args);

@@ -39,6 +39,12 @@ void cli_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A further line of an explanation, indented. */
 void cli_err_more(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Has anything gone to standard output? */
+bool cli_out_is_used(void);
+/* The first explanation, and the lines that say more about it, one below the other; "" when there was none. */
+const char *cli_err_first(void);
+const char *cli_err_hints(void);
+
 /* Columns of the terminal, 80 when there is none; never under 40. */
 size_t cli_out_columns(void);
 /* Text broken at spaces so that no line passes `columns`; later lines start at `indent`. */

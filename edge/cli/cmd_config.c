@@ -12,17 +12,28 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/config_advice.h"
+#include "edge/cli/gateway_secrets.h"
 #include "schema/base/config_path.h"
 #include "schema/base/config_document.h"
 #include "schema/base/config_redact.h"
 #include "schema/base/config_shape.h"
+#include "schema/base/config_valid.h"
 #include "schema/base/gateway_check.h"
 #include "schema/base/secret_provider.h"
 
 int cmd_config_file(struct cli *cli)
 {
-    cli_out("%s\n", cli->paths.config_path);
-    return CLI_EXIT_OK;
+    CLEANUP(pack_deinit) struct pack out;
+
+    pack_init(&out, 0);
+    if (!cli_flag(cli, "json")) {
+        cli_out("%s\n", cli->paths.config_path);
+        return CLI_EXIT_OK;
+    }
+    pack_map_begin(&out);
+    pack_kv_text(&out, "path", cli->paths.config_path);
+    pack_map_end(&out);
+    return cli_rpc_print_json(pack_span(&out));
 }
 
 static int value_print(const struct cli *cli, struct span value)
@@ -104,7 +115,12 @@ static int document_check(struct config_document *document, const char *path, st
         (void)snprintf(error->text, sizeof(error->text), "%.500s: no such file", path);
         return GATEWAY_CHECK_E_REFUSED;
     }
-    return r ? r : gateway_check(document, &overrides, lookup, &config, error, issues);
+    r = r ? r : gateway_check(document, &overrides, lookup, &config, error, issues);
+    if (!r && gateway_secrets_look(document, error)) {
+        config_valid_issue_add(issues, error);
+        r = GATEWAY_CHECK_E_REFUSED;
+    }
+    return r;
 }
 
 struct trust {

@@ -11,6 +11,7 @@
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/cli_rpc.h"
 #include "edge/cli/doctor.h"
 #include "edge/cli/doctor_write.h"
 
@@ -58,6 +59,11 @@ static size_t repairs_count(const struct doctor *self)
     return n;
 }
 
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void report(const struct doctor *self)
 {
     for (size_t i = 0; i < self->n; i++) {
@@ -76,8 +82,11 @@ static void report(const struct doctor *self)
     if (self->left_out) {
         cli_out("and %zu more\n", self->left_out);
     }
-    cli_out("%zu problems, %zu warnings, %zu notes; %zu can be repaired here\n", count(self, DOCTOR_PROBLEM),
-            count(self, DOCTOR_WARNING), count(self, DOCTOR_NOTE), repairs_count(self));
+    size_t problems = count(self, DOCTOR_PROBLEM);
+    size_t warnings = count(self, DOCTOR_WARNING);
+    size_t notes = count(self, DOCTOR_NOTE);
+    cli_out("%zu problem%s, %zu warning%s, %zu note%s; %zu can be repaired here\n", problems, plural(problems),
+            warnings, plural(warnings), notes, plural(notes), repairs_count(self));
 }
 
 static bool is_agreed(void)
@@ -89,8 +98,23 @@ static bool is_agreed(void)
     return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
-/* Goes on after one that failed: the others stand for themselves. */
-static int repair_all(struct doctor *self)
+static void repair_tell(const struct doctor_finding *finding, bool is_done, struct pack *told)
+{
+    if (told) {
+        pack_map_begin(told);
+        pack_kv_text(told, "message", finding->fix);
+        pack_kv_bool(told, "done", is_done);
+        pack_map_end(told);
+        return;
+    }
+    cli_out("%s: ", is_done ? "done" : "not done");
+    cli_out_safe(span_from(finding->fix), false);
+    cli_out("\n");
+}
+
+/* Goes on after one that failed: the others stand for themselves. `told`, an open array, gets what came of each instead
+ * of standard output. */
+static int repair_all(struct doctor *self, struct pack *told)
 {
     int worst = CLI_EXIT_OK;
 
@@ -100,13 +124,24 @@ static int repair_all(struct doctor *self)
         if (finding->repair) {
             int r = finding->repair(self, finding);
 
-            cli_out("%s: ", r ? "not done" : "done");
-            cli_out_safe(span_from(finding->fix), false);
-            cli_out("\n");
+            repair_tell(finding, r == 0, told);
             worst = worst ? worst : r;
         }
     }
     return worst;
+}
+
+static size_t left_count(const struct doctor *self)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < self->n; i++) {
+        const struct doctor_finding *finding = &self->findings[i];
+        bool is_wish = self->wants_token && finding->level == DOCTOR_NOTE;
+
+        left += finding->level == DOCTOR_PROBLEM || (finding->repair && !is_wish);
+    }
+    return left;
 }
 
 /* What is left when all is done, by looking again. */
@@ -115,16 +150,11 @@ static int again(struct cli *cli, bool is_token_alone)
     struct doctor self;
 
     look(&self, cli, is_token_alone);
-    size_t left = 0;
-    for (size_t i = 0; i < self.n; i++) {
-        const struct doctor_finding *finding = &self.findings[i];
-        bool is_wish = self.wants_token && finding->level == DOCTOR_NOTE;
-
-        left += finding->level == DOCTOR_PROBLEM || (finding->repair && !is_wish);
-    }
+    size_t left = left_count(&self);
     doctor_deinit(&self);
     if (left) {
-        cli_out("%zu findings are left: openclaw doctor shows them\n", left);
+        cli_out("%zu finding%s left: openclaw doctor shows %s\n", left, left == 1 ? " is" : "s are",
+                left == 1 ? "it" : "them");
     }
     return left ? CLI_EXIT_FAILED : CLI_EXIT_OK;
 }
@@ -144,8 +174,35 @@ static int doctor_work(struct doctor *self, struct cli *cli, bool is_told, bool 
     if (!is_told && !is_agreed()) {
         return CLI_EXIT_OK;
     }
-    int r = repair_all(self);
+    int r = repair_all(self, NULL);
     return r ? r : again(cli, is_token_alone);
+}
+
+/* The same for programs: nothing is asked, and one object says it all. */
+static int doctor_work_json(struct doctor *self, struct cli *cli, bool is_told, bool is_token_alone)
+{
+    CLEANUP(pack_deinit) struct pack out;
+    struct doctor left;
+    int r = CLI_EXIT_OK;
+
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    pack_kv_u64(&out, "schemaVersion", 1);
+    if (is_told) {
+        pack_key(&out, "repairs");
+        pack_array_begin(&out);
+        r = repair_all(self, &out);
+        pack_array_end(&out);
+        look(&left, cli, is_token_alone);
+        doctor_findings_pack(&left, &out);
+        r = !r && left_count(&left) ? CLI_EXIT_FAILED : r;
+        doctor_deinit(&left);
+    } else {
+        doctor_findings_pack(self, &out);
+    }
+    pack_map_end(&out);
+    int printed = cli_rpc_print_json_line(pack_span(&out));
+    return r ? r : printed;
 }
 
 int cmd_doctor(struct cli *cli)
@@ -161,7 +218,8 @@ int cmd_doctor(struct cli *cli)
         return CLI_EXIT_FAILED;
     }
     look(&self, cli, is_token && !is_fix);
-    int r = doctor_work(&self, cli, is_fix || is_token, is_token && !is_fix);
+    int r = cli_flag(cli, "json") ? doctor_work_json(&self, cli, is_fix || is_token, is_token && !is_fix)
+                                  : doctor_work(&self, cli, is_fix || is_token, is_token && !is_fix);
     doctor_deinit(&self);
     return r;
 }

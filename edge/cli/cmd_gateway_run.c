@@ -385,8 +385,11 @@ static int state_take(struct start *self)
         return CLI_EXIT_CONFIG;
     }
     if (r) {
-        cli_err("cannot lock %s: %s", path, fault_text(r));
-        cli_err_more("move it away, or name another state directory with OPENCLAW_STATE_DIR or --profile");
+        struct gateway_state_error error;
+
+        gateway_state_lock_explain(path, r, &error);
+        cli_err("%s", error.what);
+        cli_err_more("%s", error.fix);
         return CLI_EXIT_CONFIG;
     }
     return run_dir_take(self);

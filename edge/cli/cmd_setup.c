@@ -14,6 +14,7 @@
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/cli_profiles.h"
 #include "edge/cli/config_writer.h"
 #include "edge/cli/gateway_state.h"
 #include "schema/base/config_create.h"
@@ -232,6 +233,25 @@ static int workspace_make(const struct setup *self)
     return r;
 }
 
+/* One that no other profile's gateway wants; the usual one when it is free. */
+static uint16_t port_choose(const struct setup *self)
+{
+    const struct cli_paths *paths = &self->cli->paths;
+    CLEANUP(mem_free) struct cli_profile *others = mem_new(CLI_PROFILES_MAX * sizeof(*others));
+    size_t n = cli_profiles_find(paths, others);
+    unsigned usual = paths->is_dev ? CLI_PORT_DEV : CLI_PORT_DEFAULT;
+    const struct cli_profile *first = cli_profiles_near(others, n, usual, CLI_PROFILES_APART);
+    unsigned port = usual;
+
+    while (cli_profiles_near(others, n, port, CLI_PROFILES_APART) && port + CLI_PROFILES_APART <= UINT16_MAX) {
+        port += CLI_PROFILES_APART;
+    }
+    if (first && port != usual) {
+        cli_out("Port: %u, since the profile \"%s\" has %u\n", port, first->name, first->port);
+    }
+    return (uint16_t)port;
+}
+
 /* A first config is one that people can read; what it lacks is added like anywhere else. */
 static int first_config(struct setup *self, struct config_writer *writer)
 {
@@ -243,7 +263,7 @@ static int first_config(struct setup *self, struct config_writer *writer)
         return CLI_EXIT_OK;
     }
     int r = config_token_generate(token);
-    r = r ? r : config_create(path, self->cli->paths.is_dev ? CLI_PORT_DEV : CLI_PORT_DEFAULT, token, &error);
+    r = r ? r : config_create(path, port_choose(self), token, &error);
     mem_wipe(token, sizeof(token));
     if (r && r != CONFIG_CREATE_E_EXISTS) {
         return config_writer_refuse(writer, r < 0 ? fault_text(r) : error.text);

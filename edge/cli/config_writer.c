@@ -12,6 +12,8 @@
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/gateway_state.h"
+#include "schema/base/config_audit.h"
 #include "schema/base/config_change.h"
 #include "schema/base/config_loss.h"
 #include "schema/base/config_store.h"
@@ -59,8 +61,11 @@ int config_writer_lock(struct config_writer *self)
         return CLI_EXIT_OK;
     }
     if (r) {
-        cli_err("cannot lock %s: %s", path, fault_text(r));
-        cli_err_more("the state directory must exist: make it with mkdir -m 700 %s", self->cli->paths.state_dir);
+        struct gateway_state_error error;
+
+        gateway_state_lock_explain(path, r, &error);
+        cli_err("%s", error.what);
+        cli_err_more("%s", error.fix);
         return CLI_EXIT_CONFIG;
     }
     return CLI_EXIT_OK;
@@ -181,6 +186,29 @@ static struct span text_before(const struct config_writer *self, const struct co
     return (struct span){ text->data, text->len };
 }
 
+void config_writer_audit(const struct cli *cli, const char *path, struct span before, struct span after,
+                         const char *reason)
+{
+    char when[32];
+
+    now_text(when);
+    int r = config_audit_write(&(struct config_audit){ .state_dir = cli->paths.state_dir,
+                                                       .config_path = cli->paths.config_path,
+                                                       .path = path,
+                                                       .when = when,
+                                                       .method = "cli",
+                                                       .client_id = SPAN_LIT("cli"),
+                                                       .device_id = SPAN_LIT(""),
+                                                       .remote_ip = SPAN_LIT(""),
+                                                       .before = before,
+                                                       .after = after,
+                                                       .result = reason[0] ? "rejected" : "rename",
+                                                       .reason = reason });
+    if (r) {
+        cli_err_more("logs/config-audit.jsonl has no line of it: %s", fault_text(r));
+    }
+}
+
 static int loss_refuse(const struct config_writer *self, const struct config_edit *edit,
                        const struct config_document *fresh)
 {
@@ -196,6 +224,8 @@ static int loss_refuse(const struct config_writer *self, const struct config_edi
     bool is_kept = config_store_reject(target(self, edit), loss.text_after, kept);
     int r =
         config_writer_refuse(self, "this would drop more than half of the config; to mean it, edit the file by hand");
+    config_writer_audit(self->cli, target(self, edit), loss.text_before, loss.text_after,
+                        "this would drop more than half of the config");
     if (is_kept) {
         cli_err_more("what it would have become: %s", kept);
     }
@@ -210,6 +240,10 @@ static int store(const struct config_writer *self, const struct config_edit *edi
 
     if (r == CONFIG_STORE_E_CHANGED) {
         return config_writer_refuse(self, "the file was changed meanwhile: run the command again");
+    }
+    if (!r) {
+        config_writer_audit(self->cli, target(self, edit), text_before(self, edit),
+                            (struct span){ edit->text.data, edit->text.len }, "");
     }
     return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
 }
@@ -247,7 +281,36 @@ int config_writer_try(struct config_writer *self)
     return alone_write(self, true);
 }
 
+/* A first config is for people as well: what there is of one is the whole text, and takes more than a line. */
+static int first_indent(struct config_writer *self)
+{
+    CLEANUP(pack_deinit) struct pack doc;
+    struct text_buf indented = { .is_secret = true };
+    struct config_error ignored;
+
+    pack_init_secret(&doc, 0);
+    int r = config_file_parse((struct span){ self->raw.data, self->raw.len }, "", &doc, &ignored); /* our own text */
+    r = r ? FAULT_FOLD(r) : json_from_value_pretty(pack_span(&doc), &indented);
+    r = r ? r : text_buf_add(&indented, SPAN_LIT("\n"));
+    if (!r) {
+        struct text_buf line = self->raw;
+
+        self->raw = indented;
+        indented = line;
+    }
+    if (indented.data) {
+        mem_wipe(indented.data, indented.cap);
+    }
+    text_buf_deinit(&indented);
+    return r ? config_writer_refuse(self, fault_text(r)) : CLI_EXIT_OK;
+}
+
 int config_writer_write(struct config_writer *self)
 {
+    int r = self->document.is_present ? CLI_EXIT_OK : first_indent(self);
+
+    if (r) {
+        return r;
+    }
     return config_writer_is_alone(self) ? alone_write(self, false) : gateway_write(self);
 }

@@ -50,6 +50,10 @@ int config_writer_try(struct config_writer *self);
 /* Checks and writes. Returns an exit code. */
 int config_writer_write(struct config_writer *self);
 
+/* Notes in the audit log that this program wrote `after` over `before` at `path`, or why it did not ("": it did). */
+void config_writer_audit(const struct cli *cli, const char *path, struct span before, struct span after,
+                         const char *reason);
+
 /* Says why nothing was written; returns CLI_EXIT_FAILED. */
 int config_writer_refuse(const struct config_writer *self, const char *text);
 

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "bus/json.h"
+#include "bus/pack.h"
 #include "edge/cli/cli.h"
 
 #define DOCTOR_FINDINGS_MAX 256U
@@ -50,6 +51,7 @@ struct doctor {
     pid_t holder;           /* its pid; 0: it has not said */
     struct text_buf disk;   /* the config file as it is */
     bool has_disk;
+    bool is_link;          /* and a symbolic link in its place, which is never written to */
     struct text_buf fresh; /* what its repair would make of it; wiped */
     bool is_usable;        /* the config as it is would be taken */
     bool is_token_alone;   /* nothing else of the config is to change */
@@ -63,6 +65,9 @@ void doctor_deinit(struct doctor *self);
 struct doctor_finding *doctor_add(struct doctor *self, const char *topic, enum doctor_level level, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void doctor_fix_say(struct doctor_finding *finding, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* doctor_json.c: appends `ok` and `findings` to an open map. */
+void doctor_findings_pack(const struct doctor *self, struct pack *out);
 
 /* doctor_state.c: directories, files and who may read them. */
 void doctor_state_look(struct doctor *self);

@@ -385,16 +385,17 @@ static void document_look(struct doctor *self)
 /* Writing what would be refused helps nobody: then the rest has to be mended first. */
 static void repairs_check(struct doctor *self)
 {
-    if (is_valid(self, text_span(&self->fresh))) {
-        return;
-    }
-    for (size_t i = 0; i < self->n; i++) {
-        if (self->findings[i].repair == doctor_write_edited) {
-            size_t len = strlen(self->findings[i].fix);
+    bool is_fine = self->fresh.data && is_valid(self, text_span(&self->fresh));
 
-            self->findings[i].repair = NULL;
-            (void)snprintf(self->findings[i].fix + len, sizeof(self->findings[i].fix) - len,
-                           ": once what only you can correct is corrected"); /* cut */
+    for (size_t i = 0; i < self->n; i++) {
+        struct doctor_finding *finding = &self->findings[i];
+        size_t len = strlen(finding->fix);
+        bool is_edit = finding->repair == doctor_write_edited;
+
+        if ((is_edit && !is_fine) || (self->is_link && (is_edit || finding->repair == doctor_write_replaced))) {
+            finding->repair = NULL;
+            (void)snprintf(finding->fix + len, sizeof(finding->fix) - len, ": once %s",
+                           self->is_link ? "the link is gone" : "what only you can correct is corrected"); /* cut */
         }
     }
 }
@@ -427,7 +428,8 @@ static bool disk_read(struct doctor *self)
     int r = config_file_read(path, &self->disk, &error);
 
     self->has_disk = r != CONFIG_FILE_E_ABSENT;
-    if (!lstat(path, &st) && S_ISLNK(st.st_mode)) {
+    self->is_link = !lstat(path, &st) && S_ISLNK(st.st_mode);
+    if (self->is_link) {
         doctor_fix_say(
             doctor_add(self, "config", DOCTOR_WARNING, "%s is a symbolic link, which is never written to", path),
             "name the file itself in OPENCLAW_CONFIG_PATH");
@@ -448,7 +450,7 @@ static bool disk_read(struct doctor *self)
     return r == 0;
 }
 
-void doctor_config_look(struct doctor *self)
+static void config_look(struct doctor *self)
 {
     CLEANUP(pack_deinit) struct pack doc;
     struct config_error error = { "" };
@@ -476,5 +478,10 @@ void doctor_config_look(struct doctor *self)
         return;
     }
     document_look(self);
+}
+
+void doctor_config_look(struct doctor *self)
+{
+    config_look(self);
     repairs_check(self);
 }

@@ -5,15 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
 #include "bus/base/fault.h"
 #include "bus/lock.h"
 #include "bus/value.h"
+#include "edge/cli/cli_profiles.h"
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/doctor.h"
 #include "edge/cli/gateway_port.h"
+#include "edge/cli/gateway_state.h"
 #include "schema/base/gateway_config.h"
 
 #define HOLDERS_MAX 4
@@ -23,14 +27,21 @@
 void doctor_lock_look(struct doctor *self)
 {
     char path[PATH_MAX + 16];
+    struct stat st;
     int fd = -1;
 
     (void)snprintf(path, sizeof(path), "%s/gateway.lock", self->cli->paths.state_dir);
-    if (access(path, F_OK)) {
+    if (lstat(path, &st)) {
         return; /* no gateway has ever run here, and looking leaves no traces */
     }
     int r = lock_take(path, &fd, &self->holder);
     self->is_running = r == LOCK_E_HELD;
+    if (r < 0) {
+        struct gateway_state_error error;
+
+        gateway_state_lock_explain(path, r, &error);
+        doctor_fix_say(doctor_add(self, "state", DOCTOR_PROBLEM, "%.700s", error.what), "%.700s", error.fix);
+    }
     if (fd >= 0) {
         (void)close(fd); /* the kernel gives the lock back */
     }
@@ -50,6 +61,20 @@ static void port_look(struct doctor *self, uint16_t port)
                                   "port %u is held by pid %d (%s), which is no gateway of this state directory",
                                   (unsigned)port, (int)pids[i], program[0] ? program : "unknown"),
                        "stop that program, or choose another port: openclaw config set gateway.port PORT");
+    }
+}
+
+/* One of them would not start while the other runs. */
+static void profiles_look(struct doctor *self, uint16_t port)
+{
+    CLEANUP(mem_free) struct cli_profile *others = mem_new(CLI_PROFILES_MAX * sizeof(*others));
+    size_t n = cli_profiles_find(&self->cli->paths, others);
+    const struct cli_profile *same = cli_profiles_near(others, n, port, 1);
+
+    if (same) {
+        doctor_fix_say(doctor_add(self, "gateway", DOCTOR_WARNING, "the profile \"%s\" wants port %u as well",
+                                  same->name, (unsigned)port),
+                       "one of them needs another, better 20 or more away: openclaw config set gateway.port PORT");
     }
 }
 
@@ -141,13 +166,14 @@ void doctor_gateway_look(struct doctor *self)
     overrides.is_client = true;
     overrides.is_dev = self->cli->paths.is_dev;
     bool is_known = !gateway_config_load(self->cli->paths.config_path, &overrides, &gateway, &ignored);
+    uint16_t usual = self->cli->paths.is_dev ? GATEWAY_CONFIG_PORT_DEV : GATEWAY_CONFIG_PORT;
+    uint16_t port = is_known ? gateway.port : usual;
     if (self->is_running) {
         running_look(self);
     } else {
-        port_look(self, is_known                  ? gateway.port
-                        : self->cli->paths.is_dev ? GATEWAY_CONFIG_PORT_DEV
-                                                  : GATEWAY_CONFIG_PORT);
+        port_look(self, port);
     }
+    profiles_look(self, port);
     if (self->is_deep) {
         services_look(self);
     }

@@ -297,8 +297,8 @@ static void others_look(struct doctor *self)
     struct stat ours;
     struct stat st;
 
-    if (!home || stat(self->cli->paths.state_dir, &ours)) {
-        return;
+    if (!home || self->cli->paths.profile[0] || stat(self->cli->paths.state_dir, &ours)) {
+        return; /* a profile is meant to be apart */
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (snprintf(path, sizeof(path), "%s/%s", home, names[i]) < (int)sizeof(path) && !stat(path, &st) &&

@@ -10,7 +10,9 @@
 #include "bus/lock.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/config_writer.h"
 #include "edge/cli/doctor.h"
+#include "edge/cli/gateway_state.h"
 #include "schema/base/config_document.h"
 #include "schema/base/config_store.h"
 
@@ -87,14 +89,22 @@ static int file_write(const struct doctor *self, bool is_replaced)
     struct config_error error = { "" };
     char kept[PATH_MAX];
 
+    int r = config_store_place_check(path, before.ptr != NULL, &error);
+    if (r == CONFIG_STORE_E_REFUSED) {
+        return refuse(self, error.text);
+    }
     if (is_replaced && before.ptr && !config_store_aside(path, before, kept)) {
         return refuse(self, "the text that is there cannot be kept, so nothing takes its place");
     }
-    int r = config_store_replace(path, before, text_span(&self->fresh), &error);
+    r = config_store_replace(path, before, text_span(&self->fresh), &error);
     if (r == CONFIG_STORE_E_CHANGED) {
         return refuse(self, "the config was changed meanwhile: run the doctor again");
     }
-    return r ? refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
+    if (r) {
+        return refuse(self, r < 0 ? fault_text(r) : error.text);
+    }
+    config_writer_audit(self->cli, path, before, text_span(&self->fresh), "");
+    return CLI_EXIT_OK;
 }
 
 static int alone_write(const struct doctor *self, bool is_replaced)
@@ -105,8 +115,16 @@ static int alone_write(const struct doctor *self, bool is_replaced)
 
     (void)snprintf(path, sizeof(path), "%s/gateway.lock", self->cli->paths.state_dir);
     int r = lock_take(path, &fd, &holder);
+    if (r == LOCK_E_HELD) {
+        return refuse(self, "a gateway was started meanwhile: run the doctor again");
+    }
     if (r) {
-        return refuse(self, r == LOCK_E_HELD ? "a gateway was started meanwhile: run the doctor again" : fault_text(r));
+        struct gateway_state_error error;
+
+        gateway_state_lock_explain(path, r, &error);
+        cli_err("%s", error.what);
+        cli_err_more("%s", error.fix);
+        return CLI_EXIT_CONFIG;
     }
     r = file_write(self, is_replaced);
     (void)close(fd); /* the kernel gives the lock back */

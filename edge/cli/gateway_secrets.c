@@ -98,3 +98,26 @@ int gateway_secrets_check(const char *config_path)
     }
     return r;
 }
+
+int gateway_secrets_look(const struct config_document *document, struct config_error *error)
+{
+    CLEANUP(secret_resolve_destroy) struct secret_resolve *resolve = NULL;
+    struct ask self = { .doc = pack_span(&document->resolved) };
+
+    secret_target_each(self.doc, "openclaw.json", on_target, &self);
+    struct secret_resolve_opts opts = {
+        .doc = self.doc, .lookup = config_lookup_process(), .refs = self.refs, .refs_n = self.n, .is_exec_skipped = true
+    };
+    int r = self.n ? secret_resolve_wait(&opts, &resolve) : 0;
+    for (size_t i = 0; r == 0 && i < self.n; i++) {
+        const struct secret_outcome *outcome = secret_resolve_outcome(resolve, i);
+        const char *problem = outcome->state == SECRET_SKIPPED ? NULL : problem_of(outcome);
+
+        if (problem) {
+            (void)snprintf(error->text, sizeof(error->text), "%s cannot be resolved: %s", self.paths[i], problem);
+            config_document_locate(document, error);
+            return 1;
+        }
+    }
+    return r;
+}

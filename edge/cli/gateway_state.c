@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bus/base/fault.h"
+
 #define OTHER_PLACE "or name another directory with OPENCLAW_STATE_DIR or --profile"
 
 static int refuse(struct gateway_state_error *error, const char *name, const char *path, const char *fmt, ...)
@@ -163,4 +165,24 @@ int gateway_state_dir(const char *name, const char *path, bool may_link, struct 
         return errno_explain(name, path, st.st_uid != geteuid() ? EPERM : errno, error);
     }
     return (st.st_mode & 0077) && chmod(path, 0700) ? errno_explain(name, path, errno, error) : 0;
+}
+
+void gateway_state_lock_explain(const char *path, int fault, struct gateway_state_error *error)
+{
+    struct stat st;
+    bool is_there = lstat(path, &st) == 0;
+    bool is_link = is_there && S_ISLNK(st.st_mode);
+
+    (void)snprintf(error->what, sizeof(error->what), "cannot lock %s: %s", path,
+                   is_link ? "it is a symbolic link, which might lead to a file of somebody else" : fault_text(fault));
+    if (is_link || (is_there && !S_ISREG(st.st_mode))) {
+        (void)snprintf(error->fix, sizeof(error->fix), "remove it: rm%s %s; a file takes its place, " OTHER_PLACE,
+                       is_link ? "" : " -r", path);
+    } else if (is_there) {
+        (void)snprintf(error->fix, sizeof(error->fix), "see that user %u may write to it: chown %u %s, " OTHER_PLACE,
+                       (unsigned)geteuid(), (unsigned)geteuid(), path);
+    } else {
+        (void)snprintf(error->fix, sizeof(error->fix),
+                       "the directory it lies in must exist and be ours: openclaw setup makes it, " OTHER_PLACE);
+    }
 }

@@ -24,4 +24,7 @@ enum {
  */
 int gateway_state_dir(const char *name, const char *path, bool may_link, struct gateway_state_error *error);
 
+/* Why `path`, gateway.lock in the state directory, cannot be locked: `fault` is what lock_take said. */
+void gateway_state_lock_explain(const char *path, int fault, struct gateway_state_error *error);
+
 #endif

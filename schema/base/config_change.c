@@ -22,7 +22,8 @@ static int folded(int r)
     return r > 0 ? CONFIG_CHANGE_E_REFUSED : r;
 }
 
-/* Appends `doc` with the note of who touched it last. */
+/* Appends `doc` with the note of who touched it last. Of when only where that is told already: later versions of the
+ * original know no such key, and refuse the config for it. */
 static void stamp(const struct job *job, struct span doc, struct pack *out)
 {
     CLEANUP(pack_deinit) struct pack note;
@@ -32,7 +33,9 @@ static void stamp(const struct job *job, struct span doc, struct pack *out)
     pack_key(&note, "meta");
     pack_map_begin(&note);
     pack_kv_text(&note, "lastTouchedVersion", job->change->version);
-    pack_kv_text(&note, "lastTouchedAt", job->change->when);
+    if (value_path(doc, "meta.lastTouchedAt").len) {
+        pack_kv_text(&note, "lastTouchedAt", job->change->when);
+    }
     pack_map_end(&note);
     pack_map_end(&note);
     config_merge(doc, pack_span(&note), out);

@@ -15,6 +15,7 @@
 #define INCLUDE "$include"
 #define ROOTS_MAX 16
 #define STEPS_MAX 64
+#define PLACE_MAX 340 /* of a path, with line and column */
 #define NOTHING ((struct span){ 0 })
 
 struct load {
@@ -47,8 +48,8 @@ void config_sources_deinit(struct config_sources *self)
 
 /* --- refusing --------------------------------------------------------------------------------------- */
 
-/* The text says why; file and line of the $include in hand go before it. */
-static int refuse(struct load *self, const char *why, const char *what)
+/* "file:line:column" of the $include in hand. */
+static void place_tell(const struct load *self, char *out, size_t out_size)
 {
     const struct config_source *source = self->sources->items[self->chain[self->chain_n - 1]];
     struct span text = { source->text.data, source->text.len };
@@ -58,8 +59,29 @@ static int refuse(struct load *self, const char *why, const char *what)
 
     (void)json5_find(text, self->steps + skip, self->steps_n - skip, &item);
     unsigned line = json5_line_of(text, item.key_at, &column);
-    (void)snprintf(self->error->text, sizeof(self->error->text), "%.300s:%u:%u: " INCLUDE " \"%.200s\" %s",
-                   source->path, line, column, what, why);
+    (void)snprintf(out, out_size, "%.300s:%u:%u", source->path, line, column); /* it fits */
+}
+
+/* The text says why, of the path `what`, or of none; file and line of the $include in hand go before it. */
+static int refuse(struct load *self, const char *why, const char *what)
+{
+    char place[PLACE_MAX];
+
+    place_tell(self, place, sizeof(place));
+    (void)snprintf(self->error->text, sizeof(self->error->text), "%s: " INCLUDE "%s%.200s%s %s", place,
+                   what[0] ? " \"" : "", what, what[0] ? "\"" : "", why);
+    return CONFIG_SOURCES_E_REFUSED;
+}
+
+/* The fault is in the file that was included. */
+static int refuse_included(struct load *self, size_t index, const char *why)
+{
+    char place[PLACE_MAX];
+
+    place_tell(self, place, sizeof(place));
+    (void)snprintf(self->error->text, sizeof(self->error->text),
+                   "%.300s: must hold an object, since %s; included at %s", self->sources->items[index]->path, why,
+                   place);
     return CONFIG_SOURCES_E_REFUSED;
 }
 
@@ -274,11 +296,11 @@ static int includes_read(struct load *self, struct span names, bool has_siblings
         return include_merge(self, value_str(names, NOTHING), !has_siblings, merged);
     }
     if (value_kind_of(names) != VALUE_ARRAY || !value_count(names)) {
-        return refuse(self, "must be a path or a list of paths", "…");
+        return refuse(self, "must be a path or a list of paths", "");
     }
     while (!r && value_next(&it, &key, &name)) {
         r = value_kind_of(name) == VALUE_STR ? include_merge(self, value_str(name, NOTHING), false, merged)
-                                             : refuse(self, "must be a path or a list of paths", "…");
+                                             : refuse(self, "must be a path or a list of paths", "");
     }
     return r;
 }
@@ -286,7 +308,7 @@ static int includes_read(struct load *self, struct span names, bool has_siblings
 static int member_resolve(struct load *self, struct json5_step step, struct span value, struct pack *out)
 {
     if (self->steps_n == STEPS_MAX) {
-        return refuse(self, "is nested deeper than 64 levels", "…");
+        return refuse(self, "is nested deeper than 64 levels", "");
     }
     self->steps[self->steps_n++] = step;
     int r = value_resolve(self, value, out);
@@ -317,6 +339,7 @@ static int include_resolve(struct load *self, struct span map, struct span names
     CLEANUP(pack_deinit) struct pack merged;
     CLEANUP(pack_deinit) struct pack beside;
     bool has_siblings = value_count(map) > 1;
+    size_t index = self->sources->n; /* of the first file that this includes */
 
     pack_init(&merged, 0);
     pack_init(&beside, 0);
@@ -326,7 +349,7 @@ static int include_resolve(struct load *self, struct span map, struct span names
         return r ? r : out->fault;
     }
     if (value_kind_of(pack_span(&merged)) != VALUE_MAP) {
-        return refuse(self, "must be an object, since other keys stand beside it", "…");
+        return refuse_included(self, index, "other keys stand beside it");
     }
     r = map_resolve(self, map, &beside);
     config_merge_join(pack_span(&merged), pack_span(&beside), out);
@@ -380,7 +403,8 @@ int config_sources_load_text(const char *path, struct text_buf *text, struct con
     }
     r = r ? r : pack_error(doc);
     if (!r && value_kind_of(pack_span(doc)) != VALUE_MAP) {
-        (void)snprintf(error->text, sizeof(error->text), "%.500s: what it includes must be an object", path);
+        (void)snprintf(error->text, sizeof(error->text), "%.500s: must hold an object, since it is the whole config",
+                       self->items[self->n > 1 ? 1 : 0]->path);
         r = CONFIG_SOURCES_E_REFUSED;
     }
     free(load);

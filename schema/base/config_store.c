@@ -129,7 +129,7 @@ static int publish(const char *temporary, const char *path)
     return 0;
 }
 
-static int place_check(const char *path, bool is_there, struct config_error *error)
+int config_store_place_check(const char *path, bool is_there, struct config_error *error)
 {
     struct stat st;
 
@@ -172,7 +172,7 @@ static void left_over_sweep(const char *path)
 int config_store_replace(const char *path, struct span before, struct span text, struct config_error *error)
 {
     char temporary[PATH_MAX];
-    int r = place_check(path, before.ptr != NULL, error);
+    int r = config_store_place_check(path, before.ptr != NULL, error);
 
     if (!r && before.ptr && !holds(path, before)) {
         r = CONFIG_STORE_E_CHANGED;

@@ -25,6 +25,10 @@ enum {
  */
 int config_store_replace(const char *path, struct span before, struct span text, struct config_error *error);
 
+/* May the file at that path be replaced at all? 0, CONFIG_STORE_E_CHANGED when it is (not) there against `is_there`, or
+ * CONFIG_STORE_E_REFUSED. Asked before anything else is written for it; config_store_replace asks again. */
+int config_store_place_check(const char *path, bool is_there, struct config_error *error);
+
 /* Would writing `text` over `before` throw away most of it? */
 bool config_store_is_loss(struct span before, struct span text);
 

@@ -67,7 +67,7 @@ static int secret_check(const struct gateway_config *self, struct config_error *
     const char *secret = self->auth == GATEWAY_AUTH_PASSWORD ? self->password : self->token;
 
     if (self->is_auth_ambiguous) {
-        return refuse(error, "both gateway.auth.token and gateway.auth.password are set: say which one counts with "
+        return refuse(error, "gateway.auth.token and gateway.auth.password are both set: say which one counts with "
                              "gateway.auth.mode \"token\" or \"password\"");
     }
     if (self->auth == GATEWAY_AUTH_PASSWORD ? self->is_password_ref : self->is_token_ref) {

@@ -298,9 +298,9 @@ int gateway_config_guard(const struct gateway_config *self, struct span doc, con
     }
     if (self->auth == GATEWAY_AUTH_NONE && !is_loopback(self->host)) {
         return refuse(error,
-                      "refusing to listen beyond loopback (%s) without auth: set gateway.auth.mode to token or "
+                      "%s no auth, so it is refused to listen beyond loopback (%s): set gateway.auth.mode to token or "
                       "password, or gateway.bind to loopback",
-                      self->host[0] ? self->host : "tailnet");
+                      overrides->auth ? "there is" : "gateway.auth.mode says", self->host[0] ? self->host : "tailnet");
     }
     return gateway_auth_guard(self, doc, error);
 }

@@ -139,7 +139,7 @@ def test_file_validate_and_schema(alone):
     (("set", "--batch-json", '[{"path":"gateway.auth.mode","value":"password"}]'), "no password is configured"),
     (("set", "hooks.token", "TOKEN"), "hooks.token must differ"),
     (("set", "--batch-json", '[{"path":"gateway.auth.mode","value":"none"},{"path":"gateway.bind","value":"lan"}]'),
-     "refusing to listen beyond loopback"),
+     "refused to listen beyond loopback"),
 ], ids=lambda value: "-".join(value)[:40] if isinstance(value, tuple) else None)
 def test_what_no_gateway_would_start_from_is_not_written_over_what_it_would(alone, words, says):
     before = read(alone)
@@ -160,10 +160,11 @@ def test_a_config_is_made_step_by_step(alone):
 
 @pytest.mark.parametrize("gateway, says", [
     ({"mode": "local"}, "gateway.auth.token"),
-    ({"mode": "local", "auth": {"token": "T1", "password": "P1"}}, "both gateway.auth.token and gateway.auth.password"),
+    ({"mode": "local", "auth": {"token": "T1", "password": "P1"}}, "gateway.auth.token and gateway.auth.password are both set"),
     ({"auth": {"token": "T1"}}, "gateway.mode is unset"),
-    ({"mode": "local", "bind": "lan", "auth": {"mode": "none"}}, "refusing to listen beyond loopback"),
-], ids=["secret", "both", "mode", "lan"])
+    ({"mode": "local", "auth": {"token": "${OPENCLAW_TEST_UNSET}"}}, "gateway.auth.token cannot be resolved"),
+    ({"mode": "local", "bind": "lan", "auth": {"mode": "none"}}, "refused to listen beyond loopback"),
+], ids=["secret", "both", "mode", "reference", "lan"])
 def test_validate_says_what_a_start_says(alone, gateway, says):
     with open(alone.config_path, "w", encoding="utf-8") as file:
         json.dump({"gateway": gateway}, file)

@@ -87,6 +87,7 @@ def test_setup_for_a_gateway_elsewhere_and_what_it_does_not_do(ours):
     assert done.returncode == 0, done.stderr
     assert json.loads(read(ours.config_path))["gateway"] == {
         "mode": "remote", "remote": {"url": "wss://far.example:18789", "token": "a-remote-token"}}
+    assert len(read(ours.config_path).splitlines()) > 5, "people read it, too"
     for words in (("--wizard",), ("--import-from", "hermes"), ("--mode", "remote"), ("--remote-token", "x"),
                   ("--remote-url", "http://far.example")):
         before = read(ours.config_path)
@@ -98,6 +99,30 @@ def test_setup_of_the_dev_profile(ours):
     assert ours.cli("--dev", "setup", environment=environment).returncode == 0
     config = json.loads(read(os.path.join(ours.state_dir, ".openclaw-dev", "openclaw.json")))
     assert config["gateway"]["port"] == 19001 and config["gateway"]["mode"] == "local"
+
+
+def test_two_profiles_do_not_want_one_port(ours):
+    environment = {"OPENCLAW_STATE_DIR": "", "OPENCLAW_CONFIG_PATH": "", "HOME": ours.state_dir,
+                   "OPENCLAW_GATEWAY_PORT": ""}
+
+    def run(*words):
+        done = ours.cli(*words, environment=environment)
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        return done.stdout
+
+    def port_of(name):
+        return json.loads(read(os.path.join(ours.state_dir, name, "openclaw.json")))["gateway"]["port"]
+
+    run("--profile", "far", "setup", "--mode", "remote", "--remote-url", "ws://far.example:1")
+    run("setup")
+    assert 'Port: 18809, since the profile "default" has 18789' in run("--profile", "work", "setup")
+    run("--profile", "third", "setup")
+    run("--dev", "setup")
+    assert [port_of(name) for name in (".openclaw", ".openclaw-work", ".openclaw-third", ".openclaw-dev")] == [
+        18789, 18809, 18829, 19001]
+    assert "as well" not in run("--profile", "work", "doctor")
+    run("--profile", "work", "config", "set", "gateway.port", "18829")
+    assert 'the profile "third" wants port 18829 as well' in run("--profile", "work", "doctor")
 
 
 @pytest.mark.parametrize("words", [(), ("--dev",), ("--profile", "foo")])
@@ -280,3 +305,75 @@ def test_what_the_running_gateway_says_is_told(ours):
     with Client(ours.port, ours.token) as client:
         until(lambda: not client.call("health")["config"]["ok"], 10, "the refusal")
     assert "the running gateway says" in doctor(ours)
+
+
+def test_programs_are_told_in_json(ours):
+    write(ours.config_path, LEGACY)
+    before = files(ours)
+    found = json.loads(doctor(ours, "--json"))
+    assert found["schemaVersion"] == 1 and not found["ok"] and files(ours) == before
+    unknown = next(one for one in found["findings"] if "tokn" in one["message"])
+    assert unknown["checkId"] == "core/doctor/config" and unknown["severity"] == "error" and unknown["repairable"]
+    assert "remove gateway.auth.tokn" in unknown["fixHint"]
+    done = json.loads(doctor(ours, "--fix", "--json"))
+    assert done["ok"] and all(one["done"] for one in done["repairs"]) and not done["findings"]
+    assert json.loads(ours.cli("config", "file", "--json").stdout) == {"path": ours.config_path}
+
+
+@pytest.mark.parametrize("words, code", [
+    (("config", "get", "no.such", "--json"), 1), (("config", "set", "gateway.mode", "5", "--json"), 1),
+    (("config", "unset", "no.such", "--json", "--dry-run"), 1), (("health", "--json"), 69),
+    (("config", "get", "--json"), 2), (("devices", "list", "--json"), 69),
+])
+def test_what_fails_is_an_object_for_who_asks_for_json(ours, words, code):
+    done = ours.cli(*words)
+    said = json.loads(done.stdout)
+    assert done.returncode == code == said["error"]["exitCode"] and not said["ok"]
+    assert said["error"]["type"] == "cli_error" and said["error"]["message"] in done.stderr
+
+
+@pytest.mark.parametrize("text", ["garbage", LEGACY], ids=["broken", "legacy"])
+def test_what_a_link_stands_for_is_left_alone(ours, tmp_path, text):
+    target = tmp_path / "elsewhere.json"
+    os.rename(ours.config_path, ours.config_path + ".bak")
+    target.write_text(text)
+    os.symlink(target, ours.config_path)
+    before = files(ours)
+    said = doctor(ours, "--fix", code=1)
+    assert "is a symbolic link, which is never written to" in said and "once the link is gone" in said
+    assert files(ours) == before and target.read_text() == text
+
+
+def test_a_lock_that_is_a_link_is_named_with_the_way_out(ours, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    lock = os.path.join(ours.state_dir, "gateway.lock")
+    os.symlink(tmp_path / "mine", lock)
+    for words, code in ((("config", "set", "logging.level", "debug"), 78), (("gateway", "run", "--port", "0"), 78)):
+        done = ours.cli(*words)
+        assert done.returncode == code and "it is a symbolic link" in done.stderr and f"rm {lock}" in done.stderr
+    assert "1 problem, " in doctor(ours) and (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_each_write_is_in_the_audit_log_and_nothing_else_is_written_to(ours, tmp_path, is_running):
+    log = os.path.join(ours.state_dir, "logs", "config-audit.jsonl")
+    (tmp_path / "mine").write_text("mine")
+    if is_running:
+        ours.start()
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+
+    def change(value):
+        done = ours.cli("config", "set", "logging.level", value)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    change("debug")
+    line = json.loads(read(log).splitlines()[-1])
+    assert line["result"] == "rename" and line["existsBefore"] and line["nextBytes"] == os.path.getsize(ours.config_path)
+    assert line["method"] == ("config.set" if is_running else "cli")
+    for make in (lambda: os.symlink(tmp_path / "mine", log), lambda: os.mkfifo(log), lambda: os.link(tmp_path / "mine", log)):
+        os.unlink(log)
+        make()
+        said = change("info" if "debug" in read(ours.config_path) else "debug")
+        assert is_running or "config-audit.jsonl has no line of it" in said
+    assert (tmp_path / "mine").read_text() == "mine"

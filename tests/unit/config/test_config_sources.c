@@ -100,6 +100,19 @@ static void merges_several_files_in_order_and_what_stands_beside_them_last(void 
                         "\"maxConcurrent\":2,\"skipBootstrap\":true}}}");
 }
 
+static void names_the_file_that_is_at_fault(void **state)
+{
+    const struct place *place = *state;
+
+    put(place, "home/a", "[1]");
+    put(place, "home/openclaw.json", "{\n $include: 'a', b: 1 }");
+    assert_refused(place, NULL, "/home/a: must hold an object", "included at");
+    put(place, "home/openclaw.json", "{ $include: 'a' }");
+    assert_refused(place, NULL, "/home/a: must hold an object", "the whole config");
+    put(place, "home/openclaw.json", "{ $include: 5 }");
+    assert_refused(place, NULL, "openclaw.json:1:1", "$include must be a path");
+}
+
 static void follows_ten_files_and_no_more(void **state)
 {
     const struct place *place = *state;
@@ -161,9 +174,9 @@ static void tells_what_is_wrong_with_an_include(void **state)
     assert_refused(place, NULL, "/c:3:1", "expected");
     put(place, "home/openclaw.json", "{ b: { $include: 'c', x: 1 } }");
     put(place, "home/c", "[]");
-    assert_refused(place, NULL, "openclaw.json:1:3", "must be an object");
+    assert_refused(place, NULL, "openclaw.json:1:3", "must hold an object");
     put(place, "home/openclaw.json", "{ $include: 'c' }");
-    assert_refused(place, NULL, "openclaw.json", "must be an object");
+    assert_refused(place, NULL, "/home/c", "must hold an object");
 }
 
 static void names_the_line_of_a_variable_that_is_not_set(void **state)
@@ -223,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_a_file_where_it_is_included),
         cmocka_unit_test(merges_several_files_in_order_and_what_stands_beside_them_last),
+        cmocka_unit_test(names_the_file_that_is_at_fault),
         cmocka_unit_test(follows_ten_files_and_no_more),
         cmocka_unit_test(stays_in_its_directory),
         cmocka_unit_test(tells_what_is_wrong_with_an_include),

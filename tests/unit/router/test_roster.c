@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "actors/router/roster.h"
+#include "bus/base/cleanup.h"
+#include "bus/base/mem.h"
 #include "bus/json.h"
 #include "bus/value.h"
 
@@ -118,8 +120,12 @@ static void models_come_from_the_agent_then_from_the_defaults(void **state)
     assert_true(span_is_text(roster_model(&roster, &roster.agents[0]), "p/d"));
     assert_true(span_is_text(roster_model(&roster, &roster.agents[1]), "p/b"));
     assert_true(span_is_text(roster_model(&roster, &roster.agents[2]), "p/c"));
-    assert_true(span_is_text(roster_workspace(&roster, &roster.agents[0]), "/w"));
-    assert_true(span_is_text(roster_workspace(&roster, &roster.agents[1]), "/b"));
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const places[] = { "/w", "/b", "/w/c" };
+        CLEANUP(mem_free) char *workspace = roster_workspace(&roster, &roster.agents[i]);
+
+        assert_string_equal(workspace, places[i]);
+    }
     roster_deinit(&roster);
 }
 
