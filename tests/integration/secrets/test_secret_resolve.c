@@ -382,8 +382,8 @@ static void what_a_program_leaves_behind_is_killed(void **state)
 static const char *const strays[] = {
     "setsid sleep 100 & echo $! > pid;",
     "(setsid sh -c 'echo $$ > pid; exec sleep 100' &) ; while [ ! -s pid ]; do :; done;",
-    "(setsid sh -c '(setsid sh -c \"echo \\$\\$ > pid; trap : TERM HUP; sleep 100; sleep 100\" &)' &);"
-    " while [ ! -s pid ]; do :; done;",
+    ("(setsid sh -c '(setsid sh -c \"echo \\$\\$ > pid; trap : TERM HUP; sleep 100; sleep 100\" &)' &);"
+     " while [ ! -s pid ]; do :; done;"),
 };
 
 static void what_left_the_session_is_killed_when_the_program_is_done(void **state)

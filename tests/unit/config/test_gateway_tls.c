@@ -80,7 +80,7 @@ static void fingerprints_are_read_in_every_spelling(void **state)
 {
     static const char *const good[] = {
         FINGERPRINT,
-        "sha256:" FINGERPRINT,
+        ("sha256:" FINGERPRINT),
         "SHA256:00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF",
         "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
     };
