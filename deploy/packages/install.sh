@@ -23,7 +23,8 @@ packages_as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         return 0
     fi
-    if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    # sudo asks for a password on the terminal that controls us, which `su -c` and the like take away.
+    if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && (: </dev/tty) 2>/dev/null; }; }; then
         printf 'sudo\n'
         return 0
     fi

@@ -32,7 +32,7 @@ def tree_with_tools(tmp_path):
     return tmp_path
 
 
-def quickstart(tree, *words, user=None, environment=None):
+def quickstart(tree, *words, user=None, environment=None, **more):
     def become():
         if user is not None:
             os.setgroups([])
@@ -40,8 +40,8 @@ def quickstart(tree, *words, user=None, environment=None):
             os.setuid(user)
     return subprocess.run(["/bin/bash", str(tree / "deploy/quickstart"), "--build-only", *words],
                           env={**os.environ, "PATH": f"{tree}/tools:/usr/bin:/bin", "HOME": str(tree), **(environment or {})},
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-                          preexec_fn=become)
+                          capture_output=True, text=True, timeout=60, check=False, preexec_fn=become,
+                          **{"stdin": subprocess.DEVNULL, **more})
 
 
 def test_the_build_shows_how_far_it_is(tree):
@@ -60,11 +60,21 @@ def test_a_build_that_fails_shows_why(tree):
     assert done.returncode == 1 and "x.c:1: error" in done.stderr and "quickstart.log" in done.stderr
 
 
-def test_without_root_and_sudo_it_says_what_to_type(tree):
+@pytest.fixture(name="terminal")
+def terminal_of_nobody():
+    """Sudo cannot ask on one that controls nobody, as behind `su -c`."""
+    main, end = os.openpty()
+    yield {"stdin": end, "start_new_session": True}
+    os.close(main)
+    os.close(end)
+
+
+@pytest.mark.parametrize("has_terminal", [True, False])
+def test_without_root_and_sudo_it_says_what_to_type(tree, terminal, has_terminal):
     tool(tree / "tools", "dpkg-query", '[ "${*: -1}" != cmake ] && echo installed\n')
     tool(tree / "tools", "sudo", "exit 1\n")
     os.chown(tree, NOBODY, NOBODY) if os.getuid() == 0 else None
-    done = quickstart(tree, user=NOBODY if os.getuid() == 0 else None)
+    done = quickstart(tree, user=NOBODY if os.getuid() == 0 else None, **(terminal if has_terminal else {}))
     assert done.returncode == 1
     assert "packages are missing: cmake" in done.stderr
     assert "apt-get install -y --no-install-recommends cmake" in done.stderr
