@@ -59,9 +59,9 @@ struct span hooks_token(struct span hooks)
 bool hooks_is_template(struct span text)
 {
     const char *open = text.len ? memmem(text.ptr, text.len, "{{", 2) : NULL;
-    const char *end = text.ptr + text.len;
+    size_t left = open ? text.len - (size_t)(open - text.ptr) - 2 : 0;
 
-    return open && open + 2 < end && open[2] != '}' && memmem(open + 2, (size_t)(end - open - 2), "}}", 2);
+    return left && open[2] != '}' && memmem(open + 2, left, "}}", 2);
 }
 
 struct span hooks_key_prefixes(struct span hooks)
