@@ -140,7 +140,9 @@ static int transfer_start(struct embed *self, const struct provider_setup *setup
     CLEANUP(text_buf_deinit) struct text_buf body = { 0 };
     CLEANUP(openai_headers_deinit) struct openai_headers headers = { 0 };
     CLEANUP(mem_free) char *url = NULL;
-    struct http_request request = { .ca_file = setup->ca_file,
+    struct http_request request = { .tls = &setup->tls,
+                                    .proxy_tls = &setup->proxy_tls,
+                                    .proxy = setup->proxy,
                                     .connect_ms = CONNECT_MS,
                                     .first_byte_ms = setup->first_byte_ms,
                                     .stall_ms = setup->stall_ms,
@@ -220,7 +222,7 @@ int on_agent_embed(void *arg, struct actor_ctx *ctx, const void *msg)
         return rc;
     }
     (void)snprintf(embed->provider, sizeof(embed->provider), "%s", setup->id);
-    embed->secret = setup->api_key ? mem_text(setup->api_key, strlen(setup->api_key)) : NULL;
+    embed->secret = setup->secret ? mem_text(setup->secret, strlen(setup->secret)) : NULL;
     rc = transfer_start(embed, setup, in);
     provider_engine_kick(&self->engine); /* `embed` may be gone from here on */
     return rc;

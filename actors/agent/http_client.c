@@ -447,9 +447,55 @@ static bool request_apply(struct http_transfer *transfer, const struct http_requ
     return !curl->easy_setopt(easy, CURLOPT_URL, request->url) && !curl->easy_setopt(easy, CURLOPT_PRIVATE, transfer) &&
            !curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) &&
            !curl->easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers) &&
-           (!request->ca_file || !curl->easy_setopt(easy, CURLOPT_CAINFO, request->ca_file)) &&
            !curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_body) &&
            !curl->easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+}
+
+/* The options for a text and for a file of the same. */
+struct pem_option {
+    CURLoption blob;
+    CURLoption path;
+};
+
+static bool pem_apply(const struct http_transfer *transfer, const struct pem_option *option, const char *pem)
+{
+    const struct libcurl *curl = &transfer->client->curl;
+    struct curl_blob blob = { .flags = CURL_BLOB_COPY };
+
+    if (!pem) {
+        return true;
+    }
+    if (!strstr(pem, "-----BEGIN ")) {
+        return !curl->easy_setopt(transfer->easy, option->path, pem);
+    }
+    blob.len = strlen(pem);
+    memcpy(&blob.data, &pem, sizeof(blob.data)); /* libcurl only reads it */
+    return !curl->easy_setopt(transfer->easy, option->blob, &blob);
+}
+
+static bool tls_apply(const struct http_transfer *transfer, const struct http_tls *tls, bool is_proxy)
+{
+    static const struct pem_option options[2][3] = {
+        { { CURLOPT_CAINFO_BLOB, CURLOPT_CAINFO },
+          { CURLOPT_SSLCERT_BLOB, CURLOPT_SSLCERT },
+          { CURLOPT_SSLKEY_BLOB, CURLOPT_SSLKEY } },
+        { { CURLOPT_PROXY_CAINFO_BLOB, CURLOPT_PROXY_CAINFO },
+          { CURLOPT_PROXY_SSLCERT_BLOB, CURLOPT_PROXY_SSLCERT },
+          { CURLOPT_PROXY_SSLKEY_BLOB, CURLOPT_PROXY_SSLKEY } },
+    };
+    const struct pem_option *option = options[is_proxy];
+
+    return !tls || (pem_apply(transfer, &option[0], tls->ca) && pem_apply(transfer, &option[1], tls->cert) &&
+                    pem_apply(transfer, &option[2], tls->key) &&
+                    (!tls->passphrase ||
+                     !transfer->client->curl.easy_setopt(
+                         transfer->easy, is_proxy ? CURLOPT_PROXY_KEYPASSWD : CURLOPT_KEYPASSWD, tls->passphrase)));
+}
+
+static bool way_apply(const struct http_transfer *transfer, const struct http_request *request)
+{
+    return tls_apply(transfer, request->tls, false) && tls_apply(transfer, request->proxy_tls, true) &&
+           (!request->proxy || !transfer->client->curl.easy_setopt(transfer->easy, CURLOPT_PROXY, request->proxy));
 }
 
 /* The lines as libcurl's own list. */
@@ -481,8 +527,8 @@ int http_transfer_start(struct http_client *self, const struct http_request *req
     transfer->easy = self->curl.easy_init();
     transfer_link(self, transfer);
     if (!transfer->easy || !headers_copy(transfer, request->headers) || !limits_apply(transfer, request) ||
-        !request_apply(transfer, request) || !body_apply(transfer, request) || !guard_apply(transfer, request) ||
-        self->curl.multi_add_handle(self->multi, transfer->easy)) {
+        !request_apply(transfer, request) || !way_apply(transfer, request) || !body_apply(transfer, request) ||
+        !guard_apply(transfer, request) || self->curl.multi_add_handle(self->multi, transfer->easy)) {
         transfer_unlink(self, transfer);
         transfer_free(transfer);
         return FAULT(-ENOMEM);

@@ -57,6 +57,14 @@ struct http_end {
 /* May a connection to this address be made? */
 typedef bool (*http_allow)(const struct sockaddr *address);
 
+/* Each is a text in PEM form, or the path of a file that has it; NULL: none, or the system's. */
+struct http_tls {
+    const char *ca;
+    const char *cert;
+    const char *key;
+    const char *passphrase; /* of the key */
+};
+
 struct http_request {
     const char *url;
     bool is_get; /* without a body */
@@ -65,7 +73,9 @@ struct http_request {
     http_allow allow;
     const char *const *headers; /* lines "name: value", up to NULL; copied */
     struct span body;           /* copied */
-    const char *ca_file;        /* NULL: the system's */
+    const struct http_tls *tls; /* NULL: nothing of one's own */
+    const struct http_tls *proxy_tls;
+    const char *proxy; /* URL; NULL: as the environment says */
     uint32_t connect_ms;
     uint32_t first_byte_ms;
     uint32_t stall_ms;

@@ -288,7 +288,9 @@ static int transfer_start(struct openai_turn *turn, struct http_client *http, co
     CLEANUP(text_buf_deinit) struct text_buf body = { 0 };
     CLEANUP(openai_headers_deinit) struct openai_headers headers = { 0 };
     CLEANUP(mem_free) char *url = NULL;
-    struct http_request out = { .ca_file = setup->ca_file,
+    struct http_request out = { .tls = &setup->tls,
+                                .proxy_tls = &setup->proxy_tls,
+                                .proxy = setup->proxy,
                                 .connect_ms = CONNECT_MS,
                                 .first_byte_ms = setup->first_byte_ms,
                                 .stall_ms = setup->stall_ms,
@@ -321,7 +323,7 @@ int openai_turn_start(struct http_client *http, const struct provider_setup *set
     turn->base.ops = &openai_ops;
     turn->events = events;
     turn->arg = arg;
-    turn->secret = setup->api_key ? mem_text(setup->api_key, strlen(setup->api_key)) : NULL;
+    turn->secret = setup->secret ? mem_text(setup->secret, strlen(setup->secret)) : NULL;
     turn->has_tools = value_count(value_get(request->options, "tools")) > 0;
     sse_init(&turn->sse, EVENT_MAX, turn_on_event, turn);
     pack_init(&turn->scratch, EVENT_MAX * 4);

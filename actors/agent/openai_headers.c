@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
@@ -31,6 +33,19 @@ static int header_add(struct openai_headers *self, struct span name, struct span
     return 0;
 }
 
+/* By the line that is sent in place of the key. */
+static bool is_replaced(const struct provider_setup *setup, struct span name)
+{
+    struct span names[] = { { setup->auth_line, setup->auth_name_len }, SPAN_LIT("Authorization") };
+
+    for (size_t i = 0; setup->auth_line && i < ARRAY_LEN(names); i++) {
+        if (name.len == names[i].len && !strncasecmp(name.ptr, names[i].ptr, name.len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int openai_headers_build(const struct provider_setup *setup, const char *accept, struct openai_headers *self)
 {
     struct value_iter it = value_iter(setup->headers);
@@ -46,7 +61,9 @@ int openai_headers_build(const struct provider_setup *setup, const char *accept,
     if (!rc) {
         rc = header_add(self, SPAN_LIT("Expect"), SPAN_LIT("")); /* no pause before a large body */
     }
-    if (!rc && setup->api_key && !setup->is_key_bare) {
+    if (!rc && setup->auth_line) {
+        self->lines[self->n++] = mem_text(setup->auth_line, strlen(setup->auth_line));
+    } else if (!rc && setup->api_key && !setup->is_key_bare) {
         char bearer[8192];
         int len = snprintf(bearer, sizeof(bearer), "Bearer %s", setup->api_key);
 
@@ -54,7 +71,7 @@ int openai_headers_build(const struct provider_setup *setup, const char *accept,
         mem_wipe(bearer, sizeof(bearer));
     }
     while (!rc && value_next(&it, &name, &value)) {
-        rc = header_add(self, name, value_str(value, SPAN_LIT("")));
+        rc = is_replaced(setup, name) ? 0 : header_add(self, name, value_str(value, SPAN_LIT("")));
     }
     return rc;
 }

@@ -79,10 +79,16 @@ struct provider_setup {
     char id[PROVIDER_ID_MAX];
     enum provider_api api;
     char *base_url;
-    const char *api_key; /* NULL: the provider needs none; in locked memory of the settings */
-    char *ca_file;       /* NULL: the system's */
-    struct span headers; /* packed map of more headers, or empty; likewise */
-    bool is_key_bare;    /* no "Authorization: Bearer" */
+    bool is_key_bare; /* no "Authorization: Bearer" */
+    /* The following stand in locked memory of the settings. */
+    const char *api_key;   /* NULL: the provider needs none */
+    const char *auth_line; /* a whole header that goes in place of the key; NULL: none */
+    size_t auth_name_len;
+    const char *secret;  /* to be blotted out of what the provider says; NULL: none */
+    struct span headers; /* packed map of more headers, or empty */
+    struct http_tls tls;
+    struct http_tls proxy_tls;
+    const char *proxy; /* URL; NULL: as the environment says */
     uint32_t first_byte_ms;
     uint32_t stall_ms;
     char problem[PROVIDER_TEXT_MAX]; /* why it cannot be asked; "" when it can */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/agent/provider_request.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
@@ -15,18 +16,10 @@
 #define BUILTIN_MODEL "echo"
 #define KEY_MAX 4096
 #define URL_MAX 2048
-#define HEADERS_MAX 65536
 #define FIRST_BYTE_DEFAULT_MS 120000U
 #define STALL_DEFAULT_MS 60000U
 
 /* --- one provider ------------------------------------------------------------------------ */
-
-static void problem_set(struct provider_setup *setup, const char *path, const char *text)
-{
-    if (!setup->problem[0]) { /* the first one counts */
-        (void)snprintf(setup->problem, sizeof(setup->problem), "models.providers.%s.%s %s", setup->id, path, text);
-    }
-}
 
 static void text_set(char *out, size_t size, struct span value)
 {
@@ -36,18 +29,18 @@ static void text_set(char *out, size_t size, struct span value)
 static void key_set(struct secret_arena *arena, struct provider_setup *setup, struct span key)
 {
     if (key.len > KEY_MAX) {
-        problem_set(setup, "apiKey", "is longer than any key");
+        provider_problem_set(setup, "apiKey", "is longer than any key");
         return;
     }
     for (size_t i = 0; i < key.len; i++) {
         if ((unsigned char)key.ptr[i] < 0x20 || key.ptr[i] == 0x7f) {
-            problem_set(setup, "apiKey", "holds a control character");
+            provider_problem_set(setup, "apiKey", "holds a control character");
             return;
         }
     }
     setup->api_key = key.len ? secret_arena_add(arena, key).ptr : NULL;
     if (key.len && !setup->api_key) {
-        problem_set(setup, "apiKey", "cannot be held: out of memory");
+        provider_problem_set(setup, "apiKey", "cannot be held: out of memory");
     }
 }
 
@@ -55,7 +48,7 @@ static void key_set(struct secret_arena *arena, struct provider_setup *setup, st
 static bool is_missing(struct provider_setup *setup, const char *path, struct span value)
 {
     if (value_kind_of(value) == VALUE_MAP) {
-        problem_set(setup, path, "refers to a secret that is not available now");
+        provider_problem_set(setup, path, "refers to a secret that is not available now");
         return true;
     }
     return false;
@@ -103,52 +96,17 @@ static void url_read(struct provider_setup *setup, struct span url)
         url.len--;
     }
     if (!span_starts(url, "http://") && !span_starts(url, "https://")) {
-        problem_set(setup, "baseUrl", "must begin with http:// or https://");
+        provider_problem_set(setup, "baseUrl", "must begin with http:// or https://");
     } else if (url.len > URL_MAX) {
-        problem_set(setup, "baseUrl", "is too long");
+        provider_problem_set(setup, "baseUrl", "is too long");
     }
     setup->base_url = mem_text(url.ptr ? url.ptr : "", url.len);
-}
-
-static bool header_is_fit(struct span name, struct span value)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if ((unsigned char)name.ptr[i] <= 0x20 || name.ptr[i] == ':' || (unsigned char)name.ptr[i] >= 0x7f) {
-            return false;
-        }
-    }
-    return name.len && !memchr(value.ptr, '\r', value.len) && !memchr(value.ptr, '\n', value.len) &&
-           !memchr(value.ptr, 0, value.len);
-}
-
-static void headers_read(struct secret_arena *arena, struct provider_setup *setup, struct span headers)
-{
-    struct value_iter it = value_iter(headers);
-    struct span name;
-    struct span item;
-
-    while (value_next(&it, &name, &item)) {
-        if (is_missing(setup, "headers", item)) {
-            continue;
-        }
-        if (value_kind_of(item) != VALUE_STR) {
-            problem_set(setup, "headers", "hold a value that is no text");
-        } else if (!header_is_fit(name, value_str(item, SPAN_LIT("")))) {
-            problem_set(setup, "headers", "hold a name or a value that no header may have");
-        }
-    }
-    if (value_kind_of(headers) == VALUE_MAP && headers.len <= HEADERS_MAX) {
-        setup->headers = secret_arena_add(arena, headers);
-    } else if (value_kind_of(headers) == VALUE_MAP) {
-        problem_set(setup, "headers", "are too many");
-    }
 }
 
 static void provider_read(struct secret_arena *arena, struct provider_setup *setup, struct span id, struct span value,
                           struct span credential)
 {
     struct span api = value_str(value_get(value, "api"), SPAN_LIT("openai-completions"));
-    struct span ca = value_str(value_path(value, "request.tls.ca"), SPAN_LIT(""));
     int64_t timeout_s = value_i64(value_get(value, "timeoutSeconds"), 0);
 
     text_set(setup->id, sizeof(setup->id), id);
@@ -165,7 +123,7 @@ static void provider_read(struct secret_arena *arena, struct provider_setup *set
 
         (void)snprintf(text, sizeof(text), "is \"%.*s\"; this release speaks openai-completions only",
                        api.len > 64 ? 64 : (int)api.len, api.ptr);
-        problem_set(setup, "api", text);
+        provider_problem_set(setup, "api", text);
     }
     url_read(setup, value_str(value_get(value, "baseUrl"), SPAN_LIT("")));
     if (credential.len) {
@@ -173,15 +131,13 @@ static void provider_read(struct secret_arena *arena, struct provider_setup *set
     } else {
         key_read(arena, setup, value_get(value, "apiKey"));
     }
-    headers_read(arena, setup, value_get(value, "headers"));
-    (void)is_missing(setup, "request.tls.ca", value_path(value, "request.tls.ca"));
-    setup->ca_file = ca.len ? mem_text(ca.ptr, ca.len) : NULL;
+    setup->secret = setup->api_key;
+    provider_request_read(arena, value, setup);
 }
 
 static void provider_deinit(struct provider_setup *setup)
 {
     free(setup->base_url);
-    free(setup->ca_file);
 }
 
 static int providers_read(struct settings *self, struct span providers, struct span credentials)
