@@ -197,6 +197,29 @@ static void copies_look(struct doctor *self)
     }
 }
 
+/* What agents keep of credentials; the rest of their directories is no secret. */
+static void agents_look(struct doctor *self)
+{
+    static const char *const files[] = { "auth-profiles.json", "auth-state.json", "models.json", "auth.json" };
+    char path[PATH_MAX];
+
+    (void)snprintf(path, sizeof(path), "%.4000s/agents", self->cli->paths.state_dir);
+    DIR *all = directory_open(self, path);
+    const struct dirent *entry;
+
+    while (all && (entry = readdir(all))) { /* NOLINT(concurrency-mt-unsafe): a stream of our own */
+        for (size_t i = 0; entry->d_name[0] != '.' && i < sizeof(files) / sizeof(files[0]); i++) {
+            if (snprintf(path, sizeof(path), "%s/agents/%s/agent/%s", self->cli->paths.state_dir, entry->d_name,
+                         files[i]) < (int)sizeof(path)) {
+                mode_look(self, path, 0600);
+            }
+        }
+    }
+    if (all) {
+        (void)closedir(all);
+    }
+}
+
 static void modes_look(struct doctor *self)
 {
     static const char *const trees[] = { "credentials", "identity", "devices", "nodes", "db", "secrets" };
@@ -215,6 +238,7 @@ static void modes_look(struct doctor *self)
             mode_look(self, path, 0600);
         }
     }
+    agents_look(self);
     copies_look(self);
 }
 

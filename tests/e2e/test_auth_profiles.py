@@ -43,7 +43,12 @@ def keeping_gateway(fresh_gateway, provider):
 
 def asked_with(client, provider, value, agent="main"):
     """Each change comes a moment after the file."""
-    until(lambda: run(client, agent) and last_key(provider) == f"Bearer {value}", 10, f"{value} for {agent}")
+    def is_asked():
+        run(client, agent)
+        asked = provider.stats()["headers"]
+        return asked and asked[-1]["authorization"] == f"Bearer {value}"
+
+    until(is_asked, 10, f"{value} for {agent}")
 
 
 def test_what_an_agent_keeps_counts_before_the_config(keeping, provider):
@@ -73,7 +78,7 @@ def test_what_an_agent_keeps_counts_before_the_config(keeping, provider):
         assert not [value for value in ("k-main", "tok-0wn", "k-file", "k-config") if value in shown]
 
 
-def test_a_reference_that_fails_is_told_and_no_other_key_is_tried(only_once, keeping, provider):
+def test_oc_127669_a_reference_that_fails_is_told_and_no_other_key_is_tried(only_once, keeping, provider):
     keep(keeping, mock_default=key(keyRef=ref("file", "disk", "/none")))
     keeping.start()
     with Client(keeping.port, keeping.token) as client:

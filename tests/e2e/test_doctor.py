@@ -280,11 +280,14 @@ def test_what_a_link_leads_to_keeps_its_mode(ours, tmp_path):
     tmp_path.chmod(0o755)
     os.symlink(tmp_path, os.path.join(ours.state_dir, "credentials"))
     os.mkdir(os.path.join(ours.state_dir, "identity"), 0o755)
+    kept = os.path.join(ours.state_dir, "agents", "main", "agent", "auth-profiles.json")
+    os.makedirs(os.path.dirname(kept))
+    write(kept, "{}", 0o644)
     os.symlink(tmp_path / "inner", os.path.join(ours.state_dir, "identity", "inner"))
     doctor(ours, "--fix")
     assert [mode_of(path) for path in outside] == [0o644, 0o644]
     assert mode_of(tmp_path) == mode_of(tmp_path / "inner") == 0o755
-    assert mode_of(os.path.join(ours.state_dir, "identity")) == 0o700
+    assert mode_of(os.path.join(ours.state_dir, "identity")) == 0o700 and mode_of(kept) == 0o600
 
 
 def test_a_port_that_is_taken_and_a_damaged_database(ours):

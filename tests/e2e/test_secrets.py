@@ -143,7 +143,7 @@ def start_fails(gateway, code):
 
 @pytest.mark.parametrize("script, limit_ms, why", [("exit 1", 5000, "ended with code 1"),
                                                    ("sleep 30", 500, "was not done after 500 ms")])
-def test_a_start_without_its_own_token_fails_fast_and_names_the_path(only_once, fresh_gateway, script, limit_ms, why):  # oc#112435
+def test_oc_112435_a_start_without_its_own_token_fails_fast_and_names_the_path(only_once, fresh_gateway, script, limit_ms, why):
     gateway = fresh_gateway()
     path = program(gateway, "vault", {"t": PLANTED}, script)
     save(gateway, secrets={"providers": {"vault": exec_entry(path, timeoutMs=limit_ms)}},
@@ -153,13 +153,13 @@ def test_a_start_without_its_own_token_fails_fast_and_names_the_path(only_once, 
     assert runs(gateway, "vault") == 3 and PLANTED not in said
 
 
-def test_a_variable_that_is_not_set_is_no_token(only_once, fresh_gateway):  # oc#127669
+def test_oc_127669_a_variable_that_is_not_set_is_no_token(only_once, fresh_gateway):
     gateway = fresh_gateway()
     save(gateway, gateway={"mode": "local", "auth": {"mode": "token", "token": ref("env", "default", "NOBODY_SET_THIS")}})
     assert "gateway.auth.token cannot be resolved: environment variable NOBODY_SET_THIS" in start_fails(gateway, 78)
 
 
-def test_a_start_does_not_depend_on_secrets_of_others(only_once, fresh_gateway, provider):  # oc#75814, oc#117061
+def test_oc_75814_a_start_does_not_depend_on_secrets_of_others(only_once, fresh_gateway, provider):
     gateway = fresh_gateway()
     path = program(gateway, "vault", script="exit 1")
     secrets = {"providers": {"vault": exec_entry(path)}}
@@ -182,6 +182,23 @@ def test_a_start_does_not_depend_on_secrets_of_others(only_once, fresh_gateway, 
     assert not [x for x in logged(gateway, "SECRETS_RELOADER_DEGRADED") if "attempts" not in x]  # it never worked before
 
 
+def test_what_a_program_started_ends_with_the_gateway(only_once, fresh_gateway, provider):
+    gateway = fresh_gateway()
+    stray = os.path.join(gateway.state_dir, "stray")
+    path = program(gateway, "vault", script=f"setsid sh -c 'echo $$ > {stray}; exec sleep 1000' & sleep 1000")
+    save(gateway, secrets={"providers": {"vault": exec_entry(path, timeoutMs=100000)}},
+         **model(provider, ref("exec", "vault", "k")))
+    gateway.start()
+    until(lambda: os.path.exists(stray) and os.path.getsize(stray), 10, "the program")
+    with open(stray, encoding="ascii") as file:
+        pid = int(file.read())
+    for each in gateway.processes():
+        with open(f"/proc/{each}/comm", encoding="ascii") as file:
+            if file.read() != "secret-keeper\n":
+                os.kill(each, signal.SIGKILL)
+    until(lambda: not gateway.processes() and not os.path.exists(f"/proc/{pid}/cmdline"), 10, "the end of what it started in a session of its own")
+
+
 def test_a_provider_that_hangs_holds_nobody_up_and_one_that_is_late_is_waited_for(fresh_gateway, provider):
     gateway = fresh_gateway()
     late = program(gateway, "late", {"k": PLANTED + "late"}, "sleep 0.5")
@@ -195,7 +212,7 @@ def test_a_provider_that_hangs_holds_nobody_up_and_one_that_is_late_is_waited_fo
         assert last_key(provider) == f"Bearer {PLANTED}late"
 
 
-def test_what_failed_at_the_start_is_tried_again_until_it_works(only_once, fresh_gateway, provider):  # oc#112435
+def test_oc_112435_what_failed_at_the_start_is_tried_again_until_it_works(only_once, fresh_gateway, provider):
     gateway = fresh_gateway()
     path = program(gateway, "vault", script="exit 1")
     save(gateway, secrets={"providers": {"vault": exec_entry(path)}}, **model(provider, ref("exec", "vault", "k")))
@@ -502,7 +519,7 @@ def everything_in(folder, but=()):
                     yield path, file.read()
 
 
-def test_planted_values_are_in_no_artefact(fresh_gateway, provider, monkeypatch):  # oc#85049
+def test_oc_85049_planted_values_are_in_no_artefact(fresh_gateway, provider, monkeypatch):
     planted = {source: f"{PLANTED}{source}-{os.urandom(8).hex()}" for source in ("env", "file", "exec", "new", "plain")}
     gateway = fresh_gateway(environment={"PLANTED_KEY": planted["env"], "OPENCLAW_LOG_LEVEL": "debug"})
     gateway.token = planted["file"]
