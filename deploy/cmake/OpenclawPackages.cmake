@@ -1,16 +1,17 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
-pkg_check_modules(CZMQ REQUIRED IMPORTED_TARGET libczmq)
-pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
-pkg_check_modules(LWS REQUIRED IMPORTED_TARGET libwebsockets)
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
-pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
-pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)
-pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
-pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+
+# Asked anew at every configure: of the results that are kept, an -isystem comes back as a flag and no longer as a folder,
+# and every command line of the second configure would differ from the first.
+foreach(package ZMQ@libzmq CZMQ@libczmq UV@libuv LWS@libwebsockets JANSSON@jansson
+        CRYPTO@libcrypto SODIUM@libsodium SSL@libssl CURL@libcurl SQLITE@sqlite3)
+  string(REPLACE "@" ";" package "${package}")
+  list(GET package 0 prefix)
+  list(GET package 1 module)
+  unset(__pkg_config_checked_${prefix} CACHE)
+  pkg_check_modules(${prefix} REQUIRED IMPORTED_TARGET ${module})
+endforeach()
 
 # msgpack-c 4 of Debian 12 ships no pkg-config name that is stable across releases.
 find_path(MSGPACK_INCLUDE_DIR msgpack.h REQUIRED)
