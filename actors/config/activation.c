@@ -78,6 +78,9 @@ static void entries_tell(const struct secret_set *set, const struct secret_set *
             log_info("SECRETS_GATEWAY_AUTH_SURFACE", "path=%s state=%s reason=\"%s\"", entry->path,
                      entry->is_active ? "active" : "inactive", entry->reason);
         }
+        if (entry->is_over_plain) {
+            log_warning("SECRETS_REF_OVERRIDES_PLAINTEXT", "path=%s", entry->path);
+        }
         if (!entry->is_active) {
             log_warning("SECRETS_REF_IGNORED_INACTIVE_SURFACE", "path=%s reason=\"%s\"", entry->path, entry->reason);
         }

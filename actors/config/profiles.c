@@ -195,8 +195,9 @@ static bool credential_read(const struct choosing *self, struct span profile, bo
     struct span value = value_get(profile, is_token ? "token" : "key");
     struct span ref = value_get(profile, is_token ? "tokenRef" : "keyRef");
 
-    choice->has_ref = (ref.len && secret_ref_read(ref, self->doc, &choice->ref)) ||
-                      (value.len && secret_ref_read(value, self->doc, &choice->ref));
+    choice->has_ref = ref.len && secret_ref_read(ref, self->doc, &choice->ref);
+    choice->is_over_plain = choice->has_ref && span_trim(value_str(value, NOTHING)).len;
+    choice->has_ref = choice->has_ref || (value.len && secret_ref_read(value, self->doc, &choice->ref));
     choice->value = value;
     return choice->has_ref || span_trim(value_str(value, NOTHING)).len;
 }

@@ -43,6 +43,7 @@ struct profile_choice {
     struct span id;                      /* "openai:default" */
     const struct config_credential *row; /* profiles.*.key or profiles.*.token */
     bool has_ref;
+    bool is_over_plain;    /* a value stands beside the reference, which counts before it */
     struct secret_ref ref; /* borrows, as the value does */
     struct span value;     /* packed text, without a reference */
     const char *problem;   /* why it must not be used, although it counts; NULL: it may */

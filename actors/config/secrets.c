@@ -128,9 +128,12 @@ static void profile_add(struct collect *job, const struct profile_store *store, 
     if (!entry) {
         return;
     }
-    *entry = (struct secret_entry){
-        .row = choice.row, .ref = choice.ref, .agent = store->agent, .provider = provider, .is_active = true
-    };
+    *entry = (struct secret_entry){ .row = choice.row,
+                                    .ref = choice.ref,
+                                    .agent = store->agent,
+                                    .provider = provider,
+                                    .is_over_plain = choice.is_over_plain,
+                                    .is_active = true };
     (void)snprintf(path, sizeof(path), "%s.auth-profiles.%.*s%s", store->agent,
                    (int)(choice.id.len < 300 ? choice.id.len : 300), choice.id.ptr, strrchr(choice.row->path, '.'));
     entry->path = mem_text(path, strlen(path));

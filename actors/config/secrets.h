@@ -26,6 +26,7 @@ struct secret_entry {
     const char *agent;     /* whose profile this is; NULL: of the config */
     struct span provider;  /* of models.providers, for which the profile counts */
     bool is_plain;         /* of a profile: a value, or why there is none; nobody is asked */
+    bool is_over_plain;    /* a value stands beside the reference */
     bool is_active;
     bool is_settled;                      /* an attempt has ended */
     bool is_stale;                        /* the last one failed, and the value is that of an earlier one */

@@ -101,10 +101,11 @@ def test_oc_127669_a_reference_that_fails_is_told_and_no_other_key_is_tried(only
 
 
 def test_an_oauth_profile_takes_no_reference(only_once, keeping, provider):
-    keep(keeping, mock_default=token(tokenRef=ref("file", "disk", "/key")))
+    keep(keeping, mock_default=token("t-beside", tokenRef=ref("file", "disk", "/key")))
     keeping.start()
     with Client(keeping.port, keeping.token) as client:
         asked_with(client, provider, "k-file-1")
+        assert "main.auth-profiles.mock:default.token" in logged(keeping, "SECRETS_REF_OVERRIDES_PLAINTEXT")[0]
         save(keeping, auth={"profiles": {"mock:default": {"provider": "mock", "mode": "oauth"}}})
         until(lambda: logged(keeping, "config_refused"), 10, "the refusal")
         assert "main.auth-profiles.mock:default.token cannot be resolved" in logged(keeping, "config_refused")[0]
