@@ -57,6 +57,7 @@ void site_configure(struct site *self, struct span config, const char *home)
     struct span width = value_str(value_get(map, "chatMessageMaxWidth"), none);
     struct span sandbox = value_str(value_get(map, "embedSandbox"), SPAN_LIT("scripts"));
 
+    self->is_told = false;
     self->is_on = value_bool(value_get(map, "enabled"), true);
     self->allows_external_embeds = value_bool(value_get(map, "allowExternalEmbedUrls"), false);
     base_read(self, value_str(value_get(map, "basePath"), none));
@@ -200,13 +201,19 @@ static bool is_asset(const char *name)
     return i < sizeof(types) / sizeof(types[0]) && types[i].is_asset;
 }
 
-/* "assets/index-NYVkUQrq.js": eight or more letters of a hash behind the last dash. */
+/* "assets/index-NYVkUQrq.js": eight letters of a hash, which has more than small letters, in front of the ending. */
 static bool is_hashed(const char *name)
 {
-    const char *dash = strrchr(name, '-');
-    const char *dot = dash ? strchr(dash, '.') : NULL;
+    const char *dot = strrchr(name, '.');
+    bool is_mixed = false;
 
-    return strncmp(name, "assets/", 7) == 0 && dot && dot - dash > 8;
+    if (strncmp(name, "assets/", 7) != 0 || !dot || dot - name < 7 + 10 || dot[-9] != '-') {
+        return false;
+    }
+    for (const char *at = dot - 8; at < dot; at++) {
+        is_mixed = is_mixed || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9');
+    }
+    return is_mixed;
 }
 
 const char *site_cache(const char *name)

@@ -24,6 +24,7 @@ struct site {
     char embed_sandbox[16];
     char message_width[64]; /* gateway.controlUi.chatMessageMaxWidth, or empty */
     bool allows_external_embeds;
+    bool is_told; /* that the root cannot be read; until the next configuration */
 };
 
 enum site_kind {

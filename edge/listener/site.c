@@ -168,6 +168,18 @@ static void file_head(struct conn *conn, struct site_read *file)
     }
 }
 
+/* Once until the config changes: anybody can ask, as often as they like. */
+static void unreadable_tell(struct edge *edge, int r)
+{
+    if (!edge->site.is_told) {
+        edge->site.is_told = true;
+        log_warning("web_content_unreadable",
+                    "root=\"%s\" reason=\"%s\" fix=\"let gateway.controlUi.root name a directory that the gateway may "
+                    "read, with all that is in it, or unset it for the start page\"",
+                    edge->site.root, r == -ENODEV ? "no such directory, or no right to enter it" : strerror(-r));
+    }
+}
+
 static void file_fail(struct conn *conn, struct site_read *file)
 {
     int r = file->r;
@@ -182,10 +194,7 @@ static void file_fail(struct conn *conn, struct site_read *file)
     if (r == -ENOENT) {
         absent_answer(conn, is_head);
     } else {
-        log_warning("web_content_unreadable",
-                    "root=\"%s\" reason=\"%s\" fix=\"let gateway.controlUi.root name a directory "
-                    "that the gateway may read, or unset it for the start page\"",
-                    conn->edge->site.root, r == -ENODEV ? "no such directory, or no right to enter it" : strerror(-r));
+        unreadable_tell(conn->edge, r);
         http_refuse(conn, 503, "The directory of gateway.controlUi.root cannot be read; the gateway's log says why.");
     }
     conn_pump(conn);

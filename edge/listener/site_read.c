@@ -30,7 +30,7 @@ static int file_open(struct site_read *self, int dir, const char *name)
     int fd = beneath_open(dir, name);
 
     if (fd < 0) {
-        return fd == -EXDEV || fd == -ELOOP || fd == -ENOTDIR ? -ENOENT : fd;
+        return fd == -EXDEV || fd == -ELOOP || fd == -ENOTDIR || fd == -ENAMETOOLONG ? -ENOENT : fd;
     }
     if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
         (void)close(fd);

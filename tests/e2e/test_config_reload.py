@@ -199,7 +199,7 @@ def test_a_change_is_applied_by_those_it_concerns_alone(running):
         save(running, text_of(running, logging__level="debug"))
         logged(running, "config_applied", "version=2", "actors=1 failed=0")
         save(running, text_of(running, agents__defaults__workspace="/elsewhere"))
-        logged(running, "config_applied", "version=3", "actors=3 failed=0")  # router, scheduler and the one agent
+        logged(running, "config_applied", "version=3", "actors=4 failed=0")  # hooks, router, scheduler and the one agent
         save(running, text_of(running, env={"vars": {"UNUSED": "1"}}))
         logged(running, "config_applied", "version=4", "actors=0 failed=0")
         config = client.call("config.get")

@@ -46,7 +46,7 @@ def site_of(tmp_path):
     root = tmp_path / "site"
     (root / "assets").mkdir(parents=True)
     (root / "index.html").write_text("<html><script>alert(1)</script>the page</html>")
-    (root / "assets" / "app-0123456789.js").write_bytes(os.urandom(3 << 20))
+    (root / "assets" / "app-01234567.js").write_bytes(os.urandom(3 << 20))
     (root / ".env").write_text("hidden")
     (tmp_path / "secret.txt").write_text("outside")
     (root / "out.txt").symlink_to(tmp_path / "secret.txt")
@@ -74,7 +74,7 @@ def test_a_directory_takes_its_place_while_running(tmp_path, topology):
         assert (status, headers["Location"]) == (302, "/claw/?a=b")
         for path in ("/claw/out.txt", "/claw/pipe.txt", "/claw/.env", "/claw/assets", "/claw/assets/", "/",
                      "/claw/%2e%2e/x",
-                     "/claw/assets/gone.js"):
+                     "/claw/assets/gone.js", "/claw/" + "a" * 300):
             assert running.request("GET", path, headers=FETCHES)[0] == 404, path
         settings = json.loads(running.request("GET", "/claw/__openclaw/control-ui-config.json",
                                               headers={"Authorization": f"Bearer {running.token}"})[2])
@@ -91,7 +91,7 @@ def test_a_directory_takes_its_place_while_running(tmp_path, topology):
 
 def big_file_arrives_whole(running, root):
     """Also to a reader who takes it in drops, on a connection that is used again, and to one who hangs up midway."""
-    path, content = "/claw/assets/app-0123456789.js", (root / "assets" / "app-0123456789.js").read_bytes()
+    path, content = "/claw/assets/app-01234567.js", (root / "assets" / "app-01234567.js").read_bytes()
     ask = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", running.port), timeout=20) as gone:
         gone.sendall(ask)

@@ -8,6 +8,7 @@ const gateway = new Gateway();
 let snapshot = { health: null, presence: [] };
 let mainKey = "main";
 let session = null;
+let hasTried = false; // a secret was given here
 let running = null; // { runId, item } of the answer under way
 
 function show(element, isShown) {
@@ -209,7 +210,8 @@ gateway.addEventListener("ready", async ({ detail: hello }) => {
   }
 });
 
-gateway.addEventListener("refused", ({ detail: error }) => signedOut(hint(error)));
+// Who has given no secret yet is asked for one, without a reproach.
+gateway.addEventListener("refused", ({ detail: error }) => signedOut(hasTried || error.details?.requestId ? hint(error) : null));
 
 gateway.addEventListener("lost", ({ detail }) => {
   if (!detail.willRetry) return;
@@ -233,6 +235,7 @@ $("sign-in").addEventListener("submit", (event) => {
   $("password").value = "";
   notice(null);
   state("Connecting …");
+  hasTried = true;
   gateway.open(token ? { token } : password ? { password } : {});
 });
 
@@ -266,5 +269,6 @@ $("stop").addEventListener("click", () => gateway.request("chat.abort", { sessio
 // A link may bring the token behind "#", which browsers never send; it is taken out of sight at once.
 const brought = new URLSearchParams(location.hash.slice(1)).get("token");
 if (brought) history.replaceState(null, "", location.pathname + location.search);
+hasTried = Boolean(brought);
 gateway.open(brought ? { token: brought } : {});
 if (!brought && !keptToken()) state("Connecting …");

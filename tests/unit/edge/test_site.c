@@ -136,7 +136,10 @@ static void knows_types_and_how_long_they_last(void **state)
     assert_string_equal(site_type("a.d/b"), "application/octet-stream");
     assert_string_equal(site_cache("assets/index-NYVkUQrq.js"), "public, max-age=31536000, immutable");
     assert_string_equal(site_cache("assets/index-1.js"), "no-cache");
+    assert_string_equal(site_cache("assets/push-t-HLAALR.js"), "public, max-age=31536000, immutable");
     assert_string_equal(site_cache("index-NYVkUQrq.js"), "no-cache");
+    assert_string_equal(site_cache("assets/date-formatter.js"), "no-cache");
+    assert_string_equal(site_cache("assets/my-calendar.js"), "no-cache");
     assert_true(site_is_page("x.html"));
     assert_false(site_is_page("x.htm"));
 }
