@@ -394,6 +394,12 @@ static int conn_enter(struct presence *self, struct presence_conn *conn, const s
     return 0;
 }
 
+/* Programs of the control plane that come and go; people and nodes are who is here. */
+static bool is_ephemeral(const struct presence_who *who)
+{
+    return span_is_text(who->mode, "cli") || span_is_text(who->mode, "backend") || span_is_text(who->mode, "probe");
+}
+
 int presence_join(struct presence *self, struct span edge, const struct presence_who *who, int64_t now_ms)
 {
     struct presence_conn *conn;
@@ -425,7 +431,7 @@ int presence_join(struct presence *self, struct span edge, const struct presence
     self->connections_n++;
     self->readers_n += conn->is_reader;
     self->approvers_n += conn->is_approver;
-    return span_is_text(who->mode, "cli") ? 0 : conn_enter(self, conn, who, now_ms);
+    return is_ephemeral(who) ? 0 : conn_enter(self, conn, who, now_ms);
 }
 
 /*

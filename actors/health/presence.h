@@ -3,8 +3,8 @@
  *
  * Connections of one device (or one instance of a program) share an entry. Who has left
  * stays listed for five minutes; of those that said neither device nor instance, the last
- * one of each name. The command line's short connections are counted and
- * not listed.
+ * one of each name. Short connections of the control plane (modes cli, backend, probe)
+ * are counted and not listed.
  */
 #ifndef ACTORS_HEALTH_PRESENCE_H
 #define ACTORS_HEALTH_PRESENCE_H

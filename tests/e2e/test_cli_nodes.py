@@ -115,7 +115,9 @@ def test_approvals_of_the_gateway(gateway):
 
 
 def test_who_is_here_and_the_newest_heartbeat(gateway, client):
-    assert "gateway-client" in told(gateway, "system", "presence")
-    assert any(row["mode"] == "gateway" for row in told_json(gateway, "system", "presence"))
+    assert "gateway" in told(gateway, "system", "presence")
+    rows = told_json(gateway, "system", "presence")
+    assert any(row["mode"] == "gateway" for row in rows)
+    assert not any(row["mode"] in ("backend", "cli") for row in rows), "who only asks is not listed"
     assert told_json(gateway, "system", "heartbeat", "last") is None
     assert "none so far" in told(gateway, "system", "heartbeat", "last")

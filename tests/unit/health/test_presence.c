@@ -210,24 +210,28 @@ static void an_edge_that_dies_takes_its_own_connections(void **state)
     assert_int_equal(presence_leave(self, SPAN_LIT("c1"), NOW), PRESENCE_E_UNKNOWN);
 }
 
-static void the_command_line_is_counted_and_not_listed(void **state)
+static void short_connections_are_counted_and_not_listed(void **state)
 {
+    static const char *const modes[] = { "cli", "backend", "probe" };
     struct presence *self = *state;
     uint64_t version = self->version;
 
-    assert_int_equal(presence_join(self, SPAN_LIT("edge/0"),
-                                   &(struct presence_who){ .conn_id = SPAN_LIT("c"), .mode = SPAN_LIT("cli") }, NOW),
-                     0);
-    assert_int_equal(self->connections_n, 1);
-    assert_int_equal(self->version, version);
-    assert_int_equal(value_count(presence_list(self, NOW)), 1);
-    assert_int_equal(presence_leave(self, SPAN_LIT("c"), NOW), 0);
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        struct presence_who who = { .conn_id = SPAN_LIT("c"),
+                                    .instance_id = SPAN_LIT("i"),
+                                    .mode = span_from(modes[i]) };
+        assert_int_equal(presence_join(self, SPAN_LIT("edge/0"), &who, NOW), 0);
+        assert_int_equal(self->connections_n, 1);
+        assert_int_equal(self->version, version);
+        assert_int_equal(value_count(presence_list(self, NOW)), 1);
+        assert_int_equal(presence_leave(self, SPAN_LIT("c"), NOW), 0);
+    }
 }
 
 static void nameless_ones_that_left_are_one_entry_per_name(void **state)
 {
     struct presence *self = *state;
-    struct presence_who who = { .client_id = SPAN_LIT("gateway-client"), .mode = SPAN_LIT("backend") };
+    struct presence_who who = { .client_id = SPAN_LIT("webchat"), .mode = SPAN_LIT("webchat") };
     char conn[16];
 
     for (int i = 0; i < 10; i++) {
@@ -244,7 +248,7 @@ static void nameless_ones_that_left_are_one_entry_per_name(void **state)
     assert_int_equal(self->gone_n, 1);
     /* Somebody who calls his instance like that keeps his own entry. */
     who.conn_id = SPAN_LIT("x");
-    who.instance_id = SPAN_LIT("gone backend gateway-client");
+    who.instance_id = SPAN_LIT("gone webchat webchat");
     assert_int_equal(presence_join(self, SPAN_LIT("edge/0"), &who, NOW), 0);
     who.conn_id = SPAN_LIT("y");
     who.instance_id = NOTHING;
@@ -322,7 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_left_is_forgotten_after_five_minutes_and_who_stayed_is_not, start, stop),
         cmocka_unit_test_setup_teardown(the_list_has_a_limit_and_the_living_come_before_the_gone, start, stop),
         cmocka_unit_test_setup_teardown(an_edge_that_dies_takes_its_own_connections, start, stop),
-        cmocka_unit_test_setup_teardown(the_command_line_is_counted_and_not_listed, start, stop),
+        cmocka_unit_test_setup_teardown(short_connections_are_counted_and_not_listed, start, stop),
         cmocka_unit_test_setup_teardown(nameless_ones_that_left_are_one_entry_per_name, start, stop),
         cmocka_unit_test_setup_teardown(the_version_grows_with_every_change_of_the_list, start, stop),
         cmocka_unit_test_setup_teardown(ids_that_cannot_be_kept_are_refused, start, stop),
