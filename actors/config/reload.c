@@ -31,10 +31,25 @@ bool reload_is_off(const struct config *self)
 
 /* --- carrying out ----------------------------------------------------------------------------------- */
 
+static bool is_answer_owed(const struct config *self)
+{
+    bool is_owed = self->write != NULL;
+
+    for (const struct rollout *at = self->followers.rollouts; !is_owed && at; at = at->next) {
+        is_owed = at->has_asker;
+    }
+    return is_owed;
+}
+
+/* Whoever changes the config next has its answer over the same edge; each of them is over in seconds. */
 static void on_restart_due(uv_timer_t *timer)
 {
     struct config *self = timer->data;
 
+    if (is_answer_owed(self)) {
+        (void)uv_timer_start(timer, on_restart_due, RESTART_DELAY_MS, 0); /* has a callback */
+        return;
+    }
     for (size_t i = 0; i < self->edges_n; i++) {
         int r = actor_restart(self->actor, self->edges[i]);
         if (r) {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bus/base/log.h"
@@ -63,6 +64,15 @@ static int open_next(struct gateway_sockets *self, const char *host, uint16_t po
     return 1;
 }
 
+/* The hosts that serve them let them go only when they start again; until then nobody could listen there. */
+static void end(struct gateway_listen *listen)
+{
+    for (size_t i = 0; i < listen->n; i++) {
+        (void)shutdown(listen->fds[i], SHUT_RDWR); /* of all duplicates */
+    }
+    gateway_listen_close(listen);
+}
+
 static int on_listen(void *arg, const char *host, uint16_t port, bool is_taken, char *why, size_t why_size)
 {
     struct gateway_sockets *self = arg;
@@ -70,7 +80,7 @@ static int on_listen(void *arg, const char *host, uint16_t port, bool is_taken, 
 
     if (r > 0 && is_taken) {
         log_info("listening_moved", "from=%s:%u to=%s:%u", self->now.hosts[0], self->now.port, host, port);
-        gateway_listen_close(&self->now); /* the hosts that serve it let it go when they start again */
+        end(&self->now);
         self->now = self->next;
         self->next.n = 0;
     }

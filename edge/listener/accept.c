@@ -104,6 +104,9 @@ static void on_accept(uv_poll_t *poll, int status, int events)
             edge->is_accept_paused = true;
             (void)uv_poll_stop(poll);
             return;
+        } else if (errno == EINVAL) {
+            (void)uv_poll_stop(poll); /* it listens no more: this edge is about to start again on other sockets */
+            return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
             return; /* EAGAIN: all are in; anything else concerns that one connection */
         }

@@ -410,7 +410,7 @@ static void edge_on_stop(void *state, struct actor *actor)
     }
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {
         if (ws_of(conn)) {
-            ws_close(conn, WS_CODE_RESTART, SPAN_LIT("service restart"));
+            ws_leave(conn, WS_CODE_RESTART, SPAN_LIT("service restart"));
         } else if (!http_is_busy(conn)) {
             conn_finish(conn);
         }

@@ -109,6 +109,14 @@ def test_another_address_of_the_same_port(running):
     until(lambda: listening(running)[0] == f"127.0.0.1:{running.port}" and is_ready(running), 10, "loopback")
 
 
+def test_changes_back_to_back_are_each_answered(running):
+    for bind in ("lan", "loopback", "lan", "loopback"):
+        done = running.cli("config", "set", "gateway.bind", bind, environment={"OPENCLAW_GATEWAY_PORT": ""})
+        assert done.returncode == 0 and "has it in force." in done.stdout, done.stderr
+    until(lambda: listening(running)[0] == f"127.0.0.1:{running.port}" and is_ready(running), 10, "loopback")
+    assert running.cli("health", environment={"OPENCLAW_GATEWAY_PORT": ""}).returncode == 0
+
+
 def test_the_mode_hot_leaves_the_port_until_a_new_start(running):
     new = free_port()
     edit(running, reload={"mode": "hot", "debounceMs": 50})
