@@ -97,7 +97,25 @@ static struct span key_of(const struct taking *self)
     return NOTHING;
 }
 
-/* Of the key, and of everything that is asked for: the same key for something else is another hook. */
+/* But for the key, which a repeat may have sent elsewhere. */
+static void payload_pack(struct span payload, struct pack *out)
+{
+    struct value_iter it = value_iter(payload);
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        if (!span_is_text(key, "idempotencyKey")) {
+            pack_str(out, key);
+            pack_raw(out, item);
+        }
+    }
+}
+
+/*
+ * Of the key, and of everything that was sent: the same key for something else is another hook. What a mapping made of
+ * it may differ, as templates know the time.
+ */
 static int digest_make(struct taking *self)
 {
     struct span key = key_of(self);
@@ -112,7 +130,11 @@ static int digest_make(struct taking *self)
     pack_array_begin(pack);
     pack_str(pack, key);
     pack_str(pack, self->in->path);
-    order_pack(&self->order, span_from(self->agent), said(&self->order.session_key), 0, pack);
+    pack_text(pack, self->agent);
+    if (self->in->query.len) {
+        pack_raw(pack, self->in->query);
+    }
+    payload_pack(self->in->payload, pack);
     pack_array_end(pack);
     if (pack_error(pack)) {
         return pack_error(pack);
@@ -253,7 +275,8 @@ static int take(struct taking *self)
         return later(self, FAIL_UNAVAILABLE, "too many hooks wait to be done; send it again later");
     }
     if (r > 0) {
-        return later(self, FAIL_STORAGE, "the hook could not be stored: the disk is full or failing");
+        return later(self, FAIL_STORAGE,
+                     "the hook could not be stored: the disk is full or failing, or the database is locked");
     }
     if (r) {
         return r;

@@ -417,6 +417,9 @@ static int forget(struct hooks *self, struct hook *hook, const struct shelf_item
         retry_later(self, hook, &(struct failure){ .message = SPAN_LIT("the disk takes no writes") });
         return 0;
     }
+    if (hook->retry_at_ms) {
+        trouble_end(self);
+    }
     hook_unlink(self, hook);
     return r;
 }
@@ -457,27 +460,34 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-int dispatch_pump(struct hooks *self)
+/* After all has begun: what begins may have to wait again. */
+static void timer_set(struct hooks *self, uint64_t now)
 {
-    uint64_t now = now_ms(self);
     uint64_t next = 0;
-    struct hook *after;
-    int r = 0;
 
-    for (struct hook *hook = self->has_settings ? self->first : NULL; hook && !r; hook = after) {
-        after = hook->next;
-        if (hook->is_under_way) {
-            continue;
-        }
-        if (hook->retry_at_ms > now) {
-            next = !next || hook->retry_at_ms < next ? hook->retry_at_ms : next;
-        } else if (self->under_way_n < HOOKS_UNDER_WAY_MAX) {
-            r = step_begin(self, hook); /* `hook` may be gone from here on */
+    for (const struct hook *hook = self->first; hook; hook = hook->next) {
+        if (!hook->is_under_way && hook->retry_at_ms > now && (!next || hook->retry_at_ms < next)) {
+            next = hook->retry_at_ms;
         }
     }
     if (next) {
         (void)uv_timer_start(&self->timer, on_timer, next - now, 0); /* fails only without a callback */
     }
+}
+
+int dispatch_pump(struct hooks *self)
+{
+    uint64_t now = now_ms(self);
+    struct hook *after;
+    int r = 0;
+
+    for (struct hook *hook = self->has_settings ? self->first : NULL; hook && !r; hook = after) {
+        after = hook->next;
+        if (!hook->is_under_way && hook->retry_at_ms <= now && self->under_way_n < HOOKS_UNDER_WAY_MAX) {
+            r = step_begin(self, hook); /* `hook` may be gone from here on */
+        }
+    }
+    timer_set(self, now);
     return r;
 }
 

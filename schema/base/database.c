@@ -10,6 +10,8 @@
 
 #include "bus/base/fault.h"
 
+#define BUSY_MS 50 /* an operator's shell may hold a lock for a moment; longer would stall the actor */
+
 int database_fault(int rc)
 {
     switch (rc & 0xff) {
@@ -31,9 +33,15 @@ int database_fault(int rc)
 
 int database_outcome(int rc)
 {
-    bool is_disk = (rc & 0xff) == SQLITE_FULL || (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_READONLY;
-
-    return is_disk ? DATABASE_E_DISK : database_fault(rc);
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_READONLY:
+    case SQLITE_BUSY: /* another program holds the lock: it passes, as a full disk does */
+        return DATABASE_E_DISK;
+    default:
+        return database_fault(rc);
+    }
 }
 
 /* There may be secrets in it: the file is nobody else's business from its first byte on. */
@@ -60,7 +68,8 @@ int database_open(const char *path, sqlite3 **ret_db)
     if (rc != SQLITE_OK) {
         return database_fault(rc);
     }
-    sqlite3_extended_result_codes(*ret_db, 1);
+    (void)sqlite3_extended_result_codes(*ret_db, 1); /* always OK */
+    (void)sqlite3_busy_timeout(*ret_db, BUSY_MS);    /* always OK */
     r = database_exec(*ret_db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF");
     return r > 0 ? FAULT(-EIO) : r;
 }

@@ -8,12 +8,12 @@
 #include <sqlite3.h>
 
 enum {
-    DATABASE_E_DISK = 1, /* the disk is full or failing: nothing was changed */
+    DATABASE_E_DISK = 1, /* the disk is full or failing, or the file is locked: nothing was changed */
 };
 
 /* What broke, as a fault. */
 int database_fault(int rc);
-/* The same, but a disk that says no is the asker's bad news and no fault: DATABASE_E_DISK. */
+/* The same, but a disk that says no, or a lock that stays, is the asker's bad news and no fault: DATABASE_E_DISK. */
 int database_outcome(int rc);
 
 /* Opens or creates the file (0600), with a write-ahead log that is synced with every commit.

@@ -54,8 +54,11 @@ void disk_watch_refused(struct disk_watch *self)
         return;
     }
     self->is_failing = true;
-    log_error("store_failing", "file=%s fix=\"make room or check the disk; it is tried again by itself\"", self->path);
-    (void)snprintf(text, sizeof(text), "the disk is full or failing (%.200s)", self->path);
+    log_error(
+        "store_failing",
+        "file=%s fix=\"make room, check the disk, or end what holds the file locked; it is tried again by itself\"",
+        self->path);
+    (void)snprintf(text, sizeof(text), "the disk is full or failing, or the file is locked (%.200s)", self->path);
     actor_status(self->actor, text);
     (void)uv_timer_start(&self->timer, on_probe, PROBE_MS, PROBE_MS); /* fails only without a callback */
 }

@@ -28,7 +28,7 @@ struct shelf_item {
 };
 
 enum {
-    SHELF_E_DISK = 1, /* the disk is full or failing: nothing was changed */
+    SHELF_E_DISK = 1, /* the disk is full or failing, or the file is locked: nothing was changed */
     SHELF_E_FULL = 2, /* as many of the kind as it may hold */
 };
 

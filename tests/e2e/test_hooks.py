@@ -1,9 +1,12 @@
 """Webhooks: who is let in, what a hook does, and that one that was taken is done once, whoever dies meanwhile."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
+import time
 
 import pytest
 from beat_provider import BeatProvider
@@ -23,6 +26,7 @@ HOOKS = {
         {"match": {"path": "note"}, "action": "wake", "wakeMode": "next-heartbeat", "textTemplate": "Note: {{text}}"},
         {"match": {"source": "shop"}, "messageTemplate": "Sold {{count}}", "sessionKey": "hook:shop", "deliver": False,
          "allowUnsafeExternalContent": True},
+        {"match": {"path": "clock"}, "agentId": "ops", "deliver": False, "messageTemplate": "{{text}} at {{now}}"},
         {"match": {"path": "forbidden"}, "agentId": "secret", "messageTemplate": "x"},
         {"match": {"path": "code"}, "messageTemplate": "x", "transform": {"module": "x.mjs"}},
     ],
@@ -304,6 +308,35 @@ def test_a_repeat_of_the_key_is_the_same_hook(gateway, provider):
     assert run(gateway, body, headers={"X-OpenClaw-Idempotency-Key": "k2"}) != first
     assert run(gateway, {**body, "message": "other"}, headers={"Idempotency-Key": "k1"}) != first
     assert run(gateway, body) != run(gateway, body)
+
+
+def test_a_template_that_knows_the_time_makes_no_other_hook_of_a_repeat(gateway, provider):
+    first = run(gateway, {"text": "tick"}, name="/clock", headers={"Idempotency-Key": "t"})
+    time.sleep(0.01)  # the clock it is told has milliseconds
+    assert run(gateway, {"text": "tick"}, name="/clock", headers={"Idempotency-Key": "t"}) == first
+    assert run(gateway, {"text": "tock"}, name="/clock", headers={"Idempotency-Key": "t"}) != first
+    assert run(gateway, {"text": "tick"}, name="/clock?a=1", headers={"Idempotency-Key": "t"}) != first
+
+
+def metric(gateway, name, outcome=""):
+    text = gateway.request("GET", "/metrics", headers={"Authorization": f"Bearer {gateway.token}"})[2]
+    return int(next(line for line in text.splitlines() if line.startswith(name) and outcome in line).rsplit(" ", 1)[1])
+
+
+def test_a_database_that_somebody_locks_is_waited_for(gateway, provider):
+    """Taken and run before; it cannot be forgotten meanwhile, is tried more than once, and no other one is taken."""
+    until(lambda: metric(gateway, "openclaw_hooks_open") == 0, 20)
+    before = metric(gateway, "openclaw_hooks_total", "retried")
+    provider.hold.clear()
+    run(gateway, {"message": "locked", "deliver": False, "agentId": "ops"})
+    until(lambda: len(provider.asked) >= 1, 10, "a run under way")
+    with contextlib.closing(sqlite3.connect(f"{gateway.state_dir}/db/hooks.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        provider.hold.set()
+        status, answer = send(gateway, "/agent", {"message": "another", "agentId": "ops"})
+        assert status == 503, answer
+        until(lambda: metric(gateway, "openclaw_hooks_total", "retried") >= before + 2, 10, "a second try")
+    until(lambda: metric(gateway, "openclaw_hooks_open") == 0, 10, "the end of the hook")
 
 
 def kill(gateway):

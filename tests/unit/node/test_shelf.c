@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "schema/base/database.h"
 #include "schema/base/shelf.h"
 
 #define SMALL SPAN_LIT("\x81\xa1k\x01") /* {k: 1} */
@@ -105,6 +106,23 @@ static void refuses_more_than_it_may_hold_and_goes_on(void **state)
     shelf_close(&shelf);
 }
 
+static void a_lock_that_stays_is_bad_news_and_no_fault(void **state)
+{
+    struct shelf *shelf = opened();
+    sqlite3 *other = NULL;
+
+    (void)state;
+    assert_int_equal(shelf_put(shelf, 1, SPAN_LIT("a"), (struct span){ 0 }, 1, SMALL), 0);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(shelf_put(shelf, 1, SPAN_LIT("b"), (struct span){ 0 }, 1, SMALL), SHELF_E_DISK);
+    assert_int_equal(shelf_drop(shelf, 1, SPAN_LIT("a")), SHELF_E_DISK);
+    assert_int_equal(shelf_count(shelf, 1), 1);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_int_equal(shelf_put(shelf, 1, SPAN_LIT("b"), (struct span){ 0 }, 1, SMALL), 0);
+    shelf_close(&shelf);
+}
+
 static void does_not_open_what_is_no_database(void **state)
 {
     struct shelf *shelf = NULL;
@@ -124,6 +142,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(keeps_what_is_put_into_it_over_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(replaces_in_place_and_keeps_the_order, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_more_than_it_may_hold_and_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lock_that_stays_is_bad_news_and_no_fault, setup, teardown),
         cmocka_unit_test_setup_teardown(does_not_open_what_is_no_database, setup, teardown),
     };
 
