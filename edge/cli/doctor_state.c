@@ -86,6 +86,10 @@ static int tighten(struct doctor *self, const struct doctor_finding *finding)
         errno = EPERM;
         r = -1;
     }
+    if (!r && S_ISREG(st.st_mode) && st.st_nlink != 1) { /* its other name may lie anywhere */
+        errno = EMLINK;
+        r = -1;
+    }
     r = r ? r : fchmod(fd, st.st_mode & finding->mode);
     quietly_close(fd);
     return r ? failed(finding, "change the mode of") : CLI_EXIT_OK;
@@ -112,6 +116,13 @@ static void mode_look(struct doctor *self, const char *path, mode_t allowed)
     (void)snprintf(finding->path, sizeof(finding->path), "%s", path);
     if (st.st_uid != geteuid()) {
         doctor_fix_say(finding, "it belongs to user %u: `chown` it, then run this again", (unsigned)st.st_uid);
+        return;
+    }
+    if (S_ISREG(st.st_mode) && st.st_nlink != 1) {
+        doctor_fix_say(finding,
+                       "it has %lu names (`find / -inum %llu`), and all of them would change: `chmod` it, or put a "
+                       "copy in its place",
+                       (unsigned long)st.st_nlink, (unsigned long long)st.st_ino);
         return;
     }
     finding->mode = (st.st_mode & S_ISVTX) | allowed;
@@ -220,6 +231,17 @@ static void agents_look(struct doctor *self)
     }
 }
 
+static void kind_look(struct doctor *self, const char *path)
+{
+    struct stat st;
+
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+        struct doctor_finding *finding =
+            doctor_add(self, "state", DOCTOR_PROBLEM, "%s is no regular file, and cannot be read", path);
+        doctor_fix_say(finding, "remove it, then run this again");
+    }
+}
+
 static void modes_look(struct doctor *self)
 {
     static const char *const trees[] = { "credentials", "identity", "devices", "nodes", "db", "secrets" };
@@ -235,6 +257,7 @@ static void modes_look(struct doctor *self)
     }
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         if (snprintf(path, sizeof(path), "%s/%s", self->cli->paths.state_dir, files[i]) < (int)sizeof(path)) {
+            kind_look(self, path);
             mode_look(self, path, 0600);
         }
     }

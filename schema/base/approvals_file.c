@@ -262,13 +262,21 @@ int approvals_file_complete(const struct approvals_file *self, struct span file,
 
 static int bytes_read(struct approvals_file *self, struct text_buf *bytes, struct approvals_error *error)
 {
-    CLEANUP(fd_close) int fd = open(self->path, O_RDONLY | O_CLOEXEC);
+    CLEANUP(fd_close) int fd = open(self->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would keep us */
     char chunk[8192];
+    struct stat st;
     ssize_t n;
 
     self->exists = fd >= 0;
     if (fd < 0) {
         return errno == ENOENT ? 0 : refuse(error, self->path, "read the file");
+    }
+    if (fstat(fd, &st)) {
+        return refuse(error, self->path, "read the file");
+    }
+    if (!S_ISREG(st.st_mode)) {
+        (void)snprintf(error->text, sizeof(error->text), "%.300s: no regular file; remove it", self->path);
+        return APPROVALS_E_REFUSED;
     }
     while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
         if (bytes->len > APPROVALS_FILE_MAX) {

@@ -284,8 +284,11 @@ def test_what_a_link_leads_to_keeps_its_mode(ours, tmp_path):
     os.makedirs(os.path.dirname(kept))
     write(kept, "{}", 0o644)
     os.symlink(tmp_path / "inner", os.path.join(ours.state_dir, "identity", "inner"))
-    doctor(ours, "--fix")
+    os.link(outside[0], os.path.join(ours.state_dir, "identity", "hard"))
+    os.mkfifo(os.path.join(ours.state_dir, "exec-approvals.json"), 0o600)
+    told = doctor(ours, "--fix", code=1)
     assert [mode_of(path) for path in outside] == [0o644, 0o644]
+    assert "it has 2 names" in told and "exec-approvals.json is no regular file" in told
     assert mode_of(tmp_path) == mode_of(tmp_path / "inner") == 0o755
     assert mode_of(os.path.join(ours.state_dir, "identity")) == 0o700 and mode_of(kept) == 0o600
 

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -150,6 +151,19 @@ static void does_not_write_through_a_link(void **state)
     approvals_file_deinit(&file);
 }
 
+static void does_not_wait_for_what_is_no_file(void **state)
+{
+    struct approvals_file file;
+    struct approvals_error error;
+
+    (void)state;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    approvals_file_init(&file);
+    assert_int_equal(approvals_file_load(&file, dir, &error), APPROVALS_E_REFUSED);
+    assert_non_null(strstr(error.text, "no regular file"));
+    approvals_file_deinit(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +172,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_understood_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(saving_keeps_the_socket_and_shows_no_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(does_not_write_through_a_link, setup, teardown),
+        cmocka_unit_test_setup_teardown(does_not_wait_for_what_is_no_file, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
