@@ -116,11 +116,13 @@ static bool host_read(struct span authority, char out[HOST_MAX])
     if (at == authority.len) {
         return true;
     }
-    bool is_port = authority.ptr[at] == ':' && authority.len - at > 1 && authority.len - at <= 6;
+    bool is_port = authority.ptr[at] == ':' && authority.len - at <= 6;
+    unsigned port = 0;
     for (size_t i = at + 1; is_port && i < authority.len; i++) {
         is_port = authority.ptr[i] >= '0' && authority.ptr[i] <= '9';
+        port = port * 10 + (unsigned)(authority.ptr[i] - '0');
     }
-    return is_port;
+    return is_port && port > 0 && port <= UINT16_MAX;
 }
 
 static bool is_plain(struct span text)

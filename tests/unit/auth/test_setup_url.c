@@ -107,10 +107,12 @@ static void reads_addresses_as_people_write_them(void **state)
         { " HTTPS://a.example:8443/ ", "wss://a.example:8443" },
         { "ws://a/b?c=d", "ws://a/b" },
         { "[::1]:80", "wss://[::1]:80" },
+        { "a:65535", "wss://a:65535" },
         { "wss://a.example/x/y#z", "wss://a.example/x/y" },
     };
-    static const char *const bad[] = { "",          "ws://",      "ws://user@host", "ws://a b",  "ws://a:port",
-                                       "ws://[::1", "ws://:8080", "ws://a:1234567", "ws://a\\b", "ftp://a/\n" };
+    static const char *const bad[] = { "",          "ws://",        "ws://user@host", "ws://a b",  "ws://a:port",
+                                       "ws://[::1", "ws://:8080",   "ws://a:1234567", "ws://a\\b", "ftp://a/\n",
+                                       "ws://a:0",  "ws://a:99999", "ws://a:" };
     char out[SETUP_URL_MAX];
 
     (void)state;
