@@ -33,7 +33,7 @@ struct hostling {
     bool is_over_memory;   /* this life is told to end, as it has grown beyond its cap */
     bool is_ended;         /* we have ended this life; last_end says why */
     bool is_restart_asked; /* the operator stops this life; start the next at once */
-    bool is_hung;          /* this life was killed, as an actor of it did not come to an end */
+    bool is_hung;          /* this life was killed, as an actor of it, or all of it, stood still */
     bool is_stopped;       /* by a signal; see stopped_ms */
     bool is_silent;        /* that was told */
     bool is_suspected;     /* one of its actors may hang: it is looked at more often */

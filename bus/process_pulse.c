@@ -139,9 +139,10 @@ static void stopped_look(struct hostling *host, uint64_t now_ms)
         log_warning("host_unresponsive", "host=%s pid=%d why=\"a signal has stopped it\"", host->host->name,
                     (int)host->pid);
     }
-    if (stopped_ms >= STOPPED_KILL_MS && !is_traced(host->pid)) {
+    if (stopped_ms >= STOPPED_KILL_MS && !host->is_hung && !is_traced(host->pid)) {
         log_error("host_hung", "host=%s pid=%d stopped_ms=%llu", host->host->name, (int)host->pid,
                   (unsigned long long)stopped_ms);
+        host->is_hung = true;
         process_host_kill(host, "hung: a signal had stopped it");
     }
 }

@@ -137,6 +137,7 @@ def test_a_hung_child_is_started_again_and_named(fresh_gateway):
         after = {host["name"]: host for host in hosts(running)}
         assert after["agents"]["pid"] != before["agents"]["pid"] and after["main"]["pid"] == before["main"]["pid"]
         assert after["agents"]["lastEnd"] == "hung: a signal had stopped it"
+        assert told(running, '"event":"host_hung"') == 1, "found out once"
         until(lambda: "host/agents: hung: a signal had stopped it" in json.dumps(client.call("health", {"probe": True})), 10,
               "the word of health")
 
