@@ -158,7 +158,7 @@ static void repeats_put(struct log *self)
     char text[64];
 
     if (count) {
-        snprintf(text, sizeof(text), "the line before was repeated %u times", count);
+        snprintf(text, sizeof(text), "the line before was repeated %u time%s", count, count == 1 ? "" : "s");
         own_line_put(self, "log_repeated", text);
     }
 }

@@ -52,6 +52,9 @@ const struct cli_opt cli_commands_timeout[] = {
     { 0 },
 };
 
+static const char *const thinking_levels[] = { "off",   "minimal",  "low", "medium", "high",
+                                               "xhigh", "adaptive", "max", "ultra",  NULL };
+
 const struct cli_opt cli_commands_json[] = {
     { .name = "json", .kind = CLI_OPT_FLAG, .summary = "Print JSON for programs." },
     { 0 },
@@ -94,7 +97,8 @@ static const struct cli_opt agent_options[] = {
       .summary = "The session of this correspondent, such as a phone number." },
     { .name = "model", .kind = CLI_OPT_TEXT, .value = "id", .summary = "Model for this turn: provider/model." },
     { .name = "thinking",
-      .kind = CLI_OPT_TEXT,
+      .kind = CLI_OPT_CHOICE,
+      .choices = thinking_levels,
       .value = "level",
       .summary = "How long to think: off, minimal, low, medium, high, or what the provider has." },
     { .name = "deliver", .kind = CLI_OPT_FLAG, .summary = "Send the reply to the channel of the session as well." },

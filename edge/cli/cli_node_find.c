@@ -91,6 +91,10 @@ int cli_node_find(struct cli_ask *ask, const char *name, char ret_id[CLI_NODE_ID
         (void)snprintf(ret_id, CLI_NODE_ID_MAX, "%.*s", SPAN_FMT(id)); /* ids are shorter */
         return CLI_EXIT_OK;
     }
+    if (r == CLI_NODE_NONE && !value_count(rows)) {
+        cli_err("no node '%s', and no other: `openclaw nodes pending` shows who asks to be one", name);
+        return CLI_EXIT_FAILED;
+    }
     cli_err(r == CLI_NODE_AMBIGUOUS ? "several nodes are called '%s'; say the id of one:" : "no node '%s'; known are:",
             name);
     known_tell(rows);

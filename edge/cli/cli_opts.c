@@ -156,6 +156,9 @@ static int option_unknown(struct cli_line *line, const struct word *word)
     for (size_t i = 0; word->is_long && i < line->chain_n; i++) {
         options_offer(line->chain[i], i + 1 == line->chain_n, &nearest);
     }
+    if (nearest.best && strcmp(nearest.best, word->name) == 0) {
+        return refuse(line, "--%s needs a command that takes it", word->name);
+    }
     return refuse(line, "unknown option '%s%s'%s%s%s", dashes, word->name, nearest.best ? ", did you mean '--" : "",
                   nearest.best ? nearest.best : "", nearest.best ? "'?" : "");
 }
@@ -342,11 +345,16 @@ static int words_read(struct cli_line *line, int argc, char *const *argv, unsign
     return 0;
 }
 
-static bool asks_for_help(int argc, char *const *argv)
+static bool asks_for(const char *const names[2], int argc, char *const *argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            return true;
+        if (is_option(argv[i])) {
+            struct word word;
+
+            word_cut(argv[i], &word);
+            if (!word.attached && word_is(&word, names)) {
+                return true;
+            }
         }
     }
     return false;
@@ -362,8 +370,12 @@ int cli_opts_parse(const struct cli_command *root, int argc, char *const *argv, 
     if (r) {
         return r;
     }
-    if (asks_for_help(argc, argv)) {
+    if (asks_for(help_words, argc, argv)) {
         line->wants_help = true;
+        return 0;
+    }
+    if (line->chain_n == 1 && asks_for(version_words, argc, argv)) {
+        line->wants_version = true; /* whatever options of commands stand beside it */
         return 0;
     }
     r = words_read(line, argc, argv, words);

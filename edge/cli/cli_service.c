@@ -1,6 +1,7 @@
 #include "edge/cli/cli_service.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
 #include "edge/cli/cli.h"
+#include "edge/cli/cli_out.h"
 #include "edge/cli/control_client.h"
 
 #define UNIT_PREFIX "openclaw-gateway"
@@ -39,11 +41,13 @@ static void supervisor_find(const char *control_path, struct cli_service *servic
     if (fd < 0) {
         return;
     }
+    errno = 0;
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
         service->is_running = true;
         service->pid = peer.pid;
     }
+    service->is_hidden = !service->is_running && errno == EACCES;
     (void)close(fd); /* nothing was written */
 }
 
@@ -111,10 +115,23 @@ unsigned cli_service_port(const struct cli_paths *paths)
     return value_next(&it, &key, &first) ? port_of(value_str(first, (struct span){ 0 })) : 0;
 }
 
+void cli_service_stranger_tell(const struct cli_paths *paths, unsigned port)
+{
+    struct cli_service service;
+
+    cli_service_look(paths, &service);
+    if (!service.is_hidden && cli_service_port(paths) != port) {
+        cli_err_more("the gateway that answers there is not the one of the state directory %s%s", paths->state_dir,
+                     service.is_running ? "" : ", of which none runs");
+    }
+}
+
 void cli_service_text(const struct cli_service *self, char *out, size_t out_size)
 {
     if (self->is_running) {
         (void)snprintf(out, out_size, "running, pid %d%s", (int)self->pid, self->unit_path[0] ? ", installed" : "");
+    } else if (self->is_hidden) {
+        (void)snprintf(out, out_size, "unknown: the state directory is another user's");
     } else {
         (void)snprintf(out, out_size, "not running%s", self->unit_path[0] ? ", installed" : "");
     }
@@ -135,7 +152,7 @@ void cli_service_pack(const struct cli_service *self, struct pack *out)
     pack_kv_text(out, "unit", is_installed ? self->unit_path : NULL);
     pack_key(out, "runtime");
     pack_map_begin(out);
-    pack_kv_text(out, "status", self->is_running ? "running" : "stopped");
+    pack_kv_text(out, "status", self->is_running ? "running" : self->is_hidden ? "unknown" : "stopped");
     if (self->is_running) {
         pack_kv_i64(out, "pid", self->pid);
     }

@@ -14,6 +14,7 @@
 
 struct cli_service {
     bool is_running;
+    bool is_hidden;           /* this user may not look, so nobody knows whether one runs */
     pid_t pid;                /* of the supervising process */
     char unit_path[PATH_MAX]; /* of the systemd unit; empty: not installed */
     bool is_user_unit;
@@ -23,6 +24,12 @@ void cli_service_look(const struct cli_paths *paths, struct cli_service *ret_ser
 
 /* Where the gateway of this state directory listens now, whatever its config says; 0: none runs. */
 unsigned cli_service_port(const struct cli_paths *paths);
+
+/*
+ * Does what answers on `port` of this machine belong to something else than this state directory? Then it is said on
+ * standard error: its secrets are others.
+ */
+void cli_service_stranger_tell(const struct cli_paths *paths, unsigned port);
 
 /* "running, pid 12" or "not running" */
 void cli_service_text(const struct cli_service *self, char *out, size_t out_size);

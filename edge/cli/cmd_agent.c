@@ -9,6 +9,7 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/cli_uuid.h"
+#include "edge/cli/compose.h"
 
 #define NOTHING ((struct span){ 0 })
 #define CONNECT_MS 10000U
@@ -138,6 +139,20 @@ static int turn_finish(const struct cli *cli, const struct turn *turn, struct sp
     return r;
 }
 
+/* What nobody carries must not look as if it had been sent. */
+static bool is_carried(const struct cli *cli)
+{
+    const char *channel = cli_given(cli, "reply-channel") ? cli_text(cli, "reply-channel") : cli_text(cli, "channel");
+    const char *arg;
+
+    if (!cli_flag(cli, "deliver") || !channel || strcmp(channel, "last") == 0 || compose_def_of(channel, &arg)) {
+        return true;
+    }
+    cli_err("--deliver: this version has no channel '%s'", channel);
+    cli_err_more("next: leave --deliver out, and take the reply from here");
+    return false;
+}
+
 static int turn_run(const struct cli *cli, struct cli_rpc *rpc, struct turn *turn)
 {
     uint64_t seconds = cli_number(cli, "timeout");
@@ -146,6 +161,9 @@ static int turn_run(const struct cli *cli, struct cli_rpc *rpc, struct turn *tur
     struct pack answer;
     int r;
 
+    if (!is_carried(cli)) {
+        return CLI_EXIT_USAGE;
+    }
     pack_init(&params, 0);
     pack_init(&answer, 0);
     params_pack(cli, turn, &params);

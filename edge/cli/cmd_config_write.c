@@ -1,6 +1,7 @@
 /*
  * openclaw config set|unset|patch: one change of the config, made by who owns it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,7 +242,11 @@ static int patch_read(const struct cli *cli, struct pack *out)
     int r = 0;
 
     if (!file) {
-        cli_err("%s", path ? "the patch cannot be read" : "name the patch with --file <path> or --stdin");
+        if (path) {
+            cli_err("the patch %s cannot be read: %s", path, strerror(errno));
+        } else {
+            cli_err("name the patch with --file <path> or --stdin");
+        }
         return CLI_EXIT_USAGE;
     }
     while (!r && text.len <= CONFIG_FILE_BYTES_MAX && (n = fread(part, 1, sizeof(part), file)) > 0) {

@@ -246,9 +246,12 @@ static int done_print(const struct cli *cli, struct span done)
     if (cli_flag(cli, "json")) {
         return cli_rpc_print_json(done);
     }
-    cli_out("Removed %u devices\n", value_count(value_get(done, "removedDevices")));
+    unsigned removed = value_count(value_get(done, "removedDevices"));
+    unsigned rejected = value_count(value_get(done, "rejectedPending"));
+
+    cli_out("Removed %u device%s\n", removed, removed == 1 ? "" : "s");
     if (cli_flag(cli, "pending")) {
-        cli_out("Rejected %u requests\n", value_count(value_get(done, "rejectedPending")));
+        cli_out("Rejected %u request%s\n", rejected, rejected == 1 ? "" : "s");
     }
     return CLI_EXIT_OK;
 }

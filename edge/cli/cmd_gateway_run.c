@@ -22,6 +22,7 @@
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/cli_service.h"
 #include "edge/cli/compose.h"
 #include "edge/cli/config_advice.h"
 #include "edge/cli/gateway_port.h"
@@ -314,6 +315,21 @@ static int port_export(const struct start *self)
     return 0;
 }
 
+/* Who starts it twice wants to hear that, and not of a port. */
+static bool is_own_port(const struct start *self)
+{
+    struct cli_service service;
+
+    cli_service_look(&self->cli->paths, &service);
+    if (!service.is_running || cli_service_port(&self->cli->paths) != self->config.port) {
+        return false;
+    }
+    cli_err("the gateway of this state directory already runs on port %u (pid %d)", self->config.port,
+            (int)service.pid);
+    cli_err_more("stop it with `openclaw gateway stop`, or take its place with --force");
+    return true;
+}
+
 static int port_take(struct start *self)
 {
     struct gateway_listen_error error = { "", "" };
@@ -323,7 +339,9 @@ static int port_take(struct start *self)
         return r;
     }
     if (gateway_listen_open(self->config.host, self->config.port, NULL, &self->sockets.now, &error)) {
-        cli_err("%s%s%s", error.text, error.fix[0] ? "; " : "", error.fix);
+        if (!is_own_port(self)) {
+            cli_err("%s%s%s", error.text, error.fix[0] ? "; " : "", error.fix);
+        }
         return CLI_EXIT_CONFIG;
     }
     return port_export(self);

@@ -14,10 +14,12 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/cli_service.h"
+#include "edge/cli/control_client.h"
 
-/* The descriptor stays this process's, whoever gets its number later. -1: explained. */
-static int supervisor_open(const struct cli *cli, struct cli_service *service)
+/* The descriptor stays this process's, whoever gets its number later. An exit code that is not 0: explained. */
+static int supervisor_open(const struct cli *cli, struct cli_service *service, int *ret_fd)
 {
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
     struct cli_service again;
     int fd = -1;
 
@@ -26,14 +28,19 @@ static int supervisor_open(const struct cli *cli, struct cli_service *service)
         fd = pidfd_open(service->pid, 0);
         cli_service_look(&cli->paths, &again);
         if (fd >= 0 && again.is_running && again.pid == service->pid) {
-            return fd;
+            *ret_fd = fd;
+            return CLI_EXIT_OK;
         }
     }
     if (fd >= 0) {
         (void)close(fd);
     }
-    cli_err("no gateway runs on the state directory %s", cli->paths.state_dir);
-    return -1;
+    int r = control_client_open(cli->paths.control_path, &client); /* tells why it cannot be asked */
+    if (r == CLI_EXIT_OK) {
+        cli_err("the gateway of the state directory %s comes or goes just now", cli->paths.state_dir);
+        r = CLI_EXIT_TRY_LATER;
+    }
+    return r;
 }
 
 static int signal_send(int fd, int number, const struct cli_service *service)
@@ -80,12 +87,13 @@ static int end_wait(const struct cli *cli, int fd, const struct cli_service *ser
 int cmd_gateway_stop(struct cli *cli)
 {
     struct cli_service service;
-    int fd = supervisor_open(cli, &service);
+    int fd = -1;
+    int r = supervisor_open(cli, &service, &fd);
 
-    if (fd < 0) {
-        return CLI_EXIT_UNAVAILABLE;
+    if (r) {
+        return r;
     }
-    int r = signal_send(fd, SIGTERM, &service);
+    r = signal_send(fd, SIGTERM, &service);
     r = r ? r : end_wait(cli, fd, &service);
     (void)close(fd);
     if (!r && service.unit_path[0]) {
@@ -97,12 +105,13 @@ int cmd_gateway_stop(struct cli *cli)
 int cmd_gateway_restart(struct cli *cli)
 {
     struct cli_service service;
-    int fd = supervisor_open(cli, &service);
+    int fd = -1;
+    int r = supervisor_open(cli, &service, &fd);
 
-    if (fd < 0) {
-        return CLI_EXIT_UNAVAILABLE;
+    if (r) {
+        return r;
     }
-    int r = signal_send(fd, SIGUSR1, &service);
+    r = signal_send(fd, SIGUSR1, &service);
     (void)close(fd);
     return r ? r : done_tell(cli, &service, "restart", "was told to give every host a fresh process");
 }

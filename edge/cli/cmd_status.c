@@ -330,6 +330,9 @@ int cmd_status(struct cli *cli)
         report_print(&report);
         r = CLI_EXIT_OK;
     }
+    if (!r && report.service.is_hidden && report.probe.problem.kind == CLI_PROBLEM_FAULT) {
+        r = CLI_EXIT_REFUSED; /* nothing broke: the files are another user's */
+    }
     r = r ? r : cli_problem_exit_code(&report.probe.problem);
     cli_probe_deinit(&report.probe);
     cli_target_deinit(&report.target);

@@ -365,7 +365,7 @@ int config_ops_read(struct config_ops *self, const struct cli *cli)
     }
     size_t wanted = is_batch ? 0 : is_ref || is_provider ? 1 : 2;
     if (cli->line.args_n != wanted) {
-        cli_err("%s", wanted == 2   ? "name a path and a value"
+        cli_err("%s", wanted == 2   ? "name a path and a value; `openclaw config set --help` has examples"
                       : wanted == 1 ? "name a path, and no value beside --ref-* or --provider-*"
                                     : "a batch names its paths and values itself");
         return CLI_EXIT_USAGE;

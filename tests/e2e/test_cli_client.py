@@ -40,6 +40,13 @@ def openclaw(environment):
     (["gateway", "install", "--force"], "not served by this version"),
     (["sessions", "--json"], "sessions.list"),
     (["models", "list"], "models.list"),
+    (["agents", "list"], "openclaw config get agents"),
+    (["onboard"], "openclaw setup"),
+    (["tui"], "openclaw agent"),
+    (["--json"], "--json needs a command"),
+    (["agent", "-m", "x", "--thinking", "banana"], "not 'banana'"),
+    (["config", "patch", "--file", "/nofile"], "/nofile cannot be read: No such file"),
+    (["config", "set"], "openclaw config set --help"),
     (["cron", "list"], "'cron' is not served by this version"),
     (["qr"], "openclaw devices list"),
     (["node", "run"], "openclaw nodes"),
@@ -74,6 +81,7 @@ def test_every_command_has_help(openclaw, words):
 
 def test_version_names_the_version_alone(openclaw):
     assert re.fullmatch(r"OpenClaw \d+\.\d+\.\d+\n", openclaw("--version").stdout)
+    assert openclaw("--version", "--json").stdout == openclaw("--json", "-V").stdout == openclaw("--version").stdout
 
 
 def test_nothing_listening_is_69_with_what_to_do(openclaw):
@@ -142,6 +150,7 @@ def test_the_wrong_token_is_77_and_names_its_source(openclaw):
         done = openclaw("health", "--port", fake.port)
     assert (done.returncode, done.stdout) == (77, "")
     assert "OPENCLAW_GATEWAY_TOKEN" in done.stderr and "gateway.auth.token" in done.stderr
+    assert "is not the one of the state directory" in done.stderr
     assert SECRET not in done.stderr
 
 
