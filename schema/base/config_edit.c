@@ -59,12 +59,11 @@ static int source_choose(struct job *job, bool is_removal, size_t *ret_source)
 
         if (source->mount_n <= room && steps_begin_with(job->steps, source->mount, source->mount_n)) {
             if (!source->is_alone || !source->mount_n) {
-                return refuse(job,
-                              !source->mount_n
-                                  ? "has $include at its top, beside other keys or as a list: edit the "
-                                    "file that says it"
-                                  : "is put together with $include from several files, or with keys beside it: edit "
-                                    "the file that says it");
+                return refuse(job, source->mount_n
+                                       ? "is put together with $include from several files, or with keys beside it: "
+                                         "edit the file that says it"
+                                       : "cannot be changed from here: openclaw.json has $include at its top beside "
+                                         "other keys, or as a list; edit the file that says it");
             }
             best = i;
         } else if (!is_removal && source->mount_n > job->steps_n &&

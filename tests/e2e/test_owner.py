@@ -99,3 +99,26 @@ def test_a_socket_that_was_left_behind_says_nothing_wrong(fresh_gateway, tmp_pat
     environment = elsewhere(running, tmp_path, {})
     done = running.cli("health", environment=environment)
     assert done.returncode == 69 and f"127.0.0.1:{running.port}" in done.stderr
+
+
+def test_a_second_start_is_told_that_it_runs_already(running):
+    done = running.cli("gateway")
+    assert done.returncode == 78 and f"already runs on port {running.port}" in done.stderr
+    assert "openclaw gateway stop" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_is_told_whose_it_is(running):
+    for words in (("gateway", "stop"), ("gateway", "restart"), ("status",)):
+        try:
+            done = running.cli(*words, user=65534, group=65534, extra_groups=[])
+        except PermissionError:
+            pytest.skip("the program stands where only root may run it")
+        assert done.returncode == 77 and "belongs to" in done.stderr + done.stdout, (words, done)
+        assert "not running" not in done.stdout and "no gateway runs" not in done.stderr
+    assert running.process.poll() is None
+
+
+def test_nothing_is_delivered_where_no_channel_is(running):
+    done = running.cli("agent", "-m", "hello", "--deliver", "--channel", "telegram")
+    assert done.returncode == 2 and "no channel 'telegram'" in done.stderr
