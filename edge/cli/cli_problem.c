@@ -188,6 +188,11 @@ int cli_problem_exit_code(const struct cli_problem *self)
     return CLI_EXIT_SOFTWARE;
 }
 
+bool cli_problem_is_wrong_secret(const struct cli_problem *self)
+{
+    return strcmp(self->detail, "AUTH_TOKEN_MISMATCH") == 0 || strcmp(self->detail, "AUTH_PASSWORD_MISMATCH") == 0;
+}
+
 /* Where the secret came from matters most when it is the wrong one. */
 static void credentials_explain(const struct cli_problem *self, const struct cli_target *target)
 {

@@ -54,6 +54,9 @@ void cli_problem_text(const struct cli_problem *self, const struct cli_target *t
 const char *cli_problem_advice(const struct cli_problem *self, const struct cli_target *target, char *buf,
                                size_t buf_size);
 
+/* Whoever answers has another secret, and may be another gateway than the one that is meant. */
+bool cli_problem_is_wrong_secret(const struct cli_problem *self);
+
 /* Explains on standard error; returns the exit code. */
 int cli_problem_explain(const struct cli_problem *self, const struct cli_target *target);
 int cli_problem_exit_code(const struct cli_problem *self);

@@ -1,7 +1,5 @@
 #include "edge/cli/cli_rpc.h"
 
-#include <string.h>
-
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/json.h"
@@ -30,9 +28,7 @@ int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct 
     }
     if (cli_session_open(&session, &ret_rpc->session, &problem)) {
         r = cli_problem_explain(&problem, &ret_rpc->target);
-        if ((strcmp(problem.detail, "AUTH_TOKEN_MISMATCH") == 0 ||
-             strcmp(problem.detail, "AUTH_PASSWORD_MISMATCH") == 0) &&
-            ret_rpc->target.url.is_loopback && !ret_rpc->target.is_elsewhere) {
+        if (cli_problem_is_wrong_secret(&problem) && ret_rpc->target.url.is_loopback && !ret_rpc->target.is_elsewhere) {
             cli_service_stranger_tell(&cli->paths, ret_rpc->target.url.port);
         }
         cli_rpc_close(ret_rpc);
