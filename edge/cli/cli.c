@@ -10,6 +10,7 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_help.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/cli_problem.h"
 #include "edge/cli/cli_rpc.h"
 #include "schema/base/dotenv.h"
 
@@ -133,8 +134,10 @@ static void failure_print(int code)
     pack_kv_bool(&out, "ok", false);
     pack_key(&out, "error");
     pack_map_begin(&out);
-    pack_kv_text(&out, "type", "cli_error");
-    pack_kv_text(&out, "message", cli_err_first());
+    if (!cli_problem_pack_last(&out)) {
+        pack_kv_text(&out, "type", "cli_error");
+        pack_kv_text(&out, "message", cli_err_first());
+    }
     if (cli_err_hints()[0]) {
         pack_kv_text(&out, "hint", cli_err_hints());
     }

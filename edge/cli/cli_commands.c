@@ -60,6 +60,11 @@ const struct cli_opt cli_commands_json[] = {
     { 0 },
 };
 
+const struct cli_opt cli_commands_final[] = {
+    { .name = "expect-final", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts; the answer is the last one." },
+    { 0 },
+};
+
 static const struct cli_opt verbose_options[] = {
     { .name = "verbose", .kind = CLI_OPT_FLAG, .summary = "Have the gateway look again, and show everything." },
     { .name = "debug", .kind = CLI_OPT_FLAG, .summary = "The same as --verbose." },
@@ -71,16 +76,19 @@ static const struct cli_opt status_options[] = {
       .kind = CLI_OPT_FLAG,
       .summary = "Have the gateway look at its channels now, and show its health." },
     { .name = "all", .kind = CLI_OPT_FLAG, .summary = "The same as --deep." },
+    { .name = "verbose", .kind = CLI_OPT_FLAG, .summary = "The same as --deep." },
+    { .name = "debug", .kind = CLI_OPT_FLAG, .summary = "The same as --deep." },
     { 0 },
 };
 
+static const char *const on_off[] = { "on", "off", NULL };
+
 static const struct cli_opt agent_options[] = {
-    { .name = "message",
-      .letter = 'm',
+    { .name = "message", .letter = 'm', .kind = CLI_OPT_TEXT, .value = "text", .summary = "What to say to the agent." },
+    { .name = "message-file",
       .kind = CLI_OPT_TEXT,
-      .required = true,
-      .value = "text",
-      .summary = "What to say to the agent." },
+      .value = "path",
+      .summary = "The same from a file of at most 4 MiB; - for standard input." },
     { .name = "agent", .kind = CLI_OPT_TEXT, .value = "id", .summary = "Which agent. Else the default one." },
     { .name = "session-id",
       .kind = CLI_OPT_TEXT,
@@ -101,6 +109,11 @@ static const struct cli_opt agent_options[] = {
       .choices = thinking_levels,
       .value = "level",
       .summary = "How long to think: off, minimal, low, medium, high, or what the provider has." },
+    { .name = "verbose",
+      .kind = CLI_OPT_CHOICE,
+      .value = "on|off",
+      .choices = on_off,
+      .summary = "Accepted for scripts; sessions here tell all there is." },
     { .name = "deliver", .kind = CLI_OPT_FLAG, .summary = "Send the reply to the channel of the session as well." },
     { .name = "channel", .kind = CLI_OPT_TEXT, .value = "channel", .summary = "Channel to deliver through." },
     { .name = "reply-to",
@@ -150,6 +163,7 @@ static const struct cli_opt logs_options[] = {
       .summary = "With --follow: ask for more this often." },
     { .name = "plain", .kind = CLI_OPT_FLAG, .summary = "No styles." },
     { .name = "local-time", .kind = CLI_OPT_FLAG, .summary = "Times of this machine's zone." },
+    { .name = "utc", .kind = CLI_OPT_FLAG, .summary = "Times of UTC, as without --local-time." },
     { .name = "timeout",
       .kind = CLI_OPT_NUMBER,
       .value = "ms",
@@ -160,12 +174,13 @@ static const struct cli_opt logs_options[] = {
     { 0 },
 };
 
-static const struct cli_opt *const health_tables[] = { verbose_options, cli_commands_target, cli_commands_timeout,
-                                                       cli_commands_json, NULL };
+static const struct cli_opt *const health_tables[] = { verbose_options,      cli_commands_target, cli_commands_final,
+                                                       cli_commands_timeout, cli_commands_json,   NULL };
 static const struct cli_opt *const status_tables[] = { status_options, cli_commands_target, cli_commands_timeout,
                                                        cli_commands_json, NULL };
 static const struct cli_opt *const agent_tables[] = { agent_options, cli_commands_target, cli_commands_json, NULL };
-static const struct cli_opt *const logs_tables[] = { logs_options, cli_commands_target, cli_commands_json, NULL };
+static const struct cli_opt *const logs_tables[] = { logs_options, cli_commands_target, cli_commands_final,
+                                                     cli_commands_json, NULL };
 static const struct cli_opt *const root_tables[] = { root_options, NULL };
 
 static const struct cli_example agent_examples[] = {

@@ -25,6 +25,33 @@ static const struct cli_opt agent_options[] = {
     { 0 },
 };
 
+static const struct cli_opt resolve_options[] = {
+    { .name = "reason", .kind = CLI_OPT_TEXT, .value = "text", .summary = "Say why; shown here alone." },
+    { .name = "expires-in-days",
+      .kind = CLI_OPT_NUMBER,
+      .value = "days",
+      .min = 1,
+      .max = 3650,
+      .summary = "With allow-always: how long that holds. Else until it is revoked." },
+    { 0 },
+};
+
+static const struct cli_opt limit_options[] = {
+    { .name = "limit",
+      .kind = CLI_OPT_NUMBER,
+      .value = "n",
+      .min = 1,
+      .max = 500,
+      .summary = "At most this many, the newest first. Else 200." },
+    { 0 },
+};
+
+static const struct cli_opt *const plain_tables[] = { cli_commands_target, cli_commands_timeout, cli_commands_json,
+                                                      NULL };
+static const struct cli_opt *const resolve_tables[] = { resolve_options, cli_commands_target, cli_commands_timeout,
+                                                        cli_commands_json, NULL };
+static const struct cli_opt *const grants_tables[] = { limit_options, cli_commands_target, cli_commands_timeout,
+                                                       cli_commands_json, NULL };
 static const struct cli_opt *const get_tables[] = { place_options, cli_commands_target, cli_commands_timeout,
                                                     cli_commands_json, NULL };
 static const struct cli_opt *const set_tables[] = { place_options,        set_options,       cli_commands_target,
@@ -57,7 +84,42 @@ static const struct cli_command allowlist_commands[] = {
     { 0 },
 };
 
+static const struct cli_command grants_commands[] = {
+    { .name = "list",
+      .summary = "Show what was allowed always, newest first.",
+      .options = grants_tables,
+      .run = cmd_approvals_grants_list },
+    { .name = "revoke",
+      .summary = "End a grant: the next time people are asked again.",
+      .args = "<grantId>",
+      .args_min = 1,
+      .args_max = 1,
+      .options = plain_tables,
+      .run = cmd_approvals_grants_revoke },
+    { 0 },
+};
+
+static const struct cli_example resolve_examples[] = {
+    { "openclaw approvals resolve 52aa2719-c785-42b2-b29b-f341a93693f2 allow-once", "Let it run this once." },
+    { "openclaw approvals resolve 52aa2719-c785-42b2-b29b-f341a93693f2 allow-always --expires-in-days 30",
+      "Do not ask again for a month." },
+    { 0 },
+};
+
 const struct cli_command cli_commands_approvals[] = {
+    { .name = "pending",
+      .summary = "Show what waits for somebody's leave.",
+      .options = plain_tables,
+      .run = cmd_approvals_pending },
+    { .name = "resolve",
+      .summary = "Decide about something that waits.",
+      .args = "<id> <decision>",
+      .args_min = 2,
+      .args_max = 2,
+      .options = resolve_tables,
+      .examples = resolve_examples,
+      .run = cmd_approvals_resolve },
+    { .name = "grants", .summary = "What was allowed always: look, and revoke.", .commands = grants_commands },
     { .name = "get",
       .summary = "Show what may run without being asked.",
       .options = get_tables,

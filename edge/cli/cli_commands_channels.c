@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 static const struct cli_opt status_options[] = {
+    { .name = "channel", .kind = CLI_OPT_TEXT, .value = "name", .summary = "Only this channel." },
     { .name = "probe", .kind = CLI_OPT_FLAG, .summary = "Ask the far side of every account first." },
     { 0 },
 };

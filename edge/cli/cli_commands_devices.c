@@ -32,6 +32,13 @@ static const struct cli_opt scope_options[] = {
       .is_repeated = true,
       .value = "scope",
       .summary = "A scope of the new token; may be given more than once. Else it keeps what it has." },
+    { .name = "no-scopes", .kind = CLI_OPT_FLAG, .summary = "A token without any scope." },
+    { 0 },
+};
+
+static const struct cli_opt rename_options[] = {
+    { .name = "device", .kind = CLI_OPT_TEXT, .required = true, .value = "id", .summary = "The device." },
+    { .name = "name", .kind = CLI_OPT_TEXT, .required = true, .value = "label", .summary = "What to call it." },
     { 0 },
 };
 
@@ -43,6 +50,8 @@ static const struct cli_opt *const clear_tables[] = { clear_options, cli_command
                                                       cli_commands_json, NULL };
 static const struct cli_opt *const rotate_tables[] = { token_options,        scope_options,     cli_commands_target,
                                                        cli_commands_timeout, cli_commands_json, NULL };
+static const struct cli_opt *const rename_tables[] = { rename_options, cli_commands_target, cli_commands_timeout,
+                                                       cli_commands_json, NULL };
 static const struct cli_opt *const revoke_tables[] = { token_options, cli_commands_target, cli_commands_timeout,
                                                        cli_commands_json, NULL };
 
@@ -79,6 +88,10 @@ const struct cli_command cli_commands_devices[] = {
       .options = plain_tables,
       .run = cmd_devices_remove },
     { .name = "clear", .summary = "Forget every paired device.", .options = clear_tables, .run = cmd_devices_clear },
+    { .name = "rename",
+      .summary = "Give a paired device a name of yours.",
+      .options = rename_tables,
+      .run = cmd_devices_rename },
     { .name = "rotate",
       .summary = "Give a device a new token for a role.",
       .options = rotate_tables,

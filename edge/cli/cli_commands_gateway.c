@@ -4,6 +4,7 @@
 #include "edge/cli/cli_commands.h"
 
 static const char *const bind_modes[] = { "loopback", "lan", "tailnet", "auto", "custom", NULL };
+static const char *const log_styles[] = { "auto", "full", "compact", NULL };
 static const char *const auth_modes[] = { "none", "token", "password", "trusted-proxy", NULL };
 
 static const struct cli_opt run_options[] = {
@@ -44,6 +45,14 @@ static const struct cli_opt run_options[] = {
       .value = "file",
       .summary = "JSON5 file that says which process runs which actors. Else one process runs them all." },
     { .name = "verbose", .kind = CLI_OPT_FLAG, .summary = "Log more to standard error." },
+    { .name = "ws-log",
+      .kind = CLI_OPT_CHOICE,
+      .value = "style",
+      .choices = log_styles,
+      .summary = "Accepted for scripts; `openclaw bus tap` shows every message." },
+    { .name = "compact", .kind = CLI_OPT_FLAG, .summary = "The same as --ws-log compact." },
+    { .name = "cli-backend-logs", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts; there is one log." },
+    { .name = "claude-cli-logs", .kind = CLI_OPT_FLAG, .summary = "The same as --cli-backend-logs." },
     { 0 },
 };
 
@@ -55,6 +64,10 @@ static const struct cli_opt call_options[] = {
       .value = "json",
       .preset = "{}",
       .summary = "Parameters of the method, a JSON object." },
+    { .name = "expect-url",
+      .kind = CLI_OPT_TEXT,
+      .value = "url",
+      .summary = "Do nothing unless this is the address of the gateway that is meant." },
     { .name = "expect-final",
       .kind = CLI_OPT_FLAG,
       .summary = "Wait for the result of a method that first answers \"accepted\", such as agent." },
@@ -94,13 +107,36 @@ static const struct cli_opt stop_options[] = {
       .min = 1,
       .max = 86400000,
       .summary = "Wait so many milliseconds for its end." },
+    { .name = "force", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts; nothing is ever asked here." },
+    { .name = "disable",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Accepted for scripts; a service manager that starts it again is told by its own command." },
+    { 0 },
+};
+
+/* Requests under way end first, and the runs of agents go on in the new processes. */
+static const struct cli_opt restart_options[] = {
+    { .name = "safe", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts: a restart loses no work." },
+    { .name = "force", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts: a restart begins at once." },
+    { .name = "wait",
+      .kind = CLI_OPT_TEXT,
+      .value = "time",
+      .summary = "Accepted for scripts: there is nothing to wait for." },
+    { .name = "skip-deferral", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts, with --safe." },
+    { .name = "preserve-definition", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts; units are left alone." },
+    { 0 },
+};
+
+static const struct cli_opt token_options[] = {
+    { .name = "show", .kind = CLI_OPT_FLAG, .summary = "Print it, to a terminal alone." },
     { 0 },
 };
 
 static const struct cli_opt *const stop_tables[] = { stop_options, cli_commands_json, NULL };
-static const struct cli_opt *const restart_tables[] = { cli_commands_json, NULL };
-static const struct cli_opt *const health_tables[] = { cli_commands_target, cli_commands_timeout, cli_commands_json,
-                                                       NULL };
+static const struct cli_opt *const restart_tables[] = { restart_options, cli_commands_json, NULL };
+static const struct cli_opt *const token_tables[] = { token_options, NULL };
+static const struct cli_opt *const health_tables[] = { cli_commands_target, cli_commands_final, cli_commands_timeout,
+                                                       cli_commands_json, NULL };
 static const struct cli_opt *const status_tables[] = { status_options, cli_commands_target, cli_commands_timeout,
                                                        cli_commands_json, NULL };
 static const struct cli_opt *const probe_tables[] = { probe_options, cli_commands_target, cli_commands_json, NULL };
@@ -140,6 +176,10 @@ const struct cli_command cli_commands_gateway[] = {
       .summary = "Show which gateways answer, and what we may do there.",
       .options = probe_tables,
       .run = cmd_gateway_probe },
+    { .name = "auth-token",
+      .summary = "Say where the gateway's token is, or show it.",
+      .options = token_tables,
+      .run = cmd_gateway_auth_token },
     { .name = "stop",
       .summary = "End the gateway of this state directory, in order, and wait until it has.",
       .options = stop_tables,

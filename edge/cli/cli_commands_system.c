@@ -23,14 +23,13 @@ static const struct cli_opt event_options[] = {
       .kind = CLI_OPT_TEXT,
       .value = "key",
       .summary = "Tell and wake this session instead of the main one." },
-    { .name = "expect-final", .kind = CLI_OPT_FLAG, .summary = "Accepted for scripts; the answer is the last one." },
     { 0 },
 };
 
-static const struct cli_opt *const plain_tables[] = { cli_commands_target, cli_commands_timeout, cli_commands_json,
-                                                      NULL };
-static const struct cli_opt *const event_tables[] = { event_options, cli_commands_target, cli_commands_timeout,
+static const struct cli_opt *const plain_tables[] = { cli_commands_target, cli_commands_final, cli_commands_timeout,
                                                       cli_commands_json, NULL };
+static const struct cli_opt *const event_tables[] = { event_options,        cli_commands_target, cli_commands_final,
+                                                      cli_commands_timeout, cli_commands_json,   NULL };
 
 static const struct cli_command heartbeat_commands[] = {
     { .name = "last",

@@ -152,6 +152,11 @@ static int option_unknown(struct cli_line *line, const struct word *word)
 {
     struct nearest nearest = { .typed = word->name };
     const char *dashes = word->is_long ? "--" : "-";
+    const char *instead = word->is_long ? cli_unserved_option(command_last(line)->name, word->name) : NULL;
+
+    if (instead) {
+        return refuse(line, "--%s is not served by this version: %s", word->name, instead);
+    }
 
     for (size_t i = 0; word->is_long && i < line->chain_n; i++) {
         options_offer(line->chain[i], i + 1 == line->chain_n, &nearest);
@@ -298,7 +303,8 @@ static int rest_check(struct cli_line *line)
     const struct cli_command *command = command_last(line);
 
     if (!command->run) {
-        return refuse(line, "'%s' needs a command", line->chain_n > 1 ? command->name : "openclaw");
+        line->wants_help = true; /* of the commands that there are */
+        return 0;
     }
     if (line->args_n < command->args_min) {
         return refuse(line, "'%s' needs %s", command->name, command->args);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLI_DEPTH_MAX 4
+#define CLI_DEPTH_MAX 6
 #define CLI_VALUES_MAX 64
 #define CLI_ARGS_MAX 32
 

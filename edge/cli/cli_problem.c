@@ -210,12 +210,54 @@ static void credentials_explain(const struct cli_problem *self, const struct cli
     }
 }
 
+/* The program has one outcome, so there is one last problem. */
+static struct cli_problem last;
+
+static const char *type_of(const struct cli_problem *problem)
+{
+    switch (problem->kind) {
+    case CLI_PROBLEM_ANSWER:
+    case CLI_PROBLEM_REFUSED:
+        return "gateway_request_error";
+    case CLI_PROBLEM_UNREACHABLE:
+    case CLI_PROBLEM_CLOSED:
+    case CLI_PROBLEM_DOWN:
+    case CLI_PROBLEM_TIMEOUT:
+        return "gateway_transport_error";
+    case CLI_PROBLEM_NONE:
+    case CLI_PROBLEM_INTERRUPTED:
+    case CLI_PROBLEM_PROTOCOL:
+    case CLI_PROBLEM_FAULT:
+        break;
+    }
+    return "cli_error";
+}
+
+bool cli_problem_pack_last(struct pack *out)
+{
+    bool is_answer = last.kind == CLI_PROBLEM_ANSWER || last.kind == CLI_PROBLEM_REFUSED;
+
+    if (last.kind == CLI_PROBLEM_NONE) {
+        return false;
+    }
+    pack_kv_text(out, "type", type_of(&last));
+    if (is_answer && last.code[0]) {
+        pack_kv_text(out, "code", last.code);
+    }
+    pack_kv_text(out, "message", last.message[0] ? last.message : cli_err_first());
+    if (is_answer) {
+        pack_kv_bool(out, "retryable", last.retryable);
+    }
+    return true;
+}
+
 int cli_problem_explain(const struct cli_problem *self, const struct cli_target *target)
 {
     char text[1600];
     char buf[256];
     const char *advice = cli_problem_advice(self, target, buf, sizeof(buf));
 
+    last = *self;
     if (self->kind != CLI_PROBLEM_INTERRUPTED) {
         cli_problem_text(self, target, text, sizeof(text));
         cli_err("%s", text);

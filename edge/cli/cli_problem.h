@@ -61,4 +61,8 @@ bool cli_problem_is_wrong_secret(const struct cli_problem *self);
 int cli_problem_explain(const struct cli_problem *self, const struct cli_target *target);
 int cli_problem_exit_code(const struct cli_problem *self);
 
+/* The last problem that was explained, for programs: type, code?, message, retryable? into an open map. False, and
+ * nothing, when there was none. */
+bool cli_problem_pack_last(struct pack *out);
+
 #endif

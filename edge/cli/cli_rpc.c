@@ -1,11 +1,22 @@
 #include "edge/cli/cli_rpc.h"
 
+#include <string.h>
+#include <strings.h>
+
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/json.h"
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_service.h"
+
+static bool is_address(const char *expected, const char *address)
+{
+    size_t len = strlen(expected);
+
+    len -= len && expected[len - 1] == '/';
+    return len == strlen(address) && strncasecmp(expected, address, len) == 0;
+}
 
 int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct cli_rpc *ret_rpc)
 {
@@ -25,6 +36,12 @@ int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct 
     r = cli_target_resolve(cli, opts->is_config_broken ? CLI_TARGET_TOLERANT : 0, &ret_rpc->target);
     if (r) {
         return r == CLI_TARGET_E_USAGE ? CLI_EXIT_USAGE : CLI_EXIT_CONFIG;
+    }
+    if (opts->expect_url && !is_address(opts->expect_url, ret_rpc->target.address)) {
+        cli_err("the gateway that is meant is %s (%s), not %s", ret_rpc->target.address, ret_rpc->target.source,
+                opts->expect_url);
+        cli_target_deinit(&ret_rpc->target);
+        return CLI_EXIT_FAILED;
     }
     if (cli_session_open(&session, &ret_rpc->session, &problem)) {
         r = cli_problem_explain(&problem, &ret_rpc->target);

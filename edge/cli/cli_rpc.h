@@ -19,7 +19,8 @@ struct cli_rpc {
 struct cli_rpc_opts {
     const char *display_name;
     uint64_t timeout_ms;
-    bool is_config_broken; /* that is what is to be mended: go in as the owner */
+    const char *expect_url; /* the only address to connect to, or NULL */
+    bool is_config_broken;  /* that is what is to be mended: go in as the owner */
     void *arg;
     void (*on_event)(void *arg, struct span name, struct span payload);
 };

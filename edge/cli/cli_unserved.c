@@ -16,11 +16,33 @@ struct unserved {
     const char *instead;
 };
 
+#define CHANNELS "channels are in the config: `openclaw config set channels...`"
+#define NODE_HOST "this machine cannot be a node; `openclaw nodes` manages those that connect to the gateway"
+#define NO_TUNNEL "make the tunnel yourself, and name its end with --url"
+
 static const struct unserved unserved[] = {
     { "gateway", "start",
       "`openclaw gateway` runs it in the foreground (Ctrl-C or SIGTERM ends it), a service manager in the background" },
     { "gateway", "install", "write a unit for your service manager whose command is `openclaw gateway`" },
     { "gateway", "uninstall", "remove the unit from your service manager" },
+    { "gateway", "discover", "gateways are not announced; name one with --url" },
+    { "gateway", "usage-cost", "what models cost is not counted yet" },
+    { "gateway", "stability",
+      "`openclaw health --verbose`, `openclaw bus actors` and `openclaw logs` show how it fares" },
+    { "gateway", "diagnostics",
+      "`openclaw doctor`, `openclaw health --json` and `openclaw logs --json` have what it would" },
+    { "gateway", "suspend", "`openclaw gateway stop` ends it in order" },
+    { "gateway", "resume", "start it with `openclaw gateway`" },
+    { "devices", "join-code", "`openclaw qr --setup-code-only` makes a code with which a device pairs itself" },
+    { "channels", "list", "`openclaw channels status` shows those that are configured" },
+    { "channels", "logs", "`openclaw logs` has the lines of every channel" },
+    { "channels", "add", CHANNELS },
+    { "channels", "remove", "channels are in the config: `openclaw config unset channels...`" },
+    { "channels", "login", CHANNELS },
+    { "channels", "logout", CHANNELS },
+    { "channels", "capabilities", "`openclaw channels status --json` has what is known of each account" },
+    { "channels", "resolve", "address people by the ids of their network" },
+    { "channels", "dead-letters", "`openclaw channels status --json` counts what could not be sent" },
     { NULL, "sessions", "`openclaw status` shows them, and `openclaw gateway call sessions.list` tells all" },
     { NULL, "models", "`openclaw gateway call models.list` lists them, and `openclaw config set` chooses" },
     { "gateway", "discover", "gateways are not announced; name one with --url" },
@@ -88,18 +110,43 @@ static const struct unserved unserved[] = {
     { NULL, "qa", "`openclaw doctor` and `openclaw bus replay` check a gateway" },
     { NULL, "automations", "what runs by the clock here are heartbeats: `openclaw system heartbeat`" },
     { NULL, "cron", "what runs by the clock here are heartbeats: `openclaw system heartbeat`" },
-    { NULL, "node", "this machine cannot be a node; `openclaw nodes` manages those that connect to the gateway" },
+    { NULL, "node", NODE_HOST },
 };
 
-const char *cli_unserved_instead(const char *group, const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(unserved); i++) {
-        const struct unserved *it = &unserved[i];
-        bool is_group = it->group && group ? strcmp(it->group, group) == 0 : it->group == group;
+/* Options, by the command that would take them. */
+static const struct unserved options[] = {
+    { "agent", "local", "an agent runs inside a gateway: start one with `openclaw gateway`" },
+    { "run", "raw-stream", "`openclaw bus tap --bodies` shows what an agent says as it comes" },
+    { "run", "raw-stream-path", "`openclaw bus tap --bodies --json` shows what an agent says as it comes" },
+    { "run", "reset", "remove the state directory yourself; `openclaw doctor` says where it is" },
+    { "run", "tailscale", "run `tailscale serve` yourself, and set gateway.tailscale.mode" },
+    { "run", "tailscale-reset-on-exit", "run `tailscale serve reset` yourself" },
+    { "run", "ambient-channels", "channels are in the config" },
+    { "run", "dev-ambient-channels", "channels are in the config" },
+    { "probe", "ssh", NO_TUNNEL },
+    { "probe", "ssh-auto", NO_TUNNEL },
+    { "probe", "ssh-identity", NO_TUNNEL },
+    { "status", "usage", "what providers count is not asked for yet" },
+};
 
-        if (is_group && strcmp(it->name, name) == 0) {
-            return it->instead;
+static const char *find(const struct unserved *rows, size_t n, const char *group, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool is_group = rows[i].group && group ? strcmp(rows[i].group, group) == 0 : rows[i].group == group;
+
+        if (is_group && strcmp(rows[i].name, name) == 0) {
+            return rows[i].instead;
         }
     }
     return NULL;
+}
+
+const char *cli_unserved_instead(const char *group, const char *name)
+{
+    return find(unserved, ARRAY_LEN(unserved), group, name);
+}
+
+const char *cli_unserved_option(const char *command, const char *name)
+{
+    return find(options, ARRAY_LEN(options), command, name);
 }

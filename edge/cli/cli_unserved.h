@@ -7,4 +7,7 @@
 /* One sentence without its full stop, or NULL. `group` may be NULL. */
 const char *cli_unserved_instead(const char *group, const char *name);
 
+/* The same for an option of a command, both without what stands before them. */
+const char *cli_unserved_option(const char *command, const char *name);
+
 #endif

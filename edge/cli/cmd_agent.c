@@ -1,9 +1,12 @@
 /*
  * openclaw agent: one turn of an agent, its words shown as they come.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "bus/base/cleanup.h"
+#include "bus/json.h"
 #include "bus/value.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
@@ -15,11 +18,13 @@
 #define CONNECT_MS 10000U
 #define GRACE_MS 30000U /* the gateway ends the turn itself; we only wait a little longer */
 #define ABORT_MS 1000U
+#define MESSAGE_MAX 4194304U
 
 struct turn {
     char run_id[CLI_UUID_LEN + 1];
     char session_key[512]; /* learned from the first event of the run */
-    bool is_live;          /* show words as they come */
+    struct span message;
+    bool is_live; /* show words as they come */
     bool has_shown;
 };
 
@@ -53,7 +58,7 @@ static void option_pack(const struct cli *cli, const char *option, const char *k
 static void params_pack(const struct cli *cli, const struct turn *turn, struct pack *out)
 {
     pack_map_begin(out);
-    pack_kv_text(out, "message", cli_text(cli, "message"));
+    pack_kv_str(out, "message", turn->message);
     option_pack(cli, "agent", "agentId", out);
     option_pack(cli, "session-id", "sessionId", out);
     option_pack(cli, "session-key", "sessionKey", out);
@@ -185,8 +190,53 @@ static int turn_run(const struct cli *cli, struct cli_rpc *rpc, struct turn *tur
     return r;
 }
 
+static int file_read(const char *path, struct text_buf *out)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    char chunk[8192];
+    size_t n = 0;
+
+    if (!file) {
+        cli_err("cannot read %s: %s", path, strerror(errno));
+        return CLI_EXIT_FAILED;
+    }
+    while (out->len <= MESSAGE_MAX && (n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
+        if (text_buf_add(out, (struct span){ chunk, n })) {
+            break;
+        }
+    }
+    bool is_whole = n == 0 && !ferror(file) && out->len <= MESSAGE_MAX;
+    if (file != stdin) {
+        (void)fclose(file); /* only read */
+    }
+    if (!is_whole || !out->len) {
+        cli_err(is_whole ? "%s is empty" : "%s cannot be read, or is longer than 4 MiB", path);
+        return CLI_EXIT_FAILED;
+    }
+    return CLI_EXIT_OK;
+}
+
+/* What to say, from wherever it comes; it lives in the options or in `buf`. */
+static int message_take(const struct cli *cli, struct text_buf *buf, struct span *ret_message)
+{
+    int r = CLI_EXIT_OK;
+
+    if (cli_given(cli, "message") == cli_given(cli, "message-file")) {
+        cli_err("say what to tell the agent: --message <text> or --message-file <path>");
+        return CLI_EXIT_USAGE;
+    }
+    if (cli_given(cli, "message")) {
+        *ret_message = span_from(cli_text(cli, "message"));
+    } else {
+        r = file_read(cli_text(cli, "message-file"), buf);
+        *ret_message = (struct span){ buf->data, buf->len };
+    }
+    return r;
+}
+
 int cmd_agent(struct cli *cli)
 {
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     struct turn turn = { .is_live = !cli_flag(cli, "json") && cli_out_is_tty() };
     struct cli_rpc_opts opts = {
         .display_name = "agent", .timeout_ms = CONNECT_MS, .arg = &turn, .on_event = on_event
@@ -194,6 +244,10 @@ int cmd_agent(struct cli *cli)
     struct cli_rpc rpc;
     int r;
 
+    r = message_take(cli, &text, &turn.message);
+    if (r) {
+        return r;
+    }
     if (cli_uuid_new(turn.run_id)) {
         cli_err("the system gives no random numbers");
         return CLI_EXIT_SOFTWARE;

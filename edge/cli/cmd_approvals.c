@@ -132,16 +132,19 @@ static void approvals_close(struct approvals *self)
 
 /* --- showing --------------------------------------------------------------------------------------------- */
 
+static const char policy_note[] = "What is not set is decided by whoever runs the command: a node by its own file, an "
+                                  "agent by tools.exec of the config.";
+
 static void policy_print(const char *name, struct span policy)
 {
     char security[CELL];
     char ask[CELL];
     char fallback[CELL];
 
-    cli_out("  %-10s security %s, ask %s, else %s\n", name,
-            cli_format_str(value_get(policy, "security"), "as configured", security, CELL),
-            cli_format_str(value_get(policy, "ask"), "as configured", ask, CELL),
-            cli_format_str(value_get(policy, "askFallback"), "as configured", fallback, CELL));
+    cli_out("  %-10s security: %s, ask: %s, when nobody answers: %s\n", name,
+            cli_format_str(value_get(policy, "security"), "not set", security, CELL),
+            cli_format_str(value_get(policy, "ask"), "not set", ask, CELL),
+            cli_format_str(value_get(policy, "askFallback"), "not set", fallback, CELL));
 }
 
 static void allowed_print(struct span agents)
@@ -167,11 +170,39 @@ static void allowed_print(struct span agents)
             cli_table_add(&table, texts);
         }
     }
+    cli_out("\n");
     if (table.rows_n > 1) {
-        cli_out("\n");
         cli_table_print(&table, "");
+    } else {
+        cli_out("No command is listed that may run without being asked.\n");
     }
+    cli_out("%s\n", policy_note);
     cli_table_deinit(&table);
+}
+
+/* The file, and what else counts. */
+static int shown_json(const struct approvals *self)
+{
+    CLEANUP(pack_deinit) struct pack out;
+    struct value_iter iter = value_iter(pack_span(&self->shown));
+    struct span key;
+    struct span value;
+
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    while (value_next(&iter, &key, &value)) {
+        pack_key_span(&out, key);
+        pack_raw(&out, value);
+    }
+    pack_key(&out, "effectivePolicy");
+    pack_map_begin(&out);
+    pack_key(&out, "scopes");
+    pack_array_begin(&out);
+    pack_array_end(&out);
+    pack_kv_text(&out, "note", policy_note);
+    pack_map_end(&out);
+    pack_map_end(&out);
+    return cli_rpc_print_json_line(pack_span(&out));
 }
 
 static int shown_print(const struct approvals *self)
@@ -185,10 +216,10 @@ static int shown_print(const struct approvals *self)
     char text[CELL];
 
     if (cli_flag(self->cli, "json")) {
-        return cli_rpc_print_json_line(shown);
+        return shown_json(self);
     }
-    cli_out("Of %s: %.*s%s\n", places[self->place], SPAN_FMT(text_of(shown, "path")),
-            value_bool(value_get(shown, "exists"), false) ? "" : " (not there yet)");
+    cli_out("What may run without being asked, of %s: %.*s%s\n", places[self->place], SPAN_FMT(text_of(shown, "path")),
+            value_bool(value_get(shown, "exists"), false) ? "" : " (no such file yet, so nothing is set)");
     policy_print("defaults", value_get(file, "defaults"));
     while (value_next(&iter, &name, &agent)) {
         (void)snprintf(text, sizeof(text), "%.*s", SPAN_FMT(name)); /* may be cut */

@@ -117,6 +117,75 @@ static void status_print(struct span status)
     }
 }
 
+/* A map without all but one of its entries, or a list without all but one text. */
+static void only_pack(struct span all, struct span name, struct pack *out)
+{
+    struct value_iter it = value_iter(all);
+    struct span key;
+    struct span item;
+
+    if (value_kind_of(all) == VALUE_MAP) {
+        pack_map_begin(out);
+        while (value_next(&it, &key, &item)) {
+            if (span_is(key, name)) {
+                pack_key_span(out, key);
+                pack_raw(out, item);
+            }
+        }
+        pack_map_end(out);
+        return;
+    }
+    pack_array_begin(out);
+    while (value_next(&it, &key, &item)) {
+        if (span_is(value_str(item, (struct span){ 0 }), name)) {
+            pack_raw(out, item);
+        }
+    }
+    pack_array_end(out);
+}
+
+/* The status as it would be if there were no other channel. */
+static void channel_pack(struct span status, struct span name, struct pack *out)
+{
+    struct value_iter it = value_iter(status);
+    struct span key;
+    struct span item;
+
+    pack_map_begin(out);
+    while (value_next(&it, &key, &item)) {
+        bool is_by_channel =
+            span_starts(key, "channel") && (value_kind_of(item) == VALUE_MAP || span_is(key, SPAN_LIT("channelOrder")));
+
+        pack_key_span(out, key);
+        if (is_by_channel) {
+            only_pack(item, name, out);
+        } else {
+            pack_raw(out, item);
+        }
+    }
+    pack_map_end(out);
+}
+
+static int status_show(const struct cli *cli, struct span status)
+{
+    const char *channel = cli_text(cli, "channel");
+    struct pack out;
+    int r = CLI_EXIT_OK;
+
+    pack_init(&out, 0);
+    if (channel) {
+        channel_pack(status, span_from(channel), &out);
+        status = pack_span(&out);
+    }
+    if (cli_flag(cli, "json")) {
+        r = cli_rpc_print_json(status);
+    } else {
+        status_print(status);
+    }
+    pack_deinit(&out);
+    return r;
+}
+
 int cmd_channels_status(struct cli *cli)
 {
     struct cli_ask ask;
@@ -130,11 +199,7 @@ int cmd_channels_status(struct cli *cli)
     pack_kv_bool(params, "probe", cli_flag(cli, "probe"));
     pack_kv_u64(params, "timeoutMs", ask.timeout_ms);
     r = cli_ask_send(&ask, "channels.status");
-    if (!r && cli_flag(cli, "json")) {
-        r = cli_ask_show(&ask);
-    } else if (!r) {
-        status_print(cli_ask_answer(&ask));
-    }
+    r = r ? r : status_show(cli, cli_ask_answer(&ask));
     cli_ask_close(&ask);
     return r;
 }

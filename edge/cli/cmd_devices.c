@@ -2,6 +2,7 @@
  * openclaw devices: who may connect with a key of its own, and who asks to.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "bus/value.h"
 #include "edge/cli/cli_ask.h"
@@ -33,67 +34,148 @@ static struct span paired_of(struct span list, struct span device_id)
     return (struct span){ 0 };
 }
 
+/* What its owner calls it, or what it calls itself, or what kind of program it is. */
+static void name_write(struct span row, char out[CELL])
+{
+    static const char *const keys[] = { "operatorLabel", "displayName", "clientId" };
+    const char *key = keys[0];
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && !text_of(row, key).len; i++) {
+        key = keys[i];
+    }
+    (void)cli_format_str(value_get(row, key), "-", out, CELL);
+}
+
+/* "operator (read, write)": scopes of an operator without the word that all of them begin with. */
+static void access_write(struct span roles, struct span scopes, char out[CELL])
+{
+    static const char prefix[] = "operator.";
+    struct value_iter iter = value_iter(scopes);
+    struct span key;
+    struct span item;
+    char names[CELL];
+    size_t len = 0;
+
+    (void)cli_ask_join(roles, names, sizeof(names));
+    names[0] = value_count(roles) ? names[0] : '\0';
+    len = (size_t)snprintf(out, CELL, "%.100s", names);
+    while (value_next(&iter, &key, &item)) {
+        struct span text = value_str(item, (struct span){ 0 });
+        size_t skip = span_starts(text, prefix) ? sizeof(prefix) - 1 : 0;
+        const char *before = len == strlen(names) ? (len ? " (" : "(") : ", ";
+
+        if (len + text.len + 4 >= CELL) {
+            break;
+        }
+        len += (size_t)snprintf(out + len, CELL - len, "%s%.*s", before, (int)(text.len - skip), text.ptr + skip);
+    }
+    (void)snprintf(out + len, CELL - len, "%s", value_count(scopes) ? ")" : len ? "" : "nothing"); /* there is room */
+}
+
+static bool has_all(struct span list, struct span wanted)
+{
+    struct value_iter iter = value_iter(wanted);
+    struct span key;
+    struct span item;
+    bool is_all = true;
+
+    while (is_all && value_next(&iter, &key, &item)) {
+        struct value_iter had = value_iter(list);
+        struct span one;
+
+        is_all = false;
+        while (!is_all && value_next(&had, &key, &one)) {
+            is_all = span_is(one, item);
+        }
+    }
+    return is_all;
+}
+
+/* What approving it would change. */
+static const char *kind_of(struct span row, struct span paired)
+{
+    if (!paired.len) {
+        return "new device";
+    }
+    if (!has_all(value_get(paired, "roles"), value_get(row, "roles"))) {
+        return "another role";
+    }
+    return has_all(value_get(paired, "scopes"), value_get(row, "scopes")) ? "once more" : "more scopes";
+}
+
 static void pending_add(struct cli_table *table, struct span list, struct span row)
 {
-    char cells[6][CELL];
-    const char *texts[6] = { cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] };
+    char cells[8][CELL];
+    const char *texts[8] = { cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6], cells[7] };
     struct span paired = paired_of(list, text_of(row, "deviceId"));
 
     (void)cli_format_str(value_get(row, "requestId"), "-", cells[0], CELL);
-    (void)cli_format_str(value_get(row, "displayName"), "", cells[1], CELL);
-    if (!cells[1][0]) {
-        (void)snprintf(cells[1], CELL, "%.16s",
-                       text_of(row, "deviceId").len >= 16 ? text_of(row, "deviceId").ptr : "-");
-    }
-    (void)cli_format_str(value_get(row, "role"), "-", cells[2], CELL);
-    (void)cli_ask_join(value_get(row, "scopes"), cells[3], CELL);
-    (void)cli_ask_join(value_get(paired, "scopes"), cells[4], CELL);
-    (void)cli_ask_age(value_get(row, "ts"), cells[5], CELL);
+    name_write(row, cells[1]);
+    (void)snprintf(cells[2], CELL, "%.12s", text_of(row, "deviceId").len >= 12 ? text_of(row, "deviceId").ptr : "-");
+    (void)cli_format_str(value_get(row, "remoteIp"), "this machine", cells[3], CELL);
+    (void)snprintf(cells[4], CELL, "%s", kind_of(row, paired));
+    access_write(value_get(row, "roles"), value_get(row, "scopes"), cells[5]);
+    access_write(value_get(paired, "roles"), value_get(paired, "scopes"), cells[6]);
+    (void)cli_ask_age(value_get(row, "ts"), cells[7], CELL);
     cli_table_add(table, texts);
+}
+
+/* The roles whose tokens open something, and those whose do not any more. */
+static void tokens_write(struct span tokens, char out[CELL])
+{
+    struct value_iter iter = value_iter(tokens);
+    struct span key;
+    struct span token;
+    size_t len = 0;
+
+    (void)snprintf(out, CELL, "none");
+    while (value_next(&iter, &key, &token) && len < CELL / 2) {
+        len += (size_t)snprintf(out + len, CELL - len, "%s%.*s%s", len ? ", " : "", SPAN_FMT(text_of(token, "role")),
+                                value_get(token, "revokedAtMs").len ? " (revoked)" : "");
+    }
 }
 
 static void paired_add(struct cli_table *table, struct span row)
 {
-    char cells[5][CELL];
-    const char *texts[5] = { cells[0], cells[1], cells[2], cells[3], cells[4] };
+    char cells[6][CELL];
+    const char *texts[6] = { cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] };
 
-    (void)cli_format_str(value_get(row, "deviceId"), "-", cells[0], CELL);
-    (void)cli_format_str(value_get(row, "displayName"), text_of(row, "clientId").len ? "" : "-", cells[1], CELL);
-    if (!cells[1][0]) {
-        (void)cli_format_str(value_get(row, "clientId"), "-", cells[1], CELL);
-    }
-    (void)cli_ask_join(value_get(row, "roles"), cells[2], CELL);
-    (void)cli_ask_join(value_get(row, "scopes"), cells[3], CELL);
+    name_write(row, cells[0]);
+    (void)cli_format_str(value_get(row, "remoteIp"), "this machine", cells[1], CELL);
+    access_write(value_get(row, "roles"), value_get(row, "scopes"), cells[2]);
+    tokens_write(value_get(row, "tokens"), cells[3]);
     (void)cli_ask_age(value_get(row, "approvedAtMs"), cells[4], CELL);
+    (void)cli_format_str(value_get(row, "deviceId"), "-", cells[5], CELL);
     cli_table_add(table, texts);
 }
 
 static void list_print(struct span list)
 {
-    struct cli_table pending = { .columns_n = 6 };
-    struct cli_table paired = { .columns_n = 5 };
+    struct cli_table pending = { .columns_n = 8 };
+    struct cli_table paired = { .columns_n = 6 };
     struct value_iter iter = value_iter(value_get(list, "pending"));
     struct span key;
     struct span row;
 
     cli_out("Pending: %u, paired: %u\n", value_count(value_get(list, "pending")),
             value_count(value_get(list, "paired")));
-    cli_table_add(&pending, (const char *[]){ "REQUEST", "DEVICE", "ROLE", "REQUESTED", "APPROVED", "AGE" });
+    cli_table_add(&pending, (const char *[]){ "REQUEST", "NAME", "DEVICE", "FROM", "KIND", "WANTS", "HAS", "ASKED" });
     while (value_next(&iter, &key, &row)) {
         pending_add(&pending, list, row);
     }
-    cli_table_add(&paired, (const char *[]){ "DEVICE", "NAME", "ROLES", "SCOPES", "APPROVED" });
+    cli_table_add(&paired, (const char *[]){ "NAME", "FROM", "MAY", "TOKENS", "APPROVED", "DEVICE" });
     iter = value_iter(value_get(list, "paired"));
     while (value_next(&iter, &key, &row)) {
         paired_add(&paired, row);
     }
     if (pending.rows_n > 1) {
-        cli_out("\n");
-        cli_table_print(&pending, "");
+        cli_out("\nWho asks to be let in:\n");
+        cli_table_print(&pending, "  ");
+        cli_out("\nLet one in with: openclaw devices approve <request>\n");
     }
     if (paired.rows_n > 1) {
-        cli_out("\n");
-        cli_table_print(&paired, "");
+        cli_out("\nWho is paired:\n");
+        cli_table_print(&paired, "  ");
     }
     cli_table_deinit(&pending);
     cli_table_deinit(&paired);
@@ -162,8 +244,13 @@ static int selected_print(const struct cli *cli, struct span list, struct span r
         pack_deinit(&out);
         return CLI_EXIT_FAILED;
     }
+    name_write(row, text);
     cli_out("Newest request: %.*s\n", SPAN_FMT(id));
-    cli_out("  device     %.*s\n", SPAN_FMT(text_of(row, "deviceId")));
+    cli_out("  name       ");
+    cli_out_safe(span_from(text), false);
+    cli_out("\n  device     %.*s\n", SPAN_FMT(text_of(row, "deviceId")));
+    cli_out("  from       %s\n", cli_format_str(value_get(row, "remoteIp"), "this machine", text, sizeof(text)));
+    cli_out("  kind       %s\n", kind_of(row, paired));
     cli_out("  role       %.*s\n", SPAN_FMT(text_of(row, "role")));
     cli_out("  requested  %s\n", cli_ask_join(value_get(row, "scopes"), text, sizeof(text)));
     if (paired.len) {
@@ -200,6 +287,28 @@ int cmd_devices_approve(struct cli *cli)
         return newest_show(cli);
     }
     return cli_ask_once(cli, "device.pair.approve", "requestId", cli_arg(cli, 0), "Approved");
+}
+
+int cmd_devices_rename(struct cli *cli)
+{
+    struct cli_ask ask;
+    struct pack *params;
+    int r = cli_ask_open(cli, "devices:rename", &ask);
+
+    if (r) {
+        return r;
+    }
+    params = cli_ask_params(&ask);
+    pack_kv_text(params, "deviceId", cli_text(cli, "device"));
+    pack_kv_text(params, "label", cli_text(cli, "name"));
+    r = cli_ask_send(&ask, "device.pair.rename");
+    if (!r && cli_flag(cli, "json")) {
+        r = cli_ask_show(&ask);
+    } else if (!r) {
+        cli_out("%s is called %s now\n", cli_text(cli, "device"), cli_text(cli, "name"));
+    }
+    cli_ask_close(&ask);
+    return r;
 }
 
 /* --- all of them --------------------------------------------------------------------------------------- */
@@ -304,6 +413,11 @@ static void scopes_pack(const struct cli *cli, struct pack *out)
         }
         pack_text(out, value->text);
     }
+    if (!is_open && cli_flag(cli, "no-scopes")) {
+        pack_key(out, "scopes");
+        pack_array_begin(out);
+        is_open = true;
+    }
     if (is_open) {
         pack_array_end(out);
     }
@@ -313,8 +427,13 @@ static int token_change(struct cli *cli, const char *method)
 {
     struct cli_ask ask;
     struct pack *params;
-    int r = cli_ask_open(cli, method, &ask);
+    int r;
 
+    if (cli_flag(cli, "no-scopes") && cli_given(cli, "scope")) {
+        cli_err("--scope and --no-scopes exclude each other");
+        return CLI_EXIT_USAGE;
+    }
+    r = cli_ask_open(cli, method, &ask);
     if (r) {
         return r;
     }

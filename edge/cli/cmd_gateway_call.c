@@ -20,6 +20,7 @@ static int call_and_print(const struct cli *cli, struct span params)
     struct cli_rpc_opts opts = {
         .display_name = "gateway:call",
         .timeout_ms = timeout_ms < TIMEOUT_MS ? timeout_ms : TIMEOUT_MS,
+        .expect_url = cli_text(cli, "expect-url"),
     };
     struct cli_call call = {
         .method = cli_arg(cli, 0),

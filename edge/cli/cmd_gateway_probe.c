@@ -134,6 +134,9 @@ static void target_pack(const struct probed *it, struct pack *out)
     cli_probe_pack_auth(&it->probe, out);
     pack_key(out, "self");
     cli_probe_pack_self(&it->probe, out);
+    if (it->probe.is_connected) {
+        pack_kv_raw(out, "server", value_get(pack_span(&it->probe.hello), "server"));
+    }
     pack_key(out, "config");
     config_pack(cli_probe_answer(&it->probe, CLI_PROBE_CONFIG), out);
     value_or_nil(out, "health", cli_probe_answer(&it->probe, CLI_PROBE_HEALTH));

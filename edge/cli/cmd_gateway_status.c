@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
@@ -47,21 +48,32 @@ static void config_side_pack(const struct report *report, struct pack *out)
     pack_map_end(out);
 }
 
+static struct span server_part(const struct report *report, const char *key)
+{
+    return value_str(value_get(value_get(pack_span(&report->probe.hello), "server"), key), (struct span){ 0 });
+}
+
 static void gateway_pack(const struct report *report, struct pack *out)
 {
     const struct cli_target *target = &report->target;
 
     pack_map_begin(out);
-    pack_kv_text(out, "bindMode", bind_names[target->config.bind]);
-    pack_kv_text(out, "bindHost", target->config.host);
+    if (!target->is_elsewhere) { /* how another machine's listens is not ours to know */
+        pack_kv_text(out, "bindMode", bind_names[target->config.bind]);
+        pack_kv_text(out, "bindHost", target->config.host);
+    }
     pack_kv_u64(out, "port", target->url.port);
     pack_kv_text(out, "portSource", target->source);
     pack_kv_text(out, "probeUrl", target->address);
+    if (report->probe.is_connected) {
+        pack_kv_str(out, "version", server_part(report, "version"));
+    }
     if (target->config.tls.is_enabled) {
         pack_kv_bool(out, "tlsEnabled", true);
         pack_kv_text(out, "tlsFingerprint", target->fingerprint[0] ? target->fingerprint : NULL);
     }
-    if (target->config.bind == GATEWAY_BIND_LOOPBACK || target->config.bind == GATEWAY_BIND_AUTO) {
+    if (!target->is_elsewhere &&
+        (target->config.bind == GATEWAY_BIND_LOOPBACK || target->config.bind == GATEWAY_BIND_AUTO)) {
         pack_kv_text(out, "probeNote", "It listens on loopback: only programs on its machine can connect.");
     }
     pack_map_end(out);
@@ -69,6 +81,9 @@ static void gateway_pack(const struct report *report, struct pack *out)
 
 static void port_pack(const struct report *report, struct pack *out)
 {
+    const char *slashes = strstr(report->target.address, "//");
+    const char *address = slashes ? slashes + 2 : report->target.address;
+
     pack_map_begin(out);
     pack_kv_u64(out, "port", report->target.url.port);
     pack_kv_text(out, "status", report->holders_n ? "busy" : "free");
@@ -81,6 +96,8 @@ static void port_pack(const struct report *report, struct pack *out)
         pack_map_begin(out);
         pack_kv_i64(out, "pid", report->holders[i]);
         pack_kv_text(out, "command", program);
+        gateway_port_owner_pack(report->holders[i], out);
+        pack_kv_text(out, "address", address);
         pack_map_end(out);
     }
     pack_array_end(out);
@@ -90,6 +107,14 @@ static void port_pack(const struct report *report, struct pack *out)
         pack_text(out, "Another program, or the gateway of another state directory, holds the port.");
     }
     pack_array_end(out);
+    pack_map_end(out);
+}
+
+static void server_pack(const struct report *report, struct pack *out)
+{
+    pack_map_begin(out);
+    pack_kv_str(out, "version", server_part(report, "version"));
+    pack_kv_str(out, "connId", server_part(report, "connId"));
     pack_map_end(out);
 }
 
@@ -104,6 +129,9 @@ static void rpc_pack(const struct report *report, struct pack *out)
         pack_kv_text(out, "capability", cli_probe_capability(&report->probe));
         pack_key(out, "auth");
         cli_probe_pack_auth(&report->probe, out);
+        pack_key(out, "server");
+        server_pack(report, out);
+        pack_kv_str(out, "version", server_part(report, "version"));
         pack_kv_u64(out, "latencyMs", report->probe.latency_ms);
     }
     if (!is_ok(report)) {
@@ -114,9 +142,24 @@ static void rpc_pack(const struct report *report, struct pack *out)
     pack_map_end(out);
 }
 
+/* Which program says all this. */
+static void cli_pack(struct pack *out)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    path[n > 0 ? n : 0] = '\0';
+    pack_map_begin(out);
+    pack_kv_text(out, "version", OPENCLAW_VERSION);
+    pack_kv_text(out, "entrypoint", path);
+    pack_map_end(out);
+}
+
 static void report_pack(const struct report *report, struct pack *out)
 {
     pack_map_begin(out);
+    pack_key(out, "cli");
+    cli_pack(out);
     pack_kv_text(out, "logFile", report->target.log_file[0] ? report->target.log_file : NULL);
     pack_key(out, "service");
     cli_service_pack(&report->service, out);
@@ -176,10 +219,22 @@ static void probe_print(const struct report *report)
     }
 }
 
-static void report_print(const struct report *report)
+/* What this machine has to do with it. */
+static void place_print(const struct report *report)
 {
     char text[PATH_MAX + 64];
 
+    if (report->target.is_elsewhere) {
+        cli_health_label("Gateway");
+        cli_out("%s, from %s: another machine's, or another one of this machine\n", report->target.address,
+                report->target.source);
+        if (report->service.is_running) {
+            cli_health_label("Also");
+            cli_out("a gateway of this state directory runs here (pid %d); --port %u asks it\n",
+                    (int)report->service.pid, cli_service_port(&report->cli->paths));
+        }
+        return;
+    }
     cli_service_text(&report->service, text, sizeof(text));
     cli_health_label("Service");
     cli_out("%s\n", text);
@@ -187,6 +242,11 @@ static void report_print(const struct report *report)
     cli_out("%s, from %s, bind %s\n", report->target.address, report->target.source,
             bind_names[report->target.config.bind]);
     port_print(report);
+}
+
+static void report_print(const struct report *report)
+{
+    place_print(report);
     if (report->target.fingerprint[0]) {
         cli_health_label("TLS");
         cli_out("sha256:%s, from %s\n", report->target.fingerprint, report->target.fingerprint_source);
@@ -200,7 +260,7 @@ static void report_print(const struct report *report)
         cli_out_safe(span_from(report->target.config_problem), false);
         cli_out("\n");
     }
-    if (report->target.log_file[0]) {
+    if (report->target.log_file[0] && !report->target.is_elsewhere) {
         cli_health_label("Log");
         cli_out("%s\n", report->target.log_file);
     }
@@ -219,7 +279,7 @@ static void report_collect(struct report *report)
                                                            : 0;
 
     cli_service_look(&report->cli->paths, &report->service);
-    if (report->target.url.is_loopback) {
+    if (report->target.url.is_loopback && !report->target.is_elsewhere) {
         report->holders_n = gateway_port_holders(report->target.url.port, report->holders, HOLDERS_MAX);
     }
     report->has_probed = !cli_flag(report->cli, "no-probe");

@@ -53,6 +53,7 @@ static void meta_show(struct logs *self, struct span answer)
     pack_init(&record, 0);
     pack_map_begin(&record);
     pack_kv_text(&record, "type", "meta");
+    pack_kv_text(&record, "sourceKind", "file");
     pack_kv_str(&record, "file", value_str(value_get(answer, "file"), NOTHING));
     pack_kv_i64(&record, "cursor", value_i64(value_get(answer, "cursor"), 0));
     pack_kv_i64(&record, "size", value_i64(value_get(answer, "size"), 0));

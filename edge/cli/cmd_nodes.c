@@ -6,11 +6,11 @@
 
 #include "bus/base/clock.h"
 #include "bus/value.h"
+#include "edge/cli/cli_ask.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_format.h"
-#include "edge/cli/cli_node_find.h"
 #include "edge/cli/cli_out.h"
-#include "edge/cli/cli_uuid.h"
+#include "schema/base/duration.h"
 
 #define CELL 256U
 
@@ -28,31 +28,12 @@ struct filter {
     int64_t since_ms; /* 0: whenever */
 };
 
-/* "90", "24h", "7d" as milliseconds; a bare number is milliseconds. False for anything else. */
-static bool duration_read(const char *text, int64_t *ret_ms)
-{
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = { { "", 1 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
-    char *end = NULL;
-    long long number = strtoll(text, &end, 10);
-
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (end != text && number > 0 && number < 1000000000LL && strcmp(end, units[i].unit) == 0) {
-            *ret_ms = number * units[i].ms;
-            return true;
-        }
-    }
-    return false;
-}
-
 static int filter_read(const struct cli *cli, struct filter *ret_filter)
 {
     const char *since = cli_text(cli, "last-connected");
     int64_t ms = 0;
 
-    if (since && !duration_read(since, &ms)) {
+    if (since && !duration_parse(span_from(since), 1, &ms)) {
         cli_err("--last-connected is a time such as 30m, 24h or 7d, not '%s'", since);
         return CLI_EXIT_USAGE;
     }
@@ -168,59 +149,67 @@ int cmd_nodes_status(struct cli *cli)
 
 static void pending_print(struct span rows)
 {
-    struct cli_table table = { .columns_n = 6 };
+    struct cli_table table = { .columns_n = 7 };
     struct value_iter iter = value_iter(rows);
     struct span key;
     struct span row;
 
-    cli_table_add(&table, (const char *[]){ "REQUEST", "NODE", "PLATFORM", "COMMANDS", "NEEDS", "AGE" });
+    cli_table_add(&table, (const char *[]){ "REQUEST", "NODE", "FROM", "PLATFORM", "WANTS TO RUN", "NEEDS", "ASKED" });
     while (value_next(&iter, &key, &row)) {
-        char cells[6][CELL];
-        const char *texts[6] = { cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] };
+        char cells[7][CELL];
+        const char *texts[7] = { cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6] };
 
         (void)cli_format_str(value_get(row, "requestId"), "-", cells[0], CELL);
         (void)cli_format_str(value_get(row, text_of(row, "displayName").len ? "displayName" : "nodeId"), "-", cells[1],
                              CELL);
-        (void)cli_format_str(value_get(row, "platform"), "-", cells[2], CELL);
-        (void)cli_ask_join(value_get(row, "commands"), cells[3], CELL);
-        (void)cli_ask_join(value_get(row, "requiredApproveScopes"), cells[4], CELL);
-        (void)cli_ask_age(value_get(row, "ts"), cells[5], CELL);
+        (void)cli_format_str(value_get(row, "remoteIp"), "this machine", cells[2], CELL);
+        (void)cli_format_str(value_get(row, "platform"), "-", cells[3], CELL);
+        (void)cli_ask_join(value_get(row, "commands"), cells[4], CELL);
+        (void)cli_ask_join(value_get(row, "requiredApproveScopes"), cells[5], CELL);
+        (void)cli_ask_age(value_get(row, "ts"), cells[6], CELL);
         cli_table_add(&table, texts);
     }
     if (table.rows_n > 1) {
-        cli_table_print(&table, "");
+        cli_table_print(&table, "  ");
+        cli_out("\nLet one run what it wants to with: openclaw nodes approve <request>\n");
     }
     cli_table_deinit(&table);
 }
 
 static void paired_print(struct span rows)
 {
-    struct cli_table table = { .columns_n = 5 };
+    struct cli_table table = { .columns_n = 6 };
     struct value_iter iter = value_iter(rows);
     struct span key;
     struct span row;
 
-    cli_table_add(&table, (const char *[]){ "NODE", "ID", "PLATFORM", "APPROVED", "LAST CONNECT" });
+    cli_table_add(&table, (const char *[]){ "NODE", "FROM", "STATUS", "MAY RUN", "LAST CONNECT", "ID" });
     while (value_next(&iter, &key, &row)) {
-        char cells[5][CELL];
-        const char *texts[5] = { cells[0], cells[1], cells[2], cells[3], cells[4] };
+        char cells[6][CELL];
+        const char *texts[6] = { cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] };
+        bool has_commands = value_count(value_get(row, "commands")) > 0;
 
         (void)cli_format_str(value_get(row, "displayName"), "-", cells[0], CELL);
-        (void)cli_format_str(value_get(row, "nodeId"), "-", cells[1], CELL);
-        (void)cli_format_str(value_get(row, "platform"), "-", cells[2], CELL);
-        (void)cli_ask_age(value_get(row, "approvedAtMs"), cells[3], CELL);
+        (void)cli_format_str(value_get(row, "remoteIp"), "this machine", cells[1], CELL);
+        (void)snprintf(cells[2], CELL, "%s",
+                       value_bool(value_get(row, "connected"), false) ? "connected" : "not connected");
+        (void)cli_ask_join(value_get(row, "commands"), cells[3], CELL);
+        if (!has_commands) {
+            (void)snprintf(cells[3], CELL, "nothing yet");
+        }
         (void)cli_ask_age(value_get(row, "lastConnectedAtMs"), cells[4], CELL);
+        (void)cli_format_str(value_get(row, "nodeId"), "-", cells[5], CELL);
         cli_table_add(&table, texts);
     }
     if (table.rows_n > 1) {
-        cli_out("\n");
-        cli_table_print(&table, "");
+        cli_out("\nPaired:\n");
+        cli_table_print(&table, "  ");
     }
     cli_table_deinit(&table);
 }
 
-/* Those whose id stands in an array of rows of node.list. */
-static bool has_row(struct span rows, struct span node_id)
+/* The row of that node, or nothing. */
+static struct span row_of(struct span rows, struct span node_id)
 {
     struct value_iter iter = value_iter(rows);
     struct span key;
@@ -228,41 +217,83 @@ static bool has_row(struct span rows, struct span node_id)
 
     while (value_next(&iter, &key, &row)) {
         if (span_is(text_of(row, "nodeId"), node_id)) {
-            return true;
+            return row;
         }
     }
-    return false;
+    return nothing;
 }
 
-/* {pending, paired}; with a filter only nodes that node.list shows to fit, and no requests. */
-static int list_pack(struct cli_ask *ask, const struct filter *filter, struct pack *out)
+/* Copies the fields of `from` that `over` does not have. */
+static void fields_add(struct span from, struct span over, struct pack *out)
 {
-    bool is_filtered = filter->wants_connected || filter->since_ms;
-    struct pack wanted;
-    struct value_iter iter;
+    struct value_iter iter = value_iter(from);
+    struct span key;
+    struct span value;
+
+    while (value_next(&iter, &key, &value)) {
+        if (!span_is(key, SPAN_LIT("token")) && !value_find(over, key).len) {
+            pack_key_span(out, key);
+            pack_raw(out, value);
+        }
+    }
+}
+
+/* What is known of a node by its pairing and by its connection, the latter first. */
+static void merged_add(struct span pairing, struct span live, struct pack *out)
+{
+    pack_map_begin(out);
+    fields_add(live, nothing, out);
+    fields_add(pairing, live, out);
+    if (!value_get(live, "lastConnectedAtMs").len && !value_get(pairing, "lastConnectedAtMs").len &&
+        value_get(live, "connectedAtMs").len) {
+        pack_kv_raw(out, "lastConnectedAtMs", value_get(live, "connectedAtMs"));
+    }
+    pack_map_end(out);
+}
+
+/* Paired nodes as a list: those of node.list, then those that only the pairings know. */
+static void paired_pack(const struct filter *filter, struct span pairings, struct span nodes, struct pack *out)
+{
+    struct value_iter live = value_iter(nodes);
+    struct value_iter rest = value_iter(pairings);
     struct span key;
     struct span row;
-    int r = CLI_EXIT_OK;
 
-    pack_init(&wanted, 0);
-    if (is_filtered) {
-        r = cli_ask_plain(ask, "node.list");
-        rows_filter(filter, value_get(cli_ask_answer(ask), "nodes"), &wanted);
-    }
-    r = r ? r : cli_ask_plain(ask, "node.pair.list");
-    iter = value_iter(value_get(cli_ask_answer(ask), "paired"));
-    pack_map_begin(out);
-    pack_kv_raw(out, "pending", is_filtered ? SPAN_LIT("\x90") : value_get(cli_ask_answer(ask), "pending"));
-    pack_key(out, "paired");
     pack_array_begin(out);
-    while (!r && value_next(&iter, &key, &row)) {
-        if (!is_filtered || has_row(pack_span(&wanted), text_of(row, "nodeId"))) {
-            pack_raw(out, row);
+    while (value_next(&live, &key, &row)) {
+        struct span pairing = row_of(pairings, text_of(row, "nodeId"));
+
+        if ((pairing.len || value_bool(value_get(row, "paired"), false)) && is_wanted(filter, row)) {
+            merged_add(pairing, row, out);
+        }
+    }
+    while (value_next(&rest, &key, &row)) {
+        if (!row_of(nodes, text_of(row, "nodeId")).len && is_wanted(filter, row)) {
+            merged_add(row, nothing, out);
         }
     }
     pack_array_end(out);
+}
+
+/* {pending, paired}; with a filter no requests. */
+static int list_pack(struct cli_ask *ask, const struct filter *filter, struct pack *out)
+{
+    bool is_filtered = filter->wants_connected || filter->since_ms;
+    struct pack nodes;
+    int r;
+
+    pack_init(&nodes, 0);
+    r = cli_ask_plain(ask, "node.list");
+    if (!r) {
+        pack_raw(&nodes, value_get(cli_ask_answer(ask), "nodes"));
+        r = cli_ask_plain(ask, "node.pair.list");
+    }
+    pack_map_begin(out);
+    pack_kv_raw(out, "pending", is_filtered || r ? SPAN_LIT("\x90") : value_get(cli_ask_answer(ask), "pending"));
+    pack_key(out, "paired");
+    paired_pack(filter, r ? nothing : value_get(cli_ask_answer(ask), "paired"), pack_span(&nodes), out);
     pack_map_end(out);
-    pack_deinit(&wanted);
+    pack_deinit(&nodes);
     return r;
 }
 
@@ -275,6 +306,9 @@ static int list_show(const struct cli *cli, struct span list)
         return cli_rpc_print_json(list);
     }
     cli_out("Pending: %u, paired: %u\n", value_count(pending), value_count(paired));
+    if (value_count(pending)) {
+        cli_out("\nWho asks for commands:\n");
+    }
     pending_print(pending);
     paired_print(paired);
     return CLI_EXIT_OK;
@@ -331,177 +365,4 @@ int cmd_nodes_approve(struct cli *cli)
 int cmd_nodes_reject(struct cli *cli)
 {
     return cli_ask_once(cli, "node.pair.reject", "requestId", cli_arg(cli, 0), "Rejected");
-}
-
-/* Opens a connection and finds the node of --node. */
-static int node_open(const struct cli *cli, const char *name, struct cli_ask *ask, char id[CLI_NODE_ID_MAX])
-{
-    int r = cli_ask_open(cli, name, ask);
-
-    if (r) {
-        return r;
-    }
-    r = cli_node_find(ask, cli_text(cli, "node"), id);
-    if (r) {
-        cli_ask_close(ask);
-    }
-    return r;
-}
-
-int cmd_nodes_remove(struct cli *cli)
-{
-    char id[CLI_NODE_ID_MAX];
-    struct cli_ask ask;
-    int r = node_open(cli, "nodes:remove", &ask, id);
-
-    if (r) {
-        return r;
-    }
-    r = cli_ask_text(&ask, "node.pair.remove", "nodeId", id);
-    if (!r && cli_flag(cli, "json")) {
-        r = cli_ask_show(&ask);
-    } else if (!r) {
-        cli_out("Removed %s\n", id);
-    }
-    cli_ask_close(&ask);
-    return r;
-}
-
-int cmd_nodes_rename(struct cli *cli)
-{
-    char id[CLI_NODE_ID_MAX];
-    struct cli_ask ask;
-    struct pack *params;
-    int r = node_open(cli, "nodes:rename", &ask, id);
-
-    if (r) {
-        return r;
-    }
-    params = cli_ask_params(&ask);
-    pack_kv_text(params, "nodeId", id);
-    pack_kv_text(params, "displayName", cli_text(cli, "name"));
-    r = cli_ask_send(&ask, "node.rename");
-    if (!r && cli_flag(cli, "json")) {
-        r = cli_ask_show(&ask);
-    } else if (!r) {
-        cli_out("%s is called %s now\n", id, cli_text(cli, "name"));
-    }
-    cli_ask_close(&ask);
-    return r;
-}
-
-/* --- one of them ---------------------------------------------------------------------------------------------- */
-
-static void line_print(const char *label, struct span text)
-{
-    if (text.len) {
-        cli_out("  %-10s ", label);
-        cli_out_safe(text, false);
-        cli_out("\n");
-    }
-}
-
-static void described_print(struct span node)
-{
-    struct value_iter iter = value_iter(value_get(node, "commands"));
-    struct span key;
-    struct span item;
-    char text[CELL];
-
-    cli_out_safe(text_of(node, text_of(node, "displayName").len ? "displayName" : "nodeId"), false);
-    cli_out("\n");
-    line_print("id", text_of(node, "nodeId"));
-    line_print("platform", text_of(node, "platform"));
-    line_print("version", text_of(node, "version"));
-    line_print("device", text_of(node, "deviceFamily"));
-    line_print("address", text_of(node, "remoteIp"));
-    cli_out("  %-10s %s, %s\n", "status", value_bool(value_get(node, "paired"), false) ? "paired" : "unpaired",
-            value_bool(value_get(node, "connected"), false) ? "connected" : "not connected");
-    cli_out("  %-10s %s\n", "seen", cli_ask_age(value_get(node, "lastSeenAtMs"), text, sizeof(text)));
-    cli_out("  %-10s %s\n", "can", cli_ask_join(value_get(node, "caps"), text, sizeof(text)));
-    cli_out("  commands\n");
-    while (value_next(&iter, &key, &item)) {
-        cli_out("    ");
-        cli_out_safe(value_str(item, nothing), false);
-        cli_out("\n");
-    }
-    if (!value_count(value_get(node, "commands"))) {
-        cli_out("    none that an operator has approved\n");
-    }
-}
-
-int cmd_nodes_describe(struct cli *cli)
-{
-    char id[CLI_NODE_ID_MAX];
-    struct cli_ask ask;
-    int r = node_open(cli, "nodes:describe", &ask, id);
-
-    if (r) {
-        return r;
-    }
-    r = cli_ask_text(&ask, "node.describe", "nodeId", id);
-    if (!r && cli_flag(cli, "json")) {
-        r = cli_ask_show(&ask);
-    } else if (!r) {
-        described_print(cli_ask_answer(&ask));
-    }
-    cli_ask_close(&ask);
-    return r;
-}
-
-/* --- commands ---------------------------------------------------------------------------------------------------- */
-
-/* Commands of a shell go through an agent's tool, where approvals are asked for. */
-static bool is_shell(const char *command)
-{
-    return strcmp(command, "system.run") == 0 || strcmp(command, "system.run.prepare") == 0;
-}
-
-static int invoke(struct cli *cli, struct span args)
-{
-    uint64_t timeout_ms = cli_number(cli, "invoke-timeout");
-    char id[CLI_NODE_ID_MAX];
-    char key[CLI_UUID_LEN + 1];
-    struct cli_ask ask;
-    struct pack *params;
-    int r = node_open(cli, "nodes:invoke", &ask, id);
-
-    if (r) {
-        return r;
-    }
-    if (cli_uuid_new(key)) {
-        cli_err("the system has no random numbers");
-        cli_ask_close(&ask);
-        return CLI_EXIT_SOFTWARE;
-    }
-    params = cli_ask_params(&ask);
-    pack_kv_text(params, "nodeId", id);
-    pack_kv_text(params, "command", cli_text(cli, "command"));
-    pack_kv_raw(params, "params", args);
-    pack_kv_u64(params, "timeoutMs", timeout_ms);
-    pack_kv_text(params, "idempotencyKey", cli_given(cli, "idempotency-key") ? cli_text(cli, "idempotency-key") : key);
-    if (ask.timeout_ms < timeout_ms + 5000) {
-        ask.timeout_ms = timeout_ms + 5000; /* so that the gateway says why there is no answer */
-    }
-    r = cli_ask_send(&ask, "node.invoke");
-    r = r ? r : cli_ask_show(&ask);
-    cli_ask_close(&ask);
-    return r;
-}
-
-int cmd_nodes_invoke(struct cli *cli)
-{
-    struct pack args;
-    int r;
-
-    if (is_shell(cli_text(cli, "command"))) {
-        cli_err("%s runs a shell command: ask an agent, whose exec tool has it approved (host=node)",
-                cli_text(cli, "command"));
-        return CLI_EXIT_FAILED;
-    }
-    pack_init(&args, 0);
-    r = cli_rpc_params(cli, "{\"bins\": [\"git\"]}", &args);
-    r = r ? r : invoke(cli, pack_span(&args));
-    pack_deinit(&args);
-    return r;
 }

@@ -33,7 +33,7 @@ static struct span status_of(const struct report *report)
 
 static bool is_deep(const struct cli *cli)
 {
-    return cli_flag(cli, "deep") || cli_flag(cli, "all");
+    return cli_flag(cli, "deep") || cli_flag(cli, "all") || cli_flag(cli, "verbose") || cli_flag(cli, "debug");
 }
 
 /* The names that the protocol uses elsewhere for processors. */
@@ -94,6 +94,8 @@ static void service_pack(const struct report *report, struct pack *out)
     pack_kv_bool(out, "installed", is_installed);
     pack_kv_bool(out, "loaded", is_installed);
     pack_kv_text(out, "loadedText", is_installed ? "enabled" : "disabled");
+    pack_kv_bool(out, "managedByOpenClaw", false); /* units are the operator's here */
+    pack_kv_bool(out, "externallyManaged", is_installed);
     pack_key(out, "runtime");
     pack_map_begin(out);
     pack_kv_text(out, "status", report->service.is_running ? "running" : "stopped");
@@ -102,6 +104,24 @@ static void service_pack(const struct report *report, struct pack *out)
     }
     pack_map_end(out);
     pack_kv_text(out, "runtimeShort", text);
+    pack_map_end(out);
+}
+
+/* This machine is never a node by itself. */
+static void node_service_pack(struct pack *out)
+{
+    pack_map_begin(out);
+    pack_kv_text(out, "label", "systemd user");
+    pack_kv_bool(out, "installed", false);
+    pack_kv_bool(out, "loaded", false);
+    pack_kv_bool(out, "managedByOpenClaw", false);
+    pack_kv_bool(out, "externallyManaged", false);
+    pack_kv_text(out, "loadedText", "disabled");
+    pack_key(out, "runtime");
+    pack_map_begin(out);
+    pack_kv_text(out, "status", "stopped");
+    pack_map_end(out);
+    pack_kv_text(out, "runtimeShort", "not running");
     pack_map_end(out);
 }
 
@@ -162,6 +182,8 @@ static void report_pack(const struct report *report, struct pack *out)
     gateway_pack(report, out);
     pack_key(out, "gatewayService");
     service_pack(report, out);
+    pack_key(out, "nodeService");
+    node_service_pack(out);
     pack_key(out, "agents");
     agents_pack(report, out);
     pack_key(out, "secretDiagnostics");

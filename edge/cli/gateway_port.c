@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -164,4 +166,31 @@ bool gateway_port_force(uint16_t port, int term_ms, size_t *ret_ended_n)
 
     *ret_ended_n = n;
     return all_end(pids, n, SIGTERM, term_ms) || all_end(pids, n, SIGKILL, KILL_WAIT_MS);
+}
+
+void gateway_port_owner_pack(pid_t pid, struct pack *out)
+{
+    char path[64];
+    char line[256];
+    struct stat info;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    if (stat(path, &info) == 0) {
+        const struct passwd *user = getpwuid(info.st_uid); /* NOLINT(concurrency-mt-unsafe): one thread */
+
+        if (user) {
+            pack_kv_text(out, "user", user->pw_name);
+        }
+    }
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file)) {
+        if (strncmp(line, "PPid:", 5) == 0) {
+            pack_kv_i64(out, "ppid", strtol(line + 5, NULL, 10));
+        }
+    }
+    if (file) {
+        (void)fclose(file); /* only read */
+    }
 }

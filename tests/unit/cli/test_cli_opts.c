@@ -182,7 +182,15 @@ static void refuses_what_is_missing_or_too_much(void **state)
     refuses("needs --message", (const char *[]){ "openclaw", "say", NULL });
     refuses("needs <method>", (const char *[]){ "openclaw", "gateway", "call", NULL });
     refuses("does not take 'b'", (const char *[]){ "openclaw", "gateway", "call", "a", "b", NULL });
-    refuses("needs a command", (const char *[]){ "openclaw", "--dev", NULL });
+}
+
+static void shows_the_commands_of_a_group_that_was_named_alone(void **state)
+{
+    struct cli_line line;
+
+    (void)state;
+    assert_int_equal(PARSE(&line, "--dev"), 0);
+    assert_true(line.wants_help);
 }
 
 static void help_wins_over_everything_that_is_missing(void **state)
@@ -209,6 +217,7 @@ int main(void)
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(names_the_nearest_command_and_option),
         cmocka_unit_test(refuses_values_outside_their_limits),
+        cmocka_unit_test(shows_the_commands_of_a_group_that_was_named_alone),
         cmocka_unit_test(refuses_what_is_missing_or_too_much),
         cmocka_unit_test(help_wins_over_everything_that_is_missing),
     };
