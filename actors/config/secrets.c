@@ -242,17 +242,33 @@ static int outcome_judge(const struct secret_set *self, struct secret_entry *ent
     return problem != NULL;
 }
 
-/* The same reference to the same provider that was in use there before, with a value or without. */
+/* Does an entry of `old` refer to the same secret of the same provider, and did somebody use it? */
+static bool is_old(const struct secret_set *old, const struct secret_entry *found, const struct secret_set *self,
+                   const struct secret_entry *entry)
+{
+    return found->is_active && secret_ref_is_same(&found->ref, &entry->ref) &&
+           span_is(secret_provider_entry(old->doc, entry->ref.provider),
+                   secret_provider_entry(self->doc, entry->ref.provider));
+}
+
+/* The same reference that was in use there before, with a value or without; or at a place of the same kind, as elements
+ * of lists move. */
 static const struct secret_entry *old_find(const struct secret_set *old, const struct secret_set *self,
                                            const struct secret_entry *entry)
 {
     const struct secret_entry *found = old ? secret_set_find(old, entry->path) : NULL;
 
-    return found && found->is_active && secret_ref_is_same(&found->ref, &entry->ref) &&
-                   span_is(secret_provider_entry(old->doc, entry->ref.provider),
-                           secret_provider_entry(self->doc, entry->ref.provider))
-               ? found
-               : NULL;
+    if (found && is_old(old, found, self, entry)) {
+        return found;
+    }
+    for (size_t i = 0; old && i < old->n; i++) {
+        found = &old->items[i];
+        if (found->row == entry->row && found->agent == entry->agent && !found->is_plain &&
+            is_old(old, found, self, entry)) {
+            return found;
+        }
+    }
+    return NULL;
 }
 
 /* A value that stands in a file is exchanged with all others, or with none. */

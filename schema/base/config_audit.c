@@ -79,7 +79,7 @@ static int line_append(const char *state_dir, struct span line)
 {
     char dir[PATH_MAX];
     char path[PATH_MAX];
-    int fd;
+    int fd = -1;
 
     if (snprintf(dir, sizeof(dir), "%s/logs", state_dir) >= (int)sizeof(dir) ||
         snprintf(path, sizeof(path), "%s/config-audit.jsonl", dir) >= (int)sizeof(path)) {

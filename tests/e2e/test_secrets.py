@@ -423,6 +423,25 @@ def test_an_edit_of_something_else_is_taken_while_a_provider_fails(only_once, ro
         assert [w["path"] for w in client.call("config.get")["warnings"]] == ["models.providers.other.apiKey"]
 
 
+def test_a_reference_of_an_agent_that_moves_in_its_list_is_no_new_one(only_once, rotating):
+    mine = {"id": "main", "memorySearch": {"enabled": True, "remote": {"apiKey": ref("exec", "vault", "k")}}}
+    with Client(rotating.port, rotating.token) as client:
+        def agents(*entries):
+            config = config_of(rotating)
+            config["agents"]["list"] = list(entries)
+            save(rotating, **config)
+            until(lambda: len(client.call("config.get")["config"]["agents"].get("list", [])) == len(entries), 10, "the edit")
+
+        agents(mine)
+        program(rotating, "vault", script="exit 1")
+        agents({"id": "other"}, {**mine, "default": True})
+        paths = {w["path"] for w in client.call("config.get")["warnings"]}
+        assert paths == {"agents.list.1.memorySearch.remote.apiKey", "models.providers.other.apiKey"}
+        assert not logged(rotating, "config_refused"), "it keeps the value that it has"
+        agents({"id": "other", "memorySearch": {"enabled": True, "remote": {"apiKey": ref("exec", "vault", "k")}}},
+               {"id": "third"}, {**mine, "default": True})  # the same secret
+
+
 def test_a_write_waits_for_its_secrets_and_others_do_not_wait_for_it(only_once, rotating):
     with Client(rotating.port, rotating.token) as client, Client(rotating.port, rotating.token) as other:
         slow = program(rotating, "slow", {"k": PLANTED + "slow"}, "sleep 0.5")
