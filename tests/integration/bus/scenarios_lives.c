@@ -182,20 +182,50 @@ static void next_process_ask(struct actor *actor)
     ask(actor, "echo", &rig_ping, 0, 0, on_next_process);
 }
 
+static void relay_hang(struct actor *driver);
+static void after_break_ask(struct actor *driver);
+
+/* relay may have stopped before it came to hang: then both live again in the same process, and it is tried again. */
+static void on_after_break(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    const struct msg_pong *out = answer->msg;
+
+    (void)state;
+    (void)cookie;
+    if (out && out->incarnation >> 16 == 2) {
+        well();
+    } else if (out && (out->incarnation & UINT16_MAX) > driver_of(actor)->step) {
+        relay_hang(actor);
+    } else {
+        again_soon(actor, after_break_ask);
+    }
+}
+
+static void after_break_ask(struct actor *driver)
+{
+    ask(driver, "echo", &rig_ping, 0, 0, on_after_break);
+}
+
 static void on_before_hang(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
 {
     (void)state;
     (void)cookie;
     (void)answer;
+    driver_of(actor)->step++;
     ask(actor, "echo", &rig_break, 0, 0, on_ignored);
-    next_process_ask(actor);
+    after_break_ask(actor);
+}
+
+static void relay_hang(struct actor *driver)
+{
+    ask(driver, "relay", &rig_ping, 0, 0, on_before_hang); /* answered: what follows it is there as well */
+    ask(driver, "relay", &rig_slow, 30000000, 0, on_ignored);
 }
 
 /* relay stands behind echo and does not stop in time, so the process that both are in ends. */
 static void rest_for_one_ends_a_process_with_a_hung_actor(struct actor *driver)
 {
-    ask(driver, "relay", &rig_ping, 0, 0, on_before_hang); /* answered: what follows it is there as well */
-    ask(driver, "relay", &rig_slow, 30000000, 0, on_ignored);
+    relay_hang(driver);
 }
 
 static void a_host_beyond_its_memory_is_started_again(struct actor *driver)
