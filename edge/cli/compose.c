@@ -14,11 +14,12 @@
 #include "actors/node/node.h"
 #include "actors/router/router.h"
 #include "actors/scheduler/scheduler.h"
+#include "actors/tools/tools.h"
 #include "edge/listener/listener.h"
 
 const struct actor_def *const compose_defs[] = {
     &config_actor, &log_actor,     &auth_actor,      &health_actor, &router_actor, &nodes_actor, &approval_actor,
-    &agent_actor,  &webchat_actor, &scheduler_actor, &hooks_actor,  &edge_actor,   NULL,
+    &agent_actor,  &webchat_actor, &scheduler_actor, &hooks_actor,  &tools_actor,  &edge_actor,  NULL,
 };
 
 /* The first part of an address names the definition, the rest is its argument; of a

@@ -16,6 +16,7 @@
 #include "edge/listener/run_ask.h"
 #include "edge/listener/scrape.h"
 #include "edge/listener/site.h"
+#include "edge/listener/tool.h"
 #include "edge/listener/ws.h"
 
 #define SCOPE_READ "operator.read"
@@ -231,6 +232,8 @@ static void request_route(struct conn *conn, const struct request *request, stru
         probe_answer(conn, request, true);
     } else if (hook_is_here(conn->edge, request->path)) {
         hook_begin(conn, request, head);
+    } else if (path_is(request->path, "/tools/invoke", NULL)) {
+        post_begin(conn, request, head, &(struct post_route){ TOOL_BODY_MAX, tool_start });
     } else if (path_is(request->path, "/metrics", NULL)) {
         read_begin(conn, request, head, scrape_start);
     } else if (span_starts(request->path, "/v1/")) {

@@ -24,6 +24,7 @@ EDITS = {
     "gateway.channelMaxRestartsPerHour": ("gateway.channelMaxRestartsPerHour", 5, 6),
     "hooks.gmail": ("hooks.gmail.account", "one@example.org", "two@example.org"),
     "hooks": ("hooks.path", "/one", "/two"),
+    "tools": ("tools.profile", "coding", "full"),
     "agents.defaults.heartbeat": ("agents.defaults.heartbeat.every", "1h", "2h"),
     "agents.defaults.models": ("agents.defaults.models", {"a/b": {}}, {"a/b": {"alias": "c"}}),
     "agents.defaults.model": ("agents.defaults.model.primary", "builtin/other", "builtin/echo"),
