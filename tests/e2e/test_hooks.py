@@ -84,8 +84,15 @@ def messages(client, session):
 
 
 def answered(client, session, count=2):
-    return until(lambda: (got := messages(client, session)) and len(got) >= count and got[-1][0] == "assistant" and got,
-                 20, f"the answer in {session}")
+    def whole():
+        try:
+            got = messages(client, session)
+        except CallError as why:
+            if why.code != "UNAVAILABLE":  # its process was just started again
+                raise
+            return None
+        return got if len(got) >= count and got[-1][0] == "assistant" else None
+    return until(whole, 20, f"the answer in {session}")
 
 
 # --- who is let in ---------------------------------------------------------------------------------------------------
