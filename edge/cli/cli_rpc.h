@@ -19,8 +19,9 @@ struct cli_rpc {
 struct cli_rpc_opts {
     const char *display_name;
     uint64_t timeout_ms;
-    const char *expect_url; /* the only address to connect to, or NULL */
-    bool is_config_broken;  /* that is what is to be mended: go in as the owner */
+    const char *expect_url;          /* the only address to connect to, or NULL */
+    bool is_config_broken;           /* that is what is to be mended: go in as the owner */
+    struct cli_problem *ret_problem; /* what goes wrong is told here instead of explained; NULL: explained */
     void *arg;
     void (*on_event)(void *arg, struct span name, struct span payload);
 };

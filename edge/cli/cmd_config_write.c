@@ -177,16 +177,14 @@ static void said_make(const struct config_ops *ops, char *out, size_t out_size)
     }
 }
 
-int cmd_config_set(struct cli *cli)
+static int set_try(struct cli *cli, const struct config_ops *ops, struct config_again *again)
 {
     CLEANUP(config_writer_deinit) struct config_writer self;
-    CLEANUP(config_ops_deinit) struct config_ops ops;
     char what[512];
 
     config_writer_init(&self, cli);
-    config_ops_init(&ops);
-    int r = config_ops_read(&ops, cli);
-    r = r ? r : config_open(&self);
+    self.again = again;
+    int r = config_open(&self);
     if (r) {
         return r;
     }
@@ -194,11 +192,27 @@ int cmd_config_set(struct cli *cli)
     if (r) {
         return config_writer_refuse(&self, fault_text(r));
     }
-    for (size_t i = 0; !r && i < ops.n; i++) {
-        r = op_apply(&self, &ops.items[i], &self.raw);
+    for (size_t i = 0; !r && i < ops->n; i++) {
+        r = op_apply(&self, &ops->items[i], &self.raw);
     }
-    said_make(&ops, what, sizeof(what));
-    return r ? r : wanted_write(&self, &ops, what);
+    said_make(ops, what, sizeof(what));
+    return r ? r : wanted_write(&self, ops, what);
+}
+
+int cmd_config_set(struct cli *cli)
+{
+    CLEANUP(config_ops_deinit) struct config_ops ops;
+    struct config_again again = { 0 };
+
+    config_ops_init(&ops);
+    int r = config_ops_read(&ops, cli);
+    if (r) {
+        return r;
+    }
+    do {
+        r = set_try(cli, &ops, &again);
+    } while (config_again_due(&again, r));
+    return r;
 }
 
 int cmd_config_unset(struct cli *cli)
@@ -295,28 +309,43 @@ static int places_replace(struct config_writer *self, struct span patch)
     return r;
 }
 
-int cmd_config_patch(struct cli *cli)
+static int patch_try(struct cli *cli, const struct config_ops *ops, struct config_again *again)
 {
     CLEANUP(config_writer_deinit) struct config_writer self;
-    CLEANUP(config_ops_deinit) struct config_ops ops;
     CLEANUP(pack_deinit) struct pack wanted;
+    struct span patch = pack_span(&ops->items[0].value);
 
     config_writer_init(&self, cli);
-    config_ops_init(&ops);
+    self.again = again;
     pack_init(&wanted, 0);
-    struct config_op *op = &ops.items[ops.n++];
-    *op = (struct config_op){ .mode = CONFIG_OP_JSON };
-    pack_init(&op->value, 0);
-    int r = patch_read(cli, &op->value);
-    r = r ? r : config_open(&self);
+    int r = config_open(&self);
     if (r) {
         return r;
     }
-    config_merge_patch(pack_span(&self.document.source), pack_span(&op->value), &wanted);
+    config_merge_patch(pack_span(&self.document.source), patch, &wanted);
     r = pack_error(&wanted) ? pack_error(&wanted) : json_from_value(pack_span(&wanted), &self.raw);
     if (r) {
         return config_writer_refuse(&self, fault_text(r));
     }
-    r = places_replace(&self, pack_span(&op->value));
-    return r ? r : wanted_write(&self, &ops, "patched the config");
+    r = places_replace(&self, patch);
+    return r ? r : wanted_write(&self, ops, "patched the config");
+}
+
+int cmd_config_patch(struct cli *cli)
+{
+    CLEANUP(config_ops_deinit) struct config_ops ops;
+    struct config_again again = { 0 };
+
+    config_ops_init(&ops);
+    struct config_op *op = &ops.items[ops.n++];
+    *op = (struct config_op){ .mode = CONFIG_OP_JSON };
+    pack_init(&op->value, 0);
+    int r = patch_read(cli, &op->value);
+    if (r) {
+        return r;
+    }
+    do {
+        r = patch_try(cli, &ops, &again);
+    } while (config_again_due(&again, r));
+    return r;
 }

@@ -1,6 +1,7 @@
 #include "edge/cli/config_writer.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,10 @@
 #include "schema/base/gateway_check.h"
 
 #define TIMEOUT_MS 15000U
+#define AGAIN_MS 10000U /* how long a change is tried again */
+#define AGAIN_PAUSE_MS 200U
+#define AGAIN_SPREAD_MS 200U /* those who wait for each other do not come back together */
+#define CLOSE_RESTART 1012
 
 void config_writer_init(struct config_writer *self, const struct cli *cli)
 {
@@ -91,17 +96,56 @@ int config_writer_open(struct config_writer *self)
 
 /* --- writing through the gateway ------------------------------------------------------------------------ */
 
+bool config_again_due(struct config_again *again, int r)
+{
+    bool is_due = r && again->is_due;
+
+    again->is_due = false;
+    if (is_due) {
+        uint64_t pause_ms = AGAIN_PAUSE_MS + (uint64_t)getpid() % AGAIN_SPREAD_MS;
+        (void)usleep((useconds_t)(pause_ms * 1000));
+    }
+    return is_due;
+}
+
+/* Does another change, or the restart it caused, stand in the way? */
+static bool is_passing(const struct cli_problem *problem)
+{
+    return (problem->kind == CLI_PROBLEM_ANSWER &&
+            (problem->retryable || strstr(problem->message, "config changed since last load"))) ||
+           (problem->kind == CLI_PROBLEM_CLOSED && problem->close_code == CLOSE_RESTART);
+}
+
+/* The exit code; what went wrong is explained unless the change is made again. */
+static int problem_take(struct config_writer *self, const struct cli_rpc *rpc, const struct cli_problem *problem)
+{
+    struct config_again *again = self->again;
+    uint64_t now = clock_mono_ms();
+
+    if (again && !again->until_ms) {
+        again->until_ms = now + AGAIN_MS;
+    }
+    if (again && now < again->until_ms && is_passing(problem)) {
+        again->is_due = true;
+        return CLI_EXIT_TRY_LATER;
+    }
+    return cli_problem_explain(problem, &rpc->target);
+}
+
 static int gateway_write(struct config_writer *self)
 {
     CLEANUP(pack_deinit) struct pack params;
     CLEANUP(pack_deinit) struct pack answer;
-    struct cli_rpc_opts opts = { .display_name = "config", .timeout_ms = TIMEOUT_MS };
+    struct cli_problem problem = { .kind = CLI_PROBLEM_NONE };
+    struct cli_rpc_opts opts = { .display_name = "config", .timeout_ms = TIMEOUT_MS, .ret_problem = &problem };
     struct cli_rpc rpc;
     int r = cli_rpc_open(self->cli, &opts, &rpc);
 
     pack_init(&params, 0);
     pack_init(&answer, 0);
     if (r) {
+        r = problem.kind == CLI_PROBLEM_NONE ? r : problem_take(self, &rpc, &problem);
+        cli_rpc_close(&rpc);
         return r;
     }
     pack_map_begin(&params);
@@ -111,8 +155,9 @@ static int gateway_write(struct config_writer *self)
     }
     pack_map_end(&params);
     struct cli_call call = { .method = "config.set", .params = pack_span(&params), .timeout_ms = TIMEOUT_MS };
-    r = cli_rpc_call(&rpc, &call, &answer);
-    if (!r) {
+    if (cli_session_call(rpc.session, &call, &answer, &problem)) {
+        r = problem_take(self, &rpc, &problem);
+    } else {
         struct span due = value_str(value_get(pack_span(&answer), "startDue"), SPAN_LIT(""));
         struct span overridden = value_str(value_get(pack_span(&answer), "overridden"), SPAN_LIT(""));
 

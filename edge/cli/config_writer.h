@@ -15,7 +15,14 @@
 #include "edge/cli/cli.h"
 #include "schema/base/config_document.h"
 
+/* A change that somebody else's stood in the way of is made again, from what the files say then. */
+struct config_again {
+    uint64_t until_ms; /* 0: not begun */
+    bool is_due;
+};
+
 struct config_writer {
+    struct config_again *again; /* borrowed; NULL: it is made once */
     const struct cli *cli;
     struct config_document document; /* what the files say now */
     struct text_buf raw;             /* what the config shall be, as JSON: filled by the owner, wiped */
@@ -27,6 +34,9 @@ struct config_writer {
 void config_writer_init(struct config_writer *self, const struct cli *cli);
 /* Wipes everything and gives the lock back. */
 void config_writer_deinit(struct config_writer *self);
+
+/* After a try that ended with `r`: waits a moment, and tells whether it is to be made again. */
+bool config_again_due(struct config_again *again, int r);
 
 /* Takes the lock, or finds that a gateway has it, and reads the config. Returns an exit code. */
 int config_writer_open(struct config_writer *self);

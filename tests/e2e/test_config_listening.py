@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -115,6 +116,15 @@ def test_changes_back_to_back_are_each_answered(running):
         assert done.returncode == 0 and "has it in force." in done.stdout, done.stderr
     until(lambda: listening(running)[0] == f"127.0.0.1:{running.port}" and is_ready(running), 10, "loopback")
     assert running.cli("health", environment={"OPENCLAW_GATEWAY_PORT": ""}).returncode == 0
+
+
+def test_changes_side_by_side_all_succeed(running):
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(running.cli, "config", "set", "session.dmScope", scope,
+                            environment={"OPENCLAW_GATEWAY_PORT": ""})
+                for scope in ("per-peer", "per-peer", "main", "main")]
+    for job in jobs:
+        assert job.result().returncode == 0, job.result().stderr
 
 
 def test_the_mode_hot_leaves_the_port_until_a_new_start(running):
