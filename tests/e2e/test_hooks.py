@@ -10,7 +10,7 @@ import time
 
 import pytest
 from beat_provider import BeatProvider
-from client import Client, text_of
+from client import CallError, Client, text_of
 from gateway import TOKEN, Gateway, until
 
 HOOK = "token-of-the-hooks-0123456789"
