@@ -45,8 +45,7 @@ int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct 
     }
     if (cli_session_open(&session, &ret_rpc->session, opts->ret_problem ? opts->ret_problem : &problem)) {
         if (opts->ret_problem) {
-            cli_rpc_close(ret_rpc);
-            return cli_problem_exit_code(opts->ret_problem);
+            return cli_problem_exit_code(opts->ret_problem); /* the caller closes it, who may ask it for its target */
         }
         r = cli_problem_explain(&problem, &ret_rpc->target);
         if (cli_problem_is_wrong_secret(&problem) && ret_rpc->target.url.is_loopback && !ret_rpc->target.is_elsewhere) {

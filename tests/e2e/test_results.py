@@ -19,6 +19,8 @@ def ask_plainly(client):
                    "openclaw.approval.list"):
         client.call(method)
     client.call("config.schema.lookup", {"path": "gateway.auth"})
+    client.call("tools.catalog")
+    client.call("tools.invoke", {"name": "agents_list"})
     client.call("secrets.reload")
     client.call("secrets.resolve", {"commandName": "x", "targetIds": ["models.providers.*.apiKey"]})
     client.call("set-heartbeats", {"enabled": True})
@@ -32,6 +34,7 @@ def talk(client):
     for method in ("chat.history", "sessions.messages.subscribe", "sessions.messages.unsubscribe"):
         client.call(method, {("sessionKey" if method.startswith("chat") else "key"): key})
     client.call("sessions.describe", {"key": key})
+    client.call("tools.effective", {"sessionKey": key})
     client.call("sessions.preview", {"keys": [key]})
     client.call("sessions.list", {"limit": 1})
     client.call("chat.abort", {"sessionKey": key})

@@ -76,7 +76,7 @@ def test_other_methods_are_told_which_ones_work(rig):
 
 
 def test_unknown_paths(rig):
-    assert fetch(rig, "GET", "/nope")[0::2] == (404, b"Not Found")
+    assert fetch(rig, "GET", "/api/nope")[0::2] == (404, b"Not Found")
     status, headers, text = fetch(rig, "GET", "/v1/nope")
     assert status == 404 and headers["Content-Type"].startswith("application/json")
     assert json.loads(text)["error"]["type"] == "not_found"
@@ -84,7 +84,7 @@ def test_unknown_paths(rig):
 
 def test_pipelined_requests_are_answered_in_order(rig):
     with rig.http() as sock:
-        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 50 + b"GET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 50 + b"GET /api/nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         seen = b""
         while piece := sock.recv(65536):
             seen += piece
