@@ -192,4 +192,5 @@ const struct actor_def agent_actor = {
     .on_cancel = agent_on_cancel,
     .on_credit = agent_on_credit,
     .on_stop = agent_on_stop,
+    .is_ready_late = true, /* with its settings */
 };

@@ -16,6 +16,7 @@ int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     if (!self->has_settings) {
         self->has_settings = true;
+        actor_ready(self->actor);
         actor_status(self->actor, "");
     }
     batch_due(self); /* runs may have waited for it */

@@ -109,7 +109,9 @@ static int forward_session(struct router *self, struct actor_ctx *ctx, struct sp
     }
     is_unchanged = is_same(*text, &key);
     *text = (struct span){ key.text, key.len };
-    return forward(ctx, &key, is_unchanged, msg, out);
+    r = forward(ctx, &key, is_unchanged, msg, out);
+    *text = (struct span){ NULL, 0 }; /* the key ends here */
+    return r;
 }
 
 static int on_chat_send(void *arg, struct actor_ctx *ctx, const void *msg)

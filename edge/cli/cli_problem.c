@@ -178,7 +178,7 @@ int cli_problem_exit_code(const struct cli_problem *self)
     case CLI_PROBLEM_TIMEOUT:
         return CLI_EXIT_TRY_LATER;
     case CLI_PROBLEM_ANSWER:
-        return self->retryable ? CLI_EXIT_TRY_LATER : CLI_EXIT_FAILED;
+        return CLI_EXIT_FAILED;
     case CLI_PROBLEM_INTERRUPTED:
         return self->signal_number ? 128 + self->signal_number : CLI_EXIT_INTERRUPTED;
     case CLI_PROBLEM_PROTOCOL:

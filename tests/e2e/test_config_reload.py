@@ -8,7 +8,7 @@ import time
 import pytest
 
 from client import CallError, Client
-from gateway import Gateway, until
+from gateway import ROOT, Gateway, until
 
 
 @pytest.fixture(name="running")
@@ -31,6 +31,10 @@ def text_of(gateway, **changes):
             at = at.setdefault(key, {})
         at[last] = value
     return json.dumps(config)
+
+
+with open(os.path.join(ROOT, "schema/config/followers.json"), encoding="utf-8") as rows:
+    FOLLOWERS = json.load(rows)["followers"]
 
 
 def save(gateway, text, name="openclaw.json", how="rename"):
@@ -199,7 +203,8 @@ def test_a_change_is_applied_by_those_it_concerns_alone(running):
         save(running, text_of(running, logging__level="debug"))
         logged(running, "config_applied", "version=2", "actors=1 failed=0")
         save(running, text_of(running, agents__defaults__workspace="/elsewhere"))
-        logged(running, "config_applied", "version=3", "actors=4 failed=0")  # hooks, router, scheduler and the one agent
+        concerned = sum("agents" in row["paths"] for row in FOLLOWERS)  # the one agent is one of them
+        logged(running, "config_applied", "version=3", f"actors={concerned} failed=0")
         save(running, text_of(running, env={"vars": {"UNUSED": "1"}}))
         logged(running, "config_applied", "version=4", "actors=0 failed=0")
         config = client.call("config.get")

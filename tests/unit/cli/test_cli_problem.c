@@ -35,7 +35,7 @@ static void each_kind_has_its_exit_code(void **state)
     } rows[] = {
         { { .kind = CLI_PROBLEM_NONE }, CLI_EXIT_OK },
         { { .kind = CLI_PROBLEM_ANSWER }, CLI_EXIT_FAILED },
-        { { .kind = CLI_PROBLEM_ANSWER, .retryable = true }, CLI_EXIT_TRY_LATER },
+        { { .kind = CLI_PROBLEM_ANSWER, .retryable = true }, CLI_EXIT_FAILED },
         { { .kind = CLI_PROBLEM_UNREACHABLE }, CLI_EXIT_UNAVAILABLE },
         { { .kind = CLI_PROBLEM_CLOSED }, CLI_EXIT_UNAVAILABLE },
         { { .kind = CLI_PROBLEM_TIMEOUT }, CLI_EXIT_TRY_LATER },
