@@ -196,10 +196,13 @@ class Rig(kill.Rig):
             self.late.append(f"{found[3]} messages without an answer")
         return found
 
+    def deeds(self):
+        return f"{sum(self.count.values())} edits"
+
     def report(self, total, lost, doubled, unanswered, broken):
         super().report(total, lost, doubled, unanswered, broken)
         times = sorted(self.settled)
-        print(f"{sum(self.count.values())} edits ({', '.join(f'{n} {kind}' for kind, n in self.count.items())}); "
+        print(f"edits: {', '.join(f'{n} {kind}' for kind, n in self.count.items())}; "
               f"{self.observer.looks} looks at what is in force, {len(self.observer.wrong)} wrong; after a pause in force "
               f"within {times[-1] * 1000:.0f} ms, median {times[len(times) // 2] * 1000:.0f} ms")
 

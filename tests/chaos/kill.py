@@ -234,9 +234,12 @@ class Rig:
         self.report(total, lost, doubled, unanswered, broken)
         return not (lost or doubled or self.refused or self.late or broken) and total > 0
 
+    def deeds(self):
+        return f"{len(self.recoveries)} times SIG{self.options.signal}"
+
     def report(self, total, lost, doubled, unanswered, broken):
         times = sorted(self.recoveries)
-        print(f"\n{self.options.topology}: {len(times)} times SIG{self.options.signal}, seed {self.options.seed}; {total} messages acknowledged, "
+        print(f"\n{self.options.topology}: {self.deeds()}, seed {self.options.seed}; {total} messages acknowledged, "
               f"{sum(s.resent for s in self.senders)} sent again, {sum(c.made for c in self.callers)} connections")
         if times:
             print(f"recovery: median {times[len(times) // 2] * 1000:.0f} ms, worst {times[-1] * 1000:.0f} ms")
