@@ -13,7 +13,8 @@ static int add(struct text_buf *out, const char *text)
 
 int openai_error_write(const struct openai_error *error, struct text_buf *out)
 {
-    int r = add(out, "{\"error\":{\"message\":");
+    /* Of this one refusal the reference says `ok` also where its other errors do not. */
+    int r = add(out, error->status == 403 ? "{\"ok\":false,\"error\":{\"message\":" : "{\"error\":{\"message\":");
 
     if (!r) {
         r = json_from_text(span_from(error->message), out);

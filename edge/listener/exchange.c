@@ -265,12 +265,10 @@ static void body_begin(struct exchange *self)
 
 static void scope_refused(struct exchange *self)
 {
-    char text[160];
-    int len = snprintf(text, sizeof(text),
-                       "{\"ok\":false,\"error\":{\"type\":\"forbidden\",\"message\":\"missing scope: %s\"}}",
-                       self->kind.scope);
+    struct openai_error error = { .status = 403, .type = "forbidden" };
 
-    exchange_answer(self, 403, (struct span){ text, (size_t)len }, 0); /* fits */
+    (void)snprintf(error.message, sizeof(error.message), "missing scope: %s", self->kind.scope); /* fits */
+    exchange_error(self, &error, 0);
 }
 
 static void on_auth(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)

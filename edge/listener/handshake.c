@@ -117,6 +117,14 @@ static void refuse(struct conn *conn, const struct failure *failure, unsigned co
 static void refuse_text(struct conn *conn, const char *text)
 {
     struct failure failure = { .code = FAIL_INVALID_REQUEST, .message = span_from(text) };
+/* The reference has this code, and no words for it. */
+static void refuse_no_json(struct conn *conn, int r)
+{
+    ws_close(conn, WS_CODE_NORMAL,
+             r == JSON_E_DEPTH ? SPAN_LIT("invalid request frame: nested too deep")
+                               : SPAN_LIT("invalid request frame: not JSON"));
+}
+
 
     refuse(conn, &failure, WS_CODE_POLICY, failure.message);
 }
@@ -422,7 +430,7 @@ static void connect_take(struct conn *conn, struct ws *ws, struct span params)
         (void)snprintf(text, sizeof(text), "invalid connect params: %s", error.message);
         refuse_text(conn, text);
     } else if (r > 0) {
-        ws_close(conn, WS_CODE_NORMAL, (struct span){ NULL, 0 }); /* as for any text that is no JSON */
+        refuse_no_json(conn, r);
     } else if (r < 0) {
         conn_kill(conn);
     } else {
@@ -449,7 +457,7 @@ void handshake_take(struct conn *conn, struct span text)
     if (r == JSON_E_SCHEMA) {
         ws_close(conn, WS_CODE_POLICY, SPAN_LIT("invalid request frame"));
     } else if (r) {
-        ws_close(conn, WS_CODE_NORMAL, (struct span){ NULL, 0 });
+        refuse_no_json(conn, r);
     } else if (text_buf_add(&ws->handshake->id, members[0].raw)) {
         conn_kill(conn);
     } else if (!span_is(members[1].raw, SPAN_LIT("\"connect\""))) {

@@ -236,6 +236,19 @@ static void event_take(struct conn *conn, const struct ws_event *event)
     }
 }
 
+/* What came is no frame, or no message that we take. */
+static void refusal_take(struct conn *conn, const struct ws_event *event)
+{
+    bool is_large = event->code == WS_CODE_TOO_BIG;
+    bool is_early = ws_of(conn)->phase == WS_CHALLENGED;
+
+    if (is_large) {
+        large_note(conn->edge, is_early ? LARGE_PREAUTH : LARGE_FRAME, 0);
+    }
+    ws_close(conn, event->code, is_large && is_early ? SPAN_LIT("preauth payload too large") : span_from(event->why));
+    conn_finish(conn); /* what follows cannot be read as frames */
+}
+
 static size_t on_input(struct conn *conn, uint8_t *data, size_t len)
 {
     struct ws *ws = conn->state;
@@ -253,11 +266,7 @@ static size_t on_input(struct conn *conn, uint8_t *data, size_t len)
             continue;
         }
         if (r == WS_E_REFUSED) {
-            if (event.code == WS_CODE_TOO_BIG) {
-                large_note(conn->edge, ws->phase == WS_OPEN ? LARGE_FRAME : LARGE_PREAUTH, 0);
-            }
-            ws_close(conn, event.code, (struct span){ NULL, 0 });
-            conn_finish(conn); /* what follows cannot be read as frames */
+            refusal_take(conn, &event);
             return len;
         }
         if (r != WS_E_MORE) {
@@ -291,7 +300,7 @@ static void on_deadline(struct conn *conn)
     case WS_CHALLENGED:
     case WS_GREETING:
         if (!handshake_give_up(conn, ws)) {
-            ws_close(conn, WS_CODE_NORMAL, (struct span){ NULL, 0 });
+            ws_close(conn, WS_CODE_NORMAL, SPAN_LIT("handshake timeout"));
         }
         return;
     }

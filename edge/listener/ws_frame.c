@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define CLIENT_HEAD_MAX 14U /* with a mask */
+#define TEXT_FAULT "invalid UTF-8"
 
 size_t ws_head_len(size_t len)
 {
@@ -134,10 +135,38 @@ struct head {
     uint64_t payload_len;
 };
 
+static int refuse(struct ws_event *event, unsigned code, const char *why)
+{
+    event->code = code;
+    event->why = why;
+    return WS_E_REFUSED;
+}
+
+/* What is wrong with the first two bytes of a frame, as far as it does not depend on frames before it; NULL: nothing.
+ */
+static const char *head_fault(const uint8_t *data, const struct head *head)
+{
+    /* No extension is ever agreed on, and a client must mask (RFC 6455 §5.1, §5.2). */
+    if ((data[0] & 0x70U) != 0) {
+        return "protocol error: a reserved bit is set, and no extension was agreed on";
+    }
+    if ((data[1] & 0x80U) == 0) {
+        return "protocol error: frames of a client must be masked";
+    }
+    if (head->opcode > WS_PONG || (head->opcode > WS_BINARY && head->opcode < WS_CLOSE)) {
+        return "protocol error: unknown opcode";
+    }
+    if (head->opcode >= WS_CLOSE && (!head->is_final || head->payload_len > WS_CONTROL_MAX)) {
+        return "protocol error: a control frame is cut into pieces, or has more than 125 bytes";
+    }
+    return NULL;
+}
+
 /* WS_E_MORE, WS_E_EVENT for a complete head, or WS_E_REFUSED. */
-static int head_read(const uint8_t *data, size_t len, struct head *ret_head)
+static int head_read(const uint8_t *data, size_t len, struct head *ret_head, struct ws_event *event)
 {
     size_t length_bytes;
+    const char *why;
 
     if (len < 2) {
         return WS_E_MORE;
@@ -145,16 +174,9 @@ static int head_read(const uint8_t *data, size_t len, struct head *ret_head)
     ret_head->opcode = data[0] & 0x0fU;
     ret_head->is_final = (data[0] & 0x80U) != 0;
     ret_head->payload_len = data[1] & 0x7fU;
-    /* No extension is ever agreed on, and a client must mask (RFC 6455 §5.1, §5.2). */
-    if ((data[0] & 0x70U) != 0 || (data[1] & 0x80U) == 0) {
-        return WS_E_REFUSED;
-    }
-    if (ret_head->opcode & 0x8U) {
-        if (!ret_head->is_final || ret_head->payload_len > WS_CONTROL_MAX || ret_head->opcode > WS_PONG) {
-            return WS_E_REFUSED;
-        }
-    } else if (ret_head->opcode > WS_BINARY) {
-        return WS_E_REFUSED;
+    why = head_fault(data, ret_head);
+    if (why) {
+        return refuse(event, WS_CODE_PROTOCOL, why);
     }
     length_bytes = ret_head->payload_len == 126 ? 2 : ret_head->payload_len == 127 ? 8 : 0;
     ret_head->len = 2 + length_bytes + 4;
@@ -168,13 +190,8 @@ static int head_read(const uint8_t *data, size_t len, struct head *ret_head)
         }
     }
     memcpy(ret_head->mask, data + 2 + length_bytes, 4);
-    return ret_head->payload_len >> 63 ? WS_E_REFUSED : WS_E_EVENT;
-}
-
-static int refuse(struct ws_event *event, unsigned code)
-{
-    event->code = code;
-    return WS_E_REFUSED;
+    return ret_head->payload_len >> 63 ? refuse(event, WS_CODE_PROTOCOL, "protocol error: impossible length")
+                                       : WS_E_EVENT;
 }
 
 static bool is_code_allowed(unsigned code)
@@ -194,14 +211,14 @@ static int control_take(const struct head *head, uint8_t *payload, struct ws_eve
         return WS_E_EVENT;
     }
     if (len == 1) {
-        return refuse(event, WS_CODE_PROTOCOL);
+        return refuse(event, WS_CODE_PROTOCOL, "protocol error: half a close code");
     }
     event->code = (unsigned)payload[0] << 8 | payload[1];
     event->data = (struct span){ (const char *)payload + 2, len - 2 };
     if (!is_code_allowed(event->code)) {
-        return refuse(event, WS_CODE_PROTOCOL);
+        return refuse(event, WS_CODE_PROTOCOL, "protocol error: close code that nobody may send");
     }
-    return ws_is_utf8(event->data) ? WS_E_EVENT : refuse(event, WS_CODE_TEXT);
+    return ws_is_utf8(event->data) ? WS_E_EVENT : refuse(event, WS_CODE_TEXT, TEXT_FAULT);
 }
 
 static int message_finish(struct ws_event *event, uint8_t opcode, struct span data)
@@ -209,7 +226,7 @@ static int message_finish(struct ws_event *event, uint8_t opcode, struct span da
     event->opcode = (enum ws_opcode)opcode;
     event->data = data;
     if (opcode == WS_TEXT && !ws_is_utf8(data)) {
-        return refuse(event, WS_CODE_TEXT);
+        return refuse(event, WS_CODE_TEXT, TEXT_FAULT);
     }
     return WS_E_EVENT;
 }
@@ -237,16 +254,18 @@ static int data_take(struct ws_reader *self, const struct head *head, struct spa
     return message_finish(event, opcode, (struct span){ self->message.data, self->message.len });
 }
 
-/* Data frames must not begin a message inside another, nor continue none. */
-static unsigned data_check(const struct ws_reader *self, const struct head *head)
+/* Data frames must not begin a message inside another, nor continue none. 0 or WS_E_REFUSED. */
+static int data_check(const struct ws_reader *self, const struct head *head, struct ws_event *event)
 {
     size_t have = self->opcode ? self->message.len : 0;
 
     if ((head->opcode == WS_CONTINUATION) != (self->opcode != 0)) {
-        return WS_CODE_PROTOCOL;
+        return refuse(event, WS_CODE_PROTOCOL,
+                      self->opcode ? "protocol error: a message begins inside another one"
+                                   : "protocol error: no message that could go on");
     }
     if (head->payload_len > self->message_max || have > self->message_max - (size_t)head->payload_len) {
-        return WS_CODE_TOO_BIG;
+        return refuse(event, WS_CODE_TOO_BIG, "payload too large");
     }
     return 0;
 }
@@ -274,21 +293,17 @@ int ws_reader_next(struct ws_reader *self, uint8_t *data, size_t len, size_t *re
         uint8_t *frame = data + *ret_used;
         size_t left = len - *ret_used;
         struct head head;
-        int r = head_read(frame, left, &head);
+        int r = head_read(frame, left, &head, ret_event);
 
         if (r == WS_E_MORE) {
             *ret_need = CLIENT_HEAD_MAX;
             return WS_E_MORE;
         }
-        if (r == WS_E_REFUSED) {
-            return refuse(ret_event, WS_CODE_PROTOCOL);
+        if (r == WS_E_EVENT && !(head.opcode & 0x8U) && data_check(self, &head, ret_event)) {
+            r = WS_E_REFUSED;
         }
-        if (!(head.opcode & 0x8U)) {
-            unsigned code = data_check(self, &head);
-
-            if (code) {
-                return refuse(ret_event, code);
-            }
+        if (r == WS_E_REFUSED) {
+            return r;
         }
         if (left - head.len < head.payload_len) {
             *ret_need = head.len + (size_t)head.payload_len;

@@ -62,13 +62,14 @@ struct ws_reader {
 struct ws_event {
     enum ws_opcode opcode; /* TEXT, BINARY, CLOSE, PING, PONG */
     struct span data;      /* unmasked payload, valid until the next call */
-    unsigned code;         /* CLOSE: the peer's code, WS_CODE_NO_STATUS without one */
+    unsigned code;         /* CLOSE: the peer's code, WS_CODE_NO_STATUS without one; refused: ours */
+    const char *why;       /* refused: what was wrong, for the close frame and for people */
 };
 
 enum {
     WS_E_MORE = 1,   /* the next frame is not complete; *ret_used bytes are done with */
     WS_E_EVENT = 2,  /* one message or control frame; call again with the rest */
-    WS_E_REFUSED = 3 /* close with event->code */
+    WS_E_REFUSED = 3 /* close with event->code and ->why */
 };
 
 /*

@@ -145,8 +145,12 @@ def test_a_proxy_speaks_for_http_requests_too(fresh_gateway):
     who = dict(line.split(": ", 1) for line in ANN)
 
     def status(headers):
-        return made.request("POST", "/v1/chat/completions", json.dumps(body),
-                            {"Content-Type": "application/json", **headers})[0]
+        got, _, text = made.request("POST", "/v1/chat/completions", json.dumps(body),
+                                    {"Content-Type": "application/json", **headers})
+        if got != 200:  # only what is forbidden says `ok` as well
+            answer = json.loads(text)
+            assert answer["error"]["message"] and answer.get("ok") is (False if got == 403 else None)
+        return got
 
     assert status(who) == 200
     assert status({**who, "X-OpenClaw-Scopes": ""}) == 403

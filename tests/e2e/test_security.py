@@ -7,7 +7,7 @@ import os
 import pytest
 
 from client import ALL_SCOPES, CallError, Client
-from ws import Closed, Refused, WebSocket
+from ws import TEXT, Closed, Refused, WebSocket, frame
 
 PAGE = {"id": "openclaw-control-ui", "version": "1", "platform": "web", "mode": "webchat"}
 
@@ -21,6 +21,17 @@ def first_answer(socket, **params):
     with pytest.raises(Closed) as closed:
         socket.receive()
     return answer["error"], closed.value
+
+
+def ending(port, data):
+    """How a connection ends that says `data` behind the challenge."""
+    socket = WebSocket(port)
+    socket.receive()
+    socket.send_raw(data)
+    with pytest.raises(Closed) as closed:
+        while True:
+            socket.receive()
+    return closed.value.code, closed.value.reason
 
 
 def http_status(gateway, path, headers=None, method="GET"):
@@ -144,10 +155,24 @@ def test_oc_146419_the_reason_arrives_though_the_client_goes_on_talking(gateway)
     assert closed.value.code == 1008 and closed.value.reason
 
 
-def test_a_first_frame_beyond_64_kib_is_not_kept(gateway):
-    socket = WebSocket(gateway.port)
-    socket.receive()
-    socket.send("z" * 65537)
-    with pytest.raises(Closed) as closed:
-        socket.receive()
-    assert closed.value.code == 1009
+def test_oc_146419_whatever_ends_a_connection_says_so_in_its_close_frame(gateway, fresh_gateway):
+    """Frames that are none, text that is none, too much, and nothing at all."""
+    ask = json.dumps({"type": "req", "id": "1", "method": "health", "params": {}}).encode()
+    for data, code, reason in (
+            (frame(TEXT, b"z" * 65537), 1009, "preauth payload too large"),
+            (frame(TEXT, b"\xc3\x28"), 1007, "invalid UTF-8"),
+            (frame(TEXT, b"{}", masked=False), 1002, "protocol error: frames of a client must be masked"),
+            (frame(3, b"{}"), 1002, "protocol error: unknown opcode"),
+            (frame(TEXT, ask), 1008, "invalid handshake: first request must be connect"),
+            (frame(TEXT, b"{}"), 1008, "invalid request frame"),
+            (frame(TEXT, b"not json"), 1000, "invalid request frame: not JSON")):
+        assert ending(gateway.port, data) == (code, reason)
+    with Client(gateway.port, gateway.token) as client:
+        client.socket.send_raw(bytes([0x81, 0xFF]) + (26214401).to_bytes(8, "big") + b"mask")  # the head is enough
+        with pytest.raises(Closed) as closed:
+            while True:
+                client.socket.receive()
+        assert (closed.value.code, closed.value.reason) == (1009, "payload too large")
+    hasty = fresh_gateway(config={"gateway": {"mode": "local", "handshakeTimeoutMs": 300,
+                                              "auth": {"mode": "token", "token": "hasty-token-0123"}}}).start()
+    assert ending(hasty.port, b"") == (1000, "handshake timeout")

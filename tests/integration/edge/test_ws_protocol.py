@@ -103,8 +103,11 @@ def test_where_files_are_is_told_to_administrators_alone(rig, run):
     run(body())
 
 
-def test_text_that_is_no_json_closes_without_a_word(rig, run):
-    assert run(first_words(rig, "this is not json")) == ([], 1000, "")
+def test_text_that_is_no_json_closes_and_says_so(rig, run):
+    for text in ("this is not json", "", '{"type":"req","id":"1","method":"connect","params":{a}}'):
+        assert run(first_words(rig, text)) == ([], 1000, "invalid request frame: not JSON")
+    deep = '{"type":"req","id":"1","method":"connect","params":' + "[" * 200 + "]" * 200 + "}"
+    assert run(first_words(rig, deep)) == ([], 1000, "invalid request frame: nested too deep")
 
 
 def test_json_that_is_no_request_closes_as_policy(rig, run):
@@ -146,12 +149,12 @@ def test_a_frame_before_hello_may_have_64_kib_and_no_more(rig, run):
     exact = json.dumps(request("connect", {"pad": "x" * (65536 - len(frame))}))
     assert len(exact) == 65536
     assert run(first_words(rig, exact))[0][0]["error"]["code"] == "INVALID_REQUEST"
-    assert run(first_words(rig, exact + " "))[1] == 1009
+    assert run(first_words(rig, exact + " ")) == ([], 1009, "preauth payload too large")
 
 
 def test_silence_ends_the_handshake(own_rig, run):
     rig = own_rig(OPENCLAW_HANDSHAKE_TIMEOUT_MS="300")
-    assert run(first_words(rig)) == ([], 1000, "")
+    assert run(first_words(rig)) == ([], 1000, "handshake timeout")
 
 
 def test_too_many_sockets_before_hello_are_refused(own_rig, run):
@@ -319,7 +322,7 @@ def test_a_message_above_the_limit_closes_as_too_big(rig, run):
             with pytest.raises(websockets.ConnectionClosed):
                 await client.ws.send("x" * 26214401)
                 await client.receive()
-            assert client.ws.close_code == 1009
+            assert (client.ws.close_code, client.ws.close_reason) == (1009, "payload too large")
     run(body())
 
 
@@ -505,13 +508,17 @@ def test_ping_is_answered_and_protocol_errors_are_named(rig, run):
         async with connected(rig) as client:
             await asyncio.wait_for(await client.ws.ping(b"x"), 5)
     run(body())
-    for frame, code in ((b"\x81\x01x", 1002), (b"\xc1\x80\0\0\0\0", 1002), (masked(1, b"\xff"), 1007)):
+    for frame, code, reason in ((b"\x81\x01x", 1002, b"protocol error: frames of a client must be masked"),
+                                (b"\xc1\x80\0\0\0\0", 1002, b"protocol error: a reserved bit is set"),
+                                (masked(0, b"x"), 1002, b"protocol error: no message that could go on"),
+                                (masked(1, b"\xff"), 1007, b"invalid UTF-8")):
         with stalled_client(rig) as sock:
             sock.sendall(frame)
             tail = b""
-            while len(tail) < 2 or b"\x88" not in tail:
-                tail += sock.recv(4096)
-            assert struct.pack(">H", code) in tail[tail.index(b"\x88"):]
+            while struct.pack(">H", code) + reason not in tail:
+                more = sock.recv(4096)
+                assert more, tail
+                tail += more
 
 
 def test_a_frame_cut_into_single_bytes_is_read(rig):

@@ -230,6 +230,8 @@ static void writes_the_shapes_that_clients_know(void **state)
     assert_int_equal(openai_chunk_finish(&run, SPAN_LIT("length"), &out), 0);
     assert_int_equal(openai_chunk_usage(&run, &usage, &out), 0);
     assert_int_equal(openai_error_write(&error, &out), 0);
+    error.status = 403;
+    assert_int_equal(openai_error_write(&error, &out), 0);
     assert_int_equal(openai_model_write(SPAN_LIT("openclaw"), &out), 0);
     assert_int_equal(text_buf_add(&out, (struct span){ "", 1 }), 0);
     assert_string_equal(
@@ -250,6 +252,7 @@ static void writes_the_shapes_that_clients_know(void **state)
         "\"choices\":[],"
         "\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":6,\"total_tokens\":17}}"
         "{\"error\":{\"message\":\"m\\n\",\"type\":\"t\",\"code\":\"c\"}}"
+        "{\"ok\":false,\"error\":{\"message\":\"m\\n\",\"type\":\"t\",\"code\":\"c\"}}"
         "{\"id\":\"openclaw\",\"object\":\"model\",\"created\":0,\"owned_by\":\"openclaw\",\"permission\":[]}");
     text_buf_deinit(&out);
 }

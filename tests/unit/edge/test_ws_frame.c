@@ -125,6 +125,12 @@ static void refuses(uint8_t first, const void *payload, size_t len, unsigned cod
     frame_add(first, payload, len);
     assert_int_equal(next(&reader, &event, &used), WS_E_REFUSED);
     assert_int_equal(event.code, code);
+    assert_true(strlen(event.why) <= WS_REASON_MAX);
+    assert_true(strncmp(event.why,
+                        code == WS_CODE_PROTOCOL ? "protocol error: "
+                        : code == WS_CODE_TEXT   ? "invalid UTF-8"
+                                                 : "payload too large",
+                        13) == 0);
     ws_reader_deinit(&reader);
 }
 
@@ -153,6 +159,7 @@ static void refuses_what_the_protocol_forbids(void **state)
         size_t used;
 
         assert_int_equal(next(&reader, &event, &used), WS_E_REFUSED);
+        assert_string_equal(event.why, "protocol error: frames of a client must be masked");
     }
 }
 
