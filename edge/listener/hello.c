@@ -119,10 +119,6 @@ static int auth_add(const struct msg_auth_decision *decision, struct text_buf *o
         r = add(out, ",\"deviceToken\":");
         r = r ? r : json_from_text(decision->device_token, out);
     }
-    if (!r && decision->has_device_tokens) {
-        r = add(out, ",\"deviceTokens\":");
-        r = r ? r : json_from_value(decision->device_tokens, out);
-    }
     if (!r && decision->has_issued_at_ms) {
         (void)snprintf(text, sizeof(text), ",\"issuedAtMs\":%lld", (long long)decision->issued_at_ms); /* fits */
         r = add(out, text);
