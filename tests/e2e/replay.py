@@ -11,7 +11,7 @@ import re
 import time
 
 from device import Device, _b64
-from ws import Closed, Refused, WebSocket, TEXT, frame
+from ws import CLOSE, TEXT, Closed, Refused, WebSocket, frame
 
 # Values of the moment, by key, and by what they look like.
 MOMENT = re.compile(r"(^|[a-z])(ts|Ts|ms|Ms|At|Id|ID|Key|Hash|hash|Path|path|Dir|Seconds|Minutes|Bytes|bytes|Count|count)$"
@@ -122,11 +122,13 @@ class Peer:
 
 
 class Replay:
-    """`stop` ends the gateway: called where the recorded one was ended."""
+    """`stop` ends the gateway: called where the recorded one was ended. `names` are texts of ours for recorded ones. With
+    `is_leaving` clients end when the recorded ones did, and not only when all was said."""
 
-    def __init__(self, port, served, events, stop=None):
+    def __init__(self, port, served, events, stop=None, names=None, is_leaving=False):
         self.port, self.served, self.known_events, self.stop = port, served, events, stop
-        self.peers, self.keys, self.names, self.asked = {}, {}, {}, {}
+        self.peers, self.keys, self.names, self.asked = {}, {}, dict(names or {}), {}
+        self.is_leaving = is_leaving
         self.differences, self.cursor, self.heard, self.missed = [], None, {}, set()
 
     def note(self, at, what):
@@ -175,6 +177,14 @@ class Replay:
             if isinstance(params, dict) and isinstance(params.get("device"), dict):
                 data = {**data, "params": {**params, "device": self.signed(params, peer)}}
             peer.ws.send(json.dumps(data, separators=(",", ":"), ensure_ascii=False))
+
+    @staticmethod
+    def leave(peer):
+        """Says goodbye, and waits for the echo: from then on the others know."""
+        if not peer.closed:
+            peer.ws.send_raw(frame(CLOSE, (1000).to_bytes(2, "big")))
+            while peer.read(5):
+                pass
 
     # --- what the server said ------------------------------------------------------------
 
@@ -275,7 +285,9 @@ class Replay:
             peer = self.peers[row["conn"]]
             data = row.get("data")
             if row["dir"] == "c2s" and "close" in row:
-                continue  # ours are closed at the end, when all has been read
+                if self.is_leaving:
+                    self.leave(peer)
+                continue  # else they are closed at the end, when all has been read
             if row["dir"] == "c2s":
                 while peer.challenge is None and peer.read(10):
                     pass

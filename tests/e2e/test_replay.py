@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from client import Client
+from client import ALL_SCOPES, CallError, Client
+from device_client import Device, setup_code
 from gateway import ROOT, Gateway, until
 from replay import Replay, load, methods_of
 
@@ -58,9 +59,34 @@ def config_of(name, provider):
     """The config of the recorded gateway, but for what its addresses were."""
     config = merged(PLAN["config"], PLAN["config of"].get(name, {}))
     config["models"]["providers"]["mock"]["baseUrl"] = f"http://127.0.0.1:{provider.port}/v1"
-    if any("x-forwarded-for" in str(row.get("headers", "")).lower() for row in TRACES[name]):
+    if name in SEEDS or any("x-forwarded-for" in str(row.get("headers", "")).lower() for row in TRACES[name]):
         config["gateway"]["trustedProxies"] = ["127.0.0.1"]
     return config
+
+
+FAR = ["X-Forwarded-For: 203.0.113.7"]
+
+
+def seed_setup_code(gateway):
+    """A setup code had been made: the recorded client shows its token."""
+    code = setup_code(gateway.cli("qr", "--setup-code-only", "--url", f"ws://127.0.0.1:{gateway.port}").stdout.strip())
+    return {"BOOTSTRAP-TOKEN-DUMMY-0001": code["bootstrapToken"]}
+
+
+def seed_scope_upgrade(gateway):
+    """A command line that may read had asked to do everything."""
+    device, auth = Device(), {"token": "TOKEN-DUMMY-0001"}
+    for scopes in (["operator.read"], [*ALL_SCOPES, "operator.talk.secrets"]):
+        with pytest.raises(CallError) as refused:
+            device.connect(gateway, scopes, auth, FAR)
+        if scopes == ["operator.read"]:
+            with Client(gateway.port, "TOKEN-DUMMY-0001") as client:
+                client.call("device.pair.approve", {"requestId": refused.value.error["details"]["requestId"]})
+            device.connect(gateway, scopes, auth, FAR).socket.close()
+    return {}
+
+
+SEEDS = {"cli-qr-setup-code": seed_setup_code, "ws-device-pair-approve-scope-upgrade": seed_scope_upgrade}
 
 
 def seed(gateway, name):
@@ -70,6 +96,7 @@ def seed(gateway, name):
         with Client(gateway.port, "TOKEN-DUMMY-0001") as client:
             client.chat("hello there", "agent:main:main")
             until(lambda: client.call("health")["sessions"]["count"], what="the session in health")
+    return SEEDS.get(name, lambda gateway: {})(gateway)
 
 
 SEEN = set()  # rows of PLAN["differences"] that some difference has needed
@@ -96,7 +123,7 @@ def shared_gateway(topology, provider):
             running[key] = Gateway(topology, config=config)
             running[key].start()
             seed(running[key], name)
-        return running[key]
+        return running[key], {}
 
     yield get
     for each in running.values():
@@ -109,16 +136,15 @@ def replay_gateway(shared_gateway, fresh_gateway, provider):
         if name.startswith("hs-") and "rate-limited" not in name:
             return shared_gateway(name)
         gateway = fresh_gateway(config=config_of(name, provider)).start()
-        seed(gateway, name)
-        return gateway
+        return gateway, seed(gateway, name)
     return get
 
 
 @pytest.mark.parametrize("name", PLAYED)
 def test_the_answers_are_those_that_were_recorded(name, replay_gateway):
-    gateway = replay_gateway(name)
+    gateway, names = replay_gateway(name)
     stop = gateway.stop if name in PLAN["stopped"] else None
-    differences = Replay(gateway.port, SERVED, EVENTS, stop).run(TRACES[name])
+    differences = Replay(gateway.port, SERVED, EVENTS, stop, names, name in PLAN["left"]).run(TRACES[name])
     unmeant = sorted({f"{at}: {what}" for at, what in differences if not is_meant(name, at, what)})
     RUN.add(name)
     assert not unmeant, "\n".join(unmeant)
