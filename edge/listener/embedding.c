@@ -45,6 +45,7 @@ static int embed_call(struct exchange *self, const struct embeddings_request *as
                                .in = &in,
                                .deadline_ms = ANSWER_MAX_MS,
                                .on_answer = on_embedded,
+                               .trace = self->trace,
                                .cookie = self };
     int r = codec_decode(MSG_AUTH_DECISION->type, (struct span){ self->decision.data, self->decision.len }, &decision,
                          NULL);

@@ -11,6 +11,7 @@
 #include "edge/listener/http.h"
 #include "edge/listener/scope.h"
 #include "edge/listener/shown.h"
+#include "edge/listener/traceparent.h"
 #include "schema_gen.h"
 
 /* --- answers -------------------------------------------------------------------------- */
@@ -326,7 +327,9 @@ static int auth_ask(struct exchange *self)
                                 .has_peer_uid = conn->has_peer_uid,
                                 .peer_uid = conn->peer_uid,
                                 .has_headers = true };
-    struct actor_call call = { .to = "auth", .msg = MSG_AUTH_HTTP, .in = &in, .on_answer = on_auth, .cookie = self };
+    struct actor_call call = {
+        .to = "auth", .msg = MSG_AUTH_HTTP, .in = &in, .trace = self->trace, .on_answer = on_auth, .cookie = self
+    };
 
     if (self->edge->header_names.len == 0) {
         return FAIL_UNAVAILABLE; /* auth has not yet said what it needs to see */
@@ -374,6 +377,7 @@ static struct exchange *exchange_new(struct conn *conn, struct span head)
         exchange_destroy(self);
         return NULL;
     }
+    self->trace = traceparent_of(&self->request);
     self->call.conn = conn;
     return self;
 }

@@ -5,6 +5,7 @@
 #ifndef EDGE_LISTENER_EXCHANGE_H
 #define EDGE_LISTENER_EXCHANGE_H
 
+#include "bus/actor.h"
 #include "edge/http/openai.h"
 #include "edge/http/request.h"
 #include "edge/listener/call.h"
@@ -28,6 +29,7 @@ struct exchange {
     struct edge *edge;
     char *head; /* what `request` points into */
     struct request request;
+    struct trace_id trace; /* that the request brought along; zero: none */
     struct text_buf body;
     struct text_buf decision; /* of auth, packed */
     struct exchange_kind kind;

@@ -12,6 +12,7 @@
 #include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/shown.h"
+#include "edge/listener/traceparent.h"
 #include "schema_gen.h"
 
 #define CALL_MS 10000U
@@ -27,6 +28,7 @@ struct handshake {
     bool was_held;
     struct pack headers;      /* packed map: what auth wants to see of the upgrade request */
     struct pack params;       /* of connect */
+    struct trace_id trace;    /* that the client brought along; zero: none */
     struct text_buf id;       /* raw JSON of the request's id */
     struct text_buf decision; /* of auth, packed */
 };
@@ -51,6 +53,7 @@ struct handshake *handshake_new(struct conn *conn, const struct request *request
     shown_headers((struct span){ conn->edge->header_names.data, conn->edge->header_names.len }, request,
                   &self->headers);
     pack_init_secret(&self->params, LIMIT_PREAUTH_PAYLOAD * 2); /* what the client shows for itself */
+    self->trace = traceparent_of(request);
     self->decision.is_secret = true;
     edge_uuid(self->nonce);
     return self;
@@ -114,9 +117,6 @@ static void refuse(struct conn *conn, const struct failure *failure, unsigned co
     ws_close(conn, code, reason);
 }
 
-static void refuse_text(struct conn *conn, const char *text)
-{
-    struct failure failure = { .code = FAIL_INVALID_REQUEST, .message = span_from(text) };
 /* The reference has this code, and no words for it. */
 static void refuse_no_json(struct conn *conn, int r)
 {
@@ -125,6 +125,9 @@ static void refuse_no_json(struct conn *conn, int r)
                                : SPAN_LIT("invalid request frame: not JSON"));
 }
 
+static void refuse_text(struct conn *conn, const char *text)
+{
+    struct failure failure = { .code = FAIL_INVALID_REQUEST, .message = span_from(text) };
 
     refuse(conn, &failure, WS_CODE_POLICY, failure.message);
 }
@@ -293,6 +296,7 @@ static int health_ask(struct handshake *self)
                                .msg = MSG_HEALTH_SNAPSHOT,
                                .in = &in,
                                .deadline_ms = CALL_MS,
+                               .trace = self->trace,
                                .on_answer = on_health,
                                .cookie = self };
 
@@ -396,9 +400,13 @@ static int auth_ask(struct handshake *self, struct conn *conn)
                                    .has_headers = true,
                                    .headers = pack_span(&self->headers),
                                    .params = pack_span(&self->params) };
-    struct actor_call call = {
-        .to = "auth", .msg = MSG_AUTH_CONNECT, .in = &in, .deadline_ms = CALL_MS, .on_answer = on_auth, .cookie = self
-    };
+    struct actor_call call = { .to = "auth",
+                               .msg = MSG_AUTH_CONNECT,
+                               .in = &in,
+                               .deadline_ms = CALL_MS,
+                               .trace = self->trace,
+                               .on_answer = on_auth,
+                               .cookie = self };
 
     peer_text(conn->peer, remote);
     in.remote = span_from(remote);
@@ -444,6 +452,16 @@ static void connect_take(struct conn *conn, struct ws *ws, struct span params)
     }
 }
 
+/* The request says better than the upgrade what it belongs to. */
+static void trace_take(struct handshake *self, struct span frame)
+{
+    struct trace_id trace = traceparent_parse(value_str(value_get(frame, "traceparent"), (struct span){ NULL, 0 }));
+
+    if (trace.hi || trace.lo) {
+        self->trace = trace;
+    }
+}
+
 void handshake_take(struct conn *conn, struct span text)
 {
     struct ws *ws = ws_of(conn);
@@ -463,6 +481,7 @@ void handshake_take(struct conn *conn, struct span text)
     } else if (!span_is(members[1].raw, SPAN_LIT("\"connect\""))) {
         refuse_text(conn, "invalid handshake: first request must be connect");
     } else {
+        trace_take(ws->handshake, pack_span(&edge->pack));
         connect_take(conn, ws, members[2].raw);
     }
 }

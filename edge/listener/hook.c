@@ -140,9 +140,13 @@ static int hook_post(struct exchange *self, struct span path, struct span payloa
 {
     struct msg_auth_decision decision;
     struct msg_hook_post in = { .path = path, .payload = payload };
-    struct actor_call call = {
-        .to = "hooks", .msg = MSG_HOOK_POST, .in = &in, .deadline_ms = TAKE_MS, .on_answer = on_taken, .cookie = self
-    };
+    struct actor_call call = { .to = "hooks",
+                               .msg = MSG_HOOK_POST,
+                               .in = &in,
+                               .deadline_ms = TAKE_MS,
+                               .trace = self->trace,
+                               .on_answer = on_taken,
+                               .cookie = self };
     struct pack query;
     struct pack headers;
     int r = codec_decode(MSG_AUTH_DECISION->type, (struct span){ self->decision.data, self->decision.len }, &decision,

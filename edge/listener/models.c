@@ -117,9 +117,12 @@ static void on_agents(void *state, struct actor *actor, void *cookie, const stru
 void models_start(struct exchange *self)
 {
     struct msg_router_agents in = { 0 };
-    struct actor_call call = {
-        .to = "router", .msg = MSG_ROUTER_AGENTS, .in = &in, .on_answer = on_agents, .cookie = self
-    };
+    struct actor_call call = { .to = "router",
+                               .msg = MSG_ROUTER_AGENTS,
+                               .in = &in,
+                               .trace = self->trace,
+                               .on_answer = on_agents,
+                               .cookie = self };
 
     int r = actor_call(self->edge->actor, &call, &self->call.id);
 

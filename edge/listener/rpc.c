@@ -10,11 +10,11 @@
 #include "edge/listener/frame.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/subscription.h"
+#include "edge/listener/traceparent.h"
 #include "schema_gen.h"
 
 #define ID_MAX 514U /* raw, with quotes */
 #define RETRY_START_MS 500U
-#define TRACEPARENT_LEN 55U
 #define TRACEPARENT_MAX 128U
 #define PHASES_WINDOW 65536U
 
@@ -290,7 +290,7 @@ static void params_read(const struct frame *frame, const struct schema_msg *msg)
         if (msg->max_bytes && body.len > msg->max_bytes) {
             refuse(frame, FAIL_INVALID_REQUEST, "invalid %s params: larger than %u bytes", msg->name, msg->max_bytes);
         } else if (strcmp(schema_method_of(msg)->owner, "edge") == 0) {
-            subscription_take(frame->conn, frame->id, msg, body);
+            subscription_take(frame->conn, frame->id, frame->trace, msg, body);
         } else {
             forward(frame, msg, body);
         }
@@ -495,28 +495,9 @@ static void frame_route(const struct frame *frame)
     params_take(frame, msg);
 }
 
-static bool hex_take(const char *at, uint64_t *ret_number)
-{
-    uint64_t number = 0;
-
-    for (unsigned i = 0; i < 16; i++) {
-        char c = at[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return false;
-        }
-        number = number << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    *ret_number = number;
-    return true;
-}
-
-/* W3C trace context, `00-<32 hex>-<16 hex>-<flags>`; any other text makes a trace of its own.
- * False when the frame was refused. */
+/* False when the frame was refused. */
 static bool trace_take(struct frame *frame, struct span raw)
 {
-    struct trace_id trace;
-
     if (raw.ptr[0] != '"') {
         refuse(frame, FAIL_INVALID_REQUEST, "invalid request frame: at /traceparent: must be string");
         return false;
@@ -526,10 +507,7 @@ static bool trace_take(struct frame *frame, struct span raw)
                "invalid request frame: at /traceparent: must NOT have more than %u characters", TRACEPARENT_MAX);
         return false;
     }
-    if (raw.len - 2 >= TRACEPARENT_LEN && memcmp(raw.ptr + 1, "ff-", 3) != 0 && raw.ptr[3] == '-' &&
-        hex_take(raw.ptr + 4, &trace.hi) && hex_take(raw.ptr + 20, &trace.lo) && raw.ptr[36] == '-') {
-        frame->trace = trace;
-    }
+    frame->trace = traceparent_parse((struct span){ raw.ptr + 1, raw.len - 2 });
     return true;
 }
 

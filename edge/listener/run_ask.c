@@ -140,6 +140,7 @@ int run_ask(struct exchange *self, const struct run_ask *ask)
                                .in = run,
                                .deadline_ms = TIME_CALL_MAX_MS,
                                .on_answer = ask->on_done,
+                               .trace = self->trace,
                                .cookie = self };
     int r = codec_decode(MSG_AUTH_DECISION->type, (struct span){ self->decision.data, self->decision.len }, &decision,
                          &error);

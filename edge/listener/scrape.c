@@ -27,7 +27,7 @@ void scrape_start(struct exchange *self)
 {
     struct msg_metrics_text in = { 0 };
     struct actor_call call = {
-        .to = "health", .msg = MSG_METRICS_TEXT, .in = &in, .on_answer = on_page, .cookie = self
+        .to = "health", .msg = MSG_METRICS_TEXT, .in = &in, .trace = self->trace, .on_answer = on_page, .cookie = self
     };
 
     if (actor_call(self->edge->actor, &call, &self->call.id)) {

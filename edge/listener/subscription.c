@@ -129,7 +129,8 @@ static void on_resolved(void *state, struct actor *actor, void *cookie, const st
     free(self);
 }
 
-static void resolve(struct conn *conn, struct span id, struct span key, const struct schema_msg *msg)
+static void resolve(struct conn *conn, struct span id, struct trace_id trace, const struct schema_msg *msg,
+                    struct span key)
 {
     struct failure busy = { .code = FAIL_UNAVAILABLE,
                             .message = SPAN_LIT("the router cannot be asked"),
@@ -139,6 +140,7 @@ static void resolve(struct conn *conn, struct span id, struct span key, const st
     struct actor_call call = { .to = "router",
                                .msg = MSG_ROUTER_RESOLVE,
                                .in = &in,
+                               .trace = trace,
                                .principal = span_from(ws_of(conn)->principal),
                                .on_answer = on_resolved,
                                .cookie = self };
@@ -162,7 +164,8 @@ static void resolve(struct conn *conn, struct span id, struct span key, const st
     ws_of(conn)->requests_n++;
 }
 
-void subscription_take(struct conn *conn, struct span id, const struct schema_msg *msg, struct span body)
+void subscription_take(struct conn *conn, struct span id, struct trace_id trace, const struct schema_msg *msg,
+                       struct span body)
 {
     struct failure unknown = { .code = FAIL_UNKNOWN_METHOD, .message = { msg->name, msg->name_len } };
     struct ws *ws = ws_of(conn);
@@ -173,7 +176,7 @@ void subscription_take(struct conn *conn, struct span id, const struct schema_ms
         answer(conn, id, ws->sees_sessions, (struct span){ NULL, 0 });
         tally_rpc(&conn->edge->tally, msg, false, 0);
     } else if (msg == MSG_SESSIONS_MESSAGES_SUBSCRIBE || msg == MSG_SESSIONS_MESSAGES_UNSUBSCRIBE) {
-        resolve(conn, id, key, msg);
+        resolve(conn, id, trace, msg, key);
     } else {
         conn->edge->tally.rpc_refused_n++;
         ws_refuse(conn, id, &unknown);

@@ -7,7 +7,8 @@
 #include "edge/listener/ws.h"
 
 /* One of the methods owned by "edge". `id` is raw JSON, `body` the packed params. */
-void subscription_take(struct conn *conn, struct span id, const struct schema_msg *msg, struct span body);
+void subscription_take(struct conn *conn, struct span id, struct trace_id trace, const struct schema_msg *msg,
+                       struct span body);
 /* Did it ask for the messages of this session? */
 bool subscription_has(const struct ws *ws, struct span key);
 /* The connection is gone. */

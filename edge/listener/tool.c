@@ -102,6 +102,7 @@ static int tool_call(struct exchange *self, struct span body)
                                .msg = MSG_TOOLS_CALL,
                                .in = &in,
                                .deadline_ms = ANSWER_MAX_MS,
+                               .trace = self->trace,
                                .on_answer = on_called,
                                .cookie = self };
     int r = codec_decode(MSG_AUTH_DECISION->type, (struct span){ self->decision.data, self->decision.len }, &decision,

@@ -63,11 +63,11 @@ class Client:
         elif got["type"] == "res":
             self.answers.setdefault(got["id"], []).append(got)
 
-    def send(self, method, params=None):
-        """Asks, and returns the id under which answers will come."""
+    def send(self, method, params=None, **more):
+        """Asks, and returns the id under which answers will come. `more` stands beside the params."""
         number = f"r{next(self.ids)}"
         self.methods[number] = method
-        self.socket.send(json.dumps({"type": "req", "id": number, "method": method, "params": params or {}}))
+        self.socket.send(json.dumps({"type": "req", "id": number, "method": method, "params": params or {}, **more}))
         return number
 
     def answer(self, number, timeout=15):

@@ -74,7 +74,8 @@ def test_protocol_4_lets_a_request_bring_its_trace(rig, run):
         async with connected(rig, maxProtocol=4) as client:
             ident = await client.send("health", traceparent=trace)
             assert (await client.answer(ident))["payload"]["trace"] == "0af7651916cd43dd8448eb211c80319c"
-            for odd in ("", "nonsense", trace.upper(), "ff" + trace[2:]):  # a trace of its own then
+            for odd in ("", "nonsense", trace.upper(), "ff" + trace[2:], trace + "-x", trace[:-2] + "0A",
+                        trace.replace("b7ad6b7169203331", "0" * 16)):  # a trace of its own then
                 answer = await client.answer(await client.send("health", traceparent=odd))
                 assert answer["payload"]["trace"] not in ("0af7651916cd43dd8448eb211c80319c", "0" * 32)
             for wrong in (7, "x" * 129):
