@@ -16,7 +16,7 @@ static void stream_fail(struct exchange *self, const struct openai_error *error)
     struct text_buf *out = exchange_event_begin(self, NULL, &at);
 
     if (out && openai_error_write(error, out)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     } else if (out) {
         exchange_event_end(self, out, at);
     }
@@ -36,7 +36,7 @@ static void stream_begin(struct exchange *self)
     exchange_stream_begin(self);
     out = exchange_event_begin(self, NULL, &at);
     if (out && openai_chunk_role(&self->run, out)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     } else if (out) {
         exchange_event_end(self, out, at);
     }
@@ -52,7 +52,7 @@ static void text_send(struct exchange *self, struct span text)
     }
     out = exchange_event_begin(self, NULL, &at);
     if (out && openai_chunk_text(&self->run, text, out)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     } else if (out) {
         exchange_event_end(self, out, at);
     }
@@ -64,7 +64,7 @@ static void calls_send(struct exchange *self, struct span calls)
     struct text_buf *out = exchange_event_begin(self, NULL, &at);
 
     if (out && openai_chunk_calls(&self->run, calls, out)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     } else if (out) {
         exchange_event_end(self, out, at);
     }
@@ -78,7 +78,7 @@ static void on_delta(void *state, struct actor *actor, void *cookie, const struc
 
     (void)state;
     (void)actor;
-    if (!self->call.conn || schema != MSG_RUN_DELTA || !delta) {
+    if (!self->stream || schema != MSG_RUN_DELTA || !delta) {
         return;
     }
     stream_begin(self);
@@ -125,7 +125,7 @@ static void whole_finish(struct exchange *self, const struct msg_run_done *done)
 
     if (openai_completion_write(&self->run, done->text, done->has_tool_calls ? done->tool_calls : (struct span){ 0 },
                                 done->finish_reason, &usage, &text)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     }
     exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
     text_buf_deinit(&text);

@@ -10,6 +10,7 @@
 #include "edge/listener/conn_internal.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/http.h"
+#include "edge/listener/http1.h"
 #include "edge/listener/tls.h"
 
 /* --- the queue ------------------------------------------------------------------------ */
@@ -315,7 +316,7 @@ static int plain_refuse(struct conn *self)
 {
     self->edge->tally.tls_failures_n++;
     tls_destroy(&self->tls);
-    http_refuse(self, 400, "This port speaks TLS: use https:// or wss://");
+    http_refuse(http1_stream(self), 400, "This port speaks TLS: use https:// or wss://");
     return self->is_killed ? -1 : 0;
 }
 

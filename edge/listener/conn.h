@@ -1,7 +1,7 @@
 /*
  * conn: one accepted socket, as libwebsockets' raw role gives it to us: bytes in, and out
  * one write per turn of the loop for all that was queued in it. What the bytes mean is the
- * business of `ops` (http.c, then ws.c after an upgrade).
+ * business of `ops` (http1.c, then ws.c after an upgrade).
  *
  * libwebsockets keeps the socket on the loop, buffers what a write leaves over and closes;
  * HTTP and RFC 6455 are read and written here, because the close codes, the limits, the

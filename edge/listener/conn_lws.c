@@ -11,7 +11,7 @@
 #include "edge/listener/budget.h"
 #include "edge/listener/conn_internal.h"
 #include "edge/listener/edge.h"
-#include "edge/listener/http.h"
+#include "edge/listener/http1.h"
 #include "edge/listener/tls.h"
 
 #define DESCRIPTORS_MAX 65536U
@@ -58,7 +58,7 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer, bool is_sealed)
     edge->conns = self;
     edge->conns_n++;
     edge_sweep_start(edge);
-    http_attach(self);
+    http1_attach(self);
     desc.vh = edge->vhost;
     desc.type = LWS_ADOPT_SOCKET;
     desc.fd.sockfd = fd;

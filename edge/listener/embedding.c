@@ -25,7 +25,7 @@ static void on_embedded(void *state, struct actor *actor, void *cookie, const st
         return;
     }
     if (embeddings_write(done->vectors, span_from(self->model), self->is_base64, done->tokens, &text)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     }
     exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
     text_buf_deinit(&text);

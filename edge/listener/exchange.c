@@ -37,16 +37,23 @@ void exchange_destroy(struct exchange *self)
 bool exchange_is_awaited(struct exchange *self)
 {
     self->call.id = 0;
-    if (self->call.conn) {
+    if (self->stream) {
         return true;
     }
     exchange_destroy(self);
     return false;
 }
 
+void exchange_break(struct exchange *self)
+{
+    if (self->stream) {
+        self->stream->ops->break_off(self->stream);
+    }
+}
+
 void exchange_abandon(struct exchange *self)
 {
-    self->call.conn = NULL;
+    self->stream = NULL;
     if (!self->call.id) {
         exchange_destroy(self);
         return;
@@ -65,34 +72,30 @@ void exchange_free_orphans(struct edge *edge)
     }
 }
 
-/* Takes the exchange off its connection. */
-static struct conn *exchange_detach(struct exchange *self)
+/* Takes the exchange off its stream. */
+static struct stream *exchange_detach(struct exchange *self)
 {
-    struct conn *conn = self->call.conn;
+    struct stream *stream = self->stream;
 
-    if (conn) {
-        struct http *http = conn->state;
-
-        http->exchange = NULL;
-        self->call.conn = NULL;
+    if (stream) {
+        stream->exchange = NULL;
+        self->stream = NULL;
     }
-    return conn;
+    return stream;
 }
 
 static void answer(struct exchange *self, struct response response)
 {
-    struct conn *conn = exchange_detach(self);
+    struct stream *stream = exchange_detach(self);
 
-    if (conn) {
-        struct http *http = conn->state;
-
-        http->is_kept_alive = http->is_kept_alive && http->body == REQUEST_BODY_NONE;
+    if (stream) {
+        stream->is_kept_alive = stream->is_kept_alive && stream->body == REQUEST_BODY_NONE;
         response.is_head = self->request.method == REQUEST_HEAD;
-        http_answer(conn, response);
+        http_answer(stream, response);
     }
     exchange_destroy(self);
-    if (conn) {
-        conn_pump(conn);
+    if (stream) {
+        stream->ops->resume(stream);
     }
 }
 
@@ -116,10 +119,9 @@ void exchange_text_later(struct exchange *self, int status, struct span text, ui
 static void error_answer(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s)
 {
     struct text_buf text = { 0 };
-    struct conn *conn = self->call.conn;
 
-    if (openai_error_write(error, &text) && conn) {
-        conn_kill(conn);
+    if (openai_error_write(error, &text)) {
+        exchange_break(self);
     }
     exchange_answer(self, error->status, (struct span){ text.data, text.len }, retry_after_s);
     text_buf_deinit(&text);
@@ -136,51 +138,28 @@ void exchange_error(struct exchange *self, const struct openai_error *error, uin
 
 void exchange_stream_begin(struct exchange *self)
 {
-    struct conn *conn = self->call.conn;
-    struct http *http = conn->state;
-    struct text_buf *out = conn_out(conn);
-    size_t before = out ? out->len : 0;
-    struct response response = { .status = 200,
-                                 .type = RESPONSE_SSE,
-                                 .cache = "no-cache",
-                                 .transport_security = self->edge->transport_security,
-                                 .is_streamed = true,
-                                 .is_http10 = http->is_http10,
-                                 .is_closing = !http->is_kept_alive || http->is_http10,
-                                 .date = edge_date(self->edge) };
-
     self->has_begun = true;
-    if (!out) {
-        return;
-    }
-    if (response_write(&response, out)) {
-        conn_kill(conn);
-        return;
-    }
-    http_count(conn, response.status);
-    conn_commit(conn, before);
+    http_head(self->stream,
+              (struct response){ .status = 200, .type = RESPONSE_SSE, .cache = "no-cache", .is_streamed = true });
 }
 
 struct text_buf *exchange_event_begin(struct exchange *self, const char *name, size_t *ret_at)
 {
-    struct conn *conn = self->call.conn;
-    struct text_buf *out = conn ? conn_out(conn) : NULL;
-    struct http *http = conn ? conn->state : NULL;
-    int r;
+    struct stream *stream = self->stream;
+    struct text_buf *out = stream ? stream->ops->open(stream, ret_at) : NULL;
+    int r = 0;
 
     if (!out) {
         return NULL;
     }
-    *ret_at = out->len;
-    r = http->is_http10 ? 0 : text_buf_add(out, SPAN_LIT("00000000\r\n"));
-    if (!r && name) {
+    if (name) {
         r = text_buf_add(out, SPAN_LIT("event: "));
         r = r ? r : text_buf_add(out, span_from(name));
         r = r ? r : text_buf_add(out, SPAN_LIT("\n"));
     }
     r = r ? r : text_buf_add(out, SPAN_LIT("data: "));
     if (r) {
-        conn_kill(conn);
+        stream->ops->break_off(stream);
         return NULL;
     }
     return out;
@@ -188,41 +167,60 @@ struct text_buf *exchange_event_begin(struct exchange *self, const char *name, s
 
 void exchange_event_end(struct exchange *self, struct text_buf *out, size_t at)
 {
-    struct conn *conn = self->call.conn;
-    struct http *http = conn->state;
-    int r = text_buf_add(out, SPAN_LIT("\n\n"));
+    struct stream *stream = self->stream;
 
-    if (!r && !http->is_http10) {
-        response_chunk_head(out->data + at, out->len - at - RESPONSE_CHUNK_HEAD);
-        r = text_buf_add(out, SPAN_LIT("\r\n"));
+    if (text_buf_add(out, SPAN_LIT("\n\n"))) {
+        stream->ops->break_off(stream);
+    } else {
+        stream->ops->commit(stream, out, at);
     }
-    if (r) {
-        conn_kill(conn);
-        return;
-    }
-    conn_commit(conn, at);
 }
 
 void exchange_stream_end(struct exchange *self, bool is_broken)
 {
-    struct conn *conn = exchange_detach(self);
-    struct http *http = conn ? conn->state : NULL;
+    struct stream *stream = exchange_detach(self);
 
     exchange_destroy(self);
-    if (!conn) {
+    if (!stream) {
         return;
     }
-    if (!http->is_http10) {
-        (void)conn_send(conn, SPAN_LIT("0\r\n\r\n")); /* false: the connection ends anyway */
+    stream->is_kept_alive = stream->is_kept_alive && !is_broken;
+    stream->ops->end(stream);
+    stream->ops->resume(stream);
+}
+
+/* --- the body ------------------------------------------------------------------------- */
+
+bool exchange_body_add(struct exchange *self, struct span data)
+{
+    if (self->body.len + data.len > self->stream->body_max) {
+        large_note(self->edge, LARGE_BODY, self->body.len + data.len);
+        exchange_body_refuse(self, 413, "Payload too large");
+        return false;
     }
-    http->stage = HTTP_HEAD;
-    http->scanned = 0;
-    if (is_broken || http->is_http10 || !http->is_kept_alive) {
-        conn_finish(conn);
-    } else {
-        conn_deadline(conn, TIME_KEEP_ALIVE_MS);
-        conn_pump(conn);
+    if (text_buf_add(&self->body, data)) {
+        exchange_break(self);
+        return false;
     }
+    return true;
+}
+
+void exchange_body_end(struct exchange *self)
+{
+    struct stream *stream = self->stream;
+
+    stream->body = REQUEST_BODY_NONE;
+    stream->is_kept_alive = self->request.is_kept_alive && !self->edge->is_stopping;
+    stream->ops->wait(stream);
+    self->kind.on_body(self);
+}
+
+void exchange_body_refuse(struct exchange *self, int status, const char *message)
+{
+    struct openai_error error = { .status = status, .type = "invalid_request_error" };
+
+    (void)snprintf(error.message, sizeof(error.message), "%s", message);
+    exchange_error(self, &error, 0);
 }
 
 /* --- auth ----------------------------------------------------------------------------- */
@@ -249,19 +247,11 @@ static void auth_refused(struct exchange *self, const struct failure *failure)
 
 static void body_begin(struct exchange *self)
 {
-    struct conn *conn = self->call.conn;
-    struct http *http = conn->state;
-
-    if (http->body == REQUEST_BODY_NONE) {
+    if (self->stream->body == REQUEST_BODY_NONE) {
         self->kind.on_body(self);
-        return;
+    } else {
+        self->stream->ops->body_want(self->stream, self->request.expects_continue);
     }
-    if (self->request.expects_continue) {
-        (void)conn_send(conn, SPAN_LIT("HTTP/1.1 100 Continue\r\n\r\n")); /* false: it ends anyway */
-    }
-    http->stage = HTTP_BODY;
-    conn_deadline(conn, conn->edge->body_ms);
-    conn_pump(conn);
 }
 
 static void scope_refused(struct exchange *self)
@@ -293,10 +283,10 @@ static void on_auth(void *state, struct actor *actor, void *cookie, const struct
         return;
     }
     if (text_buf_add(&self->decision, reply->body)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
         return;
     }
-    budget_input_know(self->call.conn);
+    budget_input_know(self->stream->conn);
     body_begin(self);
 }
 
@@ -319,7 +309,7 @@ static struct span bearer_of(const struct request *request)
 
 static int auth_ask(struct exchange *self)
 {
-    struct conn *conn = self->call.conn;
+    const struct conn *conn = self->stream->conn;
     const struct request *request = &self->request;
     char remote[PEER_TEXT_MAX];
     struct msg_auth_http in = { .is_loopback = conn->peer->is_loopback,
@@ -357,14 +347,14 @@ static int auth_ask(struct exchange *self)
 }
 
 /* The head is copied: the answer of auth comes after the bytes it was read from are gone. */
-static struct exchange *exchange_new(struct conn *conn, struct span head)
+static struct exchange *exchange_new(struct stream *stream, struct span head)
 {
     struct exchange *self = calloc(1, sizeof(*self));
 
     if (!self) {
         return NULL;
     }
-    self->edge = conn->edge;
+    self->edge = stream->conn->edge;
     self->decision.is_secret = true;
     self->head = malloc(head.len + 1);
     if (!self->head) {
@@ -378,23 +368,21 @@ static struct exchange *exchange_new(struct conn *conn, struct span head)
         return NULL;
     }
     self->trace = traceparent_of(&self->request);
-    self->call.conn = conn;
+    self->stream = stream;
     return self;
 }
 
-void exchange_begin(struct conn *conn, struct span head, const struct exchange_kind *kind)
+void exchange_begin(struct stream *stream, struct span head, const struct exchange_kind *kind)
 {
-    struct http *http = conn->state;
-    struct exchange *self = exchange_new(conn, head);
+    struct exchange *self = exchange_new(stream, head);
 
     if (!self) {
-        http_refuse(conn, 503, "Service Unavailable");
+        http_refuse(stream, 503, "Service Unavailable");
         return;
     }
     self->kind = *kind;
-    http->exchange = self;
-    http->stage = HTTP_WAIT;
-    conn_deadline(conn, 0);
+    stream->exchange = self;
+    stream->ops->wait(stream);
     if (auth_ask(self)) {
         exchange_error(self, &(struct openai_error){ .status = 503, .type = "api_error", .message = "Busy." }, 1);
     }

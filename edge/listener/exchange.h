@@ -9,10 +9,9 @@
 #include "edge/http/openai.h"
 #include "edge/http/request.h"
 #include "edge/listener/call.h"
-#include "edge/listener/conn.h"
+#include "edge/listener/stream.h"
 
 struct edge;
-struct exchange;
 struct openresponses_reply;
 
 /* What requests of one kind have in common. */
@@ -26,6 +25,7 @@ struct exchange_kind {
 
 struct exchange {
     struct call call;
+    struct stream *stream; /* NULL: the client is gone */
     struct edge *edge;
     char *head; /* what `request` points into */
     struct request request;
@@ -46,8 +46,13 @@ struct exchange {
     bool has_begun; /* the head of the streamed answer is out */
 };
 
-/* Begins one on a connection. */
-void exchange_begin(struct conn *conn, struct span head, const struct exchange_kind *kind);
+/* Begins one on a stream. */
+void exchange_begin(struct stream *stream, struct span head, const struct exchange_kind *kind);
+
+/* A piece of its body, its end, or what is wrong with it. False when it was refused: the exchange is over. */
+bool exchange_body_add(struct exchange *self, struct span data);
+void exchange_body_end(struct exchange *self);
+void exchange_body_refuse(struct exchange *self, int status, const char *message);
 
 /* Whole answers; the exchange is over after it. `error` becomes the body. */
 void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s);
@@ -56,10 +61,10 @@ void exchange_text_later(struct exchange *self, int status, struct span text, ui
 void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
 /* A streamed answer: its head, one event, and the end. */
 void exchange_stream_begin(struct exchange *self);
-/* Opens an event for writing in place, with a name or NULL; NULL when the connection is gone. */
+/* Opens an event for writing in place, with a name or NULL; NULL when nothing can be said any more. */
 struct text_buf *exchange_event_begin(struct exchange *self, const char *name, size_t *ret_at);
 void exchange_event_end(struct exchange *self, struct text_buf *out, size_t at);
-/* Ends it; `is_broken` also closes the connection. */
+/* Ends it; `is_broken` also closes a connection of HTTP/1.1. */
 void exchange_stream_end(struct exchange *self, bool is_broken);
 
 /* What was asked for it has an answer. False when the client is gone, and the exchange with it. */
@@ -68,7 +73,9 @@ bool exchange_is_awaited(struct exchange *self);
 /* Frees an exchange that nobody waits for any more. */
 void exchange_destroy(struct exchange *self);
 void exchange_free_orphans(struct edge *edge);
-/* The connection is gone: cancels what was asked for it. */
+/* What cannot be said for lack of memory: breaks off, unless the client is gone. */
+void exchange_break(struct exchange *self);
+/* The client is gone: cancels what was asked for it. */
 void exchange_abandon(struct exchange *self);
 
 #endif

@@ -53,8 +53,8 @@ static void json_answer(struct exchange *self, int status, const char *key, stru
     r = r ? r : text_buf_add(&json, SPAN_LIT("\":"));
     r = r ? r : json_from_text(text, &json);
     r = r ? r : text_buf_add(&json, SPAN_LIT("}"));
-    if (r && self->call.conn) {
-        conn_kill(self->call.conn);
+    if (r) {
+        exchange_break(self);
     }
     exchange_answer(self, status, (struct span){ json.data, json.len }, retry_after_s);
     text_buf_deinit(&json);
@@ -188,22 +188,21 @@ static void on_body(struct exchange *self)
     }
 }
 
-void hook_begin(struct conn *conn, const struct request *request, struct span head)
+void hook_begin(struct stream *stream, const struct request *request, struct span head)
 {
     static const struct exchange_kind kind = { .surface = "hooks", .on_body = on_body, .on_error = on_error };
-    struct http *http = conn->state;
 
-    http->route = TALLY_ROUTE_HOOKS;
+    stream->route = TALLY_ROUTE_HOOKS;
     if (query_has(request->query, "token")) {
-        http_refuse(conn, 400,
+        http_refuse(stream, 400,
                     "A hook's token belongs into the header \"Authorization: Bearer <token>\" or \"X-OpenClaw-Token\"; "
                     "in an address, where logs keep it, it is not taken.");
         return;
     }
     if (request->method != REQUEST_POST) {
-        http_not_allowed(conn, "POST");
+        http_not_allowed(stream, "POST");
         return;
     }
-    http->body_max = conn->edge->hooks.body_max;
-    exchange_begin(conn, head, &kind);
+    stream->body_max = stream->conn->edge->hooks.body_max;
+    exchange_begin(stream, head, &kind);
 }

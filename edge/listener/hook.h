@@ -6,12 +6,12 @@
 #define EDGE_LISTENER_HOOK_H
 
 #include "edge/http/request.h"
-#include "edge/listener/conn.h"
+#include "edge/listener/stream.h"
 
 struct edge;
 
 /* Hooks are switched on, and this is their place or below it. */
 bool hook_is_here(const struct edge *edge, struct span path);
-void hook_begin(struct conn *conn, const struct request *request, struct span head);
+void hook_begin(struct stream *stream, const struct request *request, struct span head);
 
 #endif

@@ -25,7 +25,7 @@
 #include "edge/listener/exchange.h"
 #include "edge/listener/handshake.h"
 #include "edge/listener/hello.h"
-#include "edge/listener/http.h"
+#include "edge/listener/http1.h"
 #include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
@@ -411,7 +411,7 @@ static void edge_on_stop(void *state, struct actor *actor)
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {
         if (ws_of(conn)) {
             ws_leave(conn, WS_CODE_RESTART, SPAN_LIT("service restart"));
-        } else if (!http_is_busy(conn)) {
+        } else if (!http1_is_busy(conn)) {
             conn_finish(conn);
         }
     }

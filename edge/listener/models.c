@@ -85,7 +85,7 @@ static void models_answer(struct exchange *self, const struct msg_router_agent_l
     r = r ? r : models_write(list, wanted, &text);
     r = r || is_one ? r : text_buf_add(&text, SPAN_LIT("]}"));
     if (r) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     }
     if (is_one && text.len == 0) {
         error.status = 404;

@@ -34,8 +34,8 @@ static int event_emit(void *arg, const char *name, struct span json)
 /* What was being written is cut short, so the client sees the connection end. */
 static void broken_note(struct exchange *self, int r)
 {
-    if (r && self->call.conn) {
-        conn_kill(self->call.conn);
+    if (r) {
+        exchange_break(self);
     }
 }
 
@@ -57,7 +57,7 @@ static void on_delta(void *state, struct actor *actor, void *cookie, const struc
 
     (void)state;
     (void)actor;
-    if (!self->call.conn || schema != MSG_RUN_DELTA || !delta) {
+    if (!self->stream || schema != MSG_RUN_DELTA || !delta) {
         return;
     }
     r = stream_begin(self);

@@ -18,47 +18,47 @@
 /* --- answers -------------------------------------------------------------------------------- */
 
 /* With the guard of the page; `response.fields` is made here. `send` is http_answer or http_head. */
-static void guarded_send(struct conn *conn, struct response response, struct span page, struct span more,
-                         void (*send)(struct conn *conn, struct response response))
+static void guarded_send(struct stream *stream, struct response response, struct span page, struct span more,
+                         void (*send)(struct stream *stream, struct response response))
 {
     struct text_buf fields = { 0 };
 
-    if (site_guard_write(&conn->edge->site, page, &fields) || text_buf_add(&fields, more)) {
-        conn_kill(conn);
+    if (site_guard_write(&stream->conn->edge->site, page, &fields) || text_buf_add(&fields, more)) {
+        stream->ops->break_off(stream);
     } else {
         response.fields = (struct span){ fields.data, fields.len };
-        send(conn, response);
+        send(stream, response);
     }
     text_buf_deinit(&fields);
 }
 
-static void guarded_answer(struct conn *conn, struct response response, struct span more)
+static void guarded_answer(struct stream *stream, struct response response, struct span more)
 {
-    guarded_send(conn, response, (struct span){ NULL, 0 }, more, http_answer);
+    guarded_send(stream, response, (struct span){ NULL, 0 }, more, http_answer);
 }
 
-static void absent_answer(struct conn *conn, bool is_head)
+static void absent_answer(struct stream *stream, bool is_head)
 {
     struct response response = {
         .status = 404, .type = RESPONSE_TEXT, .body = SPAN_LIT("Not Found"), .is_head = is_head
     };
 
-    guarded_answer(conn, response, (struct span){ NULL, 0 });
+    guarded_answer(stream, response, (struct span){ NULL, 0 });
 }
 
-static void redirect_answer(struct conn *conn, const struct request *request)
+static void redirect_answer(struct stream *stream, const struct request *request)
 {
     struct text_buf more = { 0 };
     int r = text_buf_add(&more, SPAN_LIT("Location: "));
 
-    r = r ? r : text_buf_add(&more, span_from(conn->edge->site.base));
+    r = r ? r : text_buf_add(&more, span_from(stream->conn->edge->site.base));
     r = r ? r : text_buf_add(&more, request->query.len ? SPAN_LIT("/?") : SPAN_LIT("/"));
     r = r ? r : text_buf_add(&more, request->query);
     r = r ? r : text_buf_add(&more, SPAN_LIT("\r\n"));
     if (r) {
-        conn_kill(conn);
+        stream->ops->break_off(stream);
     } else {
-        guarded_answer(conn, (struct response){ .status = 302, .is_head = request->method == REQUEST_HEAD },
+        guarded_answer(stream, (struct response){ .status = 302, .is_head = request->method == REQUEST_HEAD },
                        (struct span){ more.data, more.len });
     }
     text_buf_deinit(&more);
@@ -88,14 +88,14 @@ static const struct ui_page *own_page(const struct site_target *target)
     return page || !target->falls_back || strchr(target->name, '/') ? page : ui_page_find("index.html");
 }
 
-static void own_answer(struct conn *conn, const struct request *request, const struct site_target *target)
+static void own_answer(struct stream *stream, const struct request *request, const struct site_target *target)
 {
     const struct ui_page *page = own_page(target);
     char field[SITE_ETAG_MAX + 16];
     struct response response = { .status = 200, .is_head = request->method == REQUEST_HEAD };
 
     if (!page) {
-        absent_answer(conn, response.is_head);
+        absent_answer(stream, response.is_head);
         return;
     }
     response.type = site_type(page->name);
@@ -105,45 +105,35 @@ static void own_answer(struct conn *conn, const struct request *request, const s
         response.status = 304;
         response.is_head = true;
     }
-    guarded_answer(conn, response, etag_field(page->etag, field));
+    guarded_answer(stream, response, etag_field(page->etag, field));
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static void read_over(struct conn *conn)
+static void read_over(struct stream *stream)
 {
-    struct http *http = conn->state;
-
-    site_read_free(http->file);
-    http->file = NULL;
+    site_read_free(stream->file);
+    stream->file = NULL;
 }
 
 /* The last piece is queued. */
-static void file_end(struct conn *conn)
+static void file_end(struct stream *stream)
 {
-    struct http *http = conn->state;
-
-    read_over(conn);
-    http->stage = HTTP_HEAD;
-    http->scanned = 0;
-    if (http->is_kept_alive) {
-        conn_deadline(conn, TIME_KEEP_ALIVE_MS);
-        conn_pump(conn);
-    } else {
-        conn_finish(conn);
-    }
+    read_over(stream);
+    stream->ops->end(stream);
+    stream->ops->resume(stream);
 }
 
-static void piece_send(struct conn *conn, struct site_read *file)
+static void piece_send(struct stream *stream, struct site_read *file)
 {
-    if (!conn_send(conn, (struct span){ file->data, file->len })) {
-        read_over(conn);
+    if (!stream_send(stream, (struct span){ file->data, file->len })) {
+        read_over(stream);
     } else if (file->left == 0) {
-        file_end(conn);
+        file_end(stream);
     }
 }
 
-static void file_head(struct conn *conn, struct site_read *file)
+static void file_head(struct stream *stream, struct site_read *file)
 {
     bool is_fresh = is_known(span_from(file->known), file->etag);
     bool has_body = !file->is_head && !is_fresh && file->size > 0;
@@ -156,15 +146,15 @@ static void file_head(struct conn *conn, struct site_read *file)
                                  .is_head = true }; /* the body follows in pieces */
 
     if (!has_body) {
-        guarded_send(conn, response, page, etag_field(file->etag, field), http_answer);
-        read_over(conn);
-        conn_pump(conn);
+        guarded_send(stream, response, page, etag_field(file->etag, field), http_answer);
+        read_over(stream);
+        stream->ops->resume(stream);
         return;
     }
-    guarded_send(conn, response, page, etag_field(file->etag, field), http_head);
+    guarded_send(stream, response, page, etag_field(file->etag, field), http_head);
     file->has_head = true;
-    if (conn->phase == CONN_OPEN && !conn->is_killed) {
-        piece_send(conn, file);
+    if (stream->ops->is_open(stream)) {
+        piece_send(stream, file);
     }
 }
 
@@ -180,59 +170,57 @@ static void unreadable_tell(struct edge *edge, int r)
     }
 }
 
-static void file_fail(struct conn *conn, struct site_read *file)
+static void file_fail(struct stream *stream, struct site_read *file)
 {
     int r = file->r;
     bool is_head = file->is_head;
 
     if (file->has_head) { /* its length was promised: all that is left is to break off */
-        read_over(conn);
-        conn_kill(conn);
+        read_over(stream);
+        stream->ops->break_off(stream);
         return;
     }
-    read_over(conn);
+    read_over(stream);
     if (r == -ENOENT) {
-        absent_answer(conn, is_head);
+        absent_answer(stream, is_head);
     } else {
-        unreadable_tell(conn->edge, r);
-        http_refuse(conn, 503, "The directory of gateway.controlUi.root cannot be read; the gateway's log says why.");
+        unreadable_tell(stream->conn->edge, r);
+        http_refuse(stream, 503, "The directory of gateway.controlUi.root cannot be read; the gateway's log says why.");
     }
-    conn_pump(conn);
+    stream->ops->resume(stream);
 }
 
 static void on_ready(struct site_read *file)
 {
-    struct conn *conn = file->conn;
+    struct stream *stream = file->stream;
 
-    if (conn->phase != CONN_OPEN || conn->is_killed) {
-        read_over(conn);
+    if (!stream->ops->is_open(stream)) {
+        read_over(stream);
     } else if (file->r) {
-        file_fail(conn, file);
+        file_fail(stream, file);
     } else if (!file->has_head) {
-        file_head(conn, file);
+        file_head(stream, file);
     } else {
-        piece_send(conn, file);
+        piece_send(stream, file);
     }
 }
 
-static void file_begin(struct conn *conn, const struct request *request, const struct site_target *target)
+static void file_begin(struct stream *stream, const struct request *request, const struct site_target *target)
 {
-    struct http *http = conn->state;
+    const struct edge *edge = stream->conn->edge;
     struct span known = request_header(request, "if-none-match");
-    struct site_read *file =
-        site_read_new(actor_loop(conn->edge->actor), conn->edge->site.root, target->name, target->falls_back);
+    struct site_read *file = site_read_new(actor_loop(edge->actor), edge->site.root, target->name, target->falls_back);
 
     if (!file) {
-        http_refuse(conn, 503, "Service Unavailable");
+        http_refuse(stream, 503, "Service Unavailable");
         return;
     }
-    file->conn = conn;
+    file->stream = stream;
     file->on_ready = on_ready;
     file->is_head = request->method == REQUEST_HEAD;
     (void)snprintf(file->known, sizeof(file->known), "%.*s", SPAN_FMT(known)); /* a longer list: none is known */
-    http->file = file;
-    http->stage = HTTP_WAIT;
-    conn_deadline(conn, 0);
+    stream->file = file;
+    stream->ops->wait(stream);
 }
 
 /* --- what the page asks for before it connects -------------------------------------------------- */
@@ -280,7 +268,7 @@ static void on_agents(void *state, struct actor *actor, void *cookie, const stru
     if (reply->failure) {
         run_ask_fail(self, reply->failure);
     } else if (settings_write(self->edge, agents->default_id, &text)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     } else {
         exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
     }
@@ -305,45 +293,44 @@ static void settings_start(struct exchange *self)
 
 /* --- which of them ------------------------------------------------------------------------------ */
 
-bool site_serve(struct conn *conn, const struct request *request, struct span head)
+bool site_serve(struct stream *stream, const struct request *request, struct span head)
 {
-    const struct site *site = &conn->edge->site;
+    const struct site *site = &stream->conn->edge->site;
     struct site_target target;
 
     site_route(site, request, &target);
     if (target.kind == SITE_NONE) {
         return false;
     }
-    ((struct http *)conn->state)->route = TALLY_ROUTE_SITE;
+    stream->route = TALLY_ROUTE_SITE;
     if (request->body != REQUEST_BODY_NONE) {
-        http_refuse(conn, 400, "A GET of web content has no body.");
+        http_refuse(stream, 400, "A GET of web content has no body.");
     } else if (target.kind == SITE_SETTINGS) {
-        exchange_begin(conn, head, &(struct exchange_kind){ .scope = "operator.read", .on_body = settings_start });
+        exchange_begin(stream, head, &(struct exchange_kind){ .scope = "operator.read", .on_body = settings_start });
     } else if (target.kind == SITE_REDIRECT) {
-        redirect_answer(conn, request);
+        redirect_answer(stream, request);
     } else if (target.kind == SITE_ABSENT) {
-        absent_answer(conn, request->method == REQUEST_HEAD);
+        absent_answer(stream, request->method == REQUEST_HEAD);
     } else if (site->root[0]) {
-        file_begin(conn, request, &target);
+        file_begin(stream, request, &target);
     } else {
-        own_answer(conn, request, &target);
+        own_answer(stream, request, &target);
     }
     return true;
 }
 
-void site_drained(struct conn *conn)
+void site_drained(struct stream *stream)
 {
-    struct http *http = conn->state;
+    struct site_read *file = stream->file;
 
-    if (http->file && http->file->has_head && !http->file->is_working &&
-        site_read_next(http->file, actor_loop(conn->edge->actor))) {
-        read_over(conn);
-        conn_kill(conn);
+    if (file->has_head && !file->is_working && site_read_next(file, actor_loop(stream->conn->edge->actor))) {
+        read_over(stream);
+        stream->ops->break_off(stream);
     }
 }
 
 void site_abandon(struct site_read *self)
 {
-    self->conn = NULL;
+    self->stream = NULL;
     site_read_free(self);
 }

@@ -11,17 +11,15 @@
 #include "edge/http/request.h"
 #include "edge/http/site.h"
 
-struct conn;
-struct edge;
-struct exchange;
 struct site_read;
+struct stream;
 
 /* Answers when the request is for the site; false when it is for somebody else. `head` is what request was read from.
  */
-bool site_serve(struct conn *conn, const struct request *request, struct span head);
+bool site_serve(struct stream *stream, const struct request *request, struct span head);
 /* All that was queued has gone out: reads on. */
-void site_drained(struct conn *conn);
-/* The connection is gone. */
+void site_drained(struct stream *stream);
+/* The client is gone. */
 void site_abandon(struct site_read *self);
 
 #endif

@@ -99,7 +99,7 @@ static void on_done(uv_work_t *work, int status)
 
     self->is_working = false;
     self->r = status ? status : self->r;
-    if (!self->conn) {
+    if (!self->stream) {
         site_read_free(self);
     } else {
         self->on_ready(self);
@@ -140,7 +140,7 @@ struct site_read *site_read_new(uv_loop_t *loop, const char *root, const char *n
 void site_read_free(struct site_read *self)
 {
     if (self->is_working) {
-        self->conn = NULL;
+        self->stream = NULL;
         return;
     }
     if (self->fd >= 0) {

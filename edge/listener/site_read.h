@@ -15,11 +15,11 @@
 #define SITE_PAGE_MAX 1048576U /* of an HTML page, which is read whole: its inline scripts are looked at */
 #define SITE_ETAG_MAX 48U
 
-struct conn;
+struct stream;
 
 struct site_read {
     uv_work_t work;
-    struct conn *conn;                        /* NULL: gone, then it frees itself when the work is done */
+    struct stream *stream;                    /* NULL: gone, then it frees itself when the work is done */
     void (*on_ready)(struct site_read *self); /* opened (with the first piece), or a piece is there, or `r` */
     char *root;
     char *name;      /* below root; the one that was opened, afterwards */

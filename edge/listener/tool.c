@@ -40,7 +40,7 @@ static void answer(struct exchange *self, const struct msg_tools_called *called,
     struct text_buf text = { 0 };
 
     if (called->has_result ? result_write(called, &text) : refusal_write(called->type, called->message, &text)) {
-        conn_kill(self->call.conn);
+        exchange_break(self);
     }
     exchange_answer(self, (int)called->status, (struct span){ text.data, text.len }, retry_after_s);
     text_buf_deinit(&text);

@@ -9,6 +9,7 @@
 #include "edge/listener/handshake.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/http.h"
+#include "edge/listener/http1.h"
 #include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
@@ -402,7 +403,7 @@ static void upgrade_accept(struct conn *conn, const struct request *request, con
     edge_uuid(ws->conn_id);
     ws->is_counted_preauth = true;
     conn->peer->preauth_n++;
-    http_detach(conn);
+    http1_detach(conn);
     conn->ops = &ws_ops;
     conn->state = ws;
     conn_deadline(conn, conn->edge->handshake_ms);
@@ -415,18 +416,19 @@ static void upgrade_accept(struct conn *conn, const struct request *request, con
 void ws_upgrade(struct conn *conn, const struct request *request)
 {
     struct edge *edge = conn->edge;
+    struct stream *stream = http1_stream(conn);
     char accept[ACCEPT_MAX];
 
     if (request->method != REQUEST_GET || request->body != REQUEST_BODY_NONE || request->is_http10) {
-        http_refuse(conn, 400, "Bad Request");
+        http_refuse(stream, 400, "Bad Request");
     } else if (!span_is(request_header(request, "sec-websocket-version"), SPAN_LIT("13"))) {
-        http_refuse(conn, 426, "This server speaks version 13 of the WebSocket protocol.");
+        http_refuse(stream, 426, "This server speaks version 13 of the WebSocket protocol.");
     } else if (!accept_of(request_header(request, "sec-websocket-key"), accept)) {
-        http_refuse(conn, 400, "Missing or invalid Sec-WebSocket-Key header");
+        http_refuse(stream, 400, "Missing or invalid Sec-WebSocket-Key header");
     } else if (edge->is_stopping) {
-        http_refuse(conn, 503, "The gateway is going down.");
+        http_refuse(stream, 503, "The gateway is going down.");
     } else if (conn->peer->preauth_n >= edge->preauth_max) {
-        http_refuse(conn, 503, "Too many unauthenticated sockets");
+        http_refuse(stream, 503, "Too many unauthenticated sockets");
     } else {
         upgrade_accept(conn, request, accept);
     }

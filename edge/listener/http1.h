@@ -1,0 +1,18 @@
+/*
+ * http1: a connection of HTTP/1.1: reads one request after the other, and lets WebSockets and HTTP/2 through.
+ */
+#ifndef EDGE_LISTENER_HTTP1_H
+#define EDGE_LISTENER_HTTP1_H
+
+#include "edge/listener/stream.h"
+
+/* Makes a new connection speak HTTP/1.1. */
+void http1_attach(struct conn *conn);
+/* Frees what http1_attach made, for an upgrade; the caller sets ops and state. */
+void http1_detach(struct conn *conn);
+/* The request in hand of a connection that speaks HTTP/1.1. */
+struct stream *http1_stream(struct conn *conn);
+/* Is it one of HTTP/1.1, with a request under way? */
+bool http1_is_busy(const struct conn *conn);
+
+#endif
