@@ -409,10 +409,30 @@ static int db_path(const char *state, char path[PATH_MAX])
     return snprintf(path, PATH_MAX, "%s/db/auth.sqlite", state) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
 }
 
-/* What the original left behind, once; and where it puts setup codes. */
+/* Without it devices have to be paired anew, which is no reason to let nobody in. */
+static int legacy_tell(const char *path, int r, const struct legacy_counts *counts, const char *why)
+{
+    if (r == LEGACY_E_UNUSABLE) {
+        log_warning("devices_not_imported",
+                    "from=%s problem=\"%s\" fix=\"put back a copy of it and restart the gateway, or move it away\"",
+                    path, why);
+        return 0;
+    }
+    if (r) {
+        return r > 0 ? FAULT(-EIO) : r;
+    }
+    if (counts->sources) {
+        log_info("devices_imported", "from=%s devices=%u requests=%u left=%u", path, counts->devices, counts->requests,
+                 counts->left);
+    }
+    return 0;
+}
+
+/* What the original left behind, each once, the newer first; and where it puts setup codes. */
 static int legacy_take(struct auth *self, const char *state)
 {
     char folder[PATH_MAX];
+    char why[LEGACY_WHY_MAX];
     struct legacy_counts counts;
 
     if (snprintf(folder, sizeof(folder), "%s/devices", state) >= PATH_MAX ||
@@ -420,14 +440,13 @@ static int legacy_take(struct auth *self, const char *state)
         snprintf(self->judge.bootstrap_db, PATH_MAX, "%s/state/openclaw.sqlite", state) >= PATH_MAX) {
         return FAULT(-ENAMETOOLONG);
     }
-    int r = legacy_import(self->judge.store, folder, clock_wall_ms(), &counts);
+    int r = legacy_import_state(self->judge.store, self->judge.bootstrap_db, clock_wall_ms(), &counts, why);
+    r = legacy_tell(self->judge.bootstrap_db, r, &counts, why);
     if (r) {
-        return r > 0 ? FAULT(-EIO) : r;
+        return r;
     }
-    if (counts.files || counts.left) {
-        log_info("devices_imported", "devices=%u requests=%u left=%u", counts.devices, counts.requests, counts.left);
-    }
-    return 0;
+    r = legacy_import_files(self->judge.store, folder, clock_wall_ms(), &counts, why);
+    return legacy_tell(folder, r, &counts, why);
 }
 
 /* Nobody is let in without it, so the log is the one place that can say why. */

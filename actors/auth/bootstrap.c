@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "actors/auth/legacy.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/json_file.h"
+#include "schema/base/legacy_state.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -98,17 +98,14 @@ static void entry_read(struct span entry, struct bootstrap *bootstrap)
     }
 }
 
-static int file_look(const char *file, struct span token, struct bootstrap *bootstrap, bool *ret_is_found)
+/* The entry of the token in a map of them, if it is there. */
+static int entries_look(struct span entries, struct span token, struct bootstrap *bootstrap, bool *ret_is_found)
 {
-    struct pack doc;
+    struct value_iter it = value_iter(entries);
     struct span key;
     struct span item;
-    int r = json_file_read(file, &doc);
+    int r = 0;
 
-    if (r) {
-        return r < 0 ? r : 0;
-    }
-    struct value_iter it = value_iter(pack_span(&doc));
     while (!r && !*ret_is_found && it.is_map && value_next(&it, &key, &item)) {
         unsigned char digest[SECRET_DIGEST];
         r = secret_fingerprint(value_str(value_get(item, "token"), key), digest);
@@ -117,22 +114,35 @@ static int file_look(const char *file, struct span token, struct bootstrap *boot
             *ret_is_found = true;
         }
     }
-    json_file_done(&doc);
     return r;
 }
 
-static int database_look(const char *database, struct span token, struct bootstrap *bootstrap, bool *ret_is_found)
+static int file_look(const char *file, struct span token, struct bootstrap *bootstrap, bool *ret_is_found)
 {
-    struct pack entry;
-    int r = legacy_code_read(database, token, &entry);
+    struct pack doc;
+    int r = json_file_read(file, &doc);
 
     if (r) {
         return r < 0 ? r : 0;
     }
-    entry_read(pack_span(&entry), bootstrap);
-    json_file_done(&entry);
-    *ret_is_found = true;
-    return 0;
+    r = entries_look(pack_span(&doc), token, bootstrap, ret_is_found);
+    json_file_done(&doc);
+    return r;
+}
+
+/* A database that cannot be read holds no code that would do. */
+static int database_look(const char *database, struct span token, struct bootstrap *bootstrap, bool *ret_is_found)
+{
+    char why[LEGACY_STATE_WHY_MAX];
+    struct pack rows;
+    int r = token.len ? legacy_state_read(database, LEGACY_STATE_CODES, token, &rows, why) : LEGACY_STATE_E_ABSENT;
+
+    if (r) {
+        return r < 0 ? r : 0;
+    }
+    r = entries_look(pack_span(&rows), token, bootstrap, ret_is_found);
+    pack_deinit(&rows);
+    return r;
 }
 
 static int places_look(struct store *self, const struct bootstrap_places *places, struct span token, int64_t now_ms,

@@ -3,70 +3,14 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "actors/auth/requests.h"
-#include "bus/base/cleanup.h"
-#include "bus/base/fault.h"
-#include "bus/json.h"
 #include "bus/value.h"
 #include "schema/base/json_file.h"
 
-#define MARK "legacy-imported"
+#define FILES_MARK "legacy-imported"
+#define STATE_MARK "legacy-state-imported"
 #define NOTHING ((struct span){ 0 })
-
-/* --- the later database ----------------------------------------------------------------- */
-
-static void statement_end(sqlite3_stmt **stmt)
-{
-    sqlite3_finalize(*stmt);
-}
-
-static void database_end(sqlite3 **db)
-{
-    sqlite3_close(*db);
-}
-
-static int profile_pack(sqlite3_stmt *stmt, struct pack *out)
-{
-    struct json_opts opts = { .depth_max = 8 };
-    struct json_error error;
-    const char *profile = (const char *)sqlite3_column_text(stmt, 0);
-    const char *device = (const char *)sqlite3_column_text(stmt, 2);
-
-    pack_map_begin(out);
-    pack_kv_i64(out, "issuedAtMs", sqlite3_column_int64(stmt, 1));
-    if (device) {
-        pack_kv_text(out, "deviceId", device);
-    }
-    pack_key(out, "profile");
-    int r = json_to_pack(span_from(profile ? profile : "{}"), &opts, out, &error);
-    pack_map_end(out);
-    return r ? r : pack_error(out);
-}
-
-int legacy_code_read(const char *path, struct span token, struct pack *ret_entry)
-{
-    CLEANUP(database_end) sqlite3 *db = NULL;
-    CLEANUP(statement_end) sqlite3_stmt *stmt = NULL;
-    static const char sql[] =
-        "SELECT profile_json, issued_at_ms, device_id FROM device_bootstrap_tokens WHERE token = ?1";
-
-    if (access(path, R_OK) || sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-        sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) {
-        return LEGACY_E_ABSENT;
-    }
-    db_bind_span(stmt, 1, token);
-    if (sqlite3_step(stmt) != SQLITE_ROW) {
-        return LEGACY_E_ABSENT;
-    }
-    pack_init(ret_entry, JSON_FILE_MAX);
-    int r = profile_pack(stmt, ret_entry);
-    if (r) {
-        json_file_done(ret_entry);
-    }
-    return r > 0 ? LEGACY_E_UNUSABLE : r;
-}
 
 /* --- entries ------------------------------------------------------------------------ */
 
@@ -116,24 +60,39 @@ static int token_read(struct span entry, struct device_token *token)
     return text.len ? secret_fingerprint(text, token->digest) : 0;
 }
 
+static int record_read(struct span entry, struct device_record *record)
+{
+    struct span scopes = value_get(entry, "approvedScopes");
+    int r = 0;
+
+    scope_list_add(&record->scopes, scopes.len ? scopes : value_get(entry, "scopes"));
+    record->created_ms = value_i64(value_get(entry, "createdAtMs"), 0);
+    record->approved_ms = value_i64(value_get(entry, "approvedAtMs"), record->created_ms);
+    for (unsigned i = 0; !r && i < DEVICES_ROLES; i++) {
+        struct span token = value_get(value_get(entry, "tokens"), connect_role_name((enum connect_role)i));
+        r = value_kind_of(token) == VALUE_MAP ? token_read(token, &record->tokens[i]) : 0;
+    }
+    return r;
+}
+
 static int device_import(struct store *store, struct span entry, struct legacy_counts *counts)
 {
+    struct span label = value_str(value_get(entry, "operatorLabel"), NOTHING);
     struct device_record record = { 0 };
-    int r = 0;
+    struct device_record known;
+    bool is_known = false;
 
     if (!identity_read(entry, &record.identity)) {
         counts->left++;
         return 0;
     }
-    struct span scopes = value_get(entry, "approvedScopes");
-    scope_list_add(&record.scopes, scopes.len ? scopes : value_get(entry, "scopes"));
-    record.created_ms = value_i64(value_get(entry, "createdAtMs"), 0);
-    record.approved_ms = value_i64(value_get(entry, "approvedAtMs"), record.created_ms);
-    for (unsigned i = 0; !r && i < DEVICES_ROLES; i++) {
-        struct span token = value_get(value_get(entry, "tokens"), connect_role_name((enum connect_role)i));
-        r = value_kind_of(token) == VALUE_MAP ? token_read(token, &record.tokens[i]) : 0;
+    int r = devices_find(store, record.identity.id, &is_known, &known);
+    if (r || is_known) {
+        return r;
     }
+    r = record_read(entry, &record);
     r = r ? r : devices_import(store, &record);
+    r = r || !label.len || label.len >= DEVICES_LABEL_MAX ? r : devices_label(store, record.identity.id, label);
     counts->devices += !r;
     return r;
 }
@@ -159,51 +118,118 @@ static int request_import(struct store *store, struct span entry, int64_t now_ms
     return r;
 }
 
-/* --- all of it ----------------------------------------------------------------------- */
-
-static int file_import(struct store *store, const char *folder, const char *name, int64_t now_ms,
-                       struct legacy_counts *counts)
+static int entries_import(struct store *store, struct span devices, struct span requests, int64_t now_ms,
+                          struct legacy_counts *counts)
 {
-    bool is_paired = strcmp(name, "paired.json") == 0;
-    char path[PATH_MAX];
-    struct pack doc;
+    struct value_iter it = value_iter(devices);
     struct span key;
     struct span item;
+    int r = 0;
+
+    while (!r && it.is_map && value_next(&it, &key, &item)) {
+        r = device_import(store, item, counts);
+    }
+    it = value_iter(requests);
+    while (!r && it.is_map && value_next(&it, &key, &item)) {
+        r = request_import(store, item, now_ms, counts);
+    }
+    return r;
+}
+
+/* One transaction, the mark in it. */
+static int source_import(struct store *store, const char *mark, struct span devices, struct span requests,
+                         int64_t now_ms, struct legacy_counts *counts)
+{
+    struct legacy_counts taken = *counts;
+    int r = store_begin(store);
+
+    taken.sources++;
+    r = r ? r : entries_import(store, devices, requests, now_ms, &taken);
+    r = r ? r : store_mark(store, mark);
+    r = store_finish(store, r);
+    if (!r) {
+        *counts = taken;
+    }
+    return r;
+}
+
+/* --- the folder ------------------------------------------------------------------------ */
+
+/* A file that is not there is an empty one. */
+static int file_read(const char *folder, const char *name, struct pack *doc, bool *ret_is_found,
+                     char why[LEGACY_WHY_MAX])
+{
+    char path[PATH_MAX];
 
     if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= PATH_MAX) {
         return 0;
     }
-    int r = json_file_read(path, &doc);
-    if (r) {
-        counts->left += r == JSON_FILE_E_UNUSABLE;
-        return r < 0 ? r : 0;
+    int r = json_file_read(path, doc);
+    *ret_is_found = *ret_is_found || !r;
+    if (r == JSON_FILE_E_UNUSABLE) {
+        (void)snprintf(why, LEGACY_WHY_MAX, "%s cannot be read, is too large, or is no JSON", name); /* fits */
+        return LEGACY_E_UNUSABLE;
     }
-    counts->files++;
-    struct value_iter it = value_iter(pack_span(&doc));
-    while (!r && it.is_map && value_next(&it, &key, &item)) {
-        r = is_paired ? device_import(store, item, counts) : request_import(store, item, now_ms, counts);
-    }
-    json_file_done(&doc);
-    return r;
+    return r == JSON_FILE_E_ABSENT ? 0 : r;
 }
 
-int legacy_import(struct store *store, const char *folder, int64_t now_ms, struct legacy_counts *ret_counts)
+int legacy_import_files(struct store *store, const char *folder, int64_t now_ms, struct legacy_counts *ret_counts,
+                        char why[LEGACY_WHY_MAX])
 {
-    struct legacy_counts counts = { 0 };
+    struct pack devices;
+    struct pack requests;
+    bool is_found = false;
     bool is_done = false;
-    int r = store_mark_read(store, MARK, &is_done);
+    int r = store_mark_read(store, FILES_MARK, &is_done);
 
-    *ret_counts = counts;
+    *ret_counts = (struct legacy_counts){ 0 };
     if (r || is_done) {
         return r;
     }
-    r = store_begin(store);
-    r = r ? r : file_import(store, folder, "paired.json", now_ms, &counts);
-    r = r ? r : file_import(store, folder, "pending.json", now_ms, &counts);
-    r = r || !counts.files ? r : store_mark(store, MARK);
-    r = store_finish(store, r);
-    if (!r) {
-        *ret_counts = counts;
+    pack_init(&devices, 0);
+    pack_init(&requests, 0);
+    r = file_read(folder, "paired.json", &devices, &is_found, why);
+    r = r ? r : file_read(folder, "pending.json", &requests, &is_found, why);
+    if (!r && is_found) {
+        r = source_import(store, FILES_MARK, pack_span(&devices), pack_span(&requests), now_ms, ret_counts);
     }
+    json_file_done(&devices);
+    json_file_done(&requests);
+    return r;
+}
+
+/* --- the database ------------------------------------------------------------------------ */
+
+/* A table that is not there is an empty one, and an empty one was not found: pairings may come into it yet. */
+static int part_read(const char *path, enum legacy_state_part part, struct pack *rows, bool *ret_is_found,
+                     char why[LEGACY_WHY_MAX])
+{
+    int r = legacy_state_read(path, part, NOTHING, rows, why);
+
+    *ret_is_found = *ret_is_found || value_count(pack_span(rows)) > 0;
+    return r == LEGACY_STATE_E_ABSENT ? 0 : r == LEGACY_STATE_E_UNUSABLE ? LEGACY_E_UNUSABLE : r;
+}
+
+int legacy_import_state(struct store *store, const char *path, int64_t now_ms, struct legacy_counts *ret_counts,
+                        char why[LEGACY_WHY_MAX])
+{
+    struct pack devices;
+    struct pack requests;
+    bool is_found = false;
+    bool is_done = false;
+    int r = store_mark_read(store, STATE_MARK, &is_done);
+
+    *ret_counts = (struct legacy_counts){ 0 };
+    if (r || is_done) {
+        return r;
+    }
+    pack_init(&requests, 0);
+    r = part_read(path, LEGACY_STATE_DEVICES, &devices, &is_found, why);
+    r = r ? r : part_read(path, LEGACY_STATE_DEVICE_REQUESTS, &requests, &is_found, why);
+    if (!r && is_found) {
+        r = source_import(store, STATE_MARK, pack_span(&devices), pack_span(&requests), now_ms, ret_counts);
+    }
+    pack_deinit(&devices);
+    pack_deinit(&requests);
     return r;
 }

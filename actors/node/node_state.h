@@ -142,8 +142,9 @@ int on_node_event(void *arg, struct actor_ctx *ctx, const void *msg);
 
 /* --- legacy.c ------------------------------------------------------------------------------------ */
 
-/* Takes what the original kept in the folder "nodes" of the state directory over, once:
- * when it is found for the first time. 0 or a fault. */
+/* Takes over what the original kept of nodes in the state directory: in the folder "nodes", and in its later generation
+ * in a database; each once, when it is found for the first time. What cannot be read is told of in the log, and tried
+ * again at the next start. 0 or a fault. */
 int legacy_take(struct node *self, const char *state_dir);
 
 /* --- small services, node.c --------------------------------------------------------------------- */
