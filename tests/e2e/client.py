@@ -17,6 +17,13 @@ class CallError(Exception):
         self.code = error.get("code")
 
 
+def once(pairs):
+    """An object of JSON, each of whose keys stands there once."""
+    made = dict(pairs)
+    assert len(made) == len(pairs), f"a key stands twice: {[key for key, _ in pairs]}"
+    return made
+
+
 class Client:
     tls = None  # an ssl.SSLContext
 
@@ -57,7 +64,7 @@ class Client:
                 return closed.code, closed.reason
 
     def read(self, deadline):
-        got = json.loads(self.socket.receive(max(deadline - time.monotonic(), 0.001)))
+        got = json.loads(self.socket.receive(max(deadline - time.monotonic(), 0.001)), object_pairs_hook=once)
         if got["type"] == "event":
             self.events.append(got)
         elif got["type"] == "res":

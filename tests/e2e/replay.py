@@ -17,7 +17,7 @@ from ws import CLOSE, TEXT, Closed, Refused, WebSocket, frame
 MOMENT = re.compile(r"(^|[a-z])(ts|Ts|ms|Ms|At|Id|ID|Key|Hash|hash|Path|path|Dir|Seconds|Minutes|Bytes|bytes|Count|count)$"
                     r"|^(id|key|nonce|port|timestamp|delta|deltaText|degraded|version|host|ip|pid|cursor|size|seq|age|tokens|token|deviceToken|publicKey|lastSeq"
                     r"|presence|health|file|workspace|remoteIp|runtimeVersion|text|platform|modelIdentifier|delayP99Ms"
-                    r"|utilization|cpuCoreRatio|percentUsed)$|Tokens$|tokens$|Usd$|Version$")
+                    r"|utilization|cpuCoreRatio|percentUsed|created|created_at|item_id|call_id|retry-after)$|Tokens$|tokens$|Usd$|Version$")
 LOOKS = re.compile(r"^(plugin:)?[0-9a-f]{8}-[0-9a-f]{4}|^\d{4}-\d\d-\d\dT|^[0-9a-f]{32,}$|-TOKEN-DUMMY-|^<|^/|^agent:|^[A-Za-z0-9_-]{43}$")
 INSIDE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}|/[\w./-]{4,}|\d{4,}")
 SETS = ("scopes", "roles", "caps", "commands", "requestedScopes", "approvedScopes", "approvedRoles")
