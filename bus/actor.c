@@ -483,6 +483,15 @@ static int life_begin(struct actor *self)
     return r > 0 ? FAULT(-EPROTO) : r;
 }
 
+/* One that failed without a word: whoever starts it again has at least the place to look at. */
+static void status_of_fault(struct actor *self, int fault)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "its start failed: %s, at %s", fault_text(fault), fault_place());
+    actor_status(self, text);
+}
+
 int actor_open(struct actor *self, uv_loop_t *loop, const struct actor_opts *opts)
 {
     struct actor *outer = current_actor;
@@ -499,8 +508,8 @@ int actor_open(struct actor *self, uv_loop_t *loop, const struct actor_opts *opt
         current_actor = self;
         r = life_begin(self);
     }
-    if (r < 0 && self->opts.node_endpoint) { /* of those it can talk to, one may write it down */
-        log_error("actor_start_failed", "actor=%s fault=\"%s\" at=%s", self->address, fault_text(r), fault_place());
+    if (r < 0 && self->opts.node_endpoint && !self->has_status) {
+        status_of_fault(self, r);
     }
     current_actor = outer;
     return r;

@@ -306,6 +306,7 @@ struct actor {
     struct span life_status; /* of the one whose life is being told */
     bool is_restarting;      /* told to stop, to be started again */
     bool is_ready;
+    bool has_status; /* it has said how it fares */
 };
 
 /* Starts on a given loop (embedded) or on its own; then actor_serve runs its own loop. */

@@ -77,6 +77,7 @@ static void on_state(void *arg, struct span address, struct span life, struct sp
     } else if (span_is_text(life, "ready")) {
         slot->life = ACTOR_LIFE_READY;
         slot->was_ready = true;
+        slot->told[0] = '\0';
         supervisor_on_ready(&slot->policy, clock_mono_ms());
     }
     if (status.ptr) {

@@ -32,6 +32,7 @@ struct slot {
     uint32_t retry_after_ms;
     int last_fault;
     char status[DIRECTORY_STATUS_MAX];
+    char told[DIRECTORY_STATUS_MAX]; /* why it ended, as the log has it since it was ready last; or "" */
     bool is_up;
     bool is_wanted;   /* to be started again when it ends */
     bool is_stopping; /* told to stop */

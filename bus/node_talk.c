@@ -41,6 +41,7 @@ void actor_ready(struct actor *self)
 
 void actor_status(struct actor *self, const char *text)
 {
+    self->has_status = true;
     node_talk_state(self, NULL, text);
 }
 

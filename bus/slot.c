@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bus/base/clock.h"
@@ -144,6 +145,19 @@ static void on_backoff_over(uv_timer_t *timer)
     }
 }
 
+/* What fails at every start for one reason is told of once; actor_gave_up says how that ended. */
+static void restart_log(struct slot *slot, uint32_t delay_ms, const char *fault)
+{
+    if (strcmp(slot->told, slot->status) == 0) {
+        log_debug("actor_restart", "actor=%s delay_ms=%u fault=\"%s\" why=\"as before\"", slot->address, delay_ms,
+                  fault);
+        return;
+    }
+    (void)snprintf(slot->told, sizeof(slot->told), "%s", slot->status);
+    log_warning("actor_restart", "actor=%s delay_ms=%u fault=\"%s\" why=\"%s\"", slot->address, delay_ms, fault,
+                slot->status);
+}
+
 /* An unasked end: the policy decides. */
 void slot_recover(struct slot *slot)
 {
@@ -166,8 +180,7 @@ void slot_recover(struct slot *slot)
     slot->life = ACTOR_LIFE_BACKOFF;
     slot->retry_after_ms = delay_ms + 50;
     slot_tell(slot);
-    log_warning("actor_restart", "actor=%s delay_ms=%u fault=\"%s\" why=\"%s\"", slot->address, delay_ms, fault,
-                slot->status);
+    restart_log(slot, delay_ms, fault);
     (void)uv_timer_start(&slot->timer, on_backoff_over, delay_ms, 0); /* fails only without a callback */
     if (slot->host->is_rest_for_one) {
         host_rest_begin(slot);

@@ -64,7 +64,7 @@ static int id_read(struct agent *self)
     return 0;
 }
 
-/* Says in the log and to health which file it is, and what to do. A fault. */
+/* Says which file it is, and what to do. A fault. */
 static int store_unusable(struct agent *self, int rc)
 {
     char text[sizeof(self->path) + 320];
@@ -72,7 +72,6 @@ static int store_unusable(struct agent *self, int rc)
     const char *problem = *store_problem(&self->store) ? store_problem(&self->store) : db_problem_text(fault);
 
     (void)snprintf(text, sizeof(text), "%s: %s; %s", self->path, problem, db_problem_fix(fault));
-    log_error("agent_store_unusable", "file=%s problem=\"%s\" fix=\"%s\"", self->path, problem, db_problem_fix(fault));
     actor_status(self->actor, text);
     return fault;
 }

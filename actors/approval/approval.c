@@ -76,7 +76,7 @@ static int approval_init(void *state, struct actor *actor, const char *arg)
     }
     r = shelf_open(path, limits, &self->shelf);
     if (r) {
-        db_problem_tell(actor, "approval_store_unusable", path, r);
+        db_problem_tell(actor, path, r);
         return r;
     }
     shelf_watch(self->shelf, &self->disk, actor);

@@ -337,7 +337,10 @@ static int generation_update(struct auth *self)
     int r = facts.len ? store_generation(self->judge.store, facts, &generation) : FAULT(-ENOMEM);
 
     pack_reset_secret(&self->scratch, false);
-    r = r > 0 ? FAULT(-EIO) : r;
+    if (r > 0) {
+        r = FAULT(-EIO);
+        db_problem_tell(self->actor, self->disk.path, r);
+    }
     return r ? r : settings_publish(self, generation);
 }
 
@@ -455,7 +458,7 @@ static int store_start(struct auth *self, const char *path)
     int fault = judge_init(&self->judge, path);
 
     if (fault) {
-        db_problem_tell(self->actor, "auth_store_unusable", path, fault);
+        db_problem_tell(self->actor, path, fault);
         return fault;
     }
     disk_watch_open(&self->disk, self->actor, path, on_disk_probe, self);

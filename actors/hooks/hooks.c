@@ -59,7 +59,7 @@ static int shelf_start(struct hooks *self)
     }
     r = shelf_open(path, limits, &self->shelf);
     if (r) {
-        db_problem_tell(self->actor, "hooks_store_unusable", path, r);
+        db_problem_tell(self->actor, path, r);
         return r;
     }
     shelf_watch(self->shelf, &self->disk, self->actor);

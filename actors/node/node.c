@@ -118,7 +118,7 @@ static int node_init(void *state, struct actor *actor, const char *arg)
     }
     r = shelf_open(path, limits, &self->shelf);
     if (r) {
-        db_problem_tell(actor, "node_store_unusable", path, r);
+        db_problem_tell(actor, path, r);
         return r;
     }
     shelf_watch(self->shelf, &self->disk, actor);

@@ -220,7 +220,7 @@ int records_open(struct scheduler *self)
     }
     r = shelf_open(path, limits, &self->shelf);
     if (r) {
-        db_problem_tell(self->actor, "scheduler_store_unusable", path, r);
+        db_problem_tell(self->actor, path, r);
         return r;
     }
     item = shelf_find(self->shelf, KIND_STATE, SWITCH);

@@ -178,6 +178,8 @@ void gateway_state_lock_explain(const char *path, int fault, struct gateway_stat
     if (is_link || (is_there && !S_ISREG(st.st_mode))) {
         (void)snprintf(error->fix, sizeof(error->fix), "remove it: rm%s %s; a file takes its place, " OTHER_PLACE,
                        is_link ? "" : " -r", path);
+    } else if (fault == -ENOSPC || fault == -EDQUOT) {
+        (void)snprintf(error->fix, sizeof(error->fix), "make room there, " OTHER_PLACE);
     } else if (is_there) {
         (void)snprintf(error->fix, sizeof(error->fix), "see that user %u may write to it: chown %u %s, " OTHER_PLACE,
                        (unsigned)geteuid(), (unsigned)geteuid(), path);

@@ -35,11 +35,10 @@ const char *db_problem_fix(int fault)
     }
 }
 
-void db_problem_tell(struct actor *actor, const char *event, const char *path, int fault)
+void db_problem_tell(struct actor *actor, const char *path, int fault)
 {
     char text[PATH_MAX + 320];
 
     (void)snprintf(text, sizeof(text), "%s: %s; %s", path, db_problem_text(fault), db_problem_fix(fault)); /* fits */
     actor_status(actor, text);
-    log_error(event, "file=%s problem=\"%s\" fix=\"%s\"", path, db_problem_text(fault), db_problem_fix(fault));
 }

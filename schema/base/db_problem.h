@@ -9,7 +9,7 @@
 /* What is wrong, and what to do about it. `fault` is the negative errno of the opening. */
 const char *db_problem_text(int fault);
 const char *db_problem_fix(int fault);
-/* Puts both, with the file, into the log as `event` and into what health says of the actor. */
-void db_problem_tell(struct actor *actor, const char *event, const char *path, int fault);
+/* Puts both, with the file, into what health, and the log when the actor ends of it, say of the actor. */
+void db_problem_tell(struct actor *actor, const char *path, int fault);
 
 #endif

@@ -1,5 +1,6 @@
 """A full disk: who asks is told, health and the log say it, nothing else stops, and it is over when there is room."""
 
+import glob
 import json
 import os
 import shutil
@@ -107,6 +108,27 @@ def test_a_full_disk_is_told_and_outlived(small):
         assert "after" in json.dumps(client.chat("after")[1][-1])
     assert small.text().count("agent_store_failing") + sum(
         "agent_store_failing" in line for line in small.logs() if line not in small.text()) <= 2
+
+
+def test_a_start_on_a_full_disk_is_told_once_for_each_actor_and_outlived(small):
+    """However often each is started again meanwhile."""
+    filler = os.path.join(os.path.dirname(small.state_dir), "filler")
+    small.stop()
+    for path in glob.glob(os.path.join(small.state_dir, "db", "approval.sqlite*")):
+        os.unlink(path)  # one that has nothing yet to begin with
+    fill(filler)
+    small.spawn()
+
+    def restarts():
+        shown = small.cli("bus", "actors", "--json").stdout
+        return shown and sum(row["restarts"] for row in json.loads(shown)["actors"] if row["address"] == "approval")
+    until(lambda: (restarts() or 0) >= 4, 20, "four attempts")
+    told = [line for line in small.text().splitlines() if "actor_restart" in line and "actor=approval " in line]
+    assert len(told) == 1 and "approval.sqlite" in told[0] and "make room" in told[0], told
+    os.unlink(filler)
+    until(lambda: small.get("/readyz")[0] == 200, 20, "a gateway that is whole")
+    with Client(small.port, small.token) as client:
+        assert "after" in json.dumps(client.chat("after")[1][-1])
 
 
 def ask_of_approval(client, number):

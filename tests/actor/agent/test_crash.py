@@ -176,7 +176,7 @@ def test_a_file_that_is_no_database_is_left_alone(make):
     with open(database(rig), "wb") as file:
         file.write(b"not a database at all " * 100)
     rig.start(waits=False)
-    rig.poll(lambda: "agent_store_unusable" in rig.error_text(), "the refusal")
+    rig.poll(lambda: "not a database" in rig.error_text(), "the refusal")
     with open(database(rig), "rb") as file:
         assert file.read().startswith(b"not a database")
     rig.kill()
