@@ -352,7 +352,10 @@ static bool role_find(struct span name, enum connect_role *ret_role)
     return false;
 }
 
-/* A token in an approved role, all of whose scopes the caller has himself. */
+/*
+ * A token in an approved role, all of whose scopes the caller has himself. Who sees the device in the list is told
+ * what is wrong; to others it is denied, whether there is such a device or not.
+ */
 static int token_look(struct store *store, const struct manage_caller *caller, struct span device_id, struct span role,
                       const char *denied, struct manage_result *result, struct device_record *ret_record)
 {
@@ -362,12 +365,21 @@ static int token_look(struct store *store, const struct manage_caller *caller, s
     if (r) {
         return r;
     }
-    if (is_foreign(caller, device_id) || !is_found || !role_find(role, &result->role)) {
+    if (is_foreign(caller, device_id)) {
         return refuse(result, "%s", denied);
     }
+    if (!is_found) {
+        return refuse(result, "unknown deviceId");
+    }
+    if (!role_find(role, &result->role)) {
+        return refuse(result, "%s: there is no such role, only operator and node", denied);
+    }
     const struct device_token *token = &ret_record->tokens[result->role];
-    bool is_mine = token->is_approved && scopes_cover(caller->scopes, token->scopes);
-    return is_mine ? 0 : refuse(result, "%s", denied);
+    if (!token->is_approved) {
+        return refuse(result, "%s: the device was never approved as %s", denied, connect_role_name(result->role));
+    }
+    uint32_t missing = token->scopes & ~scopes_covered(caller->scopes, token->scopes);
+    return missing ? refuse(result, "%s: missing scope: %s", denied, scopes_first(missing)) : 0;
 }
 
 static int rotated_pack(struct store *store, const struct manage_caller *caller, struct device_record *record,
@@ -408,10 +420,17 @@ int manage_rotate(struct store *store, const struct manage_caller *caller, struc
     }
     const struct device_token *token = &record.tokens[result->role];
     uint32_t wanted = scopes.len ? scopes_expand(scopes_from_list(scopes)) : token->scopes;
-    bool is_bounded = scopes_cover(scope_list_mask(&record.scopes), wanted) && scopes_cover(caller->scopes, wanted);
-    if (!is_bounded || (result->role == CONNECT_ROLE_NODE && wanted) ||
-        (scopes.len && value_count(scopes) && !wanted)) {
-        return refuse(result, "%s", denied);
+    uint32_t beyond = wanted & ~scopes_covered(scope_list_mask(&record.scopes), wanted);
+    uint32_t missing = wanted & ~scopes_covered(caller->scopes, wanted);
+    if (scopes.len && value_count(scopes) && !wanted) {
+        return refuse(result, "%s: none of the scopes asked for is known", denied);
+    }
+    if (result->role == CONNECT_ROLE_NODE && wanted) {
+        return refuse(result, "%s: a node has no scopes", denied);
+    }
+    if (beyond || missing) {
+        return refuse(result, beyond ? "%s: the device was never approved for %s" : "%s: missing scope: %s", denied,
+                      scopes_first(beyond ? beyond : missing));
     }
     r = store_begin(store);
     r = r ? r : devices_token_rotate(store, &record, result->role, wanted, now_ms);

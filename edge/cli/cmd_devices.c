@@ -91,11 +91,57 @@ static bool has_all(struct span list, struct span wanted)
     return is_all;
 }
 
+/* The roles whose tokens stand, as a packed list. */
+static void roles_pack(struct span tokens, struct pack *out)
+{
+    struct value_iter iter = value_iter(tokens);
+    struct span key;
+    struct span token;
+
+    pack_array_begin(out);
+    while (value_next(&iter, &key, &token)) {
+        if (!value_get(token, "revokedAtMs").len) {
+            pack_str(out, text_of(token, "role"));
+        }
+    }
+    pack_array_end(out);
+}
+
+/* There is a token for the role, and it stands or was taken away. */
+static bool has_role(struct span tokens, struct span role, bool is_revoked)
+{
+    struct value_iter iter = value_iter(tokens);
+    struct span key;
+    struct span token;
+    bool is_there = false;
+
+    while (!is_there && value_next(&iter, &key, &token)) {
+        is_there = span_is(text_of(token, "role"), role) && (value_get(token, "revokedAtMs").len != 0) == is_revoked;
+    }
+    return is_there;
+}
+
+/* What a paired device may do now: what it was approved for, unless the token was taken away. */
+static void paired_access_write(struct span row, char out[CELL])
+{
+    struct span tokens = value_get(row, "tokens");
+    bool is_operator = has_role(tokens, SPAN_LIT("operator"), false);
+    struct pack roles;
+
+    pack_init(&roles, 0);
+    roles_pack(tokens, &roles);
+    access_write(pack_span(&roles), is_operator ? value_get(row, "scopes") : (struct span){ 0 }, out);
+    pack_deinit(&roles);
+}
+
 /* What approving it would change. */
 static const char *kind_of(struct span row, struct span paired)
 {
     if (!paired.len) {
         return "new device";
+    }
+    if (has_role(value_get(paired, "tokens"), text_of(row, "role"), true)) {
+        return "after revocation";
     }
     if (!has_all(value_get(paired, "roles"), value_get(row, "roles"))) {
         return "another role";
@@ -115,7 +161,7 @@ static void pending_add(struct cli_table *table, struct span list, struct span r
     (void)cli_format_str(value_get(row, "remoteIp"), "this machine", cells[3], CELL);
     (void)snprintf(cells[4], CELL, "%s", kind_of(row, paired));
     access_write(value_get(row, "roles"), value_get(row, "scopes"), cells[5]);
-    access_write(value_get(paired, "roles"), value_get(paired, "scopes"), cells[6]);
+    paired_access_write(paired, cells[6]);
     (void)cli_ask_age(value_get(row, "ts"), cells[7], CELL);
     cli_table_add(table, texts);
 }
@@ -142,7 +188,7 @@ static void paired_add(struct cli_table *table, struct span row)
 
     name_write(row, cells[0]);
     (void)cli_format_str(value_get(row, "remoteIp"), "this machine", cells[1], CELL);
-    access_write(value_get(row, "roles"), value_get(row, "scopes"), cells[2]);
+    paired_access_write(row, cells[2]);
     tokens_write(value_get(row, "tokens"), cells[3]);
     (void)cli_ask_age(value_get(row, "approvedAtMs"), cells[4], CELL);
     (void)cli_format_str(value_get(row, "deviceId"), "-", cells[5], CELL);
@@ -254,7 +300,8 @@ static int selected_print(const struct cli *cli, struct span list, struct span r
     cli_out("  role       %.*s\n", SPAN_FMT(text_of(row, "role")));
     cli_out("  requested  %s\n", cli_ask_join(value_get(row, "scopes"), text, sizeof(text)));
     if (paired.len) {
-        cli_out("  approved   %s\n", cli_ask_join(value_get(paired, "scopes"), text, sizeof(text)));
+        paired_access_write(paired, text);
+        cli_out("  has now    %s\n", text);
     }
     cli_err("nothing was approved; when this is the right one, run: openclaw devices approve %.*s", SPAN_FMT(id));
     return CLI_EXIT_FAILED;

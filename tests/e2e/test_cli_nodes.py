@@ -250,8 +250,16 @@ def test_a_device_gets_a_name_and_shows_who_asks(fresh_gateway):
     assert "Kitchen" in told(running, "devices", "list")
     assert told_json(running, "devices", "rename", "--device", device.id, "--name", "Attic")["label"] == "Attic"
     told(running, "devices", "rotate", "--device", device.id, "--role", "operator", "--no-scopes", "--scope", "x", code=2)
+    assert "operator (read)" in told(running, "devices", "list")
     told(running, "devices", "revoke", "--device", device.id, "--role", "operator")
-    assert "operator (revoked)" in told(running, "devices", "list")
+    shown = told(running, "devices", "list")  # what it was approved for is not in force any more
+    assert "operator (revoked)" in shown and "nothing" in shown and "(read)" not in shown
+    with pytest.raises(CallError):
+        device.connect(running, ["operator.read"], {"token": TOKEN}, ["X-Forwarded-For: 203.0.113.7"])
+    assert "after revocation" in told(running, "devices", "list")
+    for word in ("revoke", "rotate"):
+        done = running.cli("devices", word, "--device", "nosuch", "--role", "operator")
+        assert done.returncode == 1 and "unknown deviceId" in done.stderr and "denied" not in done.stderr
 
 
 def test_a_failure_is_json_for_who_wants_json(gateway):

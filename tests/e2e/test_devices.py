@@ -188,6 +188,25 @@ def test_a_revoked_token_dies_at_once(running, operator):
     device.connect(running, [], shared(running), FAR).socket.close()
 
 
+def test_what_is_wrong_with_a_token_is_said(running, operator):
+    """What is not there is not a lack of rights, and what is a lack of rights says of which."""
+    device = pair(running, operator, ["operator.pairing", "operator.read"])
+    known, nobody = {"deviceId": device.id}, {"deviceId": "0" * 64}
+    for method, denied in (("device.token.rotate", "device token rotation denied"),
+                           ("device.token.revoke", "device token revocation denied")):
+        for params, message in (({**nobody, "role": "operator"}, "unknown deviceId"),
+                                ({**known, "role": "cook"}, f"{denied}: there is no such role, only operator and node"),
+                                ({**known, "role": "node"}, f"{denied}: the device was never approved as node")):
+            assert refused(lambda m=method, p=params: operator.call(m, p))["message"] == message
+    ask = {**known, "role": "operator", "scopes": ["operator.admin"]}
+    assert refused(lambda: operator.call("device.token.rotate", ask))["message"] == \
+        "device token rotation denied: the device was never approved for operator.admin"
+    with device.connect(running, [], {"deviceToken": device.token}, FAR) as client:  # sees nobody else, so hears nothing
+        for one in (nobody, {"deviceId": pair(running, operator).id}):
+            error = refused(lambda p=one: client.call("device.token.revoke", {**p, "role": "operator"}))
+            assert error["message"] == "device token revocation denied"
+
+
 def test_what_was_revoked_does_not_come_back_by_the_device_itself(running, operator):
     """A device that lost its role of a node gave it back to itself: what it may do as an operator was enough."""
     device = pair(running, operator, ["operator.pairing", "operator.read"])
@@ -239,7 +258,7 @@ def test_nobody_approves_more_than_he_has(running, operator):
         admin = pair(running, operator, ["operator.admin"])
         for method in ("device.token.rotate", "device.token.revoke"):
             error = refused(lambda m=method: client.call(m, {"deviceId": admin.id, "role": "operator"}))
-            assert error["message"].endswith("denied")
+            assert error["message"].endswith("denied: missing scope: operator.admin")
 
 
 def test_a_device_with_its_token_manages_itself_alone(running, operator):
