@@ -56,6 +56,29 @@ static int session_load(struct agent *self, const struct question *question, str
     return rc;
 }
 
+/* A session that begins with what was said up to some run in another one. All of it is part of the batch. */
+static int branch_load(struct agent *self, const struct question *question, struct store_session *ret_row)
+{
+    struct store_session origin;
+    uint64_t bytes = 0;
+    int rc = store_session_get_n(&self->store, question->branch->session_n, &origin);
+
+    if (rc) {
+        return rc;
+    }
+    *ret_row = (struct store_session){ .created_ms = clock_wall_ms() };
+    copy(ret_row->key, sizeof(ret_row->key), question->session_key);
+    copy(ret_row->channel, sizeof(ret_row->channel), span_from(origin.channel));
+    copy(ret_row->provider, sizeof(ret_row->provider), span_from(origin.provider));
+    copy(ret_row->model, sizeof(ret_row->model), span_from(origin.model));
+    ids_uuid(ret_row->id);
+    rc = store_branch_measure(&self->store, question->branch, UINT32_MAX, &ret_row->messages_n, &bytes);
+    rc = rc ? rc : store_session_put(&self->store, ret_row);
+    rc = rc ? rc : store_branch_copy(&self->store, question->branch, ret_row->n);
+    self->sessions_n += !rc;
+    return rc;
+}
+
 /* Sessions without a run before it start at once; so the start is in the same commit. */
 static bool starts_at_once(const struct agent *self, const struct session *session)
 {
@@ -167,7 +190,8 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
     if (!book_has_room(&self->book, session)) {
         return ADMIT_E_FULL;
     }
-    rc = session_load(self, question, session, &session_row);
+    rc = question->branch ? branch_load(self, question, &session_row)
+                          : session_load(self, question, session, &session_row);
     if (!rc) {
         rc = rows_write(self, question, session, &session_row, &row, &said);
     }

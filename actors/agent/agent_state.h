@@ -129,6 +129,7 @@ struct question {
     struct span channel;
     struct span model; /* provider/model, or empty */
     uint64_t timeout_ms;
+    const struct store_branch *branch; /* session_key is new, and begins with that; NULL: none */
 };
 enum {
     ADMIT_E_REPEAT = 1,  /* the run is in the book */

@@ -7,6 +7,7 @@
 #include "actors/agent/inputs.h"
 #include "actors/agent/intake.h"
 #include "actors/agent/message.h"
+#include "actors/agent/previous.h"
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/base/utf8.h"
@@ -115,20 +116,22 @@ static int admit_refuse(struct agent *self, struct asker *asker, int rc)
     return rc < 0 ? rc : 0;
 }
 
-static int ended_answer(struct agent *self, struct asker *asker, const struct store_run *row, struct span key)
+static int ended_answer(struct agent *self, struct asker *asker, const struct store_run *row)
 {
     CLEANUP(text_buf_deinit) struct text_buf body = { 0 };
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     struct span answer;
     struct span usage;
     struct msg_run_done done;
+    struct store_session session;
     int rc;
 
     if (row->state != STORE_RUN_DONE) {
         return asker_refuse(self, asker, row->state == STORE_RUN_ABORTED ? FAIL_CANCELLED : FAIL_PROVIDER,
                             row->state == STORE_RUN_ABORTED ? "the run was aborted" : row->error);
     }
-    rc = show_answer_read(self, row, &body);
+    rc = store_session_get_n(&self->store, row->session_n, &session);
+    rc = rc ? rc : show_answer_read(self, row, &body);
     answer = (struct span){ body.data, body.len };
     rc = rc ? rc : message_said_add(value_get(answer, "content"), &text);
     if (rc) {
@@ -139,7 +142,7 @@ static int ended_answer(struct agent *self, struct asker *asker, const struct st
     usage = value_get(answer, "usage");
     done = (struct msg_run_done){
         .run_id = span_from(row->id),
-        .session_key = key,
+        .session_key = span_from(session.key),
         .agent_id = span_from(self->id),
         .provider = value_str(value_get(answer, "provider"), SPAN_LIT("")),
         .model = value_str(value_get(answer, "model"), SPAN_LIT("")),
@@ -160,8 +163,9 @@ static int ended_answer(struct agent *self, struct asker *asker, const struct st
 /* --- asking --------------------------------------------------------------------------------- */
 
 static int completion_ask(struct agent *self, struct asker *asker, const struct msg_agent_run *in,
-                          const struct conversation *conversation, struct span key)
+                          const struct conversation *conversation, const struct previous *previous)
 {
+    struct span key = in->has_previous_run_id ? span_from(previous->key) : in->session_key;
     char id[IDS_UUID_MAX];
     struct question question = { .kind = STORE_RUN_COMPLETION,
                                  .session_key = key,
@@ -169,7 +173,8 @@ static int completion_ask(struct agent *self, struct asker *asker, const struct 
                                  .messages = conversation->fresh,
                                  .channel = in->has_channel ? in->channel : (struct span){ 0 },
                                  .model = in->has_model ? in->model : (struct span){ 0 },
-                                 .timeout_ms = in->has_timeout_ms ? in->timeout_ms : 0 };
+                                 .timeout_ms = in->has_timeout_ms ? in->timeout_ms : 0,
+                                 .branch = previous->is_branch ? &previous->branch : NULL };
     struct store_run ended;
     struct run *run;
     int rc;
@@ -180,7 +185,7 @@ static int completion_ask(struct agent *self, struct asker *asker, const struct 
     }
     rc = admit(self, &question, &run, &ended);
     if (rc == ADMIT_E_ENDED) {
-        return ended_answer(self, asker, &ended, key);
+        return ended_answer(self, asker, &ended);
     }
     if (rc && rc != ADMIT_E_REPEAT) {
         return admit_refuse(self, asker, rc);
@@ -197,41 +202,37 @@ static int completion_ask(struct agent *self, struct asker *asker, const struct 
     return 0;
 }
 
-/*
- * The session of an earlier run. One that was named as well must be the same, so that
- * nobody comes into another session than the one that was asked for.
- */
-static int previous_find(struct agent *self, const struct msg_agent_run *in, struct store_session *ret_session)
-{
-    struct run *run = book_run_find(&self->book, in->previous_run_id);
-    struct store_run row;
-    int rc = run ? 0 : store_run_get(&self->store, in->previous_run_id, &row);
-
-    if (run) {
-        *ret_session = run->session->row;
-    } else if (!rc) {
-        rc = store_session_get_n(&self->store, row.session_n, ret_session);
-    }
-    return !rc && in->is_session_named && !span_is_text(in->session_key, ret_session->key) ? STORE_E_ABSENT : rc;
-}
-
 static int previous_refuse(struct agent *self, struct asker *asker, const struct msg_agent_run *in, int rc)
 {
+    struct span id = utf8_cut(in->previous_run_id, 128);
     char text[FAILURE_MESSAGE_MAX];
 
-    if (rc != STORE_E_ABSENT) {
+    switch (rc) {
+    case PREVIOUS_E_ABSENT:
+        (void)snprintf(text, sizeof(text), "Previous response with id '%.*s' not found.", SPAN_FMT(id)); /* fits */
+        return asker_refuse(self, asker, FAIL_RUN_UNKNOWN, text);
+    case PREVIOUS_E_OPEN:
+        (void)snprintf(text, sizeof(text),
+                       "The response '%.*s' has not ended yet, and another one goes on from it already: ask again "
+                       "when it has ended.",
+                       SPAN_FMT(id)); /* fits */
+        return asker_refuse(self, asker, FAIL_UNAVAILABLE, text);
+    case PREVIOUS_E_LARGE:
+        (void)snprintf(text, sizeof(text),
+                       "The conversation up to the response '%.*s' is too long to go on from anywhere but its end "
+                       "(more than %u MiB or %u messages): go on from its newest response, or send as `input` what "
+                       "is to be known.",
+                       SPAN_FMT(id), PREVIOUS_BYTES_MAX >> 20, PREVIOUS_MESSAGES_MAX); /* fits */
+        return asker_refuse(self, asker, FAIL_INVALID_REQUEST, text);
+    default:
         return admit_refuse(self, asker, rc < 0 ? rc : ADMIT_E_STORAGE);
     }
-    (void)snprintf(text, sizeof(text), "Previous response with id '%.*s' not found.", /* cut */
-                   SPAN_FMT(utf8_cut(in->previous_run_id, 128)));
-    return asker_refuse(self, asker, FAIL_RUN_UNKNOWN, text);
 }
 
 int completion_begin(struct agent *self, struct asker *asker, const struct msg_agent_run *in)
 {
     CLEANUP(conversation_deinit) struct conversation conversation = { 0 };
-    struct store_session previous;
-    struct span key = in->session_key;
+    struct previous previous = { .is_branch = false };
     int rc = conversation_read(in->messages, in->has_previous_run_id, &conversation);
 
     if (rc == CONVERSATION_E_EMPTY) {
@@ -249,9 +250,8 @@ int completion_begin(struct agent *self, struct asker *asker, const struct msg_a
         if (rc) {
             return previous_refuse(self, asker, in, rc);
         }
-        key = span_from(previous.key);
     }
-    return completion_ask(self, asker, in, &conversation, key);
+    return completion_ask(self, asker, in, &conversation, &previous);
 }
 
 int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg)

@@ -64,12 +64,22 @@ static const char *const stmt_texts[STMT_N] = {
     [STMT_NOTES_OPEN] = "SELECT number, id IS NOT NULL, session, text, is_trusted, at_ms FROM notes WHERE is_open "
                         "ORDER BY number",
     [STMT_NOTES_LAST] = "SELECT ifnull(max(number), 0) FROM notes",
+    [STMT_NEWEST_RUN] = "SELECT run_n FROM messages WHERE place > ?1 AND place <= ?2 ORDER BY place DESC LIMIT 1",
+    [STMT_BRANCH_MEASURE] = "SELECT count(*), ifnull(sum(size), 0) FROM (SELECT length(body) AS size FROM messages "
+                            "WHERE place > ?1 AND place <= ?2 AND run_n <= ?3 LIMIT ?4)",
+    /* Numbered anew, so that a copy has no gaps where somebody else's words stood. */
+    [STMT_BRANCH_COPY] = "INSERT INTO messages (place, id, run_n, ts_ms, body) SELECT "
+                         "?4 + row_number() OVER (ORDER BY place), id, run_n, ts_ms, body FROM messages "
+                         "WHERE place > ?1 AND place <= ?2 AND run_n <= ?3",
+    [STMT_BRANCH_ADD] = "INSERT INTO branches (session_n, origin_n) VALUES (?1, ?2)",
+    [STMT_BRANCH_ORIGIN] = "SELECT origin_n FROM branches WHERE session_n = ?1",
 };
 
-/* Younger than the format: an older release does not look at it. */
-static const char notes_text[] =
+/* Younger than the format: an older release does not look at them. */
+static const char younger_text[] =
     "CREATE TABLE IF NOT EXISTS notes (number INTEGER PRIMARY KEY, id TEXT UNIQUE, session TEXT NOT NULL, "
-    "text TEXT NOT NULL, is_trusted INTEGER NOT NULL, is_open INTEGER NOT NULL, at_ms INTEGER NOT NULL)";
+    "text TEXT NOT NULL, is_trusted INTEGER NOT NULL, is_open INTEGER NOT NULL, at_ms INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS branches (session_n INTEGER PRIMARY KEY, origin_n INTEGER NOT NULL)";
 
 static const char schema_text[] =
     "CREATE TABLE sessions (n INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, id TEXT NOT NULL, label TEXT NOT NULL, "
@@ -255,7 +265,7 @@ int store_open(struct store *self, const char *path)
         rc = exec(self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; "
                         "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216");
     }
-    return rc ? rc : exec(self, notes_text);
+    return rc ? rc : exec(self, younger_text);
 }
 
 int store_probe(struct store *self, const char *path)

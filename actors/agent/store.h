@@ -153,6 +153,23 @@ int store_runs_open(struct store *self, store_on_run on, void *arg);
 /* Forgets some runs that ended before `ended_max_ms`; their messages stay. */
 int store_runs_prune(struct store *self, int64_t ended_max_ms);
 
+/* A conversation that goes on from an earlier place. */
+struct store_branch {
+    int64_t session_n; /* where that place is: in this session, … */
+    uint32_t seq_max;  /* … up to this message, … */
+    int64_t run_n;     /* … of this run or one before it */
+    int64_t origin_n;  /* the session of the first of them all, which is no branch itself */
+};
+/* The run of the newest message of a session. */
+int store_newest_run(struct store *self, int64_t session_n, int64_t *ret_run_n);
+/* What it would copy: messages, `limit` at most, and the bytes of these. */
+int store_branch_measure(struct store *self, const struct store_branch *branch, uint32_t limit, uint32_t *ret_n,
+                         uint64_t *ret_bytes);
+/* Copies the messages into a session without any, and keeps the origin. */
+int store_branch_copy(struct store *self, const struct store_branch *branch, int64_t session_n);
+/* Of a session that is a branch. */
+int store_branch_origin(struct store *self, int64_t session_n, int64_t *ret_origin_n);
+
 struct note_text;
 
 /* A note that waits for a turn of its session; an `id` (empty: none) is remembered after it was read. */

@@ -4,9 +4,6 @@
 #include "actors/agent/store_stmt.h"
 #include "bus/base/cleanup.h"
 
-/* A message's place is its session's number in the upper and its seq in the lower half. */
-#define SEQ_BITS 32
-
 /* Bindings fail only for a wrong index or no memory; the step then says so. */
 static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
 {
@@ -222,7 +219,7 @@ int store_message_add(struct store *self, int64_t session_n, const struct store_
     if (rc) {
         return rc;
     }
-    bind_int(stmt, 1, (session_n << SEQ_BITS) | message->seq);
+    bind_int(stmt, 1, store_place(session_n, message->seq));
     bind_span(stmt, 2, message->id);
     bind_int(stmt, 3, message->run_n);
     bind_int(stmt, 4, message->ts_ms);
@@ -238,8 +235,8 @@ int store_messages_read(struct store *self, int64_t session_n, uint32_t seq_max,
     if (rc) {
         return rc;
     }
-    bind_int(stmt, 1, session_n << SEQ_BITS);
-    bind_int(stmt, 2, (session_n << SEQ_BITS) | seq_max);
+    bind_int(stmt, 1, store_place(session_n, 0));
+    bind_int(stmt, 2, store_place(session_n, seq_max));
     for (;;) {
         struct store_message message;
 

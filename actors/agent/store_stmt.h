@@ -1,5 +1,6 @@
 /*
- * store_stmt: the prepared statements of the store, for store.c, store_rows.c and store_notes.c.
+ * store_stmt: the prepared statements of the store, for store.c, store_rows.c, store_notes.c
+ * and store_branch.c.
  */
 #ifndef ACTORS_AGENT_STORE_STMT_H
 #define ACTORS_AGENT_STORE_STMT_H
@@ -32,8 +33,19 @@ enum stmt {
     STMT_NOTES_PRUNE,
     STMT_NOTES_OPEN,
     STMT_NOTES_LAST,
+    STMT_NEWEST_RUN,
+    STMT_BRANCH_MEASURE,
+    STMT_BRANCH_COPY,
+    STMT_BRANCH_ADD,
+    STMT_BRANCH_ORIGIN,
     STMT_N,
 };
+
+/* A message's place is its session's number in the upper and its seq in the lower half. */
+static inline int64_t store_place(int64_t session_n, uint32_t seq)
+{
+    return (session_n << 32) | seq;
+}
 
 /* Turns a result of SQLite into 0, an outcome of the store or a fault, and keeps its words. */
 int store_result_sort(struct store *self, int rc);

@@ -301,6 +301,8 @@ static int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     out.has_is_session_named = true;
     out.is_session_named = out.session_key.len > 0 || out.user.len > 0;
+    out.has_is_session_fixed = true;
+    out.is_session_fixed = out.session_key.len > 0;
     out.has_session_key = true;
     out.session_key = (struct span){ key.text, key.len };
     out.has_agent_id = true;

@@ -72,6 +72,15 @@ const uses = {
     const next = await client().responses.create({ model: "openclaw", input: "and more", previous_response_id: first.id });
     return { text: first.output_text, status: first.status, next: next.output_text, usage: first.usage.total_tokens };
   },
+  "response-branches": async () => {
+    const { responses } = client();
+    const first = await responses.create({ model: "openclaw", input: "root" });
+    const go = (input, id) => responses.create({ model: "openclaw", input, previous_response_id: id });
+    const leaves = await Promise.all(["left", "right"].map((input) => go(input, first.id)));
+    const last = await go("further", leaves[1].id);
+    const again = await go("aside", leaves[1].id);
+    return { ids: new Set([first, ...leaves, last, again].map((one) => one.id)).size, previous: again.previous_response_id === leaves[1].id };
+  },
   "response-stream": async () => {
     const stream = client().responses.stream({ model: "openclaw", input: "words for a stream" });
     const names = [];

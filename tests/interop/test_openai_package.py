@@ -13,7 +13,9 @@ def provided():
     config = provider.config(timeoutSeconds=1)
     config["agents"]["defaults"]["memorySearch"] = {"provider": "mock", "model": "embed-1"}
     try:
-        yield from client_of("2026.5.7", config)
+        for client in client_of("2026.5.7", config):
+            client.provider = provider
+            yield client
     finally:
         provider.close()
 
@@ -90,6 +92,13 @@ def test_a_function_of_a_response(real):
 
 def test_a_file_of_a_response(real):
     assert real.script("openai.mjs", "response-file")["text"] == "Echo: read\n[file a.txt 5 bytes]"
+
+
+def test_responses_branch(provided):
+    assert provided.script("openai.mjs", "response-branches") == {"ids": 5, "previous": True}
+    shown = [[m["content"] for m in body["messages"] if m["role"] == "user"] for body in provided.provider.stats()["bodies"]]
+    assert sorted(shown[1:3]) == [["root", "left"], ["root", "right"]]
+    assert shown[3:5] == [["root", "right", "further"], ["root", "right", "aside"]]
 
 
 def test_a_previous_response_that_is_not_there(real):

@@ -425,6 +425,56 @@ static void notes_wait_until_they_were_read_and_their_ids_are_remembered(void **
     assert_int_equal(store_note_find(&self->store, SPAN_LIT("k")), STORE_E_ABSENT);
 }
 
+static void message_put(struct store *store, int64_t session_n, uint32_t seq, int64_t run_n, struct span body)
+{
+    struct store_message message = { .seq = seq, .run_n = run_n, .id = SPAN_LIT("m"), .body = body };
+
+    assert_int_equal(store_message_add(store, session_n, &message), 0);
+}
+
+static int on_copied(void *arg, const struct store_message *message)
+{
+    char *text = arg;
+    size_t len = strlen(text);
+
+    (void)snprintf(text + len, 128 - len, "%u:%d:%.*s ", message->seq, (int)message->run_n, SPAN_FMT(message->body));
+    return 0;
+}
+
+/* Run 2 was asked before run 1 had answered, so its question stands between question and answer of run 1. */
+static void a_branch_has_what_was_said_up_to_its_run(void **state)
+{
+    struct fixture *self = *state;
+    int64_t from = session_put(&self->store, "from", 1);
+    int64_t to = session_put(&self->store, "to", 1);
+    struct store_branch branch = { .session_n = from, .seq_max = 3, .run_n = 1, .origin_n = from };
+    int64_t origin_n = 0;
+    int64_t newest_n = 0;
+    uint32_t messages_n = 0;
+    uint64_t bytes = 0;
+    char text[128] = "";
+
+    assert_int_equal(store_newest_run(&self->store, from, &newest_n), STORE_E_ABSENT);
+    message_put(&self->store, from, 1, 1, SPAN_LIT("q1"));
+    message_put(&self->store, from, 2, 2, SPAN_LIT("q2"));
+    message_put(&self->store, from, 3, 1, SPAN_LIT("answer1"));
+    message_put(&self->store, from, 4, 2, SPAN_LIT("answer2"));
+    assert_int_equal(store_newest_run(&self->store, from, &newest_n), 0);
+    assert_int_equal(newest_n, 2);
+    assert_int_equal(store_branch_measure(&self->store, &branch, 9, &messages_n, &bytes), 0);
+    assert_int_equal(messages_n, 2);
+    assert_int_equal(bytes, 9);
+    assert_int_equal(store_branch_measure(&self->store, &branch, 1, &messages_n, &bytes), 0);
+    assert_int_equal(messages_n, 1);
+    assert_int_equal(store_branch_copy(&self->store, &branch, to), 0);
+    assert_int_equal(store_batch_commit(&self->store), 0);
+    assert_int_equal(store_messages_read(&self->store, to, UINT32_MAX, on_copied, text), 0);
+    assert_string_equal(text, "2:1:answer1 1:1:q1 ");
+    assert_int_equal(store_branch_origin(&self->store, from, &origin_n), STORE_E_ABSENT);
+    assert_int_equal(store_branch_origin(&self->store, to, &origin_n), 0);
+    assert_int_equal(origin_n, from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +489,7 @@ int main(void)
         TEST(another_programs_database_is_refused),
         TEST(a_locked_database_is_unavailable),
         TEST(notes_wait_until_they_were_read_and_their_ids_are_remembered),
+        TEST(a_branch_has_what_was_said_up_to_its_run),
         TEST(killed_at_any_moment_no_commit_is_lost_or_halved),
     };
 
