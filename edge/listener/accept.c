@@ -82,7 +82,7 @@ static void admit(struct edge *edge, int fd, const struct sockaddr *address)
     } else {
         edge->tally.accepted_n++;
         socket_tune(fd);
-        conn_adopt(edge, fd, peer, is_sealed);
+        conn_adopt(edge, fd, peer, address, is_sealed);
     }
 }
 

@@ -68,6 +68,7 @@ struct conn {
     struct edge *edge;
     struct lws *wsi;
     struct peer *peer;
+    char remote[PEER_TEXT_MAX]; /* its address */
     const struct conn_ops *ops;
     void *state;     /* of ops */
     struct tls *tls; /* NULL: plain */
@@ -104,7 +105,7 @@ void conn_context_close(struct edge *edge);
 
 /* Adopts an accepted socket (owned from here on, closed on failure), which speaks TLS with
  * `is_sealed`. */
-void conn_adopt(struct edge *edge, int fd, struct peer *peer, bool is_sealed);
+void conn_adopt(struct edge *edge, int fd, struct peer *peer, const struct sockaddr *address, bool is_sealed);
 
 /* Bytes queued and not yet taken by libwebsockets; shared ones count in full. */
 size_t conn_pending(const struct conn *self);

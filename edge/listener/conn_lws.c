@@ -31,7 +31,7 @@ static void peer_uid_note(struct conn *self, int fd)
     }
 }
 
-void conn_adopt(struct edge *edge, int fd, struct peer *peer, bool is_sealed)
+void conn_adopt(struct edge *edge, int fd, struct peer *peer, const struct sockaddr *address, bool is_sealed)
 {
     lws_adopt_desc_t desc = { 0 };
     struct conn *self = calloc(1, sizeof(*self));
@@ -47,6 +47,7 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer, bool is_sealed)
     }
     self->edge = edge;
     self->peer = peer;
+    peer_text(address, self->remote);
     if (peer->is_loopback) {
         peer_uid_note(self, fd);
     }

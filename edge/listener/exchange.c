@@ -311,7 +311,6 @@ static int auth_ask(struct exchange *self)
 {
     const struct conn *conn = self->stream->conn;
     const struct request *request = &self->request;
-    char remote[PEER_TEXT_MAX];
     struct msg_auth_http in = { .is_loopback = conn->peer->is_loopback,
                                 .path = request->path,
                                 .has_peer_uid = conn->has_peer_uid,
@@ -328,8 +327,7 @@ static int auth_ask(struct exchange *self)
     shown_headers((struct span){ self->edge->header_names.data, self->edge->header_names.len }, request,
                   &self->edge->pack);
     in.headers = pack_span(&self->edge->pack);
-    peer_text(conn->peer, remote);
-    in.remote = span_from(remote);
+    in.remote = span_from(conn->remote);
     in.origin = request_header(request, "origin");
     in.has_origin = in.origin.len > 0;
     in.host = request_header(request, "host");

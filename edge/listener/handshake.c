@@ -344,7 +344,7 @@ static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_
     if (decision->has_remote_ip) {
         (void)snprintf(ws->remote_ip, sizeof(ws->remote_ip), "%.*s", SPAN_FMT(decision->remote_ip)); /* max 64 */
     } else {
-        peer_text(self->call.conn->peer, ws->remote_ip);
+        memcpy(ws->remote_ip, self->call.conn->remote, sizeof(self->call.conn->remote));
     }
     if (decision->has_device_id) {
         (void)snprintf(ws->device_id, sizeof(ws->device_id), "%.*s", SPAN_FMT(decision->device_id)); /* max 64 */
@@ -384,7 +384,6 @@ static void on_auth(void *state, struct actor *actor, void *cookie, const struct
 
 static int auth_ask(struct handshake *self, struct conn *conn)
 {
-    char remote[PEER_TEXT_MAX];
     struct msg_auth_connect in = { .conn_id = span_from(ws_of(conn)->conn_id),
                                    .is_loopback = conn->peer->is_loopback,
                                    .has_origin = self->origin != NULL,
@@ -408,8 +407,7 @@ static int auth_ask(struct handshake *self, struct conn *conn)
                                .on_answer = on_auth,
                                .cookie = self };
 
-    peer_text(conn->peer, remote);
-    in.remote = span_from(remote);
+    in.remote = span_from(conn->remote);
     return actor_call(self->edge->actor, &call, &self->call.id);
 }
 

@@ -52,16 +52,14 @@ int node_link_join(struct conn *conn, const struct msg_connect *params, const st
     struct edge *edge = conn->edge;
     struct ws *ws = ws_of(conn);
     struct msg_node_join join;
-    char remote[PEER_TEXT_MAX];
     int r;
 
     if (!ws->scopes.is_node) {
         return 0;
     }
     join_fill(conn, params, decision, &join);
-    peer_text(conn->peer, remote);
     join.has_remote_ip = !decision->is_local;
-    join.remote_ip = decision->has_remote_ip ? decision->remote_ip : span_from(remote);
+    join.remote_ip = decision->has_remote_ip ? decision->remote_ip : span_from(conn->remote);
     pack_reset(&edge->pack);
     r = codec_encode(MSG_NODE_JOIN->type, &join, &edge->pack, NULL);
     if (r) {

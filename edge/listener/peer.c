@@ -30,6 +30,15 @@ static bool is_loopback(const uint8_t address[16])
     return memcmp(address, one, 16) == 0;
 }
 
+/* Whoever has an IPv6 address has all of its /64 (RFC 6177), so these count as one. */
+static void key_make(const uint8_t address[16], uint8_t key[16])
+{
+    bool is_whole = is_loopback(address) || memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0;
+
+    memset(key, 0, 16);
+    memcpy(key, address, is_whole ? 16 : 8);
+}
+
 static size_t bucket_of(const uint8_t address[16])
 {
     uint32_t hash = 2166136261U;
@@ -40,23 +49,25 @@ static size_t bucket_of(const uint8_t address[16])
     return hash % PEER_BUCKETS;
 }
 
-struct peer *peer_take(struct peer_table *self, const struct sockaddr *address)
+struct peer *peer_take(struct peer_table *self, const struct sockaddr *from)
 {
+    uint8_t address[16];
     uint8_t key[16];
     struct peer *peer;
     size_t bucket;
 
-    address_read(address, key);
+    address_read(from, address);
+    key_make(address, key);
     bucket = bucket_of(key);
     for (peer = self->buckets[bucket]; peer; peer = peer->next) {
-        if (memcmp(peer->address, key, 16) == 0) {
+        if (memcmp(peer->key, key, 16) == 0) {
             return peer;
         }
     }
     peer = calloc(1, sizeof(*peer));
     if (peer) {
-        memcpy(peer->address, key, 16);
-        peer->is_loopback = is_loopback(key);
+        memcpy(peer->key, key, 16);
+        peer->is_loopback = is_loopback(address);
         peer->next = self->buckets[bucket];
         self->buckets[bucket] = peer;
     }
@@ -65,7 +76,7 @@ struct peer *peer_take(struct peer_table *self, const struct sockaddr *address)
 
 void peer_release(struct peer_table *self, struct peer *peer)
 {
-    struct peer **at = &self->buckets[bucket_of(peer->address)];
+    struct peer **at = &self->buckets[bucket_of(peer->key)];
 
     if (peer->connections_n || peer->preauth_n) {
         return;
@@ -77,12 +88,15 @@ void peer_release(struct peer_table *self, struct peer *peer)
     free(peer);
 }
 
-void peer_text(const struct peer *peer, char text[PEER_TEXT_MAX])
+void peer_text(const struct sockaddr *from, char text[PEER_TEXT_MAX])
 {
-    bool is_v4 = memcmp(peer->address, mapped_prefix, sizeof(mapped_prefix)) == 0;
+    uint8_t address[16];
+    bool is_v4;
 
+    address_read(from, address);
+    is_v4 = memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0;
     text[0] = '\0';
-    (void)inet_ntop(is_v4 ? AF_INET : AF_INET6, peer->address + (is_v4 ? 12 : 0), text, PEER_TEXT_MAX); /* it fits */
+    (void)inet_ntop(is_v4 ? AF_INET : AF_INET6, address + (is_v4 ? 12 : 0), text, PEER_TEXT_MAX); /* it fits */
 }
 
 void peer_table_deinit(struct peer_table *self)

@@ -1,5 +1,5 @@
 /*
- * peer: how many connections each remote address holds. Pure.
+ * peer: what each remote address holds; for IPv6 each network of 64 bits. Pure.
  */
 #ifndef EDGE_LISTENER_PEER_H
 #define EDGE_LISTENER_PEER_H
@@ -20,7 +20,7 @@ struct peer_input {
 
 struct peer {
     struct peer *next;
-    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint8_t key[16]; /* IPv4 as ::ffff:a.b.c.d; of IPv6, but for ::1, the first half */
     uint32_t connections_n;
     uint32_t preauth_n;
     struct peer_input input;
@@ -31,13 +31,13 @@ struct peer_table {
     struct peer *buckets[PEER_BUCKETS];
 };
 
-/* The row of that address, made when absent; NULL without memory. Counts nothing. A
- * family other than IPv4 and IPv6 counts as loopback (Unix sockets). */
-struct peer *peer_take(struct peer_table *self, const struct sockaddr *address);
+/* The row that this address counts on, made when absent; NULL without memory. Counts nothing.
+ * A family other than IPv4 and IPv6 counts as loopback (Unix sockets). */
+struct peer *peer_take(struct peer_table *self, const struct sockaddr *from);
 /* Frees the row when nothing is counted on it any more. `peer` may be gone after it. */
 void peer_release(struct peer_table *self, struct peer *peer);
-/* Numeric address, terminated. */
-void peer_text(const struct peer *peer, char text[PEER_TEXT_MAX]);
+/* The whole address as text, terminated. */
+void peer_text(const struct sockaddr *from, char text[PEER_TEXT_MAX]);
 void peer_table_deinit(struct peer_table *self);
 
 #endif

@@ -57,13 +57,11 @@ int presence_join(struct conn *conn, const struct msg_connect *params, const str
     struct ws *ws = ws_of(conn);
     struct msg_presence_join join;
     struct codec_error error;
-    char remote[PEER_TEXT_MAX];
     int r;
 
     join_fill(conn, params, decision, &join);
-    peer_text(conn->peer, remote);
     join.has_ip = true;
-    join.ip = decision->has_remote_ip ? decision->remote_ip : span_from(remote);
+    join.ip = decision->has_remote_ip ? decision->remote_ip : span_from(conn->remote);
     text_cut(&join.display_name, 256);
     text_cut(&join.version, 128);
     text_cut(&join.platform, 128);

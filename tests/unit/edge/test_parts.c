@@ -1,6 +1,4 @@
-/* The smaller pure parts: response heads, frames, scopes, peers, readiness. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
+/* The smaller pure parts: response heads, frames, scopes, readiness. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +9,6 @@
 #include "edge/http/response.h"
 #include "edge/listener/frame.h"
 #include "edge/listener/memo.h"
-#include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
 #include "edge/listener/scope.h"
 #include "edge/listener/write_rate.h"
@@ -233,38 +230,6 @@ static void events_are_seen_by_those_who_may(void **state)
     assert_true(scope_sees(&none, &open) && scope_sees(&node, &open));
 }
 
-/* --- peer ---------------------------------------------------------------------------- */
-
-static void knows_one_address_in_both_families(void **state)
-{
-    struct peer_table table = { 0 };
-    struct sockaddr_in v4 = { .sin_family = AF_INET };
-    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-    struct peer *peer;
-    char text[PEER_TEXT_MAX];
-
-    (void)state;
-    assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &v4.sin_addr), 1);
-    assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &v6.sin6_addr), 1);
-    peer = peer_take(&table, (struct sockaddr *)&v4);
-    assert_true(peer->is_loopback);
-    assert_ptr_equal(peer, peer_take(&table, (struct sockaddr *)&v6));
-    peer_text(peer, text);
-    assert_string_equal(text, "127.0.0.1");
-    assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", &v6.sin6_addr), 1);
-    peer->connections_n = 1;
-    peer_release(&table, peer); /* still counted: stays */
-    assert_ptr_equal(peer, peer_take(&table, (struct sockaddr *)&v4));
-    peer = peer_take(&table, (struct sockaddr *)&v6);
-    assert_false(peer->is_loopback);
-    peer_text(peer, text);
-    assert_string_equal(text, "2001:db8::1");
-    peer_release(&table, peer);
-    assert_int_equal(inet_pton(AF_INET6, "::1", &v6.sin6_addr), 1);
-    assert_true(peer_take(&table, (struct sockaddr *)&v6)->is_loopback);
-    peer_table_deinit(&table);
-}
-
 /* --- ready --------------------------------------------------------------------------- */
 
 static void is_ready_when_everyone_needed_and_an_agent_are(void **state)
@@ -345,7 +310,6 @@ int main(void)
         cmocka_unit_test(says_nothing_about_details_that_are_all_internal),
         cmocka_unit_test(scopes_follow_their_rules),
         cmocka_unit_test(events_are_seen_by_those_who_may),
-        cmocka_unit_test(knows_one_address_in_both_families),
         cmocka_unit_test(is_ready_when_everyone_needed_and_an_agent_are),
     };
 
