@@ -350,6 +350,18 @@ static bool start_look(struct doctor *self, struct config_document *document, bo
     return r == 0 || *ret_is_secret_missing;
 }
 
+/* A config of the original that says nothing of it meant that they are not to be served. */
+static void completions_look(struct doctor *self, struct span doc)
+{
+    if (!value_path(doc, "gateway.http.endpoints.chatCompletions.enabled").len) {
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_NOTE,
+                                  "POST /v1/chat/completions is served, as "
+                                  "gateway.http.endpoints.chatCompletions.enabled is not set; the original gateway "
+                                  "serves it only when it is true"),
+                       "say which: openclaw config set gateway.http.endpoints.chatCompletions.enabled true (or false)");
+    }
+}
+
 static void document_look(struct doctor *self)
 {
     CLEANUP(config_document_deinit) struct config_document document;
@@ -370,6 +382,7 @@ static void document_look(struct doctor *self)
     bool is_startable = start_look(self, &document, &is_secret_missing);
     if (!self->is_token_alone) {
         mode_look(self, doc);
+        completions_look(self, doc);
         values_look(self, pack_span(&document.source), "");
         secret_provider_each_untrusted(doc, on_untrusted, self);
         config_shape_unserved(pack_span(&document.source), on_unserved, &unserved);

@@ -313,6 +313,15 @@ def test_what_the_running_gateway_says_is_told(ours):
     assert "the running gateway says" in doctor(ours)
 
 
+def test_who_comes_from_the_original_is_told_that_chat_completions_are_served(ours):
+    """There they are off unless the config says otherwise."""
+    write(ours.config_path, json.dumps({"gateway": {"mode": "local", "auth": {"mode": "token", "token": ours.token}}}))
+    assert "/v1/chat/completions is served" in doctor(ours)
+    for value in ("true", "false"):
+        assert ours.cli("config", "set", "gateway.http.endpoints.chatCompletions.enabled", value).returncode == 0
+        assert "chat/completions" not in doctor(ours)
+
+
 def test_programs_are_told_in_json(ours):
     write(ours.config_path, LEGACY)
     before = files(ours)
@@ -322,7 +331,8 @@ def test_programs_are_told_in_json(ours):
     assert unknown["checkId"] == "core/doctor/config" and unknown["severity"] == "error" and unknown["repairable"]
     assert "remove gateway.auth.tokn" in unknown["fixHint"]
     done = json.loads(doctor(ours, "--fix", "--json"))
-    assert done["ok"] and all(one["done"] for one in done["repairs"]) and not done["findings"]
+    assert done["ok"] and all(one["done"] for one in done["repairs"])
+    assert [(one["severity"], "chat/completions" in one["message"]) for one in done["findings"]] == [("info", True)]
     assert json.loads(ours.cli("config", "file", "--json").stdout) == {"path": ours.config_path}
 
 
