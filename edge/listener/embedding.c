@@ -53,8 +53,8 @@ static int embed_call(struct exchange *self, const struct embeddings_request *as
     if (r) {
         return FAULT_FOLD(r); /* it was decoded once before */
     }
-    run_ask_header(self, "x-openclaw-agent-id", 64, &in.has_agent_id, &in.agent_id);
-    run_ask_header(self, "x-openclaw-model", 256, &in.has_model, &in.model);
+    run_ask_header(self, "x-openclaw-agent-id", &in.has_agent_id, &in.agent_id);
+    run_ask_header(self, "x-openclaw-model", &in.has_model, &in.model);
     run_ask_client(self, &decision, &in.client);
     call.principal = decision.principal;
     return actor_call(self->edge->actor, &call, &self->call.id);

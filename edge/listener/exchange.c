@@ -5,6 +5,7 @@
 
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "edge/http/header_limits.h"
 #include "edge/http/openresponses_reply.h"
 #include "edge/listener/budget.h"
 #include "edge/listener/edge.h"
@@ -373,6 +374,7 @@ static struct exchange *exchange_new(struct stream *stream, struct span head)
 void exchange_begin(struct stream *stream, struct span head, const struct exchange_kind *kind)
 {
     struct exchange *self = exchange_new(stream, head);
+    struct openai_error error;
 
     if (!self) {
         http_refuse(stream, 503, "Service Unavailable");
@@ -381,7 +383,9 @@ void exchange_begin(struct stream *stream, struct span head, const struct exchan
     self->kind = *kind;
     stream->exchange = self;
     stream->ops->wait(stream);
-    if (auth_ask(self)) {
+    if (header_limits_check(&self->request, &error)) {
+        exchange_error(self, &error, 0);
+    } else if (auth_ask(self)) {
         exchange_error(self, &(struct openai_error){ .status = 503, .type = "api_error", .message = "Busy." }, 1);
     }
 }

@@ -138,7 +138,19 @@ static bool is_json_type(const struct request *request)
     while (type.len > 0 && type.ptr[type.len - 1] == ' ') {
         type.len--;
     }
-    return type.len == 0 || request_is_word(type, "application/json");
+    return request_is_word(type, "application/json");
+}
+
+/*
+ * JSON is taken under any name, as clients forget to say it. But a page of another site can
+ * send a body under most names, or under none, without asking first, and all that its browser
+ * adds is who is signed in at a proxy; a bearer it never adds.
+ */
+static bool is_body_taken(const struct request *request)
+{
+    bool is_of_page = request_header(request, "origin").len || request_header(request, "sec-fetch-site").len;
+
+    return is_json_type(request) || !is_of_page || request_header(request, "authorization").len;
 }
 
 /* A path that takes JSON by POST. */
@@ -152,8 +164,9 @@ static void post_begin(struct stream *stream, const struct request *request, str
 {
     if (request->method != REQUEST_POST) {
         http_not_allowed(stream, "POST");
-    } else if (!is_json_type(request)) {
-        refuse_json(stream, 415, "invalid_request_error", "Content-Type must be application/json.");
+    } else if (!is_body_taken(request)) {
+        refuse_json(stream, 415, "invalid_request_error",
+                    "A page that sends no Authorization header must send Content-Type: application/json.");
     } else if (request->body == REQUEST_BODY_LENGTH && request->body_len > route->body_max) {
         large_note(stream->conn->edge, LARGE_BODY, request->body_len);
         refuse_json(stream, 413, "invalid_request_error", "Payload too large");

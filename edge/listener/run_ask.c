@@ -105,11 +105,11 @@ void run_ask_client(const struct exchange *self, const struct msg_auth_decision 
                                  .remote_ip = decision->remote_ip };
 }
 
-void run_ask_header(const struct exchange *self, const char *name, size_t max, bool *ret_has, struct span *ret_value)
+void run_ask_header(const struct exchange *self, const char *name, bool *ret_has, struct span *ret_value)
 {
     struct span value = request_header(&self->request, name);
 
-    if (value.len > 0 && value.len <= max) {
+    if (value.len > 0) {
         *ret_has = true;
         *ret_value = value;
     }
@@ -148,12 +148,12 @@ int run_ask(struct exchange *self, const struct run_ask *ask)
     if (r) {
         return FAULT_FOLD(r); /* it was decoded once before */
     }
-    run_ask_header(self, "x-openclaw-agent-id", 64, &run->has_agent_id, &run->agent_id);
-    run_ask_header(self, "x-openclaw-model", 256, &run->has_model, &run->model);
-    run_ask_header(self, "x-openclaw-session-key", 512, &run->has_session_key, &run->session_key);
-    run_ask_header(self, "x-openclaw-message-channel", 64, &run->has_channel, &run->channel);
+    run_ask_header(self, "x-openclaw-agent-id", &run->has_agent_id, &run->agent_id);
+    run_ask_header(self, "x-openclaw-model", &run->has_model, &run->model);
+    run_ask_header(self, "x-openclaw-session-key", &run->has_session_key, &run->session_key);
+    run_ask_header(self, "x-openclaw-message-channel", &run->has_channel, &run->channel);
     if (!run->has_idempotency_key) {
-        run_ask_header(self, "idempotency-key", 256, &run->has_idempotency_key, &run->idempotency_key);
+        run_ask_header(self, "idempotency-key", &run->has_idempotency_key, &run->idempotency_key);
     }
     run->has_client = true;
     run_ask_client(self, &decision, &run->client);

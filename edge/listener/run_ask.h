@@ -28,7 +28,7 @@ void run_ask_refuse(struct exchange *self, int r, const struct openai_error *err
 
 /* Who asks, as owners see it; spans point into `decision` and the exchange. */
 void run_ask_client(const struct exchange *self, const struct msg_auth_decision *decision, struct type_client *ret);
-/* The value of a header, if it has at most `max` bytes. */
-void run_ask_header(const struct exchange *self, const char *name, size_t max, bool *ret_has, struct span *ret_value);
+/* The value of a header, if there is one; how long it may be is header_limits' affair. */
+void run_ask_header(const struct exchange *self, const char *name, bool *ret_has, struct span *ret_value);
 
 #endif

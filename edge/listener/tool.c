@@ -118,8 +118,8 @@ static int tool_call(struct exchange *self, struct span body)
         too_long(self);
         return 0;
     }
-    run_ask_header(self, "x-openclaw-message-channel", 128, &in.has_channel, &in.channel);
-    run_ask_header(self, "x-openclaw-account-id", 128, &in.has_account_id, &in.account_id);
+    run_ask_header(self, "x-openclaw-message-channel", &in.has_channel, &in.channel);
+    run_ask_header(self, "x-openclaw-account-id", &in.has_account_id, &in.account_id);
     run_ask_client(self, &decision, &in.client);
     call.principal = decision.principal;
     return actor_call(self->edge->actor, &call, &self->call.id);
