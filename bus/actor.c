@@ -236,7 +236,7 @@ static void handle_batch(struct actor *self)
         }
         pulse_work(self->opts.pulse);
         waited_ns += began_ns - mail->arrived_ns;
-        struct link *link = link_get(self, envelope_sender(&mail->env));
+        struct link *link = mail->link;
         uint32_t incarnation = mail->env.incarnation;
         size_t bytes = mail->bytes;
         uint64_t handler_ns = is_timed ? clock_mono_ns() : 0;
@@ -272,19 +272,19 @@ static void pump(struct actor *self)
     pulse_work(self->opts.pulse);
     tap_port_turn(&self->tap);
     (void)call_run_ended(self);
-    intake_drain(self);
+    bool is_empty = intake_drain(self);
     tap_port_turn(&self->tap);
     depth_publish(self);
     handle_batch(self);
     (void)call_run_ended(self);
-    if (self->mailbox.msgs || self->ended) {
+    if (self->mailbox.msgs || self->ended || !is_empty) {
         actor_wake(self);
     } else {
         tap_rest(self);
         uv_idle_stop(&self->work);
         /* What arrived while the batch was handled raised the descriptor; see intake_drain(). */
-        intake_drain(self);
-        if (self->mailbox.msgs) {
+        is_empty = intake_drain(self);
+        if (self->mailbox.msgs || !is_empty) {
             actor_wake(self);
         }
     }

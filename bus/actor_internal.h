@@ -73,6 +73,9 @@ struct link {
     int64_t credit_msgs;
     uint64_t sent_bytes; /* since it is known */
     uint64_t sent_msgs;
+    uint32_t held_incarnation; /* of the peer's life that the two counts below belong to */
+    int64_t held_bytes;        /* received, and not handled yet */
+    int64_t held_msgs;
     uint32_t heard_incarnation; /* of the peer's life that the two counts below belong to */
     int64_t owed_bytes;         /* credit to give back */
     int64_t owed_msgs;
@@ -300,6 +303,8 @@ struct actor {
     uint64_t random[2];
     uint64_t dead_logged_ms;
     uint32_t dead_unlogged;
+    uint64_t blame_told_ms; /* loop time; 0: never */
+    uint32_t blame_untold;  /* what was refused since then */
     int fault;
     bool is_init;
     bool is_stopping;        /* the loop is to end */
@@ -341,8 +346,13 @@ int message_decode(void **buf, size_t *cap, const struct schema_msg *msg, struct
 void dead_letter_report(struct actor *self, const struct envelope *env, size_t body_bytes, const char *reason,
                         bool is_loss);
 
-/* Moves everything that has arrived into the mailbox. */
-void intake_drain(struct actor *self);
+/* Moves what has arrived into the mailbox. False when there may be more, which a peer that never rests sees to. */
+bool intake_drain(struct actor *self);
+
+/* A peer sent `frame`, which it may not: counted, and told. `from` may be empty. */
+void blame_peer(struct actor *self, struct span from, zmq_msg_t *frame, const char *why);
+/* Has this peer more under way than its credit can have allowed? */
+bool blame_is_excess(const struct link *link, const struct mail *mail);
 
 /* At the end: calls still in the mailbox, or on their way into it, get an answer, and what
  * waits leaves or is accounted for. */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -36,10 +35,9 @@ static size_t env_count(const char *const *env)
     return n;
 }
 
-/* The present environment with `more` put over it; texts are borrowed, free the vector. */
-static const char **env_merge(const char *const *more)
+/* `old`, such as the present environment, with `more` put over it; texts are borrowed, free the vector. */
+static const char **env_merge(const char *const *old, const char *const *more)
 {
-    const char *const *old = (const char *const *)environ;
     const char **env = mem_new((env_count(old) + env_count(more) + 1) * sizeof(*env));
     size_t n = 0;
 
@@ -80,6 +78,9 @@ static void run(const struct child_opts *opts, const char **env, pid_t parent)
     }
     (void)setpgid(0, 0); /* Ctrl-C is for the supervising process, which stops us in order */
     child_signals_reset();
+    if (opts->is_foreign && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+        _exit(EXIT_NOT_EXECUTED);
+    }
     /* Libraries open theirs close-on-exec; this covers those that forget. */
     (void)syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
     for (size_t i = 0; i < opts->keep_fds_n; i++) {
@@ -93,7 +94,7 @@ static void run(const struct child_opts *opts, const char **env, pid_t parent)
 
 int child_start(const struct child_opts *opts, pid_t *ret_pid)
 {
-    CLEANUP(mem_free) const char **env = env_merge(opts->env);
+    CLEANUP(mem_free) const char **env = env_merge(opts->is_foreign ? NULL : (const char *const *)environ, opts->env);
     pid_t parent = getpid();
     pid_t pid = fork();
 

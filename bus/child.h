@@ -4,6 +4,7 @@
 #ifndef BUS_CHILD_H
 #define BUS_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -13,6 +14,7 @@ struct child_opts {
     const char *const *env; /* "NAME=value" added to, or replacing, the environment; NULL-ended */
     const int *keep_fds;    /* the only descriptors above 2 that it inherits */
     size_t keep_fds_n;
+    bool is_foreign; /* another program: it sees `env` alone, and can gain no rights by what it executes */
 };
 
 /*

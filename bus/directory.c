@@ -36,7 +36,10 @@ enum actor_life directory_life(const struct directory_entry *entry)
 
 const char *directory_status(const struct directory_entry *entry)
 {
-    return directory_life(entry) == ACTOR_LIFE_UNRESPONSIVE ? "does not respond" : entry->status;
+    if (directory_life(entry) == ACTOR_LIFE_UNRESPONSIVE) {
+        return "does not respond";
+    }
+    return entry->is_up && entry->blame[0] ? entry->blame : entry->status;
 }
 
 uint32_t directory_retry_ms(const struct directory_entry *entry)

@@ -12,6 +12,7 @@
 #define DIRECTORY_ENDPOINT_MAX 160
 #define DIRECTORY_STATUS_MAX 384 /* a path and what is wrong with it */
 #define DIRECTORY_HOST_MAX 32
+#define DIRECTORY_BLAME_MAX 96
 #define DIRECTORY_SILENT_RETRY_MS 1000U /* what hangs has gone on, or been started again, by then */
 
 struct directory_entry {
@@ -25,7 +26,9 @@ struct directory_entry {
     uint32_t incarnation;
     uint32_t retry_after_ms;
     char status[DIRECTORY_STATUS_MAX];
-    bool is_silent; /* the supervisor says that it hangs; the rest is what it was before */
+    bool is_silent;                  /* the supervisor says that it hangs; the rest is what it was before */
+    char blame[DIRECTORY_BLAME_MAX]; /* what it sends that it may not; known to the supervisor; empty: nothing */
+    uint64_t blamed_ms;              /* CLOCK_MONOTONIC, the last time */
 };
 
 /* Someone of this process who must hear of changes. */

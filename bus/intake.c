@@ -4,6 +4,8 @@
 #include "bus/actor_internal.h"
 #include "bus/base/clock.h"
 
+#define INTAKE_TURN_MAX 8192U /* of one turn of the loop: a peer that never rests shall not stop everything else */
+
 static void refuse(struct actor *self, struct mail *mail, int outcome)
 {
     const char *why = outcome == MAILBOX_E_SHARE ? "this principal has too much waiting at the receiver"
@@ -42,45 +44,83 @@ static bool frames_receive(struct actor *self, struct mail *mail)
     return true;
 }
 
-/* Moves everything that has arrived into the mailbox. ZMQ_FD is edge-triggered, so it
- * must be emptied. */
-void intake_drain(struct actor *self)
+/* One message more from its sender that is not handled yet. */
+static void hold(struct link *link, const struct mail *mail)
+{
+    if (link->held_incarnation != mail->env.incarnation) {
+        link->held_incarnation = mail->env.incarnation;
+        link->held_bytes = 0;
+        link->held_msgs = 0;
+    }
+    link->held_bytes += (int64_t)mail->bytes;
+    link->held_msgs++;
+}
+
+/* False when its sender has sent far more than it may: it is nowhere then, and no credit comes back for it. */
+static bool admit_sender(struct actor *self, struct mail *mail)
+{
+    struct link *link = link_get(self, envelope_sender(&mail->env));
+
+    if (blame_is_excess(link, mail)) {
+        blame_peer(self, envelope_sender(&mail->env), &mail->header, "sends more than its credit allows");
+        if (mail->env.kind == ENVELOPE_CALL) {
+            struct failure failure = { .code = FAIL_UNAVAILABLE,
+                                       .message = SPAN_LIT("you send more than your credit allows"),
+                                       .retryable = true,
+                                       .retry_after_ms = 1000 };
+            (void)serve_fail(self, mail, &failure); /* memory: the asker's deadline ends it */
+        }
+        return false;
+    }
+    mail->link = link;
+    hold(link, mail);
+    return true;
+}
+
+static void mail_take(struct actor *self, struct mail *mail)
+{
+    if (!envelope_decode((struct span){ zmq_msg_data(&mail->header), zmq_msg_size(&mail->header) }, &mail->env)) {
+        blame_peer(self, (struct span){ "", 0 }, &mail->header, "sends what is no envelope");
+        mailbox_recycle(&self->mailbox, &mail);
+        return;
+    }
+    if (!admit_sender(self, mail)) {
+        mailbox_recycle(&self->mailbox, &mail);
+        return;
+    }
+    int r = mailbox_push(&self->mailbox, &mail);
+    if (r > 0 && mail->env.kind == ENVELOPE_PUBLISH && topic_mail_to_gap(self, mail)) {
+        r = mailbox_push(&self->mailbox, &mail);
+    }
+    if (r > 0) {
+        link_account(self, mail->link, mail->env.incarnation, mail->bytes);
+        refuse(self, mail, r);
+        mailbox_recycle(&self->mailbox, &mail);
+    }
+}
+
+/* ZMQ_FD is edge-triggered, so it must be emptied, or looked at again. */
+bool intake_drain(struct actor *self)
 {
     uint64_t msgs = 0;
     uint64_t bytes = 0;
     uint64_t now_ns = clock_mono_ns();
 
-    for (;;) {
+    for (; msgs < INTAKE_TURN_MAX; msgs++) {
         struct mail *mail = mailbox_mail_new(&self->mailbox);
 
         if (!frames_receive(self, mail)) {
             mailbox_recycle(&self->mailbox, &mail);
             break;
         }
-        size_t header_len = zmq_msg_size(&mail->header);
         mail->arrived_ns = now_ns;
-        mail->bytes = header_len + zmq_msg_size(&mail->body.msg);
-        msgs++;
+        mail->bytes = zmq_msg_size(&mail->header) + zmq_msg_size(&mail->body.msg);
         bytes += mail->bytes;
-        if (!envelope_decode((struct span){ zmq_msg_data(&mail->header), header_len }, &mail->env)) {
-            atomic_fetch_add_explicit(&self->opts.stats->refused, 1, memory_order_relaxed);
-            mailbox_recycle(&self->mailbox, &mail);
-            continue;
-        }
-        int r = mailbox_push(&self->mailbox, &mail);
-        if (r > 0 && mail->env.kind == ENVELOPE_PUBLISH && topic_mail_to_gap(self, mail)) {
-            r = mailbox_push(&self->mailbox, &mail);
-        }
-        if (r > 0) {
-            struct link *link = link_get(self, envelope_sender(&mail->env));
-
-            link_account(self, link, mail->env.incarnation, mail->bytes);
-            refuse(self, mail, r);
-            mailbox_recycle(&self->mailbox, &mail);
-        }
+        mail_take(self, mail);
     }
     if (msgs) {
         atomic_fetch_add_explicit(&self->opts.stats->msgs_in, msgs, memory_order_relaxed);
         atomic_fetch_add_explicit(&self->opts.stats->bytes_in, bytes, memory_order_relaxed);
     }
+    return msgs < INTAKE_TURN_MAX;
 }

@@ -380,6 +380,10 @@ static void credit_give(struct actor *self, struct link *link)
 
 void link_account(struct actor *self, struct link *link, uint32_t incarnation, size_t bytes)
 {
+    if (link->held_incarnation == incarnation) {
+        link->held_bytes -= (int64_t)bytes;
+        link->held_msgs--;
+    }
     if (link->heard_incarnation != incarnation) {
         link->heard_incarnation = incarnation;
         link->owed_bytes = 0;

@@ -24,6 +24,8 @@ enum {
     MAILBOX_E_SHARE = 2, /* this principal is at its share */
 };
 
+struct link;
+
 /* One received message; owned by the mailbox's pool. */
 struct mail {
     zmq_msg_t header;
@@ -33,6 +35,7 @@ struct mail {
     uint64_t arrived_ns; /* monotonic */
     struct mail *next;
     struct mailbox_principal *principal;
+    struct link *link; /* of who sent it; lives as long as the actor */
 };
 
 struct mailbox_principal {

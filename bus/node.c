@@ -3,7 +3,7 @@
  *
  * Accepts    bus.resolve bus.topic bus.subscribe bus.unsubscribe bus.watch bus.state
  *            bus.exit bus.spawn bus.despawn bus.restart bus.hello bus.sync
- *            bus.host_down bus.silent bus.stop bus.rebind bus.tap
+ *            bus.host_down bus.silent bus.blame bus.stop bus.rebind bus.tap
  * Answers    bus.actors bus.links bus.settle bus.listen
  * On restart of its process the directory is empty; the other nodes sync it again.
  */
@@ -143,6 +143,7 @@ static const struct actor_route node_routes[] = {
     { &wire_sync, node_directory_on_sync, ACTOR_RAW },
     { &wire_host_down, node_host_on_down, ACTOR_RAW },
     { &wire_silent, node_host_on_silent, ACTOR_RAW },
+    { &wire_blame, node_blame_on_blame, ACTOR_RAW },
     { &wire_stop, node_host_on_stop, ACTOR_RAW },
     { &wire_rebind, node_host_on_rebind, ACTOR_RAW },
     { &wire_actors, on_actors, ACTOR_RAW },

@@ -40,6 +40,8 @@ struct node_opts {
     void (*on_hello)(void *arg, const char *host, int64_t pid, uint32_t incarnation);
     /* Supervisor: an entry of some host changed. */
     void (*on_entry)(void *arg, const struct directory_entry *entry);
+    /* Supervisor: which host this process is; NULL when none. */
+    const char *(*host_of)(void *arg, int64_t pid);
     /* Supervisor: bus.listen; see `listen` of process_sockets. */
     int (*on_listen)(void *arg, const char *host, uint16_t port, bool is_taken, char *why, size_t why_size);
 };
@@ -65,6 +67,8 @@ void node_host_status(struct node *self, const char *host, const char *status);
 /* Supervisor: an actor of that host, or with NULL everything on it, hangs or goes on. Calls to it end at once,
  * everywhere. False when the directory has no such entry that is up. */
 bool node_silence(struct node *self, const char *host, const char *address, bool is_silent);
+/* Supervisor: who was blamed and has been quiet for a while is well again. */
+void node_blame_forget(struct node *self, uint64_t now_ms);
 /* Supervisor: the run directory is another one: this node's own endpoint is made there. */
 void node_rebind(struct node *self);
 /* Supervisor: the same for a host and every actor in it. */

@@ -2,7 +2,8 @@
  * node_internal: a node as its parts see it. node.c opens it and holds its routes,
  * node_directory.c knows who is where, node_tell.c says so, node_settle.c knows when all
  * have heard, node_links.c who talks to whom, node_spawn.c places actors, node_host.c deals
- * with whole hosts, node_listen.c with listening sockets. Only they include this.
+ * with whole hosts, node_listen.c with listening sockets, node_blame.c with peers that break
+ * the rules. Only they include this.
  */
 #ifndef BUS_NODE_INTERNAL_H
 #define BUS_NODE_INTERNAL_H
@@ -94,6 +95,10 @@ void node_spawn_deinit(struct node *self);
 
 int node_listen_on_listen(void *arg, struct actor_ctx *ctx, const void *msg);
 void node_listen_deinit(struct node *self);
+
+/* --- node_blame.c -------------------------------------------------------------------------- */
+
+int node_blame_on_blame(void *arg, struct actor_ctx *ctx, const void *msg);
 
 /* --- node_host.c --------------------------------------------------------------------------- */
 

@@ -433,8 +433,12 @@ static void host_start(struct hostling *host)
     host->life = ACTOR_LIFE_STARTING;
     host->is_hung = false;
     r = ready_open(host, &ready_fd);
-    r = r ? r : process_sockets_open(host, &sockets_fd);
-    r = r ? r : host_spawn(host, ready_fd, sockets_fd);
+    if (host->host->exec) {
+        r = r ? r : process_exec_start(host, ready_fd);
+    } else {
+        r = r ? r : process_sockets_open(host, &sockets_fd);
+        r = r ? r : host_spawn(host, ready_fd, sockets_fd);
+    }
     if (ready_fd >= 0) {
         (void)close(ready_fd); /* the child has its own */
     }
@@ -551,6 +555,18 @@ static void on_hello(void *arg, const char *host, int64_t pid, uint32_t incarnat
     process_tap_on_hello(self, host);
 }
 
+static const char *host_of(void *arg, int64_t pid)
+{
+    struct process *self = arg;
+
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        if (self->hosts[i].pid == pid) {
+            return self->hosts[i].host->name;
+        }
+    }
+    return NULL;
+}
+
 static int node_init(struct process *self)
 {
     return node_new(&(struct node_opts){ .loop = &self->loop,
@@ -560,6 +576,7 @@ static int node_init(struct process *self)
                                          .registry = self->opts->registry,
                                          .arg = self,
                                          .on_hello = on_hello,
+                                         .host_of = host_of,
                                          .on_listen = process_sockets_on_listen },
                     &self->node);
 }

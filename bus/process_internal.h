@@ -2,7 +2,8 @@
  * process_internal: the supervising process as its parts see it: process.c keeps the
  * children, process_ops.c answers the operator, process_tap.c keeps the watchers,
  * process_dir.c the run directory, process_sockets.c the listening sockets,
- * process_memory.c an eye on caps, process_pulse.c one on what hangs. Only they include this.
+ * process_memory.c an eye on caps, process_pulse.c one on what hangs, process_exec.c starts
+ * hosts that are other programs. Only they include this.
  */
 #ifndef BUS_PROCESS_INTERNAL_H
 #define BUS_PROCESS_INTERNAL_H
@@ -138,6 +139,11 @@ int process_sockets_open(struct hostling *host, int *ret_fd);
 void process_sockets_close(struct hostling *host);
 /* bus.listen. */
 int process_sockets_on_listen(void *arg, const char *host, uint16_t port, bool is_taken, char *why, size_t why_size);
+
+/* --- process_exec.c ------------------------------------------------------------------- */
+
+/* Starts the program that is this host. 0 or a fault, of which the log has the reason. */
+int process_exec_start(struct hostling *host, int ready_fd);
 
 /* --- process_ops.c -------------------------------------------------------------------- */
 

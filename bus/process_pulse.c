@@ -169,6 +169,7 @@ static void on_look(uv_timer_t *timer)
     bool is_soon = false;
 
     self->pulse_ms = now_ms;
+    node_blame_forget(self->node, now_ms);
     for (size_t i = 0; i < self->hosts_n; i++) {
         struct hostling *host = &self->hosts[i];
 

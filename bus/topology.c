@@ -17,6 +17,7 @@
 #define TOPOLOGY_HANG_LEAST 1000
 #define TOPOLOGY_HANG_MOST 3600000
 #define TOPOLOGY_MEMORY_MOST 1048576
+#define TOPOLOGY_WORDS_MAX 64 /* of a command line, and names of variables */
 
 /*
  * The walk over the packed text. Packing forgets where things stood, but keeps their
@@ -280,6 +281,83 @@ static int hang_read(struct walk *self, struct topology_host *host, struct span 
     return 0;
 }
 
+/* --- hosts that are other programs ---------------------------------------------------- */
+
+/* A list of texts, none of them empty, each judged by `why_not`. */
+static int words_read(struct walk *self, const char *key, struct span list, const char *(*why_not)(struct span, size_t),
+                      char ***ret_words)
+{
+    struct value_iter it = value_iter(list);
+    struct span none;
+    struct span item;
+    size_t n = 0;
+
+    if (value_kind_of(list) != VALUE_ARRAY || value_count(list) == 0 || value_count(list) > TOPOLOGY_WORDS_MAX) {
+        return refuse(self, "\"%s\" must be a list of 1 to %d texts", key, TOPOLOGY_WORDS_MAX);
+    }
+    *ret_words = mem_new((value_count(list) + 1) * sizeof(**ret_words));
+    while (value_next(&it, &none, &item)) {
+        struct span word = value_str(item, (struct span){ "", 0 });
+        const char *why = word.len == 0 || memchr(word.ptr, '\0', word.len) ? "must be a text" : why_not(word, n);
+
+        self->tokens_n++;
+        if (why) {
+            return refuse(self, "what stands in \"%s\" %s", key, why);
+        }
+        (*ret_words)[n++] = mem_text(word.ptr, word.len);
+    }
+    return 0;
+}
+
+/* Nobody else's directory, nor an edit of PATH, decides which program runs. */
+static const char *word_why_not(struct span word, size_t at)
+{
+    return at == 0 && word.ptr[0] != '/' ? "begins with the absolute path of the program" : NULL;
+}
+
+static const char *variable_why_not(struct span name, size_t at)
+{
+    (void)at;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || (i > 0 && c >= '0' && c <= '9'))) {
+            return "must be names of environment variables";
+        }
+    }
+    return span_starts(name, "OPENCLAW_BUS_") ? "may not begin with OPENCLAW_BUS_, which the gateway sets itself"
+                                              : NULL;
+}
+
+/* What this program alone can do for a host. */
+static int exec_check(struct walk *self, const struct topology_host *host)
+{
+    if (!host->exec) {
+        return host->env
+                   ? refuse(self, "host \"%s\" has \"env\", but no \"exec\": it sees all variables anyway", host->name)
+                   : 0;
+    }
+    for (size_t i = 0; i < host->actors_n; i++) {
+        if (is_wildcard(host->actors[i])) {
+            return refuse(self,
+                          "host \"%s\" has \"exec\": no actor can be started there later, so name each without \"*\"",
+                          host->name);
+        }
+    }
+    return host->is_rest_for_one
+               ? refuse(self, "host \"%s\" has \"exec\": that program starts its actors, so \"strategy\" means nothing",
+                        host->name)
+               : 0;
+}
+
+static void words_free(char **words)
+{
+    for (size_t i = 0; words && words[i]; i++) {
+        free(words[i]);
+    }
+    free(words);
+}
+
 static int host_key_read(struct walk *self, struct topology_host *host, struct span key, struct span item)
 {
     self->tokens_n++;
@@ -295,7 +373,15 @@ static int host_key_read(struct walk *self, struct topology_host *host, struct s
     if (span_is_text(key, "hangMs")) {
         return hang_read(self, host, item);
     }
-    return refuse(self, "unknown key \"%.*s\"; a host has \"actors\", \"strategy\", \"memoryMb\" and \"hangMs\"",
+    if (span_is_text(key, "exec")) {
+        return words_read(self, "exec", item, word_why_not, &host->exec);
+    }
+    if (span_is_text(key, "env")) {
+        return words_read(self, "env", item, variable_why_not, &host->env);
+    }
+    return refuse(self,
+                  "unknown key \"%.*s\"; a host has \"actors\", \"strategy\", \"memoryMb\", \"hangMs\", \"exec\" and "
+                  "\"env\"",
                   (int)(key.len < 64 ? key.len : 64), key.ptr);
 }
 
@@ -316,7 +402,7 @@ static int host_read(struct walk *self, struct topology_host *host, struct span 
             return r;
         }
     }
-    return host->actors ? 0 : refuse(self, "host \"%s\" has no \"actors\"", host->name);
+    return host->actors ? exec_check(self, host) : refuse(self, "host \"%s\" has no \"actors\"", host->name);
 }
 
 static int hosts_read(struct walk *self, struct span map)
@@ -433,6 +519,8 @@ void topology_deinit(struct topology *self)
             free(self->hosts[i].actors[k]);
         }
         free(self->hosts[i].actors);
+        words_free(self->hosts[i].exec);
+        words_free(self->hosts[i].env);
     }
     free(self->hosts);
     *self = (struct topology){ 0 };

@@ -4,8 +4,11 @@
  *   { hosts: {
  *       main:   { actors: ["config", "log", "auth", "health", "router", "channel/webchat", "edge/0"] },
  *       agents: { actors: ["agent*"], strategy: "rest_for_one", memoryMb: 512,
- *               hangMs: 5000 } } }
+ *               hangMs: 5000 },
+ *       lines:  { actors: ["channel/lines"], exec: ["/usr/lib/lines", "--name", "x"],
+ *               env: ["LINES_TOKEN"] } } }
  *
+ * A host with `exec` is another program, which speaks the bus by itself (docs/bus-wire.md).
  * A host, or a key of one, that stands there twice is refused.
  *
  * Actors without a wildcard start with their host, side by side but for those that the
@@ -33,6 +36,8 @@ struct topology_host {
     bool is_rest_for_one; /* who ends unasked takes those after it along; else it is started again alone */
     uint32_t memory_mb;   /* resident memory of the process beyond which it is started again; 0: by the machine's */
     uint32_t hang_ms;     /* so long at one piece of work, and the actor's process is killed; 0: never */
+    char **exec;          /* another program is this host: its path and arguments, NULL-ended; NULL: this program */
+    char **env;           /* variables that it may see, NULL-ended; NULL: none */
 };
 
 struct topology {

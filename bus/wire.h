@@ -18,6 +18,7 @@ extern const struct schema_msg wire_exit;        /* {fault, place} */
 extern const struct schema_msg wire_spawn;       /* {address, def, arg} */
 extern const struct schema_msg wire_despawn;     /* {address} */
 extern const struct schema_msg wire_restart;     /* {address} */
+extern const struct schema_msg wire_blame; /* {address, pid, why, count}: it sends what it may not; node → supervisor */
 /* node → actor */
 extern const struct schema_msg wire_entry;       /* {address, endpoint, incarnation, life, retryAfterMs, status} */
 extern const struct schema_msg wire_subscribers; /* {name, addresses} */

@@ -204,7 +204,7 @@ static int topology_actors_check(const struct topology *topology)
 
     for (size_t i = 0; i < topology->hosts_n; i++) {
         const struct topology_host *host = &topology->hosts[i];
-        for (size_t j = 0; j < host->actors_n; j++) {
+        for (size_t j = 0; !host->exec && j < host->actors_n; j++) {
             if (!strchr(host->actors[j], '*') && !compose_def_of(host->actors[j], &arg)) {
                 cli_err("the topology puts \"%s\" on host \"%s\", and this program has no such actor", host->actors[j],
                         host->name);

@@ -37,6 +37,24 @@ static void reads_hosts_and_actors_in_order(void **state)
     topology_deinit(&topology);
 }
 
+static void reads_the_program_that_is_a_host(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    parse("{ hosts: { a: { actors: ['x', 'y'], exec: ['/bin/x', '--y', 'z'], env: ['A', 'b_2'] }, b: { actors: ['b'] } "
+          "} }",
+          &topology);
+    assert_string_equal(topology.hosts[0].exec[0], "/bin/x");
+    assert_string_equal(topology.hosts[0].exec[2], "z");
+    assert_null(topology.hosts[0].exec[3]);
+    assert_string_equal(topology.hosts[0].env[1], "b_2");
+    assert_null(topology.hosts[0].env[2]);
+    assert_null(topology.hosts[1].exec);
+    assert_null(topology.hosts[1].env);
+    topology_deinit(&topology);
+}
+
 static void reads_the_strategy_and_the_caps_of_a_host(void **state)
 {
     struct topology topology;
@@ -112,6 +130,14 @@ static void refuses_and_names_the_place(void **state)
         { "{ hosts: { main: { actors: 'config' } } }", "must be a list" },
         { "{ hosts: { main: { actors: ['config', 7] } } }", "line 1, column 39: an actor is written as a string" },
         { "{ hosts: { main: { actors: ['a'], extra: 1 } } }", "line 1, column 35: unknown key \"extra\"" },
+        { "{ hosts: { a: { actors: ['a'], exec: ['x'] } } }", "begins with the absolute path of the program" },
+        { "{ hosts: { a: { actors: ['a'], exec: [] } } }", "\"exec\" must be a list of 1 to 64 texts" },
+        { "{ hosts: { a: { actors: ['a'], exec: ['/x', ''] } } }", "what stands in \"exec\" must be a text" },
+        { "{ hosts: { a: { actors: ['a'], exec: ['/x'], env: ['A=b'] } } }", "must be names of environment variables" },
+        { "{ hosts: { a: { actors: ['a'], exec: ['/x'], env: ['OPENCLAW_BUS_HOST'] } } }", "the gateway sets itself" },
+        { "{ hosts: { a: { actors: ['a'], env: ['A'] } } }", "but no \"exec\"" },
+        { "{ hosts: { a: { actors: ['a/*'], exec: ['/x'] } } }", "name each without" },
+        { "{ hosts: { a: { actors: ['a'], exec: ['/x'], strategy: 'rest_for_one' } } }", "means nothing" },
         { "{ hosts: { Main: { actors: ['a'] } } }", "\"Main\" is no host name" },
         { "{ hosts: { 'a b': { actors: ['a'] } } }", "\"a b\" is no host name" },
         { "{ hosts: { '': { actors: ['a'] } } }", "is no host name" },
@@ -227,6 +253,7 @@ int main(void)
         cmocka_unit_test(reads_hosts_and_actors_in_order),
         cmocka_unit_test(places_by_exact_entry_then_longest_pattern),
         cmocka_unit_test(a_lone_star_takes_what_nobody_else_has),
+        cmocka_unit_test(reads_the_program_that_is_a_host),
         cmocka_unit_test(reads_the_strategy_and_the_caps_of_a_host),
         cmocka_unit_test(refuses_and_names_the_place),
         cmocka_unit_test(refuses_an_address_of_any_length_without_harm),
