@@ -58,6 +58,21 @@ static void text_copy(struct job *job, struct span value, bool is_secret)
     }
 }
 
+/*
+ * Do we stand in a map of headers for requests? Any of them may be what lets the request in, whatever it is called; what
+ * the gateway itself answers with (securityHeaders) is no secret.
+ */
+static bool is_in_headers(const struct job *job)
+{
+    struct span name = { 0 };
+
+    if (job->steps_n && job->steps_n <= SECRET_TARGET_STEPS_MAX) {
+        name = job->steps[job->steps_n - 1].key;
+    }
+    return span_is_text(name, "headers") ||
+           (name.len > 7 && !strncmp(name.ptr + name.len - 7, "Headers", 7) && !span_is_text(name, "securityHeaders"));
+}
+
 static void step_into(struct job *job, struct json5_step step)
 {
     if (job->steps_n < SECRET_TARGET_STEPS_MAX) {
@@ -70,6 +85,7 @@ static void step_into(struct job *job, struct json5_step step)
  * whose own names say what is what. */
 static void copy(struct job *job, struct span value, bool is_secret, bool is_env)
 {
+    bool is_all = is_env || is_in_headers(job);
     struct value_iter it = value_iter(value);
     struct span key;
     struct span item;
@@ -81,7 +97,7 @@ static void copy(struct job *job, struct span value, bool is_secret, bool is_env
             bool is_inner_env = is_env || span_is_text(key, "env");
             pack_key_span(job->out, key);
             step_into(job, (struct json5_step){ .key = key });
-            copy(job, item, is_env || config_shape_is_secret_name(key), is_inner_env);
+            copy(job, item, is_all || config_shape_is_secret_name(key), is_inner_env);
             job->steps_n--;
         }
         pack_map_end(job->out);

@@ -155,6 +155,15 @@ static void hides_secrets_and_nothing_else(void **state)
                 "{\"models\":{\"providers\":{\"p\":{\"headers\":{\"X\":\"__OPENCLAW_REDACTED__\",\"Y\":\"${V}\"},"
                 "\"baseUrl\":\"http://x\"}}},\"agents\":{\"list\":[{\"sandbox\":{\"ssh\":{\"identityData\":"
                 "\"__OPENCLAW_REDACTED__\",\"target\":\"t\"}}}]}}");
+    json_pack("{tools:{web:{fetch:{headers:{'X-Thing':'h','X-Number':1}}}},mcp:{servers:{s:{headers:{Any:'h'},"
+              "url:'http://x'}}},gateway:{http:{securityHeaders:{strictTransportSecurity:'max-age=1'}}}}",
+              &in);
+    pack_reset(&out);
+    assert_true(config_redact(pack_span(&in), &out));
+    assert_json(pack_span(&out),
+                "{\"tools\":{\"web\":{\"fetch\":{\"headers\":{\"X-Thing\":\"__OPENCLAW_REDACTED__\",\"X-Number\":1}}}},"
+                "\"mcp\":{\"servers\":{\"s\":{\"headers\":{\"Any\":\"__OPENCLAW_REDACTED__\"},\"url\":\"http://x\"}}},"
+                "\"gateway\":{\"http\":{\"securityHeaders\":{\"strictTransportSecurity\":\"max-age=1\"}}}}");
     json_pack("{gateway:{port:1}}", &in);
     pack_reset(&out);
     assert_false(config_redact(pack_span(&in), &out));
