@@ -10,6 +10,7 @@
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/config_refs.h"
 #include "schema/base/secret_resolve.h"
 
 #define REFS_MAX 512U
@@ -59,8 +60,15 @@ static void refs_find(struct trial *self, struct span value, struct span provide
     }
 }
 
+/* What the change names, and what else it puts to use: "${NAME}" in place of a secret, or another provider. */
 static void refs_collect(struct trial *self)
 {
+    CLEANUP(config_refs_deinit) struct config_refs fresh = { .n = 0 };
+
+    config_refs_find(&fresh, &self->writer->document, &self->document);
+    for (size_t i = 0; i < fresh.n; i++) {
+        ref_add(self, &fresh.refs[i]);
+    }
     for (size_t i = 0; i < self->ops->n; i++) {
         const struct config_op *op = &self->ops->items[i];
 

@@ -13,6 +13,8 @@
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/config_refs.h"
+#include "edge/cli/gateway_secrets.h"
 #include "edge/cli/gateway_state.h"
 #include "schema/base/config_audit.h"
 #include "schema/base/config_change.h"
@@ -193,7 +195,7 @@ static int start_check(const struct config_document *document, struct config_err
     struct gateway_overrides overrides = gateway_overrides_from(lookup);
     int r = gateway_check(document, &overrides, lookup, &config, error, NULL);
 
-    return r == GATEWAY_CHECK_E_ELSEWHERE ? 0 : r;
+    return r == GATEWAY_CHECK_E_ELSEWHERE ? 0 : r ? r : gateway_secrets_look(document, error);
 }
 
 /* What is not complete yet is completed step by step, so only what was is held to it. */
@@ -293,6 +295,15 @@ static int store(const struct config_writer *self, const struct config_edit *edi
     return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
 }
 
+/* It is written; a warning that cannot be given is none. */
+static void refs_warn(const struct config_writer *self, const struct config_document *fresh)
+{
+    CLEANUP(config_refs_deinit) struct config_refs refs = { .n = 0 };
+
+    config_refs_find(&refs, &self->document, fresh);
+    (void)config_refs_warn(&refs);
+}
+
 static int alone_write(struct config_writer *self, bool is_trial)
 {
     CLEANUP(config_edit_deinit) struct config_edit edit = { 0 };
@@ -313,7 +324,14 @@ static int alone_write(struct config_writer *self, bool is_trial)
     }
     r = edit.is_changed ? trial(self, &edit, &fresh) : CLI_EXIT_OK;
     r = r || !edit.is_changed ? r : loss_refuse(self, &edit, &fresh);
-    return r || !edit.is_changed || is_trial ? r : store(self, &edit);
+    if (r || !edit.is_changed || is_trial) {
+        return r;
+    }
+    r = store(self, &edit);
+    if (!r) {
+        refs_warn(self, &fresh);
+    }
+    return r;
 }
 
 bool config_writer_is_alone(const struct config_writer *self)

@@ -114,7 +114,10 @@ int gateway_secrets_look(const struct config_document *document, struct config_e
         const char *problem = outcome->state == SECRET_SKIPPED ? NULL : problem_of(outcome);
 
         if (problem) {
-            (void)snprintf(error->text, sizeof(error->text), "%s cannot be resolved: %s", self.paths[i], problem);
+            (void)snprintf(error->text, sizeof(error->text), "%s cannot be resolved: %s%s", self.paths[i], problem,
+                           self.refs[i].source == SECRET_SOURCE_ENV
+                               ? ": set it here and for the gateway, or in .env of the state directory"
+                               : "");
             config_document_locate(document, error);
             return 1;
         }

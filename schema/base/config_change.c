@@ -59,8 +59,13 @@ static int stamped_edit(const struct job *job, const struct config_document *bas
         return 0;
     }
     stamp(job, wanted, &stamped);
-    return folded(pack_error(&stamped) ? pack_error(&stamped)
-                                       : config_edit(base, pack_span(&stamped), ret_edit, job->error));
+    r = pack_error(&stamped) ? pack_error(&stamped) : config_edit(base, pack_span(&stamped), ret_edit, job->error);
+    if (r > 0) { /* the note is another file's: the change goes without it */
+        job->error->text[0] = '\0';
+        *ret_edit = plain;
+        plain = (struct config_edit){ 0 };
+    }
+    return r < 0 ? r : 0;
 }
 
 /* The text is the author's own: it stays as written but for markers and the note. */
@@ -76,6 +81,13 @@ static int text_take(const struct job *job, struct config_edit *ret_edit)
     int r = config_document_load(&base, job->path, job->lookup, job->error);
     r = r ? r : config_restore(pack_span(&base.source), pack_span(&job->document->source), &wanted, job->error);
     r = r ? folded(r) : stamped_edit(job, &base, pack_span(&wanted), ret_edit);
+    if (!r && !ret_edit->is_changed) {
+        struct span now = config_document_text(job->document);
+
+        ret_edit->is_changed = !job->document->is_present || !span_is(now, job->change->raw);
+        ret_edit->text.is_secret = true;
+        r = text_buf_add(&ret_edit->text, job->change->raw);
+    }
     if (!r && ret_edit->source) {
         (void)snprintf(job->error->text, sizeof(job->error->text),
                        "raw: what the text includes cannot be changed with it: change that file by itself");

@@ -47,32 +47,102 @@ static bool steps_begin_with(const struct json5_step *steps, const struct json5_
     return true;
 }
 
-/* The innermost file that stands at or above the place; for a removal strictly above. */
-static int source_choose(struct job *job, bool is_removal, size_t *ret_source)
+/* Does the file say something at exactly this place, or have a part in a list that the place is in? */
+static bool source_says(const struct job *job, const struct config_source *source)
 {
+    struct span text = { source->text.data, source->text.len };
+    const struct json5_step *steps = job->steps + source->mount_n;
+    size_t left = job->steps_n - source->mount_n;
+    struct json5_item item;
+    size_t found = json5_find(text, steps, left, &item);
+
+    for (size_t i = 0; i <= found && i < left; i++) {
+        if (!steps[i].key.ptr) {
+            return true;
+        }
+    }
+    return found == left;
+}
+
+/* Is it, and is everything that leads to it, the only file at its place? Then a change of it is a change of the config.
+ */
+static bool is_writable(const struct config_sources *sources, const struct config_source *source)
+{
+    for (size_t i = 0; i <= CONFIG_INCLUDE_DEPTH_MAX; i++) {
+        if (!source->is_alone) {
+            return false;
+        }
+        if (source == sources->items[source->outer]) {
+            return true;
+        }
+        source = sources->items[source->outer];
+    }
+    return false;
+}
+
+/* Is a text, a number and the like already laid over what the file says? Another one does as well. */
+static bool is_overruled(const struct job *job, const struct config_source *source, struct span value)
+{
+    enum value_kind kind = value_kind_of(value);
+
+    for (size_t i = source->mount_n; i < job->steps_n; i++) {
+        if (!job->steps[i].key.ptr) {
+            return false; /* lists are joined */
+        }
+    }
+    return value.len && kind != VALUE_MAP && kind != VALUE_ARRAY && source->is_beside &&
+           source_says(job, job->document->sources.items[source->outer]);
+}
+
+/* A file that is one of several at its place: what it says cannot be changed from here; what it does not is another's.
+ */
+static int shared_check(struct job *job, const struct config_source *source, struct span value)
+{
+    char why[PATH_MAX + 160];
+
+    if (source_says(job, source) && !is_overruled(job, source, value)) {
+        (void)snprintf(why, sizeof(why),
+                       "is said in %.200s, which $include puts together with other files or keys: edit that file",
+                       source->path);
+        return refuse(job, why);
+    }
+    if (!source->is_alone && !source->is_beside) {
+        (void)snprintf(why, sizeof(why),
+                       "is put together with $include from several files, of which %.200s is one: edit the one that "
+                       "shall say it",
+                       source->path);
+        return refuse(job, why);
+    }
+    return 0;
+}
+
+/*
+ * The innermost file that stands at or above the place, for a removal strictly above, and may be written. What several
+ * files and the keys beside their $include make up belongs to the file with those keys, as far as no other says it.
+ */
+static int source_choose(struct job *job, struct span value, size_t *ret_source)
+{
+    bool is_removal = !value.len;
     const struct config_sources *sources = &job->document->sources;
     size_t best = 0;
+    int r = 0;
 
-    for (size_t i = 1; i < sources->n; i++) {
+    for (size_t i = 1; !r && i < sources->n; i++) {
         const struct config_source *source = sources->items[i];
         size_t room = job->steps_n - (is_removal && job->steps_n > 0);
 
         if (source->mount_n <= room && steps_begin_with(job->steps, source->mount, source->mount_n)) {
-            if (!source->is_alone || !source->mount_n) {
-                return refuse(job, source->mount_n
-                                       ? "is put together with $include from several files, or with keys beside it: "
-                                         "edit the file that says it"
-                                       : "cannot be changed from here: openclaw.json has $include at its top beside "
-                                         "other keys, or as a list; edit the file that says it");
-            }
-            best = i;
+            bool may_write = is_writable(sources, source);
+
+            r = may_write ? 0 : shared_check(job, source, value);
+            best = may_write ? i : best;
         } else if (!is_removal && source->mount_n > job->steps_n &&
                    steps_begin_with(source->mount, job->steps, job->steps_n)) {
-            return refuse(job, "would lose the $include inside it: remove that first");
+            r = refuse(job, "would lose the $include inside it: remove that first");
         }
     }
     *ret_source = best;
-    return 0;
+    return r;
 }
 
 /* --- one change ------------------------------------------------------------------------------------- */
@@ -97,7 +167,7 @@ static int change(struct job *job, struct span value)
 {
     CLEANUP(text_buf_deinit) struct text_buf next = { .is_secret = true };
     size_t source = 0;
-    int r = source_choose(job, !value.len, &source);
+    int r = source_choose(job, value, &source);
 
     r = r ? r : text_open(job, source);
     if (r) {

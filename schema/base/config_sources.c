@@ -344,6 +344,10 @@ static int include_resolve(struct load *self, struct span map, struct span names
     pack_init(&merged, 0);
     pack_init(&beside, 0);
     int r = includes_read(self, names, has_siblings, &merged);
+    for (size_t i = index; i < self->sources->n; i++) {
+        struct config_source *source = self->sources->items[i];
+        source->is_beside = source->is_beside || (has_siblings && source->outer == self->chain[self->chain_n - 1]);
+    }
     if (r || !has_siblings) {
         pack_raw(out, r ? SPAN_LIT("\xc0") : pack_span(&merged));
         return r ? r : out->fault;

@@ -30,6 +30,7 @@ struct config_source {
     struct json5_step *mount; /* where in the document it stands; keys borrowed from other sources' docs */
     size_t mount_n;
     bool is_alone;       /* the only file at its place, and nothing laid over it */
+    bool is_beside;      /* other keys stand beside the $include that names it, and are laid over it */
     unsigned long outer; /* the source that names it; its own index for the config file */
 };
 

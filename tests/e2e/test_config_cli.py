@@ -186,3 +186,75 @@ def test_a_config_is_made_where_none_is(alone):
     os.unlink(alone.config_path)
     run(alone, "set", "gateway.mode", "local")
     assert json.loads(read(alone))["gateway"] == {"mode": "local"} and os.stat(alone.config_path).st_mode & 0o777 == 0o600
+
+
+BESIDE = """// top
+{ $include: './base.json5', // shared by all machines
+  gateway: { mode: 'local', port: 18790 }, agents: { list: [ { id: 'b' } ] }, }
+"""
+BASE = """{ gateway: { port: 18789, auth: { mode: 'token', token: 'TOKEN' } }, logging: { level: 'info' }, // base
+  agents: { list: [ { id: 'a' } ] }, meta: { lastTouchedVersion: '1' } }
+"""
+
+
+def spread(gateway):
+    base = os.path.join(gateway.state_dir, "base.json5")
+    for path, text in ((gateway.config_path, BESIDE), (base, BASE.replace("TOKEN", gateway.token))):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    return base
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_what_stands_beside_an_include_is_written_there(alone, is_running):
+    base = spread(alone)
+    if is_running:
+        alone.start()
+    run(alone, "set", "gateway.port", "18791")
+    run(alone, "set", "session.dmScope", "main")
+    text = read(alone)
+    assert text == BESIDE.replace("18790", "18791").replace("} ] }, }", "} ] }, session: {\"dmScope\":\"main\"}, }")
+    run(alone, "unset", "session")
+    run(alone, "set", "gateway.port", "18790")
+    assert read(alone) == BESIDE
+    for words in (("set", "logging.level", "debug"), ("unset", "logging"), ("unset", "gateway.port"),
+                  ("set", "agents.list[0].name", "x"), ("set", "agents.list[1].name", "x"),
+                  ("set", "agents.list", "[{id: 'c'}]", "--merge")):
+        assert f"is said in {base}, which $include puts together" in run(alone, *words, code=1)
+    with open(base, encoding="utf-8") as file:
+        assert file.read() == BASE.replace("TOKEN", alone.token)
+    assert read(alone) == BESIDE
+
+
+def test_what_several_files_make_up_is_not_written(alone):
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write("{ gateway: { mode: 'local' }, logging: { $include: ['./one.json5', './two.json5'] } }")
+    for name, text in (("one", "{ level: 'info' }"), ("two", "{}")):
+        with open(os.path.join(alone.state_dir, name + ".json5"), "w", encoding="utf-8") as file:
+            file.write(text)
+    assert "is said in" in run(alone, "set", "logging.level", "debug", code=1)
+    assert "from several files" in run(alone, "set", "logging.maxFileBytes", "1000000", code=1)
+    run(alone, "set", "session.dmScope", "main")
+
+
+@pytest.mark.parametrize("how", ["patch", "set", "batch"])
+def test_a_token_that_is_not_there_is_not_written_while_no_gateway_runs(alone, how):
+    before = read(alone)
+    words = {"patch": ("patch", "--stdin"), "set": ("set", "gateway.auth.token", "${NOBODY_SET_IT}"),
+             "batch": ("set", "--batch-json", '[{"path": "gateway.auth.token", "value": "${NOBODY_SET_IT}"}]')}[how]
+    said = run(alone, *words, code=1, input="{ gateway: { auth: { token: '${NOBODY_SET_IT}' } } }")
+    assert "gateway.auth.token cannot be resolved: environment variable NOBODY_SET_IT is not set" in said
+    assert ".env of the state directory" in said and read(alone) == before
+    run(alone, *words, input="{ gateway: { auth: { token: '${NOBODY_SET_IT}' } } }",
+        environment={"NOBODY_SET_IT": "a-token-of-somebody"})
+
+
+def test_another_secret_that_is_not_there_is_written_with_a_warning(alone):
+    patch = "{ models: { providers: { x: { baseUrl: 'http://127.0.0.1:9', apiKey: '${NOBODY_SET_IT}', models: [] } } } }"
+    said = run(alone, "patch", "--stdin", "--dry-run", code=1, input=patch)
+    assert "NOBODY_SET_IT is not set" in said
+    done = alone.cli("config", "patch", "--stdin", input=patch)
+    assert done.returncode == 0 and "warning: models.providers.x.apiKey" in done.stderr, done.stderr
+    assert "NOBODY_SET_IT is not set" in done.stderr and ".env of the state directory" in done.stderr
+    done = alone.cli("config", "set", "logging.level", "debug")
+    assert done.returncode == 0 and not done.stderr, "it was so before"
