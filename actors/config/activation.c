@@ -6,6 +6,7 @@
 
 #include "actors/config/internal.h"
 #include "actors/config/reload.h"
+#include "actors/config/write.h"
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
@@ -322,6 +323,7 @@ static void following(struct config *self)
 {
     int r = next(self);
 
+    r = r < 0 ? r : write_resume(self);
     if (r < 0) {
         (void)actor_fault(self->actor, r);
         return;

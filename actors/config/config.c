@@ -78,6 +78,12 @@ static int config_init(void *state, struct actor *actor, const char *arg)
     return fault;
 }
 
+static void config_on_cancel(void *state, struct actor *actor, void *cookie)
+{
+    (void)actor;
+    write_cancel(state, cookie);
+}
+
 static void config_deinit(void *state, struct actor *actor)
 {
     struct config *self = state;
@@ -101,4 +107,5 @@ const struct actor_def config_actor = {
     .routes_n = ARRAY_LEN(config_routes),
     .init = config_init,
     .deinit = config_deinit,
+    .on_cancel = config_on_cancel,
 };

@@ -45,7 +45,9 @@ struct config {
     struct listening listening;
     struct rotation rotation;
     struct commands commands;
-    struct write *write; /* the one that waits for its secrets to be judged, or NULL */
+    struct write *write;   /* the one that waits for its secrets to be judged, or NULL */
+    struct write *waiting; /* those after it, in order */
+    unsigned waiting_n;
 };
 
 /* --- load.c ------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "schema/base/config_store.h"
 
 #define BUSY_RETRY_MS 500U
+#define WAITING_MAX 32U
 
 static int store(struct write *write)
 {
@@ -95,9 +96,36 @@ static void write_destroy(struct write **write_p)
     }
 }
 
+static struct write *waiting_take(struct config *self, struct write **at)
+{
+    struct write *write = *at;
+
+    *at = write->next;
+    write->next = NULL;
+    self->waiting_n--;
+    return write;
+}
+
 void write_abandon(struct config *self)
 {
     write_destroy(&self->write);
+    while (self->waiting) {
+        struct write *write = waiting_take(self, &self->waiting);
+
+        write_destroy(&write);
+    }
+}
+
+void write_cancel(struct config *self, const void *cookie)
+{
+    for (struct write **at = &self->waiting; *at; at = &(*at)->next) {
+        if (*at == cookie) {
+            struct write *write = waiting_take(self, at);
+
+            write_destroy(&write);
+            return;
+        }
+    }
 }
 
 /* It has been judged: 0, what was answered, or a fault. */
@@ -121,7 +149,7 @@ static void on_judged(struct config *self, const struct secret_entry *broken, co
     struct write *write = self->write;
     int r = write_finish(write, broken, problem);
 
-    if (write->ctx) {
+    if (write->is_judging) {
         write->outcome = r; /* write_run returns it */
         return;
     }
@@ -149,25 +177,62 @@ static int write_run(struct write *write)
         return r;
     }
     self->write = write;
+    write->is_judging = true;
     r = activation_judge(self, &write->fresh, on_judged);
+    write->is_judging = false;
     if (r || self->activation.why == ACTIVATION_NONE) {
         self->write = NULL;
         return r ? r : write->outcome;
     }
-    write->token = actor_defer(write->ctx, NULL);
-    write->ctx = NULL;
+    if (write->ctx) {
+        write->token = actor_defer(write->ctx, NULL);
+        write->ctx = NULL;
+    }
     return 0;
+}
+
+/* --- one after the other ------------------------------------------------------------------------------ */
+
+static void waiting_add(struct config *self, struct write **write_p)
+{
+    struct write *write = TAKE(*write_p);
+    struct write **at = &self->waiting;
+
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = write;
+    self->waiting_n++;
+    write->token = actor_defer(write->ctx, write);
+    write->ctx = NULL;
+}
+
+int write_resume(struct config *self)
+{
+    int r = 0;
+
+    while (r >= 0 && self->waiting && activation_make_way(self)) {
+        CLEANUP(write_destroy) struct write *write = waiting_take(self, &self->waiting);
+
+        r = write_run(write);
+        if (!r && self->write == write) {
+            write = NULL; /* on_judged has it */
+        }
+    }
+    return r < 0 ? r : 0;
 }
 
 static int request_run(struct config *self, struct actor_ctx *ctx, const struct request *in)
 {
     CLEANUP(write_destroy) struct write *write = NULL;
+    bool must_wait = self->waiting || !activation_make_way(self);
 
-    if (!activation_make_way(self)) {
-        return actor_fail_with(ctx, &(struct failure){ .code = FAIL_UNAVAILABLE,
-                                                       .message = SPAN_LIT("the config is being changed; try again"),
-                                                       .retryable = true,
-                                                       .retry_after_ms = BUSY_RETRY_MS });
+    if (must_wait && self->waiting_n == WAITING_MAX) {
+        return actor_fail_with(
+            ctx, &(struct failure){ .code = FAIL_UNAVAILABLE,
+                                    .message = SPAN_LIT("too many changes of the config wait already; try again"),
+                                    .retryable = true,
+                                    .retry_after_ms = BUSY_RETRY_MS });
     }
     write = mem_new(sizeof(*write));
     *write = (struct write){ .self = self, .ctx = ctx, .in = *in };
@@ -175,7 +240,14 @@ static int request_run(struct config *self, struct actor_ctx *ctx, const struct 
     snapshot_init(&write->fresh);
     config_time(clock_wall_ms(), write->when);
     int r = body_init_share(&write->in.body, actor_ctx_body_shared(ctx));
-    r = r ? FAULT(r) : write_run(write);
+    if (r) {
+        return FAULT(r);
+    }
+    if (must_wait) {
+        waiting_add(self, &write);
+        return 0;
+    }
+    r = write_run(write);
     if (!r && self->write == write) {
         write = NULL; /* on_judged has it */
     }

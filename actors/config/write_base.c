@@ -64,8 +64,10 @@ int write_base_check(struct write *write)
     }
     if (self->followers.rollouts_n >= ROLLOUTS_MAX) {
         snapshot_deinit(&now);
-        return write_refuse_with(write, FAIL_UNAVAILABLE,
-                                 "earlier changes are still being applied; nothing was written");
+        return write_fail(write, &(struct failure){ .code = FAIL_UNAVAILABLE,
+                                                    .message = SPAN_LIT(
+                                                        "earlier changes are still being applied; nothing was written"),
+                                                    .retryable = true });
     }
     r = edited_check(write, &now);
     if (r) {

@@ -28,9 +28,11 @@ struct request {
 
 /* One change, from the request to its answer. It outlives the request when secrets have to be waited for. */
 struct write {
+    struct write *next; /* in the queue */
     struct config *self;
     struct actor_ctx *ctx;    /* while the request is in hand, then NULL */
     struct actor_token token; /* then */
+    bool is_judging;          /* activation_judge has not returned */
     struct request in;
     struct config_edit edit;
     struct snapshot disk; /* what the files hold, when the change is made from that and it is not in force */

@@ -215,32 +215,46 @@ int cmd_config_set(struct cli *cli)
     return r;
 }
 
-int cmd_config_unset(struct cli *cli)
+static int unset_try(struct cli *cli, struct config_path *path, struct config_again *again)
 {
     CLEANUP(config_writer_deinit) struct config_writer self;
     CLEANUP(text_wipe) struct text_buf doc = { 0 };
     CLEANUP(config_ops_deinit) struct config_ops none;
-    struct config_path path;
     char what[512];
 
     config_writer_init(&self, cli);
     config_ops_init(&none);
+    self.again = again;
+    int r = config_open(&self);
+    if (r) {
+        return r;
+    }
+    if (!config_path_find(path, pack_span(&self.document.source)).len) {
+        return config_writer_refuse(&self, "the config has nothing at that path");
+    }
+    r = json_from_value(pack_span(&self.document.source), &doc);
+    r = r ? r : json5_remove((struct span){ doc.data, doc.len }, path->steps, path->n, &self.raw);
+    (void)snprintf(what, sizeof(what), "removed %s", cli_arg(cli, 0)); /* cut */
+    return r ? no_place(&self, r) : wanted_write(&self, &none, what);
+}
+
+int cmd_config_unset(struct cli *cli)
+{
+    struct config_again again = { 0 };
+    struct config_path path;
+    int r;
+
     if (config_path_parse(cli_arg(cli, 0), &path)) {
         cli_err("\"%s\" is no path: write it as gateway.port, agents.list[0].id or models.providers[\"a.b\"]",
                 cli_arg(cli, 0));
         return CLI_EXIT_USAGE;
     }
-    int r = config_open(&self);
-    if (r) {
-        return r;
-    }
-    if (!config_path_find(&path, pack_span(&self.document.source)).len) {
-        return config_writer_refuse(&self, "the config has nothing at that path");
-    }
-    r = json_from_value(pack_span(&self.document.source), &doc);
-    r = r ? r : json5_remove((struct span){ doc.data, doc.len }, path.steps, path.n, &self.raw);
-    (void)snprintf(what, sizeof(what), "removed %s", cli_arg(cli, 0)); /* cut */
-    return r ? no_place(&self, r) : wanted_write(&self, &none, what);
+    do {
+        struct config_path fresh = path; /* what it says of lists is found anew each time */
+
+        r = unset_try(cli, &fresh, &again);
+    } while (config_again_due(&again, r));
+    return r;
 }
 
 /* --- patch -------------------------------------------------------------------------------------------------------- */

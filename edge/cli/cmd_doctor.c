@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
@@ -12,6 +13,7 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/config_turn.h"
 #include "edge/cli/doctor.h"
 #include "edge/cli/doctor_write.h"
 
@@ -205,8 +207,17 @@ static int doctor_work_json(struct doctor *self, struct cli *cli, bool is_told, 
     return r ? r : printed;
 }
 
+/* From the look to the last repair no other command changes the config; where no state directory is, none can. */
+static int turn_take(const struct cli *cli, int *ret_fd)
+{
+    struct stat st;
+
+    return stat(cli->paths.state_dir, &st) ? CLI_EXIT_OK : config_turn_take(cli, ret_fd);
+}
+
 int cmd_doctor(struct cli *cli)
 {
+    CLEANUP(fd_close) int turn_fd = -1;
     bool is_fix = cli_flag(cli, "fix") || cli_flag(cli, "repair") || cli_flag(cli, "yes") || cli_flag(cli, "force");
     bool is_token = cli_flag(cli, "generate-gateway-token");
     const char *nix = getenv("OPENCLAW_NIX_MODE"); /* NOLINT(concurrency-mt-unsafe): one thread */
@@ -217,9 +228,13 @@ int cmd_doctor(struct cli *cli)
         cli_err_more("change its source; openclaw doctor without options only looks");
         return CLI_EXIT_FAILED;
     }
+    int r = is_fix || is_token ? turn_take(cli, &turn_fd) : CLI_EXIT_OK;
+    if (r) {
+        return r;
+    }
     look(&self, cli, is_token && !is_fix);
-    int r = cli_flag(cli, "json") ? doctor_work_json(&self, cli, is_fix || is_token, is_token && !is_fix)
-                                  : doctor_work(&self, cli, is_fix || is_token, is_token && !is_fix);
+    r = cli_flag(cli, "json") ? doctor_work_json(&self, cli, is_fix || is_token, is_token && !is_fix)
+                              : doctor_work(&self, cli, is_fix || is_token, is_token && !is_fix);
     doctor_deinit(&self);
     return r;
 }

@@ -253,7 +253,7 @@ static uint16_t port_choose(const struct setup *self)
 }
 
 /* A first config is one that people can read; what it lacks is added like anywhere else. */
-static int first_config(struct setup *self, struct config_writer *writer)
+static int first_config(struct setup *self, struct config_writer *writer, struct config_again *again)
 {
     const char *path = self->cli->paths.config_path;
     struct config_error error = { "" };
@@ -270,6 +270,7 @@ static int first_config(struct setup *self, struct config_writer *writer)
     }
     config_writer_deinit(writer);
     config_writer_init(writer, self->cli);
+    writer->again = again;
     r = config_writer_open(writer);
     if (!r) {
         cli_out("Config: %s, made\n", path);
@@ -277,19 +278,33 @@ static int first_config(struct setup *self, struct config_writer *writer)
     return r;
 }
 
-int cmd_setup(struct cli *cli)
+static int config_try(struct setup *self, struct config_again *again)
 {
     CLEANUP(config_writer_deinit) struct config_writer writer;
-    struct setup self = { .cli = cli };
 
-    config_writer_init(&writer, cli);
+    config_writer_init(&writer, self->cli);
+    writer.again = again;
+    self->said[0] = '\0';
+    int r = config_writer_open(&writer);
+    r = r ? r : first_config(self, &writer, again);
+    r = r ? r : workspace_choose(self, pack_span(&writer.document.source));
+    return r ? r : config_write(self, &writer);
+}
+
+int cmd_setup(struct cli *cli)
+{
+    struct setup self = { .cli = cli };
+    struct config_again again = { 0 };
     int r = refuse_unserved(cli);
+
     r = r ? r : mode_check(&self);
     r = r ? r : directory_make("state directory", cli->paths.state_dir, true);
-    r = r ? r : config_writer_open(&writer);
-    r = r ? r : first_config(&self, &writer);
-    r = r ? r : workspace_choose(&self, pack_span(&writer.document.source));
-    r = r ? r : config_write(&self, &writer);
+    if (r) {
+        return r;
+    }
+    do {
+        r = config_try(&self, &again);
+    } while (config_again_due(&again, r));
     if (r || self.is_remote) {
         return r;
     }

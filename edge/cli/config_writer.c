@@ -14,6 +14,7 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/config_refs.h"
+#include "edge/cli/config_turn.h"
 #include "edge/cli/gateway_secrets.h"
 #include "edge/cli/gateway_state.h"
 #include "schema/base/config_audit.h"
@@ -24,14 +25,10 @@
 #include "schema/base/gateway_check.h"
 
 #define TIMEOUT_MS 15000U
-#define AGAIN_MS 10000U /* how long a change is tried again */
-#define AGAIN_PAUSE_MS 200U
-#define AGAIN_SPREAD_MS 200U /* those who wait for each other do not come back together */
-#define CLOSE_RESTART 1012
 
 void config_writer_init(struct config_writer *self, const struct cli *cli)
 {
-    *self = (struct config_writer){ .cli = cli, .lock_fd = -1 };
+    *self = (struct config_writer){ .cli = cli, .lock_fd = -1, .turn_fd = -1 };
     config_document_init(&self->document);
 }
 
@@ -45,6 +42,9 @@ void config_writer_deinit(struct config_writer *self)
     if (self->lock_fd >= 0) {
         (void)close(self->lock_fd); /* the kernel gives the lock back */
     }
+    if (self->turn_fd >= 0) {
+        (void)close(self->turn_fd); /* likewise */
+    }
 }
 
 int config_writer_refuse(const struct config_writer *self, const char *text)
@@ -56,13 +56,22 @@ int config_writer_refuse(const struct config_writer *self, const char *text)
 
 /* --- who writes ------------------------------------------------------------------------------------- */
 
+int config_writer_turn(struct config_writer *self)
+{
+    return self->turn_fd >= 0 ? CLI_EXIT_OK : config_turn_take(self->cli, &self->turn_fd);
+}
+
 int config_writer_lock(struct config_writer *self)
 {
     char path[PATH_MAX + 16];
     pid_t holder = 0;
+    int r = config_writer_turn(self);
 
+    if (r) {
+        return r;
+    }
     (void)snprintf(path, sizeof(path), "%s/gateway.lock", self->cli->paths.state_dir);
-    int r = lock_take(path, &self->lock_fd, &holder);
+    r = lock_take(path, &self->lock_fd, &holder);
     if (r == LOCK_E_HELD) {
         self->lock_fd = -1;
         return CLI_EXIT_OK;
@@ -98,37 +107,10 @@ int config_writer_open(struct config_writer *self)
 
 /* --- writing through the gateway ------------------------------------------------------------------------ */
 
-bool config_again_due(struct config_again *again, int r)
-{
-    bool is_due = r && again->is_due;
-
-    again->is_due = false;
-    if (is_due) {
-        uint64_t pause_ms = AGAIN_PAUSE_MS + (uint64_t)getpid() % AGAIN_SPREAD_MS;
-        (void)usleep((useconds_t)(pause_ms * 1000));
-    }
-    return is_due;
-}
-
-/* Does another change, or the restart it caused, stand in the way? */
-static bool is_passing(const struct cli_problem *problem)
-{
-    return (problem->kind == CLI_PROBLEM_ANSWER &&
-            (problem->retryable || strstr(problem->message, "config changed since last load"))) ||
-           (problem->kind == CLI_PROBLEM_CLOSED && problem->close_code == CLOSE_RESTART);
-}
-
 /* The exit code; what went wrong is explained unless the change is made again. */
 static int problem_take(struct config_writer *self, const struct cli_rpc *rpc, const struct cli_problem *problem)
 {
-    struct config_again *again = self->again;
-    uint64_t now = clock_mono_ms();
-
-    if (again && !again->until_ms) {
-        again->until_ms = now + AGAIN_MS;
-    }
-    if (again && now < again->until_ms && is_passing(problem)) {
-        again->is_due = true;
+    if (self->again && config_again_take_problem(self->again, self->cli, problem)) {
         return CLI_EXIT_TRY_LATER;
     }
     return cli_problem_explain(problem, &rpc->target);
@@ -279,14 +261,16 @@ static int loss_refuse(const struct config_writer *self, const struct config_edi
     return r;
 }
 
-static int store(const struct config_writer *self, const struct config_edit *edit)
+static int store(struct config_writer *self, const struct config_edit *edit)
 {
     struct config_error error = { "" };
     int r = config_store_replace(target(self, edit), text_before(self, edit),
                                  (struct span){ edit->text.data, edit->text.len }, &error);
 
     if (r == CONFIG_STORE_E_CHANGED) {
-        return config_writer_refuse(self, "the file was changed meanwhile: run the command again");
+        return self->again && config_again_take(self->again)
+                   ? CLI_EXIT_TRY_LATER
+                   : config_writer_refuse(self, "the file was changed meanwhile: run the command again");
     }
     if (!r) {
         config_writer_audit(self->cli, target(self, edit), text_before(self, edit),

@@ -13,13 +13,8 @@
 
 #include "bus/json.h"
 #include "edge/cli/cli.h"
+#include "edge/cli/config_turn.h"
 #include "schema/base/config_document.h"
-
-/* A change that somebody else's stood in the way of is made again, from what the files say then. */
-struct config_again {
-    uint64_t until_ms; /* 0: not begun */
-    bool is_due;
-};
 
 struct config_writer {
     struct config_again *again; /* borrowed; NULL: it is made once */
@@ -29,16 +24,15 @@ struct config_writer {
     char start_due[128];             /* by a running gateway: what counts only when it is started again; "": nothing */
     char overridden[128];            /* likewise: what its flags or its environment count before */
     int lock_fd;                     /* held while no gateway runs; -1: one does */
+    int turn_fd;                     /* held against other commands; -1: not yet */
 };
 
 void config_writer_init(struct config_writer *self, const struct cli *cli);
 /* Wipes everything and gives the lock back. */
 void config_writer_deinit(struct config_writer *self);
 
-/* After a try that ended with `r`: waits a moment, and tells whether it is to be made again. */
-bool config_again_due(struct config_again *again, int r);
-
-/* Takes the lock, or finds that a gateway has it, and reads the config. Returns an exit code. */
+/* Waits for other commands, takes the lock, or finds that a gateway has it, and reads the config. Returns an exit code.
+ */
 int config_writer_open(struct config_writer *self);
 /*
  * The same in two steps, for who needs time in between: a gateway that would start meanwhile is not kept
@@ -46,6 +40,8 @@ int config_writer_open(struct config_writer *self);
  */
 int config_writer_read(struct config_writer *self);
 int config_writer_lock(struct config_writer *self);
+/* Waits for other commands alone, for who must not be overtaken by one from the reading on. Returns an exit code. */
+int config_writer_turn(struct config_writer *self);
 /* No gateway runs, and none can start until this ends. */
 bool config_writer_is_alone(const struct config_writer *self);
 

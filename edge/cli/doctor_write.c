@@ -10,6 +10,7 @@
 #include "bus/lock.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/config_turn.h"
 #include "edge/cli/config_writer.h"
 #include "edge/cli/doctor.h"
 #include "edge/cli/gateway_state.h"
@@ -40,11 +41,22 @@ static bool base_hash(const struct doctor *self, char hash[CONFIG_FILE_HASH_LEN]
     return !r;
 }
 
-static int gateway_write(const struct doctor *self)
+/* The exit code; what went wrong is explained unless the change is made again. */
+static int problem_take(const struct doctor *self, struct config_again *again, const struct cli_rpc *rpc,
+                        const struct cli_problem *problem)
+{
+    return config_again_take_problem(again, self->cli, problem) ? CLI_EXIT_TRY_LATER
+                                                                : cli_problem_explain(problem, &rpc->target);
+}
+
+static int gateway_write(const struct doctor *self, struct config_again *again)
 {
     CLEANUP(pack_deinit) struct pack params;
     CLEANUP(pack_deinit) struct pack answer;
-    struct cli_rpc_opts opts = { .display_name = "doctor", .timeout_ms = RPC_MS, .is_config_broken = !self->is_usable };
+    struct cli_problem problem = { .kind = CLI_PROBLEM_NONE };
+    struct cli_rpc_opts opts = {
+        .display_name = "doctor", .timeout_ms = RPC_MS, .is_config_broken = !self->is_usable, .ret_problem = &problem
+    };
     char hash[CONFIG_FILE_HASH_LEN] = "";
     struct cli_rpc rpc;
 
@@ -56,6 +68,8 @@ static int gateway_write(const struct doctor *self)
     }
     int r = cli_rpc_open(self->cli, &opts, &rpc);
     if (r) {
+        r = problem.kind == CLI_PROBLEM_NONE ? r : problem_take(self, again, &rpc, &problem);
+        cli_rpc_close(&rpc);
         return r;
     }
     pack_map_begin(&params);
@@ -67,7 +81,8 @@ static int gateway_write(const struct doctor *self)
     struct cli_call call = { .method = self->is_usable ? "config.set" : "config.repair",
                              .params = pack_span(&params),
                              .timeout_ms = RPC_MS };
-    r = cli_rpc_call(&rpc, &call, &answer);
+    r = cli_session_call(rpc.session, &call, &answer, &problem) ? problem_take(self, again, &rpc, &problem)
+                                                                : CLI_EXIT_OK;
     mem_wipe(params.data, params.cap);
     cli_rpc_close(&rpc);
     return r;
@@ -131,12 +146,46 @@ static int alone_write(const struct doctor *self, bool is_replaced)
     return r;
 }
 
+/* Somebody else has changed the config: what the repair makes of it is found anew. */
+static void config_renew(struct doctor *self)
+{
+    struct doctor now;
+    struct text_buf disk;
+    struct text_buf fresh;
+
+    doctor_init(&now, self->cli);
+    now.wants_token = self->wants_token;
+    now.is_token_alone = self->is_token_alone;
+    doctor_lock_look(&now);
+    doctor_config_look(&now);
+    disk = self->disk;
+    fresh = self->fresh;
+    self->disk = now.disk;
+    self->fresh = now.fresh;
+    self->has_disk = now.has_disk;
+    self->is_usable = now.is_usable;
+    self->is_running = now.is_running;
+    now.disk = disk;
+    now.fresh = fresh;
+    doctor_deinit(&now);
+}
+
 static int text_write(struct doctor *self, bool is_replaced)
 {
+    struct config_again again = { 0 };
+    int r = CLI_EXIT_OK;
+
     if (self->is_written) {
         return CLI_EXIT_OK;
     }
-    int r = self->is_running ? gateway_write(self) : alone_write(self, is_replaced);
+    do {
+        if (r) {
+            config_renew(self);
+        }
+        r = !self->fresh.len   ? CLI_EXIT_OK /* somebody else has mended it */
+            : self->is_running ? gateway_write(self, &again)
+                               : alone_write(self, is_replaced);
+    } while (config_again_due(&again, r));
     self->is_written = !r;
     return r;
 }

@@ -3,12 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
-#include "bus/lock.h"
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/config_writer.h"
@@ -28,7 +26,6 @@ struct apply {
     struct secrets_result *result;
     struct config_writer writer;
     struct secrets_project project;
-    int lock_fd; /* one apply at a time; -1: none taken */
 };
 
 void secrets_result_init(struct secrets_result *self)
@@ -236,25 +233,6 @@ static int prepare(struct apply *self)
 
 /* --- writing ------------------------------------------------------------------------------------------------ */
 
-static int lock_take_own(struct apply *self)
-{
-    char path[PATH_MAX + 16];
-    pid_t holder = 0;
-
-    (void)snprintf(path, sizeof(path), "%s/secrets.lock", self->cli->paths.state_dir);
-    int r = lock_take(path, &self->lock_fd, &holder);
-    if (r == LOCK_E_HELD) {
-        self->lock_fd = -1;
-        cli_err("another `openclaw secrets apply` is at work (process %ld)", (long)holder);
-        return CLI_EXIT_TRY_LATER;
-    }
-    if (r) {
-        cli_err("cannot lock %s: %s", path, fault_text(r));
-        return CLI_EXIT_CONFIG;
-    }
-    return CLI_EXIT_OK;
-}
-
 static int config_put(struct apply *self)
 {
     struct config_error error = { "" };
@@ -302,31 +280,26 @@ static void apply_deinit(struct apply *self)
 {
     secrets_project_deinit(&self->project);
     config_writer_deinit(&self->writer);
-    if (self->lock_fd >= 0) {
-        (void)close(self->lock_fd); /* the kernel gives the lock back */
-    }
 }
 
 static int run(struct apply *self)
 {
-    int r = self->opts->is_write ? lock_take_own(self) : CLI_EXIT_OK;
+    int r = self->opts->is_write ? config_writer_turn(&self->writer) : CLI_EXIT_OK;
 
     r = r ? r : config_writer_read(&self->writer);
     r = r ? r : prepare(self);
     return r || !self->opts->is_write ? r : write_all(self);
 }
 
-int secrets_apply(const struct cli *cli, const struct secrets_plan *plan, const struct secrets_apply_opts *opts,
-                  struct secrets_result *result)
+static int apply_try(const struct cli *cli, const struct secrets_plan *plan, const struct secrets_apply_opts *opts,
+                     struct secrets_result *result, struct config_again *again)
 {
     CLEANUP(apply_deinit)
-    struct apply self = { .cli = cli, .plan = plan, .opts = opts, .result = result, .lock_fd = -1 };
+    struct apply self = { .cli = cli, .plan = plan, .opts = opts, .result = result };
 
     config_writer_init(&self.writer, cli);
+    self.writer.again = again;
     secrets_project_init(&self.project, &cli->paths, plan, &self.writer.document);
-    if (opts->is_write && !opts->is_exec_allowed && secrets_plan_has_exec(plan)) {
-        return explain(&self, 1, "the plan has programs run to get at secrets: allow it with --allow-exec");
-    }
     int r = run(&self);
     pack_array_end(&self.project.warnings);
     pack_raw(&result->warnings, pack_span(&self.project.warnings));
@@ -334,5 +307,23 @@ int secrets_apply(const struct cli *cli, const struct secrets_plan *plan, const 
     if (!r && (pack_error(&result->warnings) || pack_error(&result->changed))) {
         return explain(&self, pack_error(&result->warnings) ? pack_error(&result->warnings) : -ENOMEM, "");
     }
+    return r;
+}
+
+int secrets_apply(const struct cli *cli, const struct secrets_plan *plan, const struct secrets_apply_opts *opts,
+                  struct secrets_result *result)
+{
+    struct config_again again = { 0 };
+    int r;
+
+    if (opts->is_write && !opts->is_exec_allowed && secrets_plan_has_exec(plan)) {
+        return explain(&(struct apply){ .opts = opts }, 1,
+                       "the plan has programs run to get at secrets: allow it with --allow-exec");
+    }
+    do {
+        secrets_result_deinit(result);
+        secrets_result_init(result);
+        r = apply_try(cli, plan, opts, result, &again);
+    } while (config_again_due(&again, r));
     return r;
 }

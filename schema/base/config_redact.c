@@ -59,8 +59,8 @@ static void text_copy(struct job *job, struct span value, bool is_secret)
 }
 
 /*
- * Do we stand in a map of headers for requests? Any of them may be what lets the request in, whatever it is called; what
- * the gateway itself answers with (securityHeaders) is no secret.
+ * Do we stand in a map of headers for requests? Any of them may be what lets the request in, whatever it is called;
+ * what the gateway itself answers with (securityHeaders) is no secret.
  */
 static bool is_in_headers(const struct job *job)
 {

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -258,3 +259,46 @@ def test_another_secret_that_is_not_there_is_written_with_a_warning(alone):
     assert "NOBODY_SET_IT is not set" in done.stderr and ".env of the state directory" in done.stderr
     done = alone.cli("config", "set", "logging.level", "debug")
     assert done.returncode == 0 and not done.stderr, "it was so before"
+
+
+PLAN = {"version": 1, "protocolVersion": 1, "options": {"scrubEnv": False}, "targets": [
+    {"type": "models.providers.apiKey", "path": "models.providers.x.apiKey",
+     "pathSegments": ["models", "providers", "x", "apiKey"], "providerId": "x",
+     "ref": {"source": "env", "provider": "default", "id": "A_KEY_OF_X"}}]}
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_commands_side_by_side_all_land(alone, is_running, tmp_path):
+    """Whichever comes first, none is lost and none fails for another."""
+    config = {"gateway": {"mode": "local", "auth": {"mode": "token", "token": alone.token}},
+              "agents": {"defaults": {"heartbeat": {"every": "0m"}}, "list": [{"id": "main", "name": "M"}]},
+              "session": {"dmScope": "main"}, "ui": {"seamColor": "#111111"}, "talk": {"voiceId": "v"},
+              "models": {"providers": {"x": {"baseUrl": "http://127.0.0.1:9", "apiKey": "k-plain", "models": []}}}}
+    alone.extra["A_KEY_OF_X"] = "k-of-x"
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(PLAN))
+    os.chmod(plan, 0o600)
+    if is_running:
+        alone.start()
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    sets = [("config", "set", f"logging.{name}", value) for name, value in
+            (("level", "debug"), ("maxFileBytes", "1000000"), ("consoleLevel", "info"), ("consoleStyle", "json"))]
+    sets += [("config", "set", f"models.providers.p{i}", '{"baseUrl": "http://127.0.0.1:9", "models": []}')
+             for i in range(6)]
+    sets += [("config", "unset", path) for path in ("session", "ui", "agents.list[0].name")]
+    sets += [("config", "patch", "--stdin"), ("setup", "--workspace", str(tmp_path / "w")), ("doctor", "--fix"),
+             ("doctor", "--fix"), ("secrets", "apply", "--from", str(plan)), ("secrets", "apply", "--from", str(plan)),
+             ("config", "set", "gateway.reload.debounceMs", "50")]
+    with ThreadPoolExecutor(len(sets)) as pool:
+        jobs = [pool.submit(alone.cli, *words, timeout=120, input="{ messages: { ackReactionScope: 'all' } }")
+                for words in sets]
+        failed = [(words, job.result()) for words, job in zip(sets, jobs) if job.result().returncode]
+    assert not failed, failed
+    now = json.loads(read(alone))
+    assert now["logging"] == {"level": "debug", "maxFileBytes": 1000000, "consoleLevel": "info", "consoleStyle": "json"}
+    assert set(now["models"]["providers"]) == {"x", "p0", "p1", "p2", "p3", "p4", "p5"}
+    assert now["models"]["providers"]["x"]["apiKey"] == PLAN["targets"][0]["ref"]
+    assert "session" not in now and "ui" not in now and now["agents"]["list"] == [{"id": "main"}]
+    assert now["messages"] == {"ackReactionScope": "all"} and now["gateway"]["reload"] == {"debounceMs": 50}
+    assert now["agents"]["defaults"]["workspace"] == str(tmp_path / "w") and "voiceId" not in now["talk"]

@@ -451,16 +451,24 @@ def test_a_write_waits_for_its_secrets_and_others_do_not_wait_for_it(only_once, 
         waiting = client.send("config.patch", {"raw": json.dumps(patch), "baseHash": got["hash"]})
         until(lambda: runs(rotating, "slow"), 10, "the program")
         assert other.call("config.get")["hash"] == got["hash"]
-        with pytest.raises(CallError) as busy:
-            other.call("config.patch", {"raw": "{}", "baseHash": got["hash"]})
-        assert busy.value.error["code"] == "UNAVAILABLE" and busy.value.error["retryable"]
+        second = other.send("config.patch", {"raw": "{logging: {level: 'debug'}}", "baseHash": got["hash"]})
         assert client.answer(waiting)["ok"]
+        with pytest.raises(CallError) as late:  # it had its turn, and is made from what was there before the first
+            other.answer(second)
+        assert "config changed since last load" in late.value.error["message"]
         assert config_of(rotating)["models"]["providers"]["mock"]["apiKey"] == ref("exec", "slow", "k")
         patch["models"]["providers"]["mock"]["apiKey"]["id"] = "none"
+        got = client.call("config.get")
+        waiting = client.send("config.patch", {"raw": json.dumps(patch), "baseHash": got["hash"]})
+        until(lambda: runs(rotating, "slow"), 10, "the program")
+        second = other.send("config.set", {"raw": json.dumps({**got["parsed"], "logging": {"level": "debug"}}),
+                                           "baseHash": got["hash"]})
         with pytest.raises(CallError) as refused:
-            client.call("config.patch", {"raw": json.dumps(patch), "baseHash": client.call("config.get")["hash"]})
+            client.answer(waiting)
         assert "models.providers.mock.apiKey" in refused.value.error["message"]
+        assert other.answer(second)["ok"], "the first came to nothing, so the second is made"
         assert config_of(rotating)["models"]["providers"]["mock"]["apiKey"]["id"] == "k"
+        assert config_of(rotating)["logging"]["level"] == "debug"
 
 
 # --- secrets.resolve -----------------------------------------------------------------------------------------
