@@ -107,11 +107,26 @@ static int snapshot_add(struct conn *conn, const struct msg_auth_decision *decis
     return r ? r : add(out, "}");
 }
 
-static int auth_add(const struct msg_auth_decision *decision, struct text_buf *out)
+/* Protocol 4 names what let the client in; its list does not know the owner of the local socket. */
+static int auth_method_add(const struct msg_auth_decision *decision, unsigned protocol, struct text_buf *out)
+{
+    int r;
+
+    if (protocol < 4 || span_is_text(decision->method, "owner")) {
+        return 0;
+    }
+    r = add(out, "\"method\":");
+    r = r ? r : json_from_text(decision->method, out);
+    return r ? r : add(out, ",");
+}
+
+static int auth_add(const struct msg_auth_decision *decision, unsigned protocol, struct text_buf *out)
 {
     char text[48];
-    int r = add(out, ",\"auth\":{\"role\":");
+    int r = add(out, ",\"auth\":{");
 
+    r = r ? r : auth_method_add(decision, protocol, out);
+    r = r ? r : add(out, "\"role\":");
     r = r ? r : json_from_text(decision->role, out);
     r = r ? r : add(out, ",\"scopes\":");
     r = r ? r : json_from_value(decision->scopes, out);
@@ -146,7 +161,7 @@ static int payload_add(struct conn *conn, const struct msg_auth_decision *decisi
     r = add(out, text);
     r = r ? r : text_buf_add(out, (struct span){ features->data, features->len });
     r = r ? r : snapshot_add(conn, decision, health, out);
-    r = r ? r : auth_add(decision, out);
+    r = r ? r : auth_add(decision, protocol, out);
     (void)snprintf(text, sizeof(text), ",\"policy\":{\"maxPayload\":%u,\"maxBufferedBytes\":%u,\"tickIntervalMs\":%u}}",
                    LIMIT_PAYLOAD, LIMIT_BUFFERED, TIME_TICK_MS); /* fits */
     return r ? r : add(out, text);

@@ -41,6 +41,7 @@ def test_clients_of_both_protocols_are_served_at_the_same_time(gateway):
     clients = {number: Client(gateway.port, gateway.token, **span) for number, span in ranges.items()}
     for number, client in clients.items():
         assert client.hello["protocol"] == number
+        assert client.hello["auth"].get("method") == (None, "token")[number == 4]
         methods = client.hello["features"]["methods"]
         assert "chat.send" in methods and ("approval.get" in methods) == (number == 4)
         for name in ("health", "node.list", "exec.approval.list", "device.pair.list"):
