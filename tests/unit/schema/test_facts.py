@@ -5,6 +5,7 @@ Usage: test_facts.py SOURCE_DIR
 """
 import json
 import os
+import re
 import sys
 import unittest
 
@@ -20,7 +21,7 @@ METHODS = """connect health status agents.list sessions.list sessions.subscribe 
 sessions.messages.subscribe sessions.messages.unsubscribe sessions.preview sessions.describe chat.send chat.history
 chat.abort agent agent.wait agent.identity.get logs.tail config.get models.list channels.status system-presence
 last-heartbeat""".split()
-EVENTS = """agent chat session.message session.tool sessions.changed presence health tick shutdown heartbeat
+EVENTS = """agent chat session.message sessions.changed presence health tick shutdown heartbeat
 connect.challenge""".split()
 
 DELIVERY = {"broadcast": "broadcast", "targeted-subscribers": "subscribers", "per-connection-first-frame": "connection",
@@ -78,6 +79,19 @@ class FactsTest(unittest.TestCase):
     def test_every_method_that_clients_need_is_served(self):
         self.assertEqual([], [name for name in METHODS if self.methods[name].later])
         self.assertEqual([], [name for name in EVENTS if self.events[name].later])
+
+    def test_an_event_that_does_not_come_later_is_sent_by_somebody(self):
+        source = ""
+        for folder, _, names in [row for part in ("actors", "edge") for row in os.walk(os.path.join(SOURCE, part))]:
+            for name in names:
+                if name.endswith(".c"):
+                    with open(os.path.join(folder, name), encoding="utf-8") as stream:
+                        source += stream.read()
+        said = set(re.findall(r"EVENT_[A-Z_]+|connect\.challenge", source))
+        served = {one.name for one in self.events.values() if not one.later}
+        names = {"connect.challenge": "connect.challenge"}
+        self.assertEqual([], sorted(name for name in served
+                                    if names.get(name, "EVENT_" + re.sub("[^A-Z]", "_", name.upper())) not in said))
 
     def test_what_comes_later_is_routed_nowhere(self):
         later = [message for message in self.schema.messages if message.later]
