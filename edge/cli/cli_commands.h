@@ -47,6 +47,7 @@ int cmd_gateway_status(struct cli *cli);
 int cmd_gateway_probe(struct cli *cli);
 int cmd_gateway_stop(struct cli *cli);
 int cmd_gateway_restart(struct cli *cli);
+int cmd_gateway_restore(struct cli *cli);
 int cmd_health(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_agent(struct cli *cli);

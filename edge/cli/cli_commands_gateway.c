@@ -127,6 +127,23 @@ static const struct cli_opt restart_options[] = {
     { 0 },
 };
 
+static const struct cli_opt restore_options[] = {
+    { .name = "start",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Start the gateway if it does not run, by its service if it has one." },
+    { .name = "force",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Put it back although a gateway starts with the one that is there." },
+    { .name = "timeout",
+      .kind = CLI_OPT_NUMBER,
+      .value = "ms",
+      .preset = "60000",
+      .min = 1,
+      .max = 86400000,
+      .summary = "With --start: wait so many milliseconds until it serves." },
+    { 0 },
+};
+
 static const struct cli_opt token_options[] = {
     { .name = "show", .kind = CLI_OPT_FLAG, .summary = "Print it, to a terminal alone." },
     { 0 },
@@ -134,6 +151,7 @@ static const struct cli_opt token_options[] = {
 
 static const struct cli_opt *const stop_tables[] = { stop_options, cli_commands_json, NULL };
 static const struct cli_opt *const restart_tables[] = { restart_options, cli_commands_json, NULL };
+static const struct cli_opt *const restore_tables[] = { restore_options, NULL };
 static const struct cli_opt *const token_tables[] = { token_options, NULL };
 static const struct cli_opt *const health_tables[] = { cli_commands_target, cli_commands_final, cli_commands_timeout,
                                                        cli_commands_json, NULL };
@@ -188,5 +206,9 @@ const struct cli_command cli_commands_gateway[] = {
       .summary = "Give every host of the running gateway a fresh process, on the same sockets.",
       .options = restart_tables,
       .run = cmd_gateway_restart },
+    { .name = "restore",
+      .summary = "Put back the last config that was good, and with --start see that the gateway runs.",
+      .options = restore_tables,
+      .run = cmd_gateway_restore },
     { 0 },
 };

@@ -156,11 +156,62 @@ static const struct probed *primary(const struct report *report)
     return NULL;
 }
 
+/* The process that answered, and when it began; two ways may lead to one gateway. */
+static bool is_same(const struct probed *a, const struct probed *b)
+{
+    struct span a_process = value_get(cli_probe_answer(&a->probe, CLI_PROBE_HEALTH), "process");
+    struct span b_process = value_get(cli_probe_answer(&b->probe, CLI_PROBE_HEALTH), "process");
+    struct span a_path = value_get(cli_probe_answer(&a->probe, CLI_PROBE_CONFIG), "path");
+    struct span b_path = value_get(cli_probe_answer(&b->probe, CLI_PROBE_CONFIG), "path");
+    int64_t pid = value_i64(value_get(a_process, "pid"), 0);
+
+    return pid && pid == value_i64(value_get(b_process, "pid"), 0) && a_path.len && span_is(a_path, b_path);
+}
+
+/* How many gateways answered, as far as they can be told apart. */
+static size_t reachable_count(const struct report *report)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < report->targets_n; i++) {
+        bool is_new = report->targets[i].probe.is_connected;
+
+        for (size_t k = 0; k < i && is_new; k++) {
+            is_new = !report->targets[k].probe.is_connected || !is_same(&report->targets[i], &report->targets[k]);
+        }
+        n += is_new;
+    }
+    return n;
+}
+
+#define SEVERAL                                                                                                        \
+    "Several gateways answer. One is enough for most purposes; whoever wants more, such as one to rescue the other, "  \
+    "gives each a profile, a state directory, a workspace and a port of its own."
+
+static void several_pack(const struct report *report, struct pack *out)
+{
+    pack_map_begin(out);
+    pack_kv_text(out, "code", "multiple_gateways");
+    pack_kv_text(out, "message", SEVERAL);
+    pack_key(out, "targetIds");
+    pack_array_begin(out);
+    for (size_t i = 0; i < report->targets_n; i++) {
+        if (report->targets[i].probe.is_connected) {
+            pack_text(out, report->targets[i].id);
+        }
+    }
+    pack_array_end(out);
+    pack_map_end(out);
+}
+
 static void warnings_pack(const struct report *report, struct pack *out)
 {
     const struct probed *first = primary(report);
 
     pack_array_begin(out);
+    if (reachable_count(report) > 1) {
+        several_pack(report, out);
+    }
     if (!first || !first->probe.is_rpc_ok) {
         pack_map_begin(out);
         pack_kv_text(out, "code", first ? "read_probe_incomplete" : "no_gateway_reachable");
@@ -281,6 +332,11 @@ static int report_show(const struct report *report)
         for (size_t i = 0; i < report->targets_n; i++) {
             cli_out("%s", i ? "\n" : "");
             target_print(&report->targets[i]);
+        }
+        if (reachable_count(report) > 1) {
+            cli_out("\n");
+            cli_out_styled(CLI_STYLE_BAD, "Warning");
+            cli_out("    %s\n", SEVERAL);
         }
         return r;
     }

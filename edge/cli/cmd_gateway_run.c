@@ -25,6 +25,7 @@
 #include "edge/cli/cli_service.h"
 #include "edge/cli/compose.h"
 #include "edge/cli/config_advice.h"
+#include "edge/cli/gateway_claim.h"
 #include "edge/cli/gateway_port.h"
 #include "edge/cli/gateway_secrets.h"
 #include "edge/cli/gateway_sockets.h"
@@ -46,6 +47,7 @@ struct start {
     struct gateway_sockets sockets;
     struct text_buf topology_text;
     struct topology topology;
+    struct gateway_claims claims;
     int lock_fd;
     int topology_fd;
     bool is_port_given;                            /* by flag or environment, so the config does not count */
@@ -60,6 +62,7 @@ static void start_deinit(struct start *self)
     gateway_sockets_deinit(&self->sockets);
     text_buf_deinit(&self->topology_text);
     topology_deinit(&self->topology);
+    gateway_claims_deinit(&self->claims);
     if (self->topology_fd >= 0) {
         (void)close(self->topology_fd); /* of memory alone */
     }
@@ -413,6 +416,19 @@ static int state_take(struct start *self)
     return run_dir_take(self);
 }
 
+/* What another gateway of this machine works with, this one must not. */
+static int claims_take(struct start *self)
+{
+    struct gateway_claim_error error;
+
+    if (gateway_claim_all(&self->claims, self->cli->paths.config_path, &error)) {
+        cli_err("%s", error.what);
+        cli_err_more("%s", error.fix);
+        return CLI_EXIT_CONFIG;
+    }
+    return 0;
+}
+
 /* With a certificate that cannot be used nobody could connect, so nothing starts. */
 static int tls_take(struct start *self)
 {
@@ -547,6 +563,7 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : descriptors_take(&self);
     r = r ? r : port_take(&self);
     r = r ? r : state_take(&self);
+    r = r ? r : claims_take(&self);
     r = r ? r : tls_take(&self);
     r = r ? r : local_take(&self);
     r = r ? r : topology_export(&self);

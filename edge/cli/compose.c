@@ -1,6 +1,8 @@
 #include "edge/cli/compose.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "actors/agent/agent.h"
 #include "actors/approval/approval.h"
@@ -15,12 +17,37 @@
 #include "actors/router/router.h"
 #include "actors/scheduler/scheduler.h"
 #include "actors/tools/tools.h"
+#include "actors/watch/watch.h"
+#include "edge/cli/cli_paths.h"
 #include "edge/listener/listener.h"
 
 const struct actor_def *const compose_defs[] = {
-    &config_actor, &log_actor,     &auth_actor,      &health_actor, &router_actor, &nodes_actor, &approval_actor,
-    &agent_actor,  &webchat_actor, &scheduler_actor, &hooks_actor,  &tools_actor,  &edge_actor,  NULL,
+    &config_actor, &log_actor,      &auth_actor,  &health_actor,  &router_actor,
+    &nodes_actor,  &approval_actor, &agent_actor, &webchat_actor, &scheduler_actor,
+    &hooks_actor,  &tools_actor,    &edge_actor,  &watch_actor,   NULL,
 };
+
+/* Of the environment of another profile only the home directory counts. */
+static char *home_alone(const char *name)
+{
+    bool is_home = strcmp(name, "HOME") == 0 || strcmp(name, "OPENCLAW_HOME") == 0;
+
+    return is_home ? getenv(name) : NULL; /* NOLINT(concurrency-mt-unsafe): before threads start */
+}
+
+/* The gateway of a profile as watch takes it; whoever asks copies it. */
+static const char *watched(const char *profile)
+{
+    static char arg[2 * PATH_MAX]; /* of the one thread that starts actors */
+    struct cli_paths paths;
+    struct cli_paths_error ignored;
+
+    if (!*profile || cli_paths_resolve(profile, false, home_alone, &paths, &ignored)) {
+        return "";
+    }
+    (void)snprintf(arg, sizeof(arg), "%s\n%s", paths.control_path, paths.state_dir);
+    return arg;
+}
 
 /* The first part of an address names the definition, the rest is its argument; of a
  * channel the second part does: channel/<type>[/<account>]. */
@@ -36,6 +63,9 @@ const char *compose_def_of(const char *address, const char **ret_arg)
     for (const struct actor_def *const *def = compose_defs; *def; def++) {
         if (span_is_text((struct span){ address, len }, (*def)->name)) {
             *ret_arg = address[len] == '/' ? address + len + 1 : "";
+            if (*def == &watch_actor) {
+                *ret_arg = watched(*ret_arg);
+            }
             return (*def)->name;
         }
     }

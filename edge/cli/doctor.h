@@ -73,6 +73,8 @@ void doctor_findings_pack(const struct doctor *self, struct pack *out);
 void doctor_state_look(struct doctor *self);
 /* doctor_config.c: the config file. Needs `is_running`. */
 void doctor_config_look(struct doctor *self);
+/* The same: a repair that puts back the newest copy that would do, of the last good config before all. */
+void doctor_config_spare(struct doctor *self, struct doctor_finding *finding);
 /* doctor_gateway.c: who runs, and who holds the port. Sets `is_running`; comes first. */
 void doctor_lock_look(struct doctor *self);
 void doctor_gateway_look(struct doctor *self);

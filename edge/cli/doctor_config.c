@@ -93,7 +93,7 @@ static bool spare_find(const struct doctor *self, struct text_buf *ret_text, cha
     return false;
 }
 
-static void spare_offer(struct doctor *self, struct doctor_finding *finding)
+void doctor_config_spare(struct doctor *self, struct doctor_finding *finding)
 {
     char path[PATH_MAX];
 
@@ -427,9 +427,10 @@ static bool clobber_look(struct doctor *self)
         self->disk.len >= spare.len / 2) {
         return false;
     }
-    spare_offer(self, doctor_add(self, "config", DOCTOR_PROBLEM,
-                                 "%s has lost most of what it held: %zu bytes are left of %zu, and no gateway.mode",
-                                 self->cli->paths.config_path, self->disk.len, spare.len));
+    doctor_config_spare(self,
+                        doctor_add(self, "config", DOCTOR_PROBLEM,
+                                   "%s has lost most of what it held: %zu bytes are left of %zu, and no gateway.mode",
+                                   self->cli->paths.config_path, self->disk.len, spare.len));
     return true;
 }
 
@@ -452,7 +453,7 @@ static bool disk_read(struct doctor *self)
         char spare[PATH_MAX];
 
         if (spare_find(self, &self->fresh, spare)) {
-            spare_offer(self, finding);
+            doctor_config_spare(self, finding);
         } else {
             doctor_fix_say(finding, "`openclaw setup` makes one");
         }
@@ -477,7 +478,7 @@ static void config_look(struct doctor *self)
         struct doctor_finding *finding = doctor_add(self, "config", DOCTOR_PROBLEM, "%s", error.text);
 
         if (!prefix_offer(self, finding)) {
-            spare_offer(self, finding);
+            doctor_config_spare(self, finding);
         }
         return;
     }

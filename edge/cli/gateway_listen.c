@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +12,11 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "edge/cli/gateway_claim.h"
 #include "edge/cli/gateway_port.h"
 
 #define PORTS_OF_ROOT 1024
+#define OWNER_STATE_MAX 120 /* bytes of its path that are told */
 #define LISTEN_BACKLOG 4096 /* who connects during a restart waits here; the kernel cuts it to somaxconn */
 
 union address {
@@ -102,6 +105,7 @@ static void busy_explain(const char *host, uint16_t port, struct gateway_listen_
     pid_t pids[GATEWAY_PORT_HOLDERS_MAX];
     size_t n = gateway_port_holders(port, pids, GATEWAY_PORT_HOLDERS_MAX);
     char program[160] = "";
+    char state[PATH_MAX] = "";
 
     if (n == 0) {
         (void)snprintf(error->text, sizeof(error->text),
@@ -110,8 +114,12 @@ static void busy_explain(const char *host, uint16_t port, struct gateway_listen_
         return;
     }
     gateway_port_program(pids[0], program, sizeof(program));
-    (void)snprintf(error->text, sizeof(error->text), "port %u on %s is in use by pid %d (%s)", port, host, (int)pids[0],
-                   program[0] ? program : "unknown program");
+    for (size_t i = 0; i < n && !state[0]; i++) { /* its hosts have the socket, too */
+        gateway_claim_state_of(pids[i], state);
+    }
+    (void)snprintf(error->text, sizeof(error->text), "port %u on %s is in use by pid %d (%s%s%.*s)", port, host,
+                   (int)pids[0], program[0] ? program : "unknown program", state[0] ? ", the gateway of " : "",
+                   OWNER_STATE_MAX, state);
     (void)snprintf(error->fix, sizeof(error->fix), "stop it, choose another port with --port, or end it with --force");
 }
 

@@ -17,7 +17,7 @@ struct gateway_listen {
 };
 
 struct gateway_listen_error {
-    char text[300]; /* what stands in the way */
+    char text[448]; /* what stands in the way */
     char fix[160];  /* what whoever starts the gateway can do; may be empty */
 };
 
