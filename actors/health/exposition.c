@@ -38,6 +38,8 @@ static const struct family families[] = {
       COUNTER },
     { "openclaw_tls_handshakes_total", "TLS handshakes that succeeded.", COUNTER },
     { "openclaw_tls_failures_total", "Connections ended for what was no TLS, or none that is accepted.", COUNTER },
+    { "openclaw_http2_connections_total", "Connections that spoke HTTP/2.", COUNTER },
+    { "openclaw_http2_given_up_total", "Connections of HTTP/2 ended for what their clients did.", COUNTER },
     { "openclaw_tls_certificate_expires_seconds", "Unix time at which the certificate expires.", GAUGE },
 
     { "openclaw_rpc_requests_total", "Requests over WebSocket that their owner answered.", COUNTER },

@@ -5,7 +5,8 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 # Asked anew at every configure: of the results that are kept, an -isystem comes back as a flag and no longer as a folder,
 # and every command line of the second configure would differ from the first.
 foreach(package ZMQ@libzmq CZMQ@libczmq UV@libuv LWS@libwebsockets JANSSON@jansson
-        CRYPTO@libcrypto SODIUM@libsodium SSL@libssl CURL@libcurl SQLITE@sqlite3)
+        CRYPTO@libcrypto SODIUM@libsodium SSL@libssl CURL@libcurl SQLITE@sqlite3
+        NGHTTP2@libnghttp2)
   string(REPLACE "@" ";" package "${package}")
   list(GET package 0 prefix)
   list(GET package 1 module)

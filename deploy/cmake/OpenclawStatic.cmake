@@ -1,7 +1,7 @@
 # OPENCLAW_STATIC: what only the bus and the stores use is linked into the program, from Debian's own archives: czmq,
 # libzmq, msgpack-c and SQLite. Shared, libzmq and czmq bring twenty-five libraries along that the bus never calls; each
-# process of a gateway would load, relocate and keep them. OpenSSL, libsodium, libwebsockets and libcurl stay shared, so
-# that their security updates arrive without a new build.
+# process of a gateway would load, relocate and keep them. OpenSSL, libsodium, libwebsockets, libnghttp2 and libcurl stay
+# shared, so that their security updates arrive without a new build.
 #
 # libzmq's archive also asks for the transports PGM and NORM, for GSSAPI, systemd and libbsd; deploy/cmake/absent.c stands
 # in for them.

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #define HEAD_MAX 1024
+#define STATUS_LINE_MAX 64
 
 static const struct {
     int status;
@@ -54,7 +55,8 @@ static size_t field_add(char *head, size_t len, const char *name, const char *va
     return len + (size_t)snprintf(head + len, HEAD_MAX - len, "%s: %s\r\n", name, value);
 }
 
-int response_write(const struct response *self, struct text_buf *out)
+/* `connection` is what HTTP/1.1 says of the connection, or NULL. */
+static int fields_write(const struct response *self, const char *connection, struct text_buf *out)
 {
     char head[HEAD_MAX];
     size_t len;
@@ -62,33 +64,47 @@ int response_write(const struct response *self, struct text_buf *out)
 
     /* Every value below is ours and short, so the head always fits. */
     len = (size_t)snprintf(head, sizeof(head),
-                           "HTTP/1.1 %d %s\r\n"
                            "X-Content-Type-Options: nosniff\r\n"
                            "Referrer-Policy: no-referrer\r\n"
                            "Permissions-Policy: camera=(), microphone=(self), geolocation=()\r\n"
                            "Date: %.*s\r\n",
-                           self->status, response_reason(self->status), SPAN_FMT(self->date));
+                           SPAN_FMT(self->date));
     len = field_add(head, len, "Content-Type", self->type);
     len = field_add(head, len, "Allow", self->allow);
     len = field_add(head, len, "Cache-Control", self->cache);
     if (self->transport_security && self->transport_security[0]) {
         len = field_add(head, len, "Strict-Transport-Security", self->transport_security);
     }
-    len = field_add(head, len, "Connection", self->is_closing ? "close" : "keep-alive");
+    len = field_add(head, len, "Connection", connection);
     if (self->retry_after_s) {
         len += (size_t)snprintf(head + len, sizeof(head) - len, "Retry-After: %u\r\n", self->retry_after_s);
     }
     r = text_buf_add(out, (struct span){ head, len });
     r = r ? r : text_buf_add(out, self->fields);
-    len = 0;
-    if (self->is_streamed && self->is_http10) {
-        len += (size_t)snprintf(head + len, sizeof(head) - len, "\r\n");
-    } else if (self->is_streamed) {
-        len += (size_t)snprintf(head + len, sizeof(head) - len, "Transfer-Encoding: chunked\r\n\r\n");
-    } else {
-        len += (size_t)snprintf(head + len, sizeof(head) - len, "Content-Length: %zu\r\n\r\n", self->body.len);
+    if (r || self->is_streamed) {
+        return r;
     }
-    r = r ? r : text_buf_add(out, (struct span){ head, len });
+    len = (size_t)snprintf(head, sizeof(head), "Content-Length: %zu\r\n", self->body.len);
+    return text_buf_add(out, (struct span){ head, len });
+}
+
+int response_fields(const struct response *self, struct text_buf *out)
+{
+    return fields_write(self, NULL, out);
+}
+
+int response_write(const struct response *self, struct text_buf *out)
+{
+    char line[STATUS_LINE_MAX];
+    size_t len =
+        (size_t)snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", self->status, response_reason(self->status));
+    int r = text_buf_add(out, (struct span){ line, len });
+
+    r = r ? r : fields_write(self, self->is_closing ? "close" : "keep-alive", out);
+    if (!r && self->is_streamed && !self->is_http10) {
+        r = text_buf_add(out, SPAN_LIT("Transfer-Encoding: chunked\r\n"));
+    }
+    r = r ? r : text_buf_add(out, SPAN_LIT("\r\n"));
     if (!r && !self->is_streamed && !self->is_head) {
         r = text_buf_add(out, self->body);
     }

@@ -1,5 +1,5 @@
 /*
- * response: writes the head of an HTTP/1.1 response, and small whole responses. Pure.
+ * response: writes the head of a response, and small whole responses. Pure.
  */
 #ifndef EDGE_HTTP_RESPONSE_H
 #define EDGE_HTTP_RESPONSE_H
@@ -35,8 +35,11 @@ struct response {
 /* Reason phrase; "Unknown" for a status we never send. */
 const char *response_reason(int status);
 
-/* 0 or -ENOMEM. */
+/* As HTTP/1.1. 0 or -ENOMEM. */
 int response_write(const struct response *self, struct text_buf *out);
+
+/* The fields alone, each as a line, but for those that say how HTTP/1.1 frames it. 0 or -ENOMEM. */
+int response_fields(const struct response *self, struct text_buf *out);
 
 #define RESPONSE_CHUNK_HEAD 10U /* eight digits and CRLF */
 /* Writes the fixed-size head of a chunk of `len` bytes; the data and CRLF follow. */

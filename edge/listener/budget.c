@@ -14,7 +14,7 @@ static struct conn *largest(const struct edge *edge, const struct quota *quota, 
     size_t most = LIMIT_WAITING_MIN;
 
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {
-        size_t waiting = conn_pending(conn) + conn->held;
+        size_t waiting = conn_waiting(conn);
 
         if (!conn->is_killed && (conn->phase != CONN_OPEN) == is_leaving && waiting >= most &&
             (!quota || conn->quota == quota)) {
@@ -29,7 +29,7 @@ static void end(struct conn *conn)
 {
     if (ws_of(conn)) {
         ws_close_slow(conn, "budget");
-    } else {
+    } else if (!conn->ops->on_unread || !conn->ops->on_unread(conn)) {
         conn_discard(conn); /* an answer over HTTP that nobody takes */
     }
 }

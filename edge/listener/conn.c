@@ -11,6 +11,7 @@
 #include "edge/listener/edge.h"
 #include "edge/listener/http.h"
 #include "edge/listener/http1.h"
+#include "edge/listener/http2.h"
 #include "edge/listener/tls.h"
 
 /* --- the queue ------------------------------------------------------------------------ */
@@ -20,6 +21,11 @@ size_t conn_pending(const struct conn *self)
     return outq_pending(&self->out);
 }
 
+size_t conn_waiting(const struct conn *self)
+{
+    return outq_pending(&self->out) + self->ahead + self->held;
+}
+
 static void on_flush(uv_idle_t *idle);
 
 /* Once in this turn of the loop; libwebsockets calls by itself when a partial write is out. */
@@ -27,7 +33,7 @@ static void write_want(struct conn *self)
 {
     struct edge *edge = self->edge;
 
-    if (self->is_dirty || self->is_partial || !self->wsi) {
+    if (self->is_dirty || self->is_partial || self->is_filling || !self->wsi) {
         return;
     }
     self->is_dirty = true;
@@ -36,16 +42,27 @@ static void write_want(struct conn *self)
     (void)uv_idle_start(&edge->flush, on_flush); /* fails only without a callback */
 }
 
+void conn_wake(struct conn *self)
+{
+    write_want(self);
+}
+
 /* Memory that waits for readers is added up for all, and for whom it is. */
 static void cost_note(struct conn *self)
 {
-    size_t cost = outq_cost(&self->out) + self->held;
+    size_t cost = outq_cost(&self->out) + self->ahead + self->held;
 
     self->edge->queued_bytes += cost - self->cost;
     if (self->quota) {
         self->quota->bytes += cost - self->cost;
     }
     self->cost = cost;
+}
+
+void conn_ahead(struct conn *self, size_t before, size_t now)
+{
+    self->ahead += now - before; /* wraps when it is less */
+    cost_note(self);
 }
 
 /* Buffers are lent while there is something to say, so that an idle connection has none. */
@@ -337,6 +354,9 @@ static void opened_note(struct conn *self, bool was_open)
     if (!was_open && self->tls->is_open) {
         self->edge->tally.tls_handshakes_n++;
         conn_deadline(self, edge_head_ms(self->edge));
+        if (tls_is_for_http2(self->tls)) {
+            http2_attach(self);
+        }
     }
 }
 
@@ -486,8 +506,20 @@ static void holds_update(struct conn *self)
     }
 }
 
+static void fill(struct conn *self)
+{
+    if (self->ops->fill && self->phase == CONN_OPEN) {
+        self->is_filling = true;
+        self->ops->fill(self);
+        self->is_filling = false;
+    }
+}
+
 int conn_on_writable(struct conn *self)
 {
+    if (!self->is_killed) {
+        fill(self);
+    }
     if (self->is_killed) {
         return -1;
     }

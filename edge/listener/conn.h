@@ -37,6 +37,8 @@ struct conn_ops {
     /* Reads from `data` (which it may change); returns the bytes it is done with. What it
      * leaves is offered again with what follows. May close the connection, not free it. */
     size_t (*on_input)(struct conn *conn, uint8_t *data, size_t len);
+    /* Something may be written: queues what there is to say, if it was not queued when it was said; may be NULL. */
+    void (*fill)(struct conn *conn);
     /* All that was queued has gone out. */
     void (*on_drained)(struct conn *conn);
     /* The deadline passed. */
@@ -45,6 +47,9 @@ struct conn_ops {
     size_t (*held)(const struct conn *conn);
     /* There is no room for what it has begun to send: says so and ends it. */
     void (*on_overfull)(struct conn *conn);
+    /* Too much waits for it to read: gives some of it up. False when it had nothing to give up but the connection; may
+     * be NULL. */
+    bool (*on_unread)(struct conn *conn);
     /* The socket is gone; last call. */
     void (*on_close)(struct conn *conn);
 };
@@ -76,6 +81,7 @@ struct conn {
     size_t in_need; /* worth asking ops again only with so many bytes */
     size_t in_cost; /* bytes of what is not complete, as they were last added up */
     struct outq out;
+    size_t ahead;         /* memory of what waits with ops, before it is queued */
     size_t held;          /* bytes that libwebsockets still has of the last write, at most */
     size_t cost;          /* memory of what waits, as it was last added up */
     struct quota *quota;  /* whose it is; NULL before hello-ok */
@@ -92,6 +98,7 @@ struct conn {
     bool is_in_input;     /* ops->on_input is on the stack */
     bool is_secret_input; /* what is being read holds a secret */
     bool is_dirty;
+    bool is_filling; /* ops->fill is on the stack */
     bool is_partial; /* libwebsockets holds what the socket did not take */
     bool is_slow;    /* it did so since the queue was last empty */
     bool is_killed;
@@ -109,6 +116,13 @@ void conn_adopt(struct edge *edge, int fd, struct peer *peer, const struct socka
 
 /* Bytes queued and not yet taken by libwebsockets; shared ones count in full. */
 size_t conn_pending(const struct conn *self);
+
+/* The same, with what ops keep for the reader and what libwebsockets holds. */
+size_t conn_waiting(const struct conn *self);
+/* What ops keep for the reader was `before` bytes of memory, and is `now`. */
+void conn_ahead(struct conn *self, size_t before, size_t now);
+/* Has ops->fill called at the end of this turn of the loop. */
+void conn_wake(struct conn *self);
 
 /* Appends; false when the connection had to be ended (no memory). */
 bool conn_send(struct conn *self, struct span bytes);

@@ -9,6 +9,7 @@
 #include "edge/listener/edge.h"
 #include "edge/listener/exchange.h"
 #include "edge/listener/http.h"
+#include "edge/listener/http2.h"
 #include "edge/listener/ws.h"
 
 enum http1_stage {
@@ -25,6 +26,7 @@ struct http1 {
     struct chunked chunked;
     uint64_t body_left;
     bool is_http10;
+    bool was_asked;  /* something, before the request in hand */
     bool is_chunked; /* the answer that is being sent */
 };
 
@@ -162,6 +164,7 @@ static void request_begin(struct conn *conn, const struct request *request, stru
     struct http1 *self = conn->state;
     struct stream *stream = &self->stream;
 
+    self->was_asked = true;
     self->is_http10 = request->is_http10;
     self->body_left = request->body_len;
     self->chunked = (struct chunked){ 0 };
@@ -181,9 +184,15 @@ static size_t head_take(struct conn *conn, struct span input)
 {
     struct http1 *self = conn->state;
     struct request request;
+    bool is_http2;
+    bool may_be_http2 = !self->was_asked && http2_is_preface(input, &is_http2);
     size_t len;
     int r;
 
+    if (may_be_http2 && is_http2) {
+        http2_attach(conn); /* self is gone from here on */
+        return 0;
+    }
     if (input.ptr[0] == '\r' || input.ptr[0] == '\n') {
         return 1; /* RFC 9112 §2.2: empty lines before a request are ignored */
     }
@@ -191,7 +200,7 @@ static size_t head_take(struct conn *conn, struct span input)
         http_refuse_status(&self->stream, 400); /* TLS, most likely: its client shall not wait for more */
         return input.len;
     }
-    len = request_head_len(input, self->scanned);
+    len = may_be_http2 ? 0 : request_head_len(input, self->scanned);
     if (len == 0 && input.len < REQUEST_HEAD_MAX) {
         if (self->scanned == 0) {
             conn_deadline(conn, edge_head_ms(conn->edge));

@@ -29,6 +29,7 @@
 #define LIMIT_SHARE_MIN 256U          /* ... but not when it is smaller than a reference */
 #define LIMIT_OUT_HIGH 1048576U       /* a client whose answers back up is not read from ... */
 #define LIMIT_OUT_LOW 262144U         /* ... until so few bytes are left */
+#define LIMIT_STREAMS 128U            /* requests under way on one connection of HTTP/2 */
 #define LIMIT_IN_FLIGHT 1024U         /* requests of one connection that wait for an answer */
 #define LIMIT_SUBSCRIPTIONS 256U      /* session keys of one connection */
 #define LIMIT_JSON_DEPTH 64U

@@ -26,6 +26,7 @@
 #include "edge/listener/handshake.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/http1.h"
+#include "edge/listener/http2.h"
 #include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
@@ -411,7 +412,7 @@ static void edge_on_stop(void *state, struct actor *actor)
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {
         if (ws_of(conn)) {
             ws_leave(conn, WS_CODE_RESTART, SPAN_LIT("service restart"));
-        } else if (!http1_is_busy(conn)) {
+        } else if (!http2_leave(conn) && !http1_is_busy(conn)) {
             conn_finish(conn);
         }
     }

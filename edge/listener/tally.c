@@ -136,6 +136,8 @@ static void connections_pack(const struct edge *edge, struct pack *out)
     metric_row_u64(out, "openclaw_connections_turned_away_total", self->turned_away_n, NULL, 0);
     metric_row_u64(out, "openclaw_tls_handshakes_total", self->tls_handshakes_n, NULL, 0);
     metric_row_u64(out, "openclaw_tls_failures_total", self->tls_failures_n, NULL, 0);
+    metric_row_u64(out, "openclaw_http2_connections_total", self->http2_connections_n, NULL, 0);
+    metric_row_u64(out, "openclaw_http2_given_up_total", self->http2_given_up_n, NULL, 0);
     if (edge->cert.is_on && edge->cert.server.ctx) {
         metric_row_f64(out, "openclaw_tls_certificate_expires_seconds", (double)edge->cert.server.expires_s, NULL, 0);
     }

@@ -54,7 +54,9 @@ struct tally {
     uint64_t accepted_n;
     uint64_t turned_away_n;
     uint64_t tls_handshakes_n;
-    uint64_t tls_failures_n; /* what is no TLS, or none that we accept */
+    uint64_t http2_connections_n;
+    uint64_t http2_given_up_n; /* of them, for what their peers did */
+    uint64_t tls_failures_n;   /* what is no TLS, or none that we accept */
 };
 
 void tally_deinit(struct tally *self);

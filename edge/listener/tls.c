@@ -70,11 +70,11 @@ static BIO_METHOD *method_new(void)
 
 /* --- what connections are served with ---------------------------------------------------- */
 
-/* Who offers protocols and not ours would not understand us (RFC 7301 §3.2). */
+/* Who offers protocols and none of ours would not understand us (RFC 7301 §3.2). */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
                    unsigned in_len, void *arg)
 {
-    static const unsigned char ours[] = "\x08http/1.1";
+    static const unsigned char ours[] = "\x02h2\x08http/1.1"; /* what we like best comes first */
     unsigned char *chosen = NULL;
 
     (void)ssl;
@@ -247,6 +247,15 @@ int tls_read(struct tls *self, uint8_t *buf, size_t cap, size_t *ret_len)
     }
     self->is_open = self->is_open || SSL_is_init_finished(self->ssl);
     return *ret_len > 0 ? 0 : r;
+}
+
+bool tls_is_for_http2(const struct tls *self)
+{
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+
+    SSL_get0_alpn_selected(self->ssl, &name, &len);
+    return len == 2 && memcmp(name, "h2", 2) == 0;
 }
 
 int tls_write(struct tls *self, struct span bytes)

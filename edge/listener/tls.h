@@ -61,6 +61,8 @@ void tls_feed(struct tls *self, struct span input);
 /* Reads up to `cap` bytes of what the peer said; goes on with the handshake on the way. 0
  * with something read, or an outcome. */
 int tls_read(struct tls *self, uint8_t *buf, size_t cap, size_t *ret_len);
+/* Did both sides agree on HTTP/2 (ALPN)? Known once the handshake is over. */
+bool tls_is_for_http2(const struct tls *self);
 /* Adds records with all of `bytes` to what is to be sent. 0 or TLS_E_BROKEN. */
 int tls_write(struct tls *self, struct span bytes);
 /* Adds the word that no more comes, once. */

@@ -10,11 +10,13 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
 import websockets
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 RIG = os.environ["EDGE_RIG"]
 TOKEN = "token-of-the-rig"
 SCOPES = ["operator.admin", "operator.read", "operator.write"]
