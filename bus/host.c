@@ -165,6 +165,7 @@ static void all_stopped(struct host *self)
             self->opts->on_actor(self->opts->arg, NULL);
         }
         node_close(self->node);
+        trunk_leaf_destroy(&self->trunk);
         uv_close((uv_handle_t *)&self->stop_async, NULL);
         uv_close((uv_handle_t *)&self->start_timer, NULL);
         for (size_t i = 0; i < ARRAY_LEN(self->signals); i++) {
@@ -315,6 +316,7 @@ static int node_start(struct host *self)
         .topology = self->opts->topology,
         .registry = self->opts->registry,
         .has_supervisor = self->opts->has_supervisor,
+        .trunk = self->trunk ? TRUNK_LEAF_ENDPOINT : NULL,
         .pulse = self->pulse,
         .arg = self,
         .on_spawn = host_ops_spawn,
@@ -327,6 +329,42 @@ static int node_start(struct host *self)
     };
 
     return node_new(&opts, &self->node);
+}
+
+/* The gateway was started again, or has denied us: what this life knows is void. */
+static void on_trunk_over(void *arg)
+{
+    struct host *self = arg;
+
+    self->is_reviving = true;
+    stop_begin(self);
+}
+
+/* On another machine nobody but this process reaches its actors, so they have no files; and lives are counted at the
+ * gateway, where those are known that come by other processes. */
+static int trunk_join(struct host *self)
+{
+    int r = trunk_leaf_join(&(struct trunk_leaf_opts){ .host = self->opts->name,
+                                                       .tcp = &self->opts->topology->tcp,
+                                                       .pair = self->opts->trunk_pair },
+                            &self->trunk);
+
+    if (r == 0) {
+        self->own_opts.run_dir = NULL;
+        self->own_opts.incarnation = trunk_leaf_incarnation(self->trunk);
+    }
+    return r;
+}
+
+static int trunk_node_start(struct host *self)
+{
+    int r = self->trunk ? trunk_leaf_open(self->trunk, &self->loop) : 0;
+
+    r = r ? r : node_start(self);
+    if (r == 0 && self->trunk) {
+        trunk_leaf_serve(self->trunk, self->node, on_trunk_over, self);
+    }
+    return r;
 }
 
 static void host_free(struct host *self)
@@ -348,15 +386,17 @@ int host_run(const struct host_opts *opts)
 {
     struct host *self = mem_new(sizeof(*self));
 
-    self->opts = opts;
+    self->own_opts = *opts;
+    self->opts = &self->own_opts;
     (void)signal(SIGPIPE, SIG_IGN);
     zsys_handler_set(NULL); /* czmq must not take our signals */
     zsys_init();
     zsys_set_max_sockets(8192);
     self->started_ms = clock_mono_ms();
+    int r = opts->trunk_pair ? trunk_join(self) : 0;
     pulses_open(self);
-    int r = loop_open(self);
-    r = r < 0 ? r : node_start(self);
+    r = r < 0 ? r : loop_open(self);
+    r = r < 0 ? r : trunk_node_start(self);
     if (r == 0 && opts->on_actor) {
         opts->on_actor(opts->arg, node_actor(self->node));
     }

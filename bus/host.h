@@ -11,6 +11,8 @@
 #include "bus/actor.h"
 #include "bus/topology.h"
 
+struct curve_pair;
+
 #define HOST_SIGNAL_RESTART SIGUSR1 /* as SIGTERM, and the actors know that they will be started again */
 
 struct host_opts {
@@ -22,9 +24,11 @@ struct host_opts {
     /* Which definition an address of the topology runs ("agent/main" → "agent") and with
      * which argument; returns the definition's name or NULL. */
     const char *(*def_of)(const char *address, const char **ret_arg);
-    bool has_supervisor;         /* a supervising process listens in run_dir */
-    uint32_t incarnation;        /* of this host: 1 at first; given by the supervisor */
-    const char *last_end;        /* why the supervisor ended the life before; "" or NULL when it did not */
+    bool has_supervisor;  /* a supervising process listens in run_dir */
+    uint32_t incarnation; /* of this host: 1 at first; given by the supervisor */
+    const char *last_end; /* why the supervisor ended the life before; "" or NULL when it did not */
+    const struct curve_pair
+        *trunk_pair;             /* it joins topology->tcp from another machine by this key; NULL: it does not */
     int pulse_fd;                /* where the supervisor sees signs of life, owned; 0: nowhere */
     void (*on_ready)(void *arg); /* every actor of the list is ready */
     /* The actor host/<name>, for use on the calling thread; NULL when it is going. May be NULL. */

@@ -10,6 +10,7 @@
 #include "bus/node.h"
 #include "bus/pulse.h"
 #include "bus/supervisor.h"
+#include "bus/trunk_leaf.h"
 
 /* One address this host is to run. */
 struct slot {
@@ -44,7 +45,9 @@ struct slot {
 };
 
 struct host {
+    struct host_opts own_opts; /* what came of those that were given */
     const struct host_opts *opts;
+    struct trunk_leaf *trunk; /* NULL: this is the gateway's machine */
     uv_loop_t loop;
     struct node *node;
     uint64_t started_ms;

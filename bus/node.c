@@ -26,6 +26,26 @@ void node_endpoint(const char *run_dir, const char *host, char *out, size_t cap)
     }
 }
 
+void node_supervisor_endpoint(const struct node *self, char *out, size_t cap)
+{
+    if (self->opts.trunk) {
+        (void)snprintf(out, cap, "%s", self->opts.trunk);
+    } else {
+        node_endpoint(self->opts.run_dir, NULL, out, cap);
+    }
+}
+
+void node_host_endpoint(const struct node *self, const char *host, char *out, size_t cap)
+{
+    const char *way = self->opts.on_way ? self->opts.on_way(self->opts.arg, host) : NULL;
+
+    if (way) {
+        (void)snprintf(out, cap, "%s", way);
+    } else {
+        node_endpoint(self->opts.run_dir, host, out, cap);
+    }
+}
+
 struct span node_text_in(struct actor_ctx *ctx, const char *key, size_t limit)
 {
     struct span text = value_str(value_get(actor_ctx_body(ctx), key), (struct span){ "", 0 });
@@ -230,4 +250,14 @@ struct actor *node_actor(struct node *self)
 const struct directory *node_directory(const struct node *self)
 {
     return &self->directory;
+}
+
+const char *node_address(const struct node *self)
+{
+    return self->address;
+}
+
+const char *node_local(const struct node *self)
+{
+    return self->local;
 }

@@ -24,6 +24,7 @@ struct node_opts {
     const struct topology *topology; /* borrowed */
     const struct schema_registry *registry;
     bool has_supervisor;
+    const char *trunk;   /* the mailbox that leads to all other hosts, of one on another machine; NULL: this is none */
     struct pulse *pulse; /* its own; NULL: nobody watches */
     void *arg;           /* of the callbacks below; each may be NULL */
     /* Run (stop, restart) an actor in this process. Returns false when refused. */
@@ -42,6 +43,9 @@ struct node_opts {
     void (*on_entry)(void *arg, const struct directory_entry *entry);
     /* Supervisor: which host this process is; NULL when none. */
     const char *(*host_of)(void *arg, int64_t pid);
+    /* Supervisor: the mailbox that leads to a host on another machine, "" while it is not there; NULL for one of this
+     * machine. */
+    const char *(*on_way)(void *arg, const char *host);
     /* Supervisor: bus.listen; see `listen` of process_sockets. */
     int (*on_listen)(void *arg, const char *host, uint16_t port, bool is_taken, char *why, size_t why_size);
 };
@@ -53,6 +57,9 @@ void node_free(struct node **node_p);
 
 struct actor *node_actor(struct node *self);
 const struct directory *node_directory(const struct node *self);
+const char *node_address(const struct node *self);
+/* Where this process reaches it. */
+const char *node_local(const struct node *self);
 
 /* This process's own word about one of its actors: stored, told to whoever waits, and
  * synced. An entry that is not up has no endpoints. */
@@ -69,6 +76,10 @@ void node_host_status(struct node *self, const char *host, const char *status);
 bool node_silence(struct node *self, const char *host, const char *address, bool is_silent);
 /* Supervisor: who was blamed and has been quiet for a while is well again. */
 void node_blame_forget(struct node *self, uint64_t now_ms);
+/* On another machine: the way to all other hosts is cut, or there again. Calls to whoever is there end at once. */
+void node_silence_others(struct node *self, bool is_silent);
+/* Supervisor: ends all of that host in order. */
+void node_host_stop(struct node *self, const char *host);
 /* Supervisor: the run directory is another one: this node's own endpoint is made there. */
 void node_rebind(struct node *self);
 /* Supervisor: the same for a host and every actor in it. */

@@ -70,7 +70,7 @@ static void entry_missing(const struct node *self, const char *address, struct d
         ret_entry->life = ACTOR_LIFE_READY;
         ret_entry->is_up = true;
         ret_entry->incarnation = 1;
-        node_endpoint(self->opts.run_dir, NULL, ret_entry->endpoint, sizeof(ret_entry->endpoint));
+        node_supervisor_endpoint(self, ret_entry->endpoint, sizeof(ret_entry->endpoint));
     }
 }
 
@@ -165,7 +165,30 @@ int node_directory_on_unsubscribe(void *arg, struct actor_ctx *ctx, const void *
 
 /* --- what other nodes say --------------------------------------------------------------------------- */
 
-static void synced_entry(struct node *self, struct span map)
+/* Who is on another machine is reached by the way there, whatever its endpoint is in its own process. */
+static struct span way_of(struct node *self, struct span host, struct span endpoint)
+{
+    char name[DIRECTORY_HOST_MAX];
+
+    if (endpoint.len == 0) {
+        return endpoint;
+    }
+    if (self->opts.trunk) {
+        return span_from(self->opts.trunk);
+    }
+    (void)snprintf(name, sizeof(name), "%.*s", SPAN_FMT(host));
+    const char *way = self->opts.on_way ? self->opts.on_way(self->opts.arg, name) : NULL;
+    return way ? span_from(way) : endpoint;
+}
+
+/* A host speaks for itself, the supervisor for all. */
+static bool may_tell(const struct node *self, struct span from, struct span host)
+{
+    return !node_is_supervisor(self) ||
+           (span_starts(from, "host/") && from.len == host.len + 5 && memcmp(from.ptr + 5, host.ptr, host.len) == 0);
+}
+
+static void synced_entry(struct node *self, struct span from, struct span map)
 {
     struct span address = value_str(value_get(map, "address"), (struct span){ "", 0 });
     struct span host = value_str(value_get(map, "host"), (struct span){ "", 0 });
@@ -174,9 +197,11 @@ static void synced_entry(struct node *self, struct span map)
     uint32_t incarnation = (uint32_t)value_i64(value_get(map, "incarnation"), 0);
 
     if (address.len == 0 || address.len >= ACTOR_ADDRESS_MAX || host.len >= DIRECTORY_HOST_MAX ||
-        endpoint.len >= DIRECTORY_ENDPOINT_MAX || (self->opts.host && span_is_text(host, self->opts.host))) {
+        endpoint.len >= DIRECTORY_ENDPOINT_MAX || (self->opts.host && span_is_text(host, self->opts.host)) ||
+        !may_tell(self, from, host)) {
         return; /* of our own actors nobody else knows better */
     }
+    endpoint = way_of(self, host, endpoint);
     struct directory_entry *entry = directory_get(&self->directory, address);
     (void)snprintf(entry->host, sizeof(entry->host), "%.*s", SPAN_FMT(host));
     (void)snprintf(entry->endpoint, sizeof(entry->endpoint), "%.*s", SPAN_FMT(endpoint));
@@ -194,7 +219,7 @@ static void synced_entry(struct node *self, struct span map)
     }
 }
 
-static void synced_topic(struct node *self, struct span map)
+static void synced_topic(struct node *self, struct span from, struct span map)
 {
     struct span name = value_str(value_get(map, "name"), (struct span){ "", 0 });
     struct span address = value_str(value_get(map, "address"), (struct span){ "", 0 });
@@ -203,7 +228,8 @@ static void synced_topic(struct node *self, struct span map)
     char host[DIRECTORY_HOST_MAX];
     bool is_on = value_bool(value_get(map, "on"), true);
 
-    if (name.len == 0 || name.len >= sizeof(topic) || address.len == 0 || address.len >= sizeof(who)) {
+    if (name.len == 0 || name.len >= sizeof(topic) || address.len == 0 || address.len >= sizeof(who) ||
+        !may_tell(self, from, value_str(value_get(map, "host"), (struct span){ "", 0 }))) {
         return;
     }
     (void)snprintf(topic, sizeof(topic), "%.*s", SPAN_FMT(name));
@@ -231,10 +257,10 @@ int node_directory_on_sync(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)msg;
     /* Who is told that a subscriber is ready may publish at once. */
     while (value_next(&topics, &key, &item)) {
-        synced_topic(self, item);
+        synced_topic(self, actor_ctx_from(ctx), item);
     }
     while (value_next(&entries, &key, &item)) {
-        synced_entry(self, item);
+        synced_entry(self, actor_ctx_from(ctx), item);
     }
     return 0;
 }
@@ -288,7 +314,7 @@ void node_directory_resolve(struct actor *actor, struct link *link)
     if (span_is_text(address, self->address)) {
         link_apply(actor, link, span_from(self->local), 1, ACTOR_LIFE_READY, 0);
     } else if (span_is_text(address, NODE_SUPERVISOR) && self->opts.has_supervisor) {
-        node_endpoint(self->opts.run_dir, NULL, endpoint, sizeof(endpoint));
+        node_supervisor_endpoint(self, endpoint, sizeof(endpoint));
         link_apply(actor, link, span_from(endpoint), 1, ACTOR_LIFE_READY, 0);
     } else if (entry) {
         link_apply(actor, link, span_from(entry->is_up ? node_tell_endpoint(entry) : ""), entry->incarnation,

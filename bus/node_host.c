@@ -16,7 +16,7 @@ static void host_entry_set(struct node *self, const char *host, bool is_up, uint
     (void)snprintf(entry.address, sizeof(entry.address), "host/%s", host);
     (void)snprintf(entry.host, sizeof(entry.host), "%s", host);
     if (is_up) {
-        node_endpoint(self->opts.run_dir, host, entry.endpoint, sizeof(entry.endpoint));
+        node_host_endpoint(self, host, entry.endpoint, sizeof(entry.endpoint));
     }
     node_entry_set(self, &entry);
 }
@@ -31,7 +31,9 @@ int node_host_on_hello(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)arg;
     (void)msg;
     (void)snprintf(host, sizeof(host), "%.*s", SPAN_FMT(node_text_in(ctx, "host", sizeof(host))));
-    if (!node_is_supervisor(self) || !topology_host_find(self->opts.topology, host)) {
+    struct span from = actor_ctx_from(ctx);
+    if (!node_is_supervisor(self) || !topology_host_find(self->opts.topology, host) || !span_starts(from, "host/") ||
+        !span_is_text((struct span){ from.ptr + 5, from.len - 5 }, host)) {
         return FAIL_INVALID_REQUEST;
     }
     host_entry_set(self, host, true, incarnation, ACTOR_LIFE_READY);
@@ -135,6 +137,23 @@ bool node_silence(struct node *self, const char *host, const char *address, bool
     return is_known;
 }
 
+void node_silence_others(struct node *self, bool is_silent)
+{
+    struct link *supervisor = link_find(&self->actor, span_from(NODE_SUPERVISOR));
+    enum actor_life life = is_silent ? ACTOR_LIFE_UNRESPONSIVE : ACTOR_LIFE_READY;
+
+    if (supervisor && supervisor->state == LINK_UP) {
+        link_apply(&self->actor, supervisor, span_from(supervisor->endpoint), supervisor->incarnation, life,
+                   DIRECTORY_SILENT_RETRY_MS);
+    }
+    for (struct directory_entry *at = self->directory.entries; at; at = at->next) {
+        if (at->is_up && strcmp(at->host, self->opts.host) != 0 && at->is_silent != is_silent) {
+            at->is_silent = is_silent;
+            node_tell_entry_spread(self, at);
+        }
+    }
+}
+
 int node_host_on_silent(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct node *self = node_of(actor_ctx_actor(ctx));
@@ -173,6 +192,14 @@ void node_host_rebind(struct node *self, const char *host)
 
     (void)snprintf(to, sizeof(to), "host/%s", host);
     word_send(self, to, &wire_rebind);
+}
+
+void node_host_stop(struct node *self, const char *host)
+{
+    char to[ACTOR_ADDRESS_MAX];
+
+    (void)snprintf(to, sizeof(to), "host/%s", host);
+    word_send(self, to, &wire_stop);
 }
 
 int node_host_on_stop(void *arg, struct actor_ctx *ctx, const void *msg)

@@ -42,6 +42,10 @@ static inline bool node_is_supervisor(const struct node *self)
 /* A text of the body; empty when it has none, or one that is not below the limit. */
 struct span node_text_in(struct actor_ctx *ctx, const char *key, size_t limit);
 
+/* Where this process reaches the supervisor, and where the supervisor reaches the node of a host. */
+void node_supervisor_endpoint(const struct node *self, char *out, size_t cap);
+void node_host_endpoint(const struct node *self, const char *host, char *out, size_t cap);
+
 /* --- node_tell.c ------------------------------------------------------------------------ */
 
 void node_tell_cast(struct node *self, const char *to, const struct schema_msg *msg, struct pack *pack);

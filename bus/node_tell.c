@@ -110,6 +110,12 @@ void node_tell_subscribers_spread(struct node *self, const char *topic)
     pack_deinit(&pack);
 }
 
+/* What others on this machine need to reach it; on another one it only says that it can be reached. */
+static const char *far_endpoint(const struct node *self, const struct directory_entry *entry)
+{
+    return self->opts.trunk && entry->is_up ? self->opts.trunk : entry->endpoint;
+}
+
 /* --- to the other nodes ----------------------------------------------------------------------------- */
 
 static void topic_pack(struct pack *pack, const char *name, const char *address, const char *host, bool is_on)
@@ -161,7 +167,7 @@ void node_tell_entry_sync(struct node *self, const struct directory_entry *entry
     sync_begin(&pack);
     pack_key(&pack, "entries");
     pack_array_begin(&pack);
-    entry_pack(&pack, &own, entry->endpoint);
+    entry_pack(&pack, &own, far_endpoint(self, entry));
     pack_array_end(&pack);
     sync_send(self, &pack, entry->host);
 }

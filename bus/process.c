@@ -92,6 +92,7 @@ static void everything_close(struct process *self)
         handle_close(&self->hosts[i].timer);
     }
     control_destroy(&self->control);
+    trunk_hub_destroy(&self->trunks);
     if (self->node) {
         actor_tell(self, NULL);
         node_close(self->node);
@@ -164,7 +165,9 @@ static void on_restart_signal(uv_signal_t *signal, int number)
     (void)number;
     log_info("process_restart_asked", "by=SIGUSR1");
     for (size_t i = 0; i < self->hosts_n; i++) {
-        process_host_restart(&self->hosts[i]);
+        if (!self->hosts[i].is_remote) {
+            process_host_restart(&self->hosts[i]);
+        }
     }
 }
 
@@ -173,7 +176,7 @@ static void on_restart_signal(uv_signal_t *signal, int number)
 static bool all_ready(const struct process *self)
 {
     for (size_t i = 0; i < self->hosts_n; i++) {
-        if (self->hosts[i].life != ACTOR_LIFE_READY) {
+        if (self->hosts[i].life != ACTOR_LIFE_READY && !self->hosts[i].is_remote) {
             return false;
         }
     }
@@ -237,7 +240,7 @@ static void status_text(int status, char *ret_text, size_t len)
 static bool all_gave_up(const struct process *self)
 {
     for (size_t i = 0; i < self->hosts_n; i++) {
-        if (self->hosts[i].life != ACTOR_LIFE_GAVE_UP) {
+        if (self->hosts[i].life != ACTOR_LIFE_GAVE_UP && !self->hosts[i].is_remote) {
             return false;
         }
     }
@@ -473,8 +476,17 @@ static void life_end(struct hostling *host)
     uv_timer_start(&host->timer, on_host_stop_deadline, PROCESS_STOP_MS, 0);
 }
 
+bool process_host_is_there(const struct hostling *host)
+{
+    return host->is_remote ? host->life == ACTOR_LIFE_READY : host->pid != 0;
+}
+
 void process_host_restart(struct hostling *host)
 {
+    if (host->is_remote) {
+        node_host_stop(host->process->node, host->host->name); /* whoever runs it there starts it again */
+        return;
+    }
     supervisor_reset(&host->supervisor);
     if (host->process->is_stopping) {
         return;
@@ -523,18 +535,26 @@ static int hosts_init(struct process *self)
 
     self->hosts = mem_new(topology->hosts_n * sizeof(*self->hosts));
     for (size_t i = 0; i < topology->hosts_n; i++) {
-        struct hostling *host = &self->hosts[i];
-        int r = uv_timer_init(&self->loop, &host->timer);
+        struct hostling *host = &self->hosts[self->hosts_n];
+        int r;
+
+        if (self->opts->only_host && strcmp(topology->hosts[i].name, self->opts->only_host) != 0) {
+            continue;
+        }
+        r = uv_timer_init(&self->loop, &host->timer);
 
         if (r) {
             return FAULT(r);
         }
         host->process = self;
         host->host = &topology->hosts[i];
+        host->is_remote = host->host->is_remote && !self->opts->only_host;
         host->life = ACTOR_LIFE_STOPPED;
         host->timer.data = host;
         supervisor_init(&host->supervisor, (uint64_t)clock_wall_us() + i);
-        process_pulse_open(host);
+        if (!host->is_remote) {
+            process_pulse_open(host);
+        }
         self->hosts_n++;
     }
     return 0;
@@ -547,7 +567,7 @@ static void on_hello(void *arg, const char *host, int64_t pid, uint32_t incarnat
     (void)pid;
     (void)incarnation;
     for (size_t i = 0; i < self->hosts_n; i++) {
-        if (strcmp(self->hosts[i].host->name, host) == 0) {
+        if (strcmp(self->hosts[i].host->name, host) == 0 && !self->hosts[i].is_remote) {
             process_dir_on_hello(self, &self->hosts[i]);
             node_host_status(self->node, host, self->hosts[i].last_end);
         }
@@ -577,6 +597,7 @@ static int node_init(struct process *self)
                                          .arg = self,
                                          .on_hello = on_hello,
                                          .host_of = host_of,
+                                         .on_way = process_trunk_way,
                                          .on_listen = process_sockets_on_listen },
                     &self->node);
 }
@@ -618,9 +639,12 @@ int process_run(const struct process_opts *opts)
                                                 .arg = &self },
                         &self.control);
     r = r ? r : process_dir_init(&self);
+    r = r ? r : process_trunk_init(&self);
     if (r) {
-        log_error("process_start_failed", "error=\"%s\" at=%s", fault_text(r), fault_place());
-        self.exit_code = PROCESS_EXIT_GAVE_UP;
+        if (r < 0) {
+            log_error("process_start_failed", "error=\"%s\" at=%s", fault_text(r), fault_place());
+        }
+        self.exit_code = r > 0 ? PROCESS_EXIT_CONFIG : PROCESS_EXIT_GAVE_UP;
         self.is_stopping = true;
         everything_close(&self);
     }
@@ -628,7 +652,9 @@ int process_run(const struct process_opts *opts)
         actor_tell(&self, node_actor(self.node));
     }
     for (size_t i = 0; i < self.hosts_n && !self.is_stopping; i++) {
-        host_start(&self.hosts[i]);
+        if (!self.hosts[i].is_remote) {
+            host_start(&self.hosts[i]);
+        }
     }
     uv_run(&self.loop, UV_RUN_DEFAULT);
     process_ops_deinit(&self);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bus/curve.h"
 #include "bus/host.h"
 #include "bus/sockets.h"
 
@@ -28,6 +29,9 @@ struct process_sockets {
 
 struct process_opts {
     const struct topology *topology;
+    const char *only_host; /* this machine is that host's, not the gateway's; NULL: all but those of other machines */
+    const struct curve_pair *trunk_pair; /* hosts of other machines may join by these keys; NULL: there are none */
+    const char *keys_dir;                /* who may (bus/curve.h) */
     const char *run_dir;
     const struct schema_registry *registry;
     /* A child is this very program with this argument vector ([0] is only a name). The

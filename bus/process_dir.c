@@ -49,7 +49,8 @@ static const char *missing(const struct process *self)
         return "the socket of clients";
     }
     for (size_t i = 0; i < self->hosts_n; i++) {
-        if (self->hosts[i].life == ACTOR_LIFE_READY && !is_endpoint_there(self, self->hosts[i].host->name)) {
+        if (self->hosts[i].life == ACTOR_LIFE_READY && !self->hosts[i].is_remote &&
+            !is_endpoint_there(self, self->hosts[i].host->name)) {
             return "a host's endpoint";
         }
     }
@@ -157,8 +158,13 @@ bool process_dir_check(struct process *self)
     self->is_dir_broken = false;
     self->dir_life++;
     node_rebind(self->node);
+    if (self->trunks) {
+        trunk_hub_bind_again(self->trunks);
+    }
     for (size_t i = 0; i < self->hosts_n; i++) {
-        host_tell(self, &self->hosts[i]);
+        if (!self->hosts[i].is_remote) {
+            host_tell(self, &self->hosts[i]);
+        }
     }
     log_warning("run_dir_renewed", "path=%s missing=\"%s\" why=\"it was removed while the gateway runs\"",
                 self->opts->run_dir, what);

@@ -3,7 +3,8 @@
  * children, process_ops.c answers the operator, process_tap.c keeps the watchers,
  * process_dir.c the run directory, process_sockets.c the listening sockets,
  * process_memory.c an eye on caps, process_pulse.c one on what hangs, process_exec.c starts
- * hosts that are other programs. Only they include this.
+ * hosts that are other programs, process_trunk.c knows those of other machines. Only they
+ * include this.
  */
 #ifndef BUS_PROCESS_INTERNAL_H
 #define BUS_PROCESS_INTERNAL_H
@@ -16,6 +17,7 @@
 #include "bus/pulse.h"
 #include "bus/stall.h"
 #include "bus/supervisor.h"
+#include "bus/trunk_hub.h"
 
 struct process;
 struct socket_channel;
@@ -25,7 +27,8 @@ struct hostling {
     struct process *process;
     const struct topology_host *host;
     enum actor_life life;
-    pid_t pid; /* 0: none runs */
+    pid_t pid;      /* 0: none runs here */
+    bool is_remote; /* somebody else starts and ends it; here it is only known */
     uint32_t incarnation;
     uint32_t dir_life; /* of the run directory that it knows */
     uint64_t started_ms;
@@ -75,6 +78,7 @@ struct process {
     struct node *node; /* address "supervisor" */
     struct hostling *hosts;
     size_t hosts_n;
+    struct trunk_hub *trunks; /* NULL: there are no other machines */
     struct control *control;
     struct gather *gathers;     /* requests that wait for hosts */
     struct process_call *calls; /* made by hand, not answered yet */
@@ -103,6 +107,16 @@ void process_host_restart(struct hostling *host);
 void process_host_end(struct hostling *host, const char *why);
 /* The same by SIGKILL. */
 void process_host_kill(struct hostling *host, const char *why);
+
+/* Can it be asked anything? */
+bool process_host_is_there(const struct hostling *host);
+
+/* --- process_trunk.c ------------------------------------------------------------------ */
+
+/* Lets hosts of other machines join, if the topology has some. */
+int process_trunk_init(struct process *self);
+/* See on_way of node_opts. */
+const char *process_trunk_way(void *arg, const char *name);
 
 /* --- process_memory.c ----------------------------------------------------------------- */
 

@@ -38,12 +38,15 @@ static void host_pack(const struct hostling *host, uint64_t now_ms, struct span 
     pack_key(out, "pid");
     if (host->pid) {
         pack_i64(out, host->pid);
+    } else if (value_i64(value_get(told, "pid"), 0) > 0) { /* a number of its own machine */
+        pack_i64(out, value_i64(value_get(told, "pid"), 0));
     } else {
         pack_nil(out);
     }
     pack_kv_u64(out, "incarnation", host->incarnation);
     pack_kv_u64(out, "restarts", host->supervisor.restarts);
-    pack_kv_u64(out, "uptimeMs", host->pid ? now_ms - host->started_ms : 0);
+    pack_kv_text(out, "link", host->is_remote ? "tcp" : "ipc");
+    pack_kv_u64(out, "uptimeMs", process_host_is_there(host) ? now_ms - host->started_ms : 0);
     if (host->has_died && WIFSIGNALED(host->last_status)) {
         pack_kv_i64(out, "lastSignal", WTERMSIG(host->last_status));
     } else if (host->has_died) {
@@ -220,7 +223,7 @@ static void rows_known_pack(const struct gather *gather, const struct hostling *
         pack_map_begin(out);
         pack_kv_text(out, "host", host->host->name);
         pack_kv_text(out, "address", entry->address);
-        pack_kv_text(out, "state", host->pid ? "silent" : actor_life_name(host->life));
+        pack_kv_text(out, "state", process_host_is_there(host) ? "silent" : actor_life_name(host->life));
         pack_map_end(out);
     }
 }
@@ -242,7 +245,9 @@ static void cell_pack(const struct hostling *host, bool is_silent, struct span k
 
 static void rows_told_pack(const struct gather *gather, const struct gather_host *from, struct pack *out)
 {
-    struct value_iter rows = value_iter(value_get((struct span){ from->answer.data, from->answer.len }, "actors"));
+    struct span told = { from->answer.data, from->answer.len };
+    struct value_iter rows = value_iter(value_get(told, "actors"));
+    int64_t pid = from->host->pid ? from->host->pid : value_i64(value_get(told, "pid"), 0);
     struct span row;
     struct span key;
 
@@ -258,7 +263,7 @@ static void rows_told_pack(const struct gather *gather, const struct gather_host
 
         pack_map_begin(out);
         pack_kv_text(out, "host", from->host->host->name);
-        pack_kv_i64(out, "pid", from->host->pid);
+        pack_kv_i64(out, "pid", pid);
         while (value_next(&cells, &key, &item)) {
             cell_pack(from->host, entry && entry->is_silent, key, item, out);
         }
@@ -336,8 +341,9 @@ static void host_ask(struct gather *gather, struct hostling *host)
 
     slot->gather = gather;
     slot->host = host;
-    if (!host->pid) {
-        (void)snprintf(slot->error, sizeof(slot->error), "its process is down");
+    if (!process_host_is_there(host)) {
+        (void)snprintf(slot->error, sizeof(slot->error), "%s",
+                       host->is_remote ? "it has not joined" : "its process is down");
         return;
     }
     (void)snprintf(to, sizeof(to), "host/%s", host->host->name);

@@ -113,7 +113,7 @@ static void all_tell(struct process *self, const struct tap_client *tap, bool is
     struct tap_ask *ask = ask_new(self, ticket);
 
     for (size_t i = 0; i < self->hosts_n; i++) {
-        if (self->hosts[i].pid) {
+        if (process_host_is_there(&self->hosts[i])) {
             host_tell(self, self->hosts[i].host->name, tap, is_on, ask);
         }
     }

@@ -1,6 +1,5 @@
 #include "bus/topology.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +8,7 @@
 #include "bus/base/mem.h"
 #include "bus/json.h"
 #include "bus/pack.h"
+#include "bus/topology_internal.h"
 #include "bus/value.h"
 
 #define TOPOLOGY_BYTES_MAX (256U * 1024U)
@@ -17,119 +17,6 @@
 #define TOPOLOGY_HANG_LEAST 1000
 #define TOPOLOGY_HANG_MOST 3600000
 #define TOPOLOGY_MEMORY_MOST 1048576
-#define TOPOLOGY_WORDS_MAX 64 /* of a command line, and names of variables */
-
-/*
- * The walk over the packed text. Packing forgets where things stood, but keeps their
- * order, so the place of an error is the n-th key or scalar of the text again.
- */
-struct walk {
-    struct span text;
-    struct topology *topology;
-    struct topology_error *error;
-    size_t tokens_n; /* keys and scalars met so far; the newest is the one an error is about */
-};
-
-/* --- where in the text ------------------------------------------------------------ */
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
-}
-
-static bool is_punctuation(char c)
-{
-    return c == '{' || c == '}' || c == '[' || c == ']' || c == ':' || c == ',';
-}
-
-/* Behind the comment that starts at `at`, or `at` when none does. */
-static size_t comment_end(struct span text, size_t at)
-{
-    if (at + 1 >= text.len || text.ptr[at] != '/') {
-        return at;
-    }
-    if (text.ptr[at + 1] == '/') {
-        while (at < text.len && text.ptr[at] != '\n') {
-            at++;
-        }
-    } else if (text.ptr[at + 1] == '*') {
-        at += 2;
-        while (at + 1 < text.len && !(text.ptr[at] == '*' && text.ptr[at + 1] == '/')) {
-            at++;
-        }
-        at = at + 2 < text.len ? at + 2 : text.len;
-    }
-    return at;
-}
-
-static size_t token_end(struct span text, size_t at)
-{
-    char quote = text.ptr[at];
-
-    if (quote == '"' || quote == '\'') {
-        for (at++; at < text.len && text.ptr[at] != quote; at++) {
-            at += text.ptr[at] == '\\';
-        }
-        return at < text.len ? at + 1 : text.len;
-    }
-    while (at < text.len && !is_blank(text.ptr[at]) && !is_punctuation(text.ptr[at]) && text.ptr[at] != '/') {
-        at++;
-    }
-    return at;
-}
-
-/* Offset of the `n`-th key or scalar (from 0); the text's length when there are fewer. */
-static size_t token_find(struct span text, size_t n)
-{
-    size_t at = text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-
-    while (at < text.len) {
-        size_t end = comment_end(text, at);
-
-        if (end > at) {
-            at = end;
-        } else if (is_blank(text.ptr[at]) || is_punctuation(text.ptr[at])) {
-            at++;
-        } else if (n-- == 0) {
-            return at;
-        } else {
-            end = token_end(text, at);
-            at = end > at ? end : at + 1;
-        }
-    }
-    return text.len;
-}
-
-static void place_of(struct span text, size_t offset, unsigned *ret_line, unsigned *ret_column)
-{
-    size_t line_at = 0;
-    unsigned line = 1;
-
-    for (size_t i = 0; i < offset; i++) {
-        if (text.ptr[i] == '\n') {
-            line++;
-            line_at = i + 1;
-        }
-    }
-    *ret_line = line;
-    *ret_column = (unsigned)(offset - line_at) + 1;
-}
-
-__attribute__((format(printf, 2, 3))) static int refuse(struct walk *self, const char *fmt, ...)
-{
-    char text[200];
-    unsigned line;
-    unsigned column;
-    va_list args;
-
-    va_start(args, fmt);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start stands above; clang 14 misses it */
-    (void)vsnprintf(text, sizeof(text), fmt, args); /* a cut text still says what is wrong */
-    va_end(args);
-    place_of(self->text, token_find(self->text, self->tokens_n ? self->tokens_n - 1 : 0), &line, &column);
-    (void)snprintf(self->error->text, sizeof(self->error->text), "line %u, column %u: %s", line, column, text);
-    return TOPOLOGY_E_REFUSED;
-}
 
 /* --- names ------------------------------------------------------------------------- */
 
@@ -200,21 +87,23 @@ static int actor_add(struct walk *self, struct topology_host *host, struct span 
 
     self->tokens_n++;
     if (value_kind_of(item) != VALUE_STR) {
-        return refuse(self, "an actor is written as a string, such as \"agent/main\" or \"agent/*\"");
+        return topology_refuse(self, "an actor is written as a string, such as \"agent/main\" or \"agent/*\"");
     }
     if (!is_pattern(pattern)) {
-        return refuse(self,
-                      "\"%.*s\" is no address: use letters, digits, \"-\", \"_\" and \".\" between single slashes, and "
-                      "\"*\" only at the end",
-                      (int)(pattern.len < 64 ? pattern.len : 64), pattern.ptr);
+        return topology_refuse(
+            self,
+            "\"%.*s\" is no address: use letters, digits, \"-\", \"_\" and \".\" between single slashes, and "
+            "\"*\" only at the end",
+            (int)(pattern.len < 64 ? pattern.len : 64), pattern.ptr);
     }
     if (span_is_text(pattern, "supervisor") || span_starts(pattern, "host/")) {
-        return refuse(self, "\"%.*s\" belongs to the bus itself and is not placed; remove it", SPAN_FMT(pattern));
+        return topology_refuse(self, "\"%.*s\" belongs to the bus itself and is not placed; remove it",
+                               SPAN_FMT(pattern));
     }
     owner = pattern_owner(self->topology, pattern);
     if (owner) {
-        return refuse(self, "\"%.*s\" is already on host \"%s\"; an address has one place", SPAN_FMT(pattern),
-                      owner->name);
+        return topology_refuse(self, "\"%.*s\" is already on host \"%s\"; an address has one place", SPAN_FMT(pattern),
+                               owner->name);
     }
     host->actors[host->actors_n++] = mem_text(pattern.ptr, pattern.len);
     return 0;
@@ -227,10 +116,10 @@ static int actors_read(struct walk *self, struct topology_host *host, struct spa
     struct span item;
 
     if (value_kind_of(list) != VALUE_ARRAY) {
-        return refuse(self, "\"actors\" must be a list of addresses");
+        return topology_refuse(self, "\"actors\" must be a list of addresses");
     }
     if (value_count(list) == 0 || value_count(list) > TOPOLOGY_ACTORS_MAX) {
-        return refuse(self, "\"actors\" must name 1 to %d addresses", TOPOLOGY_ACTORS_MAX);
+        return topology_refuse(self, "\"actors\" must name 1 to %d addresses", TOPOLOGY_ACTORS_MAX);
     }
     host->actors = mem_new(value_count(list) * sizeof(*host->actors));
     while (value_next(&it, &key, &item)) {
@@ -250,7 +139,7 @@ static int strategy_read(struct walk *self, struct topology_host *host, struct s
     self->tokens_n++;
     host->is_rest_for_one = span_is_text(name, "rest_for_one");
     if (!host->is_rest_for_one && !span_is_text(name, "one_for_one")) {
-        return refuse(self, "\"strategy\" is \"one_for_one\" (as without it) or \"rest_for_one\"");
+        return topology_refuse(self, "\"strategy\" is \"one_for_one\" (as without it) or \"rest_for_one\"");
     }
     return 0;
 }
@@ -261,8 +150,8 @@ static int memory_read(struct walk *self, struct topology_host *host, struct spa
 
     self->tokens_n++;
     if (megabytes < TOPOLOGY_MEMORY_LEAST || megabytes > TOPOLOGY_MEMORY_MOST) {
-        return refuse(self, "\"memoryMb\" must be a whole number from %d to %d", TOPOLOGY_MEMORY_LEAST,
-                      TOPOLOGY_MEMORY_MOST);
+        return topology_refuse(self, "\"memoryMb\" must be a whole number from %d to %d", TOPOLOGY_MEMORY_LEAST,
+                               TOPOLOGY_MEMORY_MOST);
     }
     host->memory_mb = (uint32_t)megabytes;
     return 0;
@@ -274,92 +163,30 @@ static int hang_read(struct walk *self, struct topology_host *host, struct span 
 
     self->tokens_n++;
     if (ms != 0 && (ms < TOPOLOGY_HANG_LEAST || ms > TOPOLOGY_HANG_MOST)) {
-        return refuse(self, "\"hangMs\" must be a whole number from %d to %d, or 0", TOPOLOGY_HANG_LEAST,
-                      TOPOLOGY_HANG_MOST);
+        return topology_refuse(self, "\"hangMs\" must be a whole number from %d to %d, or 0", TOPOLOGY_HANG_LEAST,
+                               TOPOLOGY_HANG_MOST);
     }
     host->hang_ms = (uint32_t)ms;
     return 0;
 }
 
-/* --- hosts that are other programs ---------------------------------------------------- */
-
-/* A list of texts, none of them empty, each judged by `why_not`. */
-static int words_read(struct walk *self, const char *key, struct span list, const char *(*why_not)(struct span, size_t),
-                      char ***ret_words)
+static int link_read(struct walk *self, struct topology_host *host, struct span item)
 {
-    struct value_iter it = value_iter(list);
-    struct span none;
-    struct span item;
-    size_t n = 0;
+    struct span name = value_str(item, (struct span){ "", 0 });
 
-    if (value_kind_of(list) != VALUE_ARRAY || value_count(list) == 0 || value_count(list) > TOPOLOGY_WORDS_MAX) {
-        return refuse(self, "\"%s\" must be a list of 1 to %d texts", key, TOPOLOGY_WORDS_MAX);
-    }
-    *ret_words = mem_new((value_count(list) + 1) * sizeof(**ret_words));
-    while (value_next(&it, &none, &item)) {
-        struct span word = value_str(item, (struct span){ "", 0 });
-        const char *why = word.len == 0 || memchr(word.ptr, '\0', word.len) ? "must be a text" : why_not(word, n);
-
-        self->tokens_n++;
-        if (why) {
-            return refuse(self, "what stands in \"%s\" %s", key, why);
-        }
-        (*ret_words)[n++] = mem_text(word.ptr, word.len);
+    self->tokens_n++;
+    host->is_remote = span_is_text(name, "tcp");
+    if (!host->is_remote && !span_is_text(name, "ipc")) {
+        return topology_refuse(self, "\"link\" is \"ipc\" (as without it: a process of this machine) or \"tcp\" (joins "
+                                     "from elsewhere)");
     }
     return 0;
 }
 
-/* Nobody else's directory, nor an edit of PATH, decides which program runs. */
-static const char *word_why_not(struct span word, size_t at)
-{
-    return at == 0 && word.ptr[0] != '/' ? "begins with the absolute path of the program" : NULL;
-}
-
-static const char *variable_why_not(struct span name, size_t at)
-{
-    (void)at;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || (i > 0 && c >= '0' && c <= '9'))) {
-            return "must be names of environment variables";
-        }
-    }
-    return span_starts(name, "OPENCLAW_BUS_") ? "may not begin with OPENCLAW_BUS_, which the gateway sets itself"
-                                              : NULL;
-}
-
-/* What this program alone can do for a host. */
-static int exec_check(struct walk *self, const struct topology_host *host)
-{
-    if (!host->exec) {
-        return host->env
-                   ? refuse(self, "host \"%s\" has \"env\", but no \"exec\": it sees all variables anyway", host->name)
-                   : 0;
-    }
-    for (size_t i = 0; i < host->actors_n; i++) {
-        if (is_wildcard(host->actors[i])) {
-            return refuse(self,
-                          "host \"%s\" has \"exec\": no actor can be started there later, so name each without \"*\"",
-                          host->name);
-        }
-    }
-    return host->is_rest_for_one
-               ? refuse(self, "host \"%s\" has \"exec\": that program starts its actors, so \"strategy\" means nothing",
-                        host->name)
-               : 0;
-}
-
-static void words_free(char **words)
-{
-    for (size_t i = 0; words && words[i]; i++) {
-        free(words[i]);
-    }
-    free(words);
-}
-
 static int host_key_read(struct walk *self, struct topology_host *host, struct span key, struct span item)
 {
+    static const char *const keys[] = { "actors", "strategy", "memoryMb", "hangMs", "link", "exec", "env", NULL };
+
     self->tokens_n++;
     if (span_is_text(key, "actors")) {
         return actors_read(self, host, item);
@@ -374,15 +201,15 @@ static int host_key_read(struct walk *self, struct topology_host *host, struct s
         return hang_read(self, host, item);
     }
     if (span_is_text(key, "exec")) {
-        return words_read(self, "exec", item, word_why_not, &host->exec);
+        return topology_exec_read(self, host, item);
     }
     if (span_is_text(key, "env")) {
-        return words_read(self, "env", item, variable_why_not, &host->env);
+        return topology_env_read(self, host, item);
     }
-    return refuse(self,
-                  "unknown key \"%.*s\"; a host has \"actors\", \"strategy\", \"memoryMb\", \"hangMs\", \"exec\" and "
-                  "\"env\"",
-                  (int)(key.len < 64 ? key.len : 64), key.ptr);
+    if (span_is_text(key, "link")) {
+        return link_read(self, host, item);
+    }
+    return topology_refuse_key(self, key, "a host", keys);
 }
 
 static int host_read(struct walk *self, struct topology_host *host, struct span map)
@@ -392,7 +219,7 @@ static int host_read(struct walk *self, struct topology_host *host, struct span 
     struct span item;
 
     if (value_kind_of(map) != VALUE_MAP) {
-        return refuse(self, "host \"%s\" must be an object: { actors: [ … ] }", host->name);
+        return topology_refuse(self, "host \"%s\" must be an object: { actors: [ … ] }", host->name);
     }
     host->hang_ms = TOPOLOGY_HANG_MS;
     while (value_next(&it, &key, &item)) {
@@ -402,7 +229,8 @@ static int host_read(struct walk *self, struct topology_host *host, struct span 
             return r;
         }
     }
-    return host->actors ? exec_check(self, host) : refuse(self, "host \"%s\" has no \"actors\"", host->name);
+    return host->actors ? topology_exec_check(self, host)
+                        : topology_refuse(self, "host \"%s\" has no \"actors\"", host->name);
 }
 
 static int hosts_read(struct walk *self, struct span map)
@@ -412,7 +240,7 @@ static int hosts_read(struct walk *self, struct span map)
     struct span item;
 
     if (value_kind_of(map) != VALUE_MAP || value_count(map) == 0 || value_count(map) > TOPOLOGY_HOSTS_MAX) {
-        return refuse(self, "\"hosts\" must be an object of 1 to %d hosts", TOPOLOGY_HOSTS_MAX);
+        return topology_refuse(self, "\"hosts\" must be an object of 1 to %d hosts", TOPOLOGY_HOSTS_MAX);
     }
     self->topology->hosts = mem_new(value_count(map) * sizeof(*self->topology->hosts));
     while (value_next(&it, &key, &item)) {
@@ -421,8 +249,8 @@ static int hosts_read(struct walk *self, struct span map)
 
         self->tokens_n++;
         if (!is_host_name(key)) {
-            return refuse(self, "\"%.*s\" is no host name: use 1 to 31 of a-z, 0-9 and \"-\"",
-                          (int)(key.len < 64 ? key.len : 64), key.ptr);
+            return topology_refuse(self, "\"%.*s\" is no host name: use 1 to 31 of a-z, 0-9 and \"-\"",
+                                   (int)(key.len < 64 ? key.len : 64), key.ptr);
         }
         host = &self->topology->hosts[self->topology->hosts_n];
         memcpy(host->name, key.ptr, key.len);
@@ -435,29 +263,55 @@ static int hosts_read(struct walk *self, struct span map)
     return 0;
 }
 
+/* A remote host needs a way, and cannot hold what listens for clients of the gateway. */
+static int remote_check(struct walk *self)
+{
+    bool has_local = false;
+
+    for (size_t i = 0; i < self->topology->hosts_n; i++) {
+        const struct topology_host *host = &self->topology->hosts[i];
+
+        has_local |= !host->is_remote;
+        if (host->is_remote && !self->topology->tcp.endpoint[0]) {
+            return topology_refuse(
+                self,
+                "host \"%s\" has link \"tcp\", but \"gateway\" is missing: say where hosts join, as in "
+                "gateway: { endpoint: \"tcp://10.0.0.1:18800\", curve: \"<key>\" }",
+                host->name);
+        }
+    }
+    return has_local ? 0 : topology_refuse(self, "every host has link \"tcp\"; the gateway itself needs one without");
+}
+
 static int root_read(struct walk *self, struct span root)
 {
+    static const char *const keys[] = { "hosts", "gateway", NULL };
     struct value_iter it = value_iter(root);
     struct span key;
     struct span item;
 
     if (value_kind_of(root) != VALUE_MAP) {
-        return refuse(self, "a topology is an object: { hosts: { main: { actors: [ … ] } } }");
+        return topology_refuse(self, "a topology is an object: { hosts: { main: { actors: [ … ] } } }");
     }
     while (value_next(&it, &key, &item)) {
         int r;
 
         self->tokens_n++;
-        if (!span_is_text(key, "hosts")) {
-            return refuse(self, "unknown key \"%.*s\"; a topology has \"hosts\"", (int)(key.len < 64 ? key.len : 64),
-                          key.ptr);
+        if (span_is_text(key, "hosts")) {
+            r = hosts_read(self, item);
+        } else if (span_is_text(key, "gateway")) {
+            r = topology_tcp_read(self, item);
+        } else {
+            r = topology_refuse_key(self, key, "a topology", keys);
         }
-        r = hosts_read(self, item);
         if (r) {
             return r;
         }
     }
-    return self->topology->hosts ? 0 : refuse(self, "\"hosts\" is missing");
+    if (!self->topology->hosts) {
+        return topology_refuse(self, "\"hosts\" is missing");
+    }
+    return remote_check(self);
 }
 
 /* --- the outside ---------------------------------------------------------------------- */
@@ -519,8 +373,7 @@ void topology_deinit(struct topology *self)
             free(self->hosts[i].actors[k]);
         }
         free(self->hosts[i].actors);
-        words_free(self->hosts[i].exec);
-        words_free(self->hosts[i].env);
+        topology_exec_deinit(&self->hosts[i]);
     }
     free(self->hosts);
     *self = (struct topology){ 0 };

@@ -4,9 +4,11 @@
  *   { hosts: {
  *       main:   { actors: ["config", "log", "auth", "health", "router", "channel/webchat", "edge/0"] },
  *       agents: { actors: ["agent*"], strategy: "rest_for_one", memoryMb: 512,
- *               hangMs: 5000 },
+ *               hangMs: 5000, link: "tcp" },
  *       lines:  { actors: ["channel/lines"], exec: ["/usr/lib/lines", "--name", "x"],
- *               env: ["LINES_TOKEN"] } } }
+ *               env: ["LINES_TOKEN"] } },
+ *     gateway: { endpoint: "tcp://10.0.0.1:18800", curve: "<public key>",
+ *                listen: "tcp://0.0.0.0:18800" } }
  *
  * A host with `exec` is another program, which speaks the bus by itself (docs/bus-wire.md).
  * A host, or a key of one, that stands there twice is refused.
@@ -14,7 +16,9 @@
  * Actors without a wildcard start with their host, side by side but for those that the
  * ones after them wait for (actor_def.is_awaited), and stop in reverse order; a pattern
  * ending in "*" places addresses spawned later (longest match wins). With more than one
- * host the links between them use ipc.
+ * host the links between them use ipc. A host with link "tcp" is started on another machine,
+ * and joins at `gateway.endpoint`, whose key is `curve`; `listen` is where the gateway
+ * listens when that is another address than the one by which it is reached.
  */
 #ifndef BUS_TOPOLOGY_H
 #define BUS_TOPOLOGY_H
@@ -28,6 +32,8 @@
 #define TOPOLOGY_HOSTS_MAX 64
 #define TOPOLOGY_ACTORS_MAX 256
 #define TOPOLOGY_HANG_MS 3000
+#define TOPOLOGY_ENDPOINT_MAX 160
+#define TOPOLOGY_KEY_LEN 40 /* of a CURVE key in Z85 */
 
 struct topology_host {
     char name[32]; /* [a-z0-9-]+ */
@@ -38,11 +44,20 @@ struct topology_host {
     uint32_t hang_ms;     /* so long at one piece of work, and the actor's process is killed; 0: never */
     char **exec;          /* another program is this host: its path and arguments, NULL-ended; NULL: this program */
     char **env;           /* variables that it may see, NULL-ended; NULL: none */
+    bool is_remote;       /* it is started on another machine, and joins over tcp */
+};
+
+/* The way between machines; empty texts when there is none. */
+struct topology_tcp {
+    char endpoint[TOPOLOGY_ENDPOINT_MAX];
+    char listen[TOPOLOGY_ENDPOINT_MAX];
+    char curve[TOPOLOGY_KEY_LEN + 1]; /* the gateway's public key, in Z85 */
 };
 
 struct topology {
     struct topology_host *hosts;
     size_t hosts_n;
+    struct topology_tcp tcp;
 };
 
 struct topology_error {

@@ -181,6 +181,15 @@ static const struct cli_opt *const status_tables[] = { status_options, cli_comma
 static const struct cli_opt *const agent_tables[] = { agent_options, cli_commands_target, cli_commands_json, NULL };
 static const struct cli_opt *const logs_tables[] = { logs_options, cli_commands_target, cli_commands_final,
                                                      cli_commands_json, NULL };
+static const struct cli_opt host_options[] = {
+    { .name = "topology",
+      .kind = CLI_OPT_TEXT,
+      .value = "file",
+      .summary = "The topology; the same as the gateway's." },
+    { 0 },
+};
+
+static const struct cli_opt *const host_tables[] = { host_options, NULL };
 static const struct cli_opt *const root_tables[] = { root_options, NULL };
 
 static const struct cli_example agent_examples[] = {
@@ -256,6 +265,15 @@ static const struct cli_command root_commands[] = {
       .usage_exit = CLI_EXIT_FAILED, /* 2 says that references lead nowhere */
       .commands = cli_commands_secrets },
     { .name = "bus", .summary = "Watch the bus inside a running gateway.", .commands = cli_commands_bus },
+    { .name = "host",
+      .summary = "Run one host of a gateway's topology on this machine, and join the gateway.",
+      .args = "<name>",
+      .details = "The host is one whose link is \"tcp\". It waits until the gateway lets it in: make a key here with "
+                 "`openclaw bus keygen`, and allow it there with `openclaw bus allow NAME KEY`.",
+      .args_min = 1,
+      .args_max = 1,
+      .options = host_tables,
+      .run = cmd_host },
     { .name = "host-child",
       .summary = "One host of a gateway; started by the gateway itself.",
       .is_hidden = true,

@@ -180,6 +180,27 @@ static const struct cli_example trace_examples[] = {
     { 0 },
 };
 
+static const struct cli_opt keygen_options[] = {
+    { .name = "force",
+      .kind = CLI_OPT_FLAG,
+      .summary = "Make a new pair in place of the one that is there; nobody knows the new one yet." },
+    { 0 },
+};
+
+static const struct cli_opt *const keygen_tables[] = { keygen_options, cli_commands_json, NULL };
+static const struct cli_opt *const json_tables[] = { cli_commands_json, NULL };
+
+static const struct cli_command topology_commands[] = {
+    { .name = "check",
+      .summary = "Read a topology file as a gateway would, and say what is wrong with it.",
+      .args = "<file>",
+      .args_min = 1,
+      .args_max = 1,
+      .options = json_tables,
+      .run = cmd_bus_topology_check },
+    { 0 },
+};
+
 const struct cli_command cli_commands_bus[] = {
     { .name = "tap",
       .summary = "Watch the envelopes on the bus as they pass.",
@@ -233,5 +254,32 @@ const struct cli_command cli_commands_bus[] = {
       .summary = "List the actors: where they run, how they fare, and how full their mailboxes are.",
       .options = actors_tables,
       .run = cmd_bus_actors },
+    { .name = "topology", .summary = "Which process runs which actors.", .commands = topology_commands },
+    { .name = "keygen",
+      .summary = "Make the key pair by which other machines know this one.",
+      .details = "The secret stays in the state directory. With a pair already there, it is shown again.",
+      .options = keygen_tables,
+      .run = cmd_bus_keygen },
+    { .name = "keys",
+      .summary = "List the machines that may join this gateway.",
+      .options = json_tables,
+      .run = cmd_bus_keys },
+    { .name = "allow",
+      .summary = "Let another machine join, as one host of the topology.",
+      .args = "<name> <key>",
+      .details =
+          "NAME is that of a host whose link is \"tcp\"; KEY is what `openclaw bus keygen` prints there. A running "
+          "gateway needs no restart.",
+      .args_min = 2,
+      .args_max = 2,
+      .options = json_tables,
+      .run = cmd_bus_allow },
+    { .name = "deny",
+      .summary = "Take that back; its link ends at once.",
+      .args = "<name>",
+      .args_min = 1,
+      .args_max = 1,
+      .options = json_tables,
+      .run = cmd_bus_deny },
     { 0 },
 };

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/nearest.h"
 #include "edge/cli/cli_unserved.h"
-#include "schema/base/nearest.h"
 
 /* One word of the command line, cut into its parts. */
 struct word {

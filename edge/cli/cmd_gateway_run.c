@@ -16,7 +16,7 @@
 #include "bus/base/descriptors.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
-#include "bus/lock.h"
+#include "bus/curve.h"
 #include "bus/process.h"
 #include "bus/run_dir.h"
 #include "edge/cli/cli.h"
@@ -26,11 +26,12 @@
 #include "edge/cli/compose.h"
 #include "edge/cli/config_advice.h"
 #include "edge/cli/gateway_claim.h"
+#include "edge/cli/gateway_ground.h"
 #include "edge/cli/gateway_port.h"
 #include "edge/cli/gateway_secrets.h"
 #include "edge/cli/gateway_sockets.h"
-#include "edge/cli/gateway_state.h"
 #include "edge/cli/gateway_topology.h"
+#include "edge/cli/topology_fit.h"
 #include "schema/base/config_create.h"
 #include "schema/base/gateway_check.h"
 #include "schema/base/secret_memory.h"
@@ -43,6 +44,8 @@
 
 struct start {
     struct cli *cli;
+    struct curve_pair pair; /* by which other machines know this one; empty: there are none */
+    char keys_dir[PATH_MAX];
     struct gateway_config config;
     struct gateway_sockets sockets;
     struct text_buf topology_text;
@@ -59,6 +62,7 @@ struct start {
 static void start_deinit(struct start *self)
 {
     gateway_config_deinit(&self->config);
+    curve_pair_deinit(&self->pair);
     gateway_sockets_deinit(&self->sockets);
     text_buf_deinit(&self->topology_text);
     topology_deinit(&self->topology);
@@ -200,61 +204,6 @@ static int config_load(struct start *self)
                : 0;
 }
 
-/* What no definition fits would kill its host again and again until that is given up. */
-static int topology_actors_check(const struct topology *topology)
-{
-    const char *arg;
-
-    for (size_t i = 0; i < topology->hosts_n; i++) {
-        const struct topology_host *host = &topology->hosts[i];
-        for (size_t j = 0; !host->exec && j < host->actors_n; j++) {
-            if (!strchr(host->actors[j], '*') && !compose_def_of(host->actors[j], &arg)) {
-                cli_err("the topology puts \"%s\" on host \"%s\", and this program has no such actor", host->actors[j],
-                        host->name);
-                return CLI_EXIT_CONFIG;
-            }
-        }
-    }
-    return 0;
-}
-
-/* True when some host starts an actor whose address is `kind`, or begins with it and a slash. */
-static bool is_started(const struct topology *topology, const char *kind)
-{
-    size_t len = strlen(kind);
-
-    for (size_t i = 0; i < topology->hosts_n; i++) {
-        for (size_t j = 0; j < topology->hosts[i].actors_n; j++) {
-            const char *address = topology->hosts[i].actors[j];
-
-            if (!strchr(address, '*') && strncmp(address, kind, len) == 0 &&
-                (address[len] == '\0' || address[len] == '/')) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* Without one of these the gateway would listen and never answer. */
-static int topology_complete_check(const struct topology *topology)
-{
-    static const char *const needed[] = { "config", "log", "auth", "health", "router", "edge" };
-
-    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
-        if (!is_started(topology, needed[i])) {
-            cli_err("the topology starts no \"%s\", which every gateway needs: name it in the actors of a host%s",
-                    needed[i], strcmp(needed[i], "edge") == 0 ? ", as \"edge/0\"" : "");
-            return CLI_EXIT_CONFIG;
-        }
-    }
-    if (!topology_place(topology, "agent/main")) {
-        cli_err("the topology has no place for agents: name \"agent/*\" in the actors of a host");
-        return CLI_EXIT_CONFIG;
-    }
-    return 0;
-}
-
 static int topology_load(struct start *self)
 {
     struct topology_error error = { "" };
@@ -267,8 +216,11 @@ static int topology_load(struct start *self)
         cli_err("%s", error.text);
         return CLI_EXIT_CONFIG;
     }
-    r = topology_actors_check(&self->topology);
-    return r ? r : topology_complete_check(&self->topology);
+    if (topology_fit(&self->topology, &error)) {
+        cli_err("%s", error.text);
+        return CLI_EXIT_CONFIG;
+    }
+    return 0;
 }
 
 /* Clients need one each, and get what is over. */
@@ -350,72 +302,6 @@ static int port_take(struct start *self)
     return port_export(self);
 }
 
-static int dir_take(const char *name, const char *path, bool may_link)
-{
-    struct gateway_state_error error;
-
-    if (gateway_state_dir(name, path, may_link, &error)) {
-        cli_err("%s", error.what);
-        cli_err_more("%s", error.fix);
-        return CLI_EXIT_CONFIG;
-    }
-    return 0;
-}
-
-static int run_dir_take(const struct start *self)
-{
-    const char *run_dir = self->cli->paths.run_dir;
-    int r = dir_take("run directory", run_dir, false);
-
-    if (r) {
-        return r;
-    }
-    run_dir_sweep(run_dir, ""); /* of an earlier life: under the lock nobody can be behind them */
-    return 0;
-}
-
-/* For the hosts: a database is opened only where no symbolic link can lead it elsewhere. */
-static int state_export(const struct start *self)
-{
-    char path[PATH_MAX];
-
-    if (!realpath(self->cli->paths.state_dir, path) || setenv("OPENCLAW_STATE_DIR", path, 1)) {
-        return fault_explain("cannot set up the environment", -errno);
-    }
-    return 0;
-}
-
-static int state_take(struct start *self)
-{
-    const struct cli_paths *paths = &self->cli->paths;
-    char path[PATH_MAX + 16];
-    pid_t holder = 0;
-    int r = dir_take("state directory", paths->state_dir, true);
-
-    (void)snprintf(path, sizeof(path), "%s/db", paths->state_dir);
-    r = r ? r : dir_take("database directory", path, false);
-    r = r ? r : state_export(self);
-    if (r) {
-        return r;
-    }
-    (void)snprintf(path, sizeof(path), "%s/gateway.lock", paths->state_dir);
-    r = lock_take(path, &self->lock_fd, &holder);
-    if (r == LOCK_E_HELD) {
-        cli_err("another gateway (pid %d) runs on the state directory %s", (int)holder, paths->state_dir);
-        cli_err_more("stop it, or give this one a state of its own with --profile or OPENCLAW_STATE_DIR");
-        return CLI_EXIT_CONFIG;
-    }
-    if (r) {
-        struct gateway_state_error error;
-
-        gateway_state_lock_explain(path, r, &error);
-        cli_err("%s", error.what);
-        cli_err_more("%s", error.fix);
-        return CLI_EXIT_CONFIG;
-    }
-    return run_dir_take(self);
-}
-
 /* What another gateway of this machine works with, this one must not. */
 static int claims_take(struct start *self)
 {
@@ -455,6 +341,24 @@ static int tls_take(struct start *self)
     }
     memcpy(self->fingerprint, pair.fingerprint, sizeof(pair.fingerprint));
     return 0;
+}
+
+/* Hosts of other machines know this one by its key, which stands in their topology. */
+static int trunk_take(struct start *self)
+{
+    const struct topology_tcp *tcp = &self->topology.tcp;
+    int r;
+
+    if (!tcp->endpoint[0]) {
+        return 0;
+    }
+    r = gateway_ground_keys(&self->cli->paths, self->keys_dir, &self->pair);
+    if (r == 0 && strcmp(self->pair.public_key, tcp->curve) != 0) {
+        cli_err("the topology says that this gateway's key is %s, but it is %s", tcp->curve, self->pair.public_key);
+        cli_err_more("put the latter in the topology, as `curve`, here and on every machine that joins");
+        return CLI_EXIT_CONFIG;
+    }
+    return r;
 }
 
 /* The owner's own way in, which needs no secret: after the lock, since it replaces what stands there. */
@@ -511,20 +415,6 @@ static void on_ready(void *arg)
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
 }
 
-/* What hosts inherit. */
-static int topology_export(struct start *self)
-{
-    struct span text = { self->topology_text.data, self->topology_text.len };
-    char number[16];
-    int r = gateway_topology_publish(text, &self->topology_fd);
-
-    if (r) {
-        return fault_explain("cannot keep the topology", r);
-    }
-    (void)snprintf(number, sizeof(number), "%d", self->topology_fd);
-    return setenv("OPENCLAW_TOPOLOGY_FD", number, 1) ? fault_explain("cannot set up the environment", -errno) : 0;
-}
-
 static int run(struct start *self)
 {
     static char name[] = "openclaw";
@@ -534,6 +424,8 @@ static int run(struct start *self)
 
     compose_log_install("supervisor");
     r = process_run(&(struct process_opts){ .topology = &self->topology,
+                                            .trunk_pair = self->pair.public_key[0] ? &self->pair : NULL,
+                                            .keys_dir = self->keys_dir,
                                             .run_dir = self->cli->paths.run_dir,
                                             .registry = &schema_registry,
                                             .child_argv = child_argv,
@@ -562,10 +454,11 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : topology_load(&self);
     r = r ? r : descriptors_take(&self);
     r = r ? r : port_take(&self);
-    r = r ? r : state_take(&self);
+    r = r ? r : gateway_ground_take(&cli->paths, &self.lock_fd);
     r = r ? r : claims_take(&self);
     r = r ? r : tls_take(&self);
     r = r ? r : local_take(&self);
-    r = r ? r : topology_export(&self);
+    r = r ? r : trunk_take(&self);
+    r = r ? r : gateway_ground_topology(&self.topology_text, &self.topology_fd);
     return r ? r : run(&self);
 }

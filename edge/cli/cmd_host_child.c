@@ -16,8 +16,19 @@
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/compose.h"
+#include "edge/cli/gateway_ground.h"
 #include "edge/cli/gateway_topology.h"
 #include "schema_gen.h"
+
+/* One that joins from another machine has a key to be known by. */
+static int pair_load(const struct cli *cli, const struct topology *topology, const char *name,
+                     struct curve_pair *ret_pair)
+{
+    const struct topology_host *host = topology_host_find(topology, name);
+    char keys_dir[PATH_MAX];
+
+    return host && host->is_remote ? gateway_ground_keys(&cli->paths, keys_dir, ret_pair) : CLI_EXIT_OK;
+}
 
 /* The supervising process waits for one byte. */
 static void on_ready(void *arg)
@@ -42,6 +53,7 @@ int cmd_host_child(struct cli *cli)
     const char *pulse_text = getenv("OPENCLAW_BUS_PULSE_FD");
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     CLEANUP(topology_deinit) struct topology topology = { 0 };
+    CLEANUP(curve_pair_deinit) struct curve_pair pair = { .public_key = "" };
     struct topology_error error = { "" };
     char path[PATH_MAX];
     uint64_t incarnation;
@@ -49,7 +61,6 @@ int cmd_host_child(struct cli *cli)
     uint64_t fd;
     int r;
 
-    (void)cli;
     if (!host || !run_dir || !incarnation_text || !cli_opts_number(incarnation_text, 1, UINT32_MAX, &incarnation) ||
         !topology_fd || !cli_opts_number(topology_fd, 3, 65535, &fd) || !pulse_text ||
         !cli_opts_number(pulse_text, 0, 65535, &pulse_fd)) {
@@ -65,6 +76,10 @@ int cmd_host_child(struct cli *cli)
         cli_err("%s", r > 0 ? error.text : fault_text(r));
         return CLI_EXIT_SOFTWARE;
     }
+    r = pair_load(cli, &topology, host, &pair);
+    if (r) {
+        return r;
+    }
     r = host_run(&(struct host_opts){ .name = host,
                                       .topology = &topology,
                                       .run_dir = run_dir,
@@ -74,6 +89,7 @@ int cmd_host_child(struct cli *cli)
                                       .has_supervisor = true,
                                       .incarnation = (uint32_t)incarnation,
                                       .last_end = getenv("OPENCLAW_BUS_LAST_END"),
+                                      .trunk_pair = pair.public_key[0] ? &pair : NULL,
                                       .pulse_fd = (int)pulse_fd,
                                       .on_ready = on_ready,
                                       .on_actor = compose_log_on_actor,

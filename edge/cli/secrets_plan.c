@@ -7,11 +7,11 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
+#include "bus/base/nearest.h"
 #include "bus/json.h"
 #include "bus/value.h"
 #include "edge/cli/secrets_known.h"
 #include "schema/base/config_shape.h"
-#include "schema/base/nearest.h"
 
 #define NOTHING ((struct span){ 0 })
 #define SHOWN_MAX 200 /* bytes of a text from outside in an error */

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus/base/nearest.h"
 #include "bus/value.h"
 #include "schema/base/agent_id.h"
 #include "schema/base/config_rules.h"
 #include "schema/base/duration.h"
 #include "schema/base/hooks_config.h"
-#include "schema/base/nearest.h"
 
 #define NOTHING ((struct span){ 0 })
 #define PLACE_MAX 256

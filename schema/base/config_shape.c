@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/nearest.h"
 #include "bus/value.h"
-#include "schema/base/nearest.h"
 
 #define WORD_MAX 128
 #define NOTHING ((struct span){ 0 })

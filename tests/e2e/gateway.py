@@ -16,7 +16,8 @@ import uuid
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("OPENCLAW_TEST_BINARY", os.path.join(ROOT, "build/dev/openclaw"))
 TOKEN = "token-of-the-tests"
-TOPOLOGIES = {"inproc": None, "ipc": os.path.join(ROOT, "deploy/topologies/split-agents.json5")}
+TOPOLOGIES = {"inproc": None, "ipc": os.path.join(ROOT, "deploy/topologies/split-agents.json5"),
+              "tcp": os.path.join(ROOT, "deploy/topologies/split-host.json5")}
 
 
 def until(condition, timeout=10, what="the condition"):
@@ -40,6 +41,63 @@ def free_port():
             return port
 
 
+class Elsewhere:
+    """The host `agents` of the topology split-host, with a state and keys of its own, and no config."""
+
+    def __init__(self, gateway, host="agents"):
+        self.gateway = gateway
+        self.host = host
+        self.process = None
+        self.state_dir = os.path.join(gateway.state_dir, "elsewhere")
+        self.output = os.path.join(gateway.state_dir, "elsewhere.txt")
+        self.topology_path = os.path.join(gateway.state_dir, "topology.json5")
+        os.makedirs(self.state_dir, exist_ok=True)
+        self.key = self.keygen(self.environment)
+        allowed = gateway.cli("bus", "allow", host, self.key)
+        assert allowed.returncode == 0, allowed.stderr
+        if not os.path.exists(self.topology_path):
+            self.write_topology(self.keygen(gateway.environment))
+
+    @property
+    def environment(self):
+        return {**self.gateway.environment, "OPENCLAW_STATE_DIR": self.state_dir,
+                "OPENCLAW_CONFIG_PATH": os.path.join(self.state_dir, "none.json")}
+
+    def keygen(self, environment):
+        done = self.gateway.cli("bus", "keygen", "--json", environment=environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["publicKey"]
+
+    def write_topology(self, key):
+        with open(TOPOLOGIES["tcp"], encoding="utf-8") as file:
+            text = file.read()
+        for old, new in (("the-public-key-that-bus-keygen-prints-00", key), ("10.0.0.1:18800", f"127.0.0.1:{free_port()}")):
+            assert old in text
+            text = text.replace(old, new)
+        with open(self.topology_path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def spawn(self):
+        with open(self.output, "ab") as output:
+            self.process = subprocess.Popen(
+                self.gateway.command("host", self.host, "--topology", self.topology_path), env=self.environment,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+
+    def text(self):
+        with open(self.output, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def start(self):
+        """It joins, and joins again, by itself; the gateway is not ready without."""
+        if not self.process or self.process.poll() is not None:
+            self.spawn()
+
+    def stop(self, timeout=15):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout)
+
+
 class Gateway:
     def __init__(self, topology="inproc", config=None, state_dir=None, environment=None, arguments=()):
         self.mark = uuid.uuid4().hex
@@ -50,7 +108,9 @@ class Gateway:
         self.sanitizer_log = os.path.join(self.state_dir, "sanitizer")
         self.output = os.path.join(self.state_dir, "output.txt")
         self.arguments = list(arguments)
-        if TOPOLOGIES[topology]:
+        self.elsewhere = None  # with topology tcp: the other machine, as far as one can be had here
+        self.topology = topology
+        if TOPOLOGIES[topology] and topology != "tcp":
             self.arguments += ["--topology", TOPOLOGIES[topology]]
         self.extra = environment or {}
         self.is_port_given = True  # by flag; else the config says it
@@ -59,6 +119,9 @@ class Gateway:
         self.config_path = os.path.join(self.state_dir, "openclaw.json")
         if not os.path.exists(self.config_path):
             self.write_config(config or {})
+        if topology == "tcp":
+            self.elsewhere = Elsewhere(self)
+            self.arguments += ["--topology", self.elsewhere.topology_path]
 
     def __enter__(self):
         try:
@@ -110,6 +173,8 @@ class Gateway:
 
     def start(self):
         self.spawn()
+        if self.elsewhere:
+            self.elsewhere.start()
         until(self.is_ready_or_gone, 15, "readiness")
         if self.process.poll() is not None:
             raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.text()}")
@@ -151,6 +216,8 @@ class Gateway:
         return [pid for pid in self.processes() if pid != self.process.pid]
 
     def stop(self, signum=signal.SIGTERM, timeout=15):
+        if self.elsewhere:
+            self.elsewhere.stop(timeout)
         if self.process and self.process.poll() is None:
             self.process.send_signal(signum)
             try:

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/nearest.h"
 #include "bus/value.h"
 #include "edge/cli/cli_format.h"
-#include "schema/base/nearest.h"
 #include "edge/cli/log_line.h"
 #include "edge/cli/log_tail.h"
 #include "edge/cli/ws_url.h"

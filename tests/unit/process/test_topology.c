@@ -111,6 +111,29 @@ static void a_lone_star_takes_what_nobody_else_has(void **state)
     topology_deinit(&topology);
 }
 
+#define TCP "{ endpoint: 'tcp://10.0.0.1:18800', curve: 'the-public-key-that-bus-keygen-prints-00' }"
+
+static void reads_the_way_between_machines(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    parse("{ gateway: " TCP ", hosts: { a: { actors: ['a'], link: 'ipc' }, b: { link: 'tcp', actors: ['b'] } } }",
+          &topology);
+    assert_false(topology.hosts[0].is_remote);
+    assert_true(topology.hosts[1].is_remote);
+    assert_string_equal(topology.tcp.endpoint, "tcp://10.0.0.1:18800");
+    assert_string_equal(topology.tcp.listen, "tcp://10.0.0.1:18800");
+    assert_string_equal(topology.tcp.curve, "the-public-key-that-bus-keygen-prints-00");
+    topology_deinit(&topology);
+    parse("{ gateway: { listen: 'tcp://*:1', endpoint: 'tcp://[fd7a::1]:65535', curve: "
+          "'the-public-key-that-bus-keygen-prints-00' }, hosts: { a: { actors: ['a'] } } }",
+          &topology);
+    assert_string_equal(topology.tcp.endpoint, "tcp://[fd7a::1]:65535");
+    assert_string_equal(topology.tcp.listen, "tcp://*:1");
+    topology_deinit(&topology);
+}
+
 static void refuses_and_names_the_place(void **state)
 {
     static const struct {
@@ -121,7 +144,29 @@ static void refuses_and_names_the_place(void **state)
         { "{ hosts: ", "line 1, column " },
         { "[]", "an object" },
         { "{}", "\"hosts\" is missing" },
-        { "{ host: {} }", "line 1, column 3: unknown key \"host\"" },
+        { "{ host: {} }", "line 1, column 3: unknown key \"host\"; did you mean \"hosts\"?" },
+        { "{ network: {} }", "unknown key \"network\"; a topology has \"hosts\", \"gateway\"" },
+        { "{ hosts: { a: { actors: ['a'], lnk: 'tcp' } } }", "unknown key \"lnk\"; did you mean \"link\"?" },
+        { "{ hosts: { a: { actors: ['a'], link: 'udp' } } }", "line 1, column 38: \"link\" is \"ipc\"" },
+        { "{ hosts: { a: { actors: ['a'] }, b: { actors: ['b'], link: 'tcp' } } }",
+          "host \"b\" has link \"tcp\", but \"gateway\" is missing" },
+        { "{ gateway: " TCP ", hosts: { b: { actors: ['b'], link: 'tcp' } } }", "every host has link \"tcp\"" },
+        { "{ gateway: 5, hosts: { a: { actors: ['a'] } } }", "\"gateway\" must be an object" },
+        { "{ gateway: {}, hosts: { a: { actors: ['a'] } } }", "\"gateway\" has no \"endpoint\"" },
+        { "{ gateway: { endpoint: 'tcp://10.0.0.1:18800' } }", "\"tcp://10.0.0.1:18800\" has no \"curve\"" },
+        { "{ gateway: { endpoint: 'tcp://127.0.0.1:1' }, hosts: { a: { actors: ['a'] } } }", "has no \"curve\"" },
+        { "{ gateway: { endpont: 1 } }", "line 1, column 14: unknown key \"endpont\"; did you mean \"endpoint\"?" },
+        { "{ gateway: { endpoint: 'tcp://*:18800' } }", "line 1, column 24: \"endpoint\" is written as" },
+        { "{ gateway: { endpoint: 'ipc:///run/x' } }", "\"endpoint\" is written as" },
+        { "{ gateway: { endpoint: 'tcp://host' } }", "\"endpoint\" is written as" },
+        { "{ gateway: { endpoint: 'tcp://:1' } }", "\"endpoint\" is written as" },
+        { "{ gateway: { endpoint: 'tcp://a:65536' } }", "\"endpoint\" is written as" },
+        { "{ gateway: { endpoint: 'tcp://a:0' } }", "\"endpoint\" is written as" },
+        { "{ gateway: { endpoint: 'tcp://a;b:1' } }", "\"endpoint\" is written as" },
+        { "{ gateway: { endpoint: 7 } }", "\"endpoint\" is written as" },
+        { "{ gateway: { listen: 'udp://*:1' } }", "\"listen\" is written as" },
+        { "{ gateway: { curve: 'short' } }", "line 1, column 21: \"curve\" is the public key" },
+        { "{ gateway: { curve: 'the public key that bus keygen prints 00' } }", "\"curve\" is the public key" },
         { "{ hosts: {} }", "1 to 64 hosts" },
         { "{ hosts: 5 }", "must be an object" },
         { "{ hosts: {\n  main: 5 } }", "line 2, column 3: host \"main\" must be an object" },
@@ -236,6 +281,17 @@ static void the_split_topology_gives_agents_a_process_of_their_own(void **state)
     topology_deinit(&topology);
 }
 
+static void the_topology_of_two_machines_gives_agents_the_other(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    file_parse(TOPOLOGIES_DIR "/split-host.json5", &topology);
+    assert_true(topology_place(&topology, "agent/main")->is_remote);
+    assert_false(topology_place(&topology, "edge/0")->is_remote);
+    topology_deinit(&topology);
+}
+
 static void a_missing_file_is_named(void **state)
 {
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
@@ -255,10 +311,12 @@ int main(void)
         cmocka_unit_test(a_lone_star_takes_what_nobody_else_has),
         cmocka_unit_test(reads_the_program_that_is_a_host),
         cmocka_unit_test(reads_the_strategy_and_the_caps_of_a_host),
+        cmocka_unit_test(reads_the_way_between_machines),
         cmocka_unit_test(refuses_and_names_the_place),
         cmocka_unit_test(refuses_an_address_of_any_length_without_harm),
         cmocka_unit_test(the_file_for_people_is_the_default),
         cmocka_unit_test(the_split_topology_gives_agents_a_process_of_their_own),
+        cmocka_unit_test(the_topology_of_two_machines_gives_agents_the_other),
         cmocka_unit_test(a_missing_file_is_named),
     };
 

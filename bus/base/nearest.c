@@ -1,4 +1,4 @@
-#include "schema/base/nearest.h"
+#include "bus/base/nearest.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * nearest: which known word a mistyped one was probably meant to be.
  */
-#ifndef SCHEMA_BASE_NEAREST_H
-#define SCHEMA_BASE_NEAREST_H
+#ifndef BUS_BASE_NEAREST_H
+#define BUS_BASE_NEAREST_H
 
 #include <stddef.h>
 

@@ -1,0 +1,237 @@
+#include "bus/curve.h"
+
+#include <czmq.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/base/mem.h"
+
+#define CERT_SUFFIX ".cert"
+
+void curve_pair_deinit(struct curve_pair *self)
+{
+    mem_wipe(self, sizeof(*self));
+}
+
+bool curve_is_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > 0 && len < sizeof(((struct curve_peer *)NULL)->name) &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+bool curve_is_key(const char *text)
+{
+    uint8_t raw[CURVE_RAW_LEN];
+
+    return strlen(text) == TOPOLOGY_KEY_LEN && zmq_z85_decode(raw, text);
+}
+
+/* --- files ------------------------------------------------------------------------------- */
+
+static int dir_make(const char *path)
+{
+    return mkdir(path, 0700) && errno != EEXIST ? FAULT(-errno) : 0;
+}
+
+static int path_make(char out[PATH_MAX], const char *dir, const char *rest)
+{
+    return snprintf(out, PATH_MAX, "%s/%s", dir, rest) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
+}
+
+/* czmq reads and writes certificates; the modes are ours, whatever the process's mask is. */
+static int cert_put(zcert_t *cert, const char *path, bool is_secret)
+{
+    char beside[PATH_MAX];
+    int fd;
+
+    if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside)) {
+        return FAULT(-ENAMETOOLONG);
+    }
+    fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return FAULT(-errno);
+    }
+    (void)close(fd); /* empty; czmq opens it anew */
+    if ((is_secret ? zcert_save_secret(cert, beside) : zcert_save_public(cert, beside)) || chmod(beside, 0600) ||
+        rename(beside, path)) {
+        int r = FAULT(errno ? -errno : -EIO);
+
+        (void)unlink(beside); /* of no use to anybody */
+        return r;
+    }
+    return 0;
+}
+
+/* --- our own ------------------------------------------------------------------------------- */
+
+int curve_load(const char *dir, struct curve_pair *ret_pair)
+{
+    CLEANUP(zcert_destroy) zcert_t *cert = NULL;
+    char path[PATH_MAX];
+    struct stat info;
+    int r = path_make(path, dir, "curve.cert_secret");
+
+    if (r) {
+        return r;
+    }
+    if (stat(path, &info)) {
+        return errno == ENOENT || errno == ENOTDIR ? CURVE_E_MISSING : FAULT(-errno);
+    }
+    if (info.st_mode & 077 || info.st_uid != geteuid()) {
+        return CURVE_E_BAD;
+    }
+    cert = zcert_load(path);
+    if (!cert || !curve_is_key(zcert_public_txt(cert)) || !curve_is_key(zcert_secret_txt(cert)) ||
+        strspn(zcert_secret_txt(cert), "0") == TOPOLOGY_KEY_LEN) {
+        return CURVE_E_BAD;
+    }
+    memcpy(ret_pair->public_key, zcert_public_txt(cert), sizeof(ret_pair->public_key));
+    memcpy(ret_pair->secret_key, zcert_secret_txt(cert), sizeof(ret_pair->secret_key));
+    return 0;
+}
+
+int curve_make(const char *dir, bool is_forced, struct curve_pair *ret_pair)
+{
+    CLEANUP(zcert_destroy) zcert_t *cert = NULL;
+    char path[PATH_MAX];
+    char secret_path[PATH_MAX];
+    int r = dir_make(dir);
+
+    r = r ? r : path_make(path, dir, "curve.cert");
+    r = r ? r : path_make(secret_path, dir, "curve.cert_secret");
+    if (r) {
+        return r;
+    }
+    if (!is_forced && access(secret_path, F_OK) == 0) {
+        return CURVE_E_THERE;
+    }
+    do { /* on a command line a word with a dash in front is an option */
+        zcert_destroy(&cert);
+        cert = zcert_new();
+    } while (cert && zcert_public_txt(cert)[0] == '-');
+    if (!cert) {
+        return FAULT(-ENOTSUP);
+    }
+    r = cert_put(cert, secret_path, true);
+    r = r ? r : cert_put(cert, path, false);
+    return r ? r : curve_load(dir, ret_pair);
+}
+
+/* --- the others ---------------------------------------------------------------------------- */
+
+static int peer_path(const char *dir, const char *name, char out[PATH_MAX])
+{
+    return snprintf(out, PATH_MAX, "%s/allowed/%s" CERT_SUFFIX, dir, name) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
+}
+
+int curve_allow(const char *dir, const char *name, const char *public_key)
+{
+    CLEANUP(zcert_destroy) zcert_t *cert = NULL;
+    uint8_t raw[CURVE_RAW_LEN];
+    static const uint8_t none[CURVE_RAW_LEN];
+    char path[PATH_MAX];
+    int r = dir_make(dir);
+
+    r = r ? r : path_make(path, dir, "allowed");
+    r = r ? r : dir_make(path);
+    r = r ? r : peer_path(dir, name, path);
+    if (r) {
+        return r;
+    }
+    if (!zmq_z85_decode(raw, public_key)) {
+        return CURVE_E_BAD;
+    }
+    cert = zcert_new_from(raw, none);
+    zcert_set_meta(cert, "name", "%s", name);
+    return cert_put(cert, path, false);
+}
+
+int curve_deny(const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    int r = peer_path(dir, name, path);
+
+    if (r) {
+        return r;
+    }
+    if (unlink(path)) {
+        return errno == ENOENT || errno == ENOTDIR ? CURVE_E_MISSING : FAULT(-errno);
+    }
+    return 0;
+}
+
+/* False for a file that names nobody. */
+static bool peer_read(const char *dir, const char *file, struct curve_peer *ret_peer)
+{
+    CLEANUP(zcert_destroy) zcert_t *cert = NULL;
+    char path[PATH_MAX];
+    size_t len = strlen(file);
+    size_t suffix = sizeof(CERT_SUFFIX) - 1;
+
+    *ret_peer = (struct curve_peer){ 0 };
+    if (len <= suffix || len - suffix >= sizeof(ret_peer->name) || strcmp(file + len - suffix, CERT_SUFFIX) != 0) {
+        return false;
+    }
+    memcpy(ret_peer->name, file, len - suffix);
+    if (!curve_is_name(ret_peer->name) || peer_path(dir, ret_peer->name, path)) {
+        return false;
+    }
+    cert = zcert_load(path);
+    if (!cert || !curve_is_key(zcert_public_txt(cert))) {
+        return false;
+    }
+    memcpy(ret_peer->public_key, zcert_public_txt(cert), sizeof(ret_peer->public_key));
+    return true;
+}
+
+int curve_each(const char *dir, bool (*on)(void *arg, const struct curve_peer *peer), void *arg)
+{
+    char path[PATH_MAX];
+    struct curve_peer peer;
+    int r = path_make(path, dir, "allowed");
+    DIR *files = r ? NULL : opendir(path);
+
+    if (!files) {
+        return r ? r : errno == ENOENT || errno == ENOTDIR ? 0 : FAULT(-errno);
+    }
+    for (struct dirent *file = readdir(files); file; file = readdir(files)) {
+        if (peer_read(dir, file->d_name, &peer) && !on(arg, &peer)) {
+            break;
+        }
+    }
+    (void)closedir(files); /* only read from */
+    return 0;
+}
+
+struct search {
+    const char *public_key;
+    struct curve_peer *found;
+    bool is_found;
+};
+
+static bool on_peer(void *arg, const struct curve_peer *peer)
+{
+    struct search *search = arg;
+
+    if (strcmp(peer->public_key, search->public_key) == 0) {
+        *search->found = *peer;
+        search->is_found = true;
+    }
+    return !search->is_found;
+}
+
+bool curve_find(const char *dir, const char *public_key, struct curve_peer *ret_peer)
+{
+    struct search search = { .public_key = public_key, .found = ret_peer };
+
+    return curve_each(dir, on_peer, &search) == 0 && search.is_found;
+}

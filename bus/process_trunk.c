@@ -1,0 +1,80 @@
+/*
+ * Hosts of other machines, as far as they are known here: somebody else starts, watches and
+ * ends them.
+ */
+#include <stdio.h>
+
+#include "bus/base/clock.h"
+#include "bus/base/log.h"
+#include "bus/process_internal.h"
+
+static struct hostling *host_of(struct process *self, const char *name)
+{
+    struct hostling *found = NULL;
+
+    for (size_t i = 0; i < self->hosts_n; i++) {
+        found = strcmp(self->hosts[i].host->name, name) == 0 ? &self->hosts[i] : found;
+    }
+    return found;
+}
+
+static void on_up(void *arg, const char *name, uint32_t incarnation)
+{
+    struct hostling *host = host_of(arg, name);
+
+    host->life = ACTOR_LIFE_READY;
+    host->is_silent = false;
+    host->supervisor.restarts += incarnation > 1;
+    host->incarnation = incarnation;
+    host->started_ms = clock_mono_ms();
+    host->last_end[0] = '\0';
+    log_info("host_joined", "host=%s incarnation=%u", name, incarnation);
+}
+
+static void on_down(void *arg, const char *name, const char *why)
+{
+    struct hostling *host = host_of(arg, name);
+
+    host->life = ACTOR_LIFE_STOPPED;
+    host->is_silent = false;
+    (void)snprintf(host->last_end, sizeof(host->last_end), "%s", why);
+    log_warning("host_left", "host=%s incarnation=%u why=\"%s\"", name, host->incarnation, why);
+}
+
+static void on_silent(void *arg, const char *name, bool is_silent)
+{
+    struct hostling *host = host_of(arg, name);
+
+    host->is_silent = is_silent;
+    if (is_silent) {
+        log_warning("host_unresponsive", "host=%s why=\"nothing is heard of its machine\"", name);
+    } else {
+        log_info("host_responds", "host=%s", name);
+    }
+}
+
+const char *process_trunk_way(void *arg, const char *name)
+{
+    struct process *self = arg;
+    const struct hostling *host = host_of(self, name);
+
+    return host && host->is_remote && self->trunks ? trunk_hub_endpoint(self->trunks, name) : NULL;
+}
+
+int process_trunk_init(struct process *self)
+{
+    if (!self->opts->trunk_pair || self->opts->only_host) {
+        return 0;
+    }
+    return trunk_hub_new(&(struct trunk_hub_opts){ .loop = &self->loop,
+                                                   .topology = self->opts->topology,
+                                                   .run_dir = self->opts->run_dir,
+                                                   .keys_dir = self->opts->keys_dir,
+                                                   .pair = self->opts->trunk_pair,
+                                                   .node = self->node,
+                                                   .arg = self,
+                                                   .on_up = on_up,
+                                                   .on_down = on_down,
+                                                   .on_silent = on_silent },
+                         &self->trunks);
+}

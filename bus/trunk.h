@@ -1,0 +1,92 @@
+/*
+ * trunk: the way between two machines, as bytes. One connection carries what the actors of a
+ * host on another machine and those of the gateway say to each other.
+ *
+ * A message is a head frame, and what its kind has behind it:
+ *
+ *   HELLO    body {least, most, host, session, seen}   host → gateway, first of all
+ *   WELCOME  body {wire, incarnation, session, seen}   its answer: come in, or go on
+ *   REFUSED  body {reason, again}                      its answer: no, and whether to ask again
+ *   DATA     header, body (bus/envelope.h)             numbered, sent again until acknowledged
+ *   BEAT                                               nothing to say, and still here
+ *   TAP      endpoint, batch (bus/tap.h)               for a watcher at the gateway; may be lost
+ *   BYE                                                this life of the host ends in order
+ *
+ * The head is 18 bytes: kind, zero, number of this DATA (else 0), number of the last DATA that
+ * was received. A session is one life of a host as the gateway sees it. It outlives any number
+ * of connections: whoever has said more than was acknowledged says that again, in order, and
+ * what came twice is left out. So a connection that breaks loses nothing and doubles nothing.
+ */
+#ifndef BUS_TRUNK_H
+#define BUS_TRUNK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus/pack.h"
+#include "bus/topology.h"
+
+#define TRUNK_WIRE 1U /* what this release speaks */
+#define TRUNK_WIRE_LEAST                                                                                               \
+    1U /* and the oldest that it still understands: that of the release before it, once there is                       \
+        */
+#define TRUNK_HEAD_LEN 18
+#define TRUNK_BODY_MAX ((size_t)4096) /* of HELLO, WELCOME, REFUSED */
+#define TRUNK_REASON_MAX 192
+#define TRUNK_BEAT_MS 500U
+#define TRUNK_DEAD_MS 1500U /* nothing was heard for so long: calls end, until it is heard of again */
+#define TRUNK_LOOK_MS 250U
+
+enum trunk_kind {
+    TRUNK_HELLO = 1,
+    TRUNK_WELCOME = 2,
+    TRUNK_REFUSED = 3,
+    TRUNK_DATA = 4,
+    TRUNK_BEAT = 5,
+    TRUNK_TAP = 6,
+    TRUNK_BYE = 7,
+    TRUNK_KIND_MAX = TRUNK_BYE,
+};
+
+struct trunk_head {
+    enum trunk_kind kind;
+    uint64_t number; /* of DATA, from 1 */
+    uint64_t seen;   /* the last DATA that its sender has received */
+};
+
+void trunk_head_encode(const struct trunk_head *self, uint8_t out[TRUNK_HEAD_LEN]);
+/* Of bytes that may come from anyone. */
+bool trunk_head_decode(struct span bytes, struct trunk_head *ret_head);
+
+struct trunk_hello {
+    uint32_t least; /* the wire versions that it speaks */
+    uint32_t most;
+    char host[32];
+    uint64_t session; /* 0: it begins one */
+    uint64_t seen;
+};
+
+struct trunk_welcome {
+    uint32_t wire;
+    uint32_t incarnation; /* of the host's process, as the gateway counts them */
+    uint64_t session;
+    uint64_t seen;
+};
+
+struct trunk_refused {
+    char reason[TRUNK_REASON_MAX];
+    bool is_final; /* this life of the host cannot go on; its next one may */
+};
+
+void trunk_hello_pack(const struct trunk_hello *self, struct pack *out);
+void trunk_welcome_pack(const struct trunk_welcome *self, struct pack *out);
+void trunk_refused_pack(const struct trunk_refused *self, struct pack *out);
+/* Of bytes that may come from anyone. */
+bool trunk_hello_read(struct span body, struct trunk_hello *ret_hello);
+bool trunk_welcome_read(struct span body, struct trunk_welcome *ret_welcome);
+bool trunk_refused_read(struct span body, struct trunk_refused *ret_refused);
+
+/* The newest version that both speak; 0, and why not. */
+uint32_t trunk_wire_choose(uint32_t least, uint32_t most, char reason[TRUNK_REASON_MAX]);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * trunk_greet: who says hello: a new life of a host, or one whose connection broke. Nobody
+ * comes this far whose key is not known.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "bus/base/clock.h"
+#include "bus/trunk_hub_internal.h"
+
+__attribute__((format(printf, 4, 5))) static void refuse(struct trunk_hub *self, const struct arrival *arrival,
+                                                         bool is_final, const char *fmt, ...)
+{
+    struct trunk_refused refused = { .is_final = is_final };
+    struct pack pack;
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(refused.reason, sizeof(refused.reason), fmt, args); /* cut texts are fine */
+    va_end(args);
+    log_warning("trunk_refused", "host=%s why=\"%s\"", arrival->user.name, refused.reason);
+    pack_init(&pack, TRUNK_BODY_MAX);
+    trunk_refused_pack(&refused, &pack);
+    trunk_hub_body_send(self, arrival->routing, arrival->routing_len, TRUNK_REFUSED, &pack);
+    pack_deinit(&pack);
+}
+
+static void welcome(struct hub_peer *peer, uint32_t wire)
+{
+    struct trunk_welcome words = { .wire = wire,
+                                   .incarnation = peer->incarnation,
+                                   .session = peer->relay->session.id,
+                                   .seen = trunk_session_tell(&peer->relay->session) };
+    struct pack pack;
+
+    pack_init(&pack, TRUNK_BODY_MAX);
+    trunk_welcome_pack(&words, &pack);
+    trunk_hub_body_send(peer->hub, peer->routing, peer->routing_len, TRUNK_WELCOME, &pack);
+    pack_deinit(&pack);
+}
+
+static void peer_take(struct hub_peer *peer, const struct arrival *arrival)
+{
+    memcpy(peer->routing, arrival->routing, arrival->routing_len);
+    peer->routing_len = arrival->routing_len;
+    memcpy(peer->key, arrival->user.public_key, sizeof(peer->key));
+    peer->heard_ms = clock_mono_ms();
+}
+
+/* Another machine with the same key would otherwise take the place of the first, which would take it back, for ever. */
+static bool is_taken(const struct hub_peer *peer)
+{
+    return peer->relay && peer->routing_len && clock_mono_ms() - peer->heard_ms < TRUNK_DEAD_MS &&
+           trunk_hub_send(peer->hub, peer->routing, peer->routing_len,
+                          &(struct trunk_head){ .kind = TRUNK_BEAT, .seen = peer->relay->session.seen }, NULL, 0);
+}
+
+static void session_begin(struct hub_peer *peer, const struct arrival *arrival, uint32_t wire)
+{
+    if (is_taken(peer)) {
+        refuse(peer->hub, arrival, false, "a host \"%s\" is connected already", peer->host->name);
+        return;
+    }
+    int r = trunk_hub_begin(peer);
+    if (r) {
+        refuse(peer->hub, arrival, false, "the gateway cannot take a host now: %s", fault_text(r));
+        return;
+    }
+    peer_take(peer, arrival);
+    welcome(peer, wire);
+    (void)trunk_relay_connect(peer->relay, 0);
+    peer->hub->opts.on_up(peer->hub->opts.arg, peer->host->name, peer->incarnation);
+}
+
+static void session_resume(struct hub_peer *peer, const struct arrival *arrival, const struct trunk_hello *hello,
+                           uint32_t wire)
+{
+    if (!peer->relay || peer->relay->session.id != hello->session || hello->seen > peer->relay->session.sent) {
+        refuse(peer->hub, arrival, true, "the gateway was started again, and knows nothing of this life of the host");
+        return;
+    }
+    peer_take(peer, arrival);
+    welcome(peer, wire);
+    (void)trunk_relay_connect(peer->relay, hello->seen); /* looked at above */
+    trunk_hub_silence(peer, false);
+}
+
+void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *arrival)
+{
+    struct trunk_hello hello;
+    char reason[TRUNK_REASON_MAX];
+    struct span body = trunk_hub_part(arrival, 0);
+
+    if (arrival->parts_n != 1 || !trunk_hello_read(body, &hello)) {
+        refuse(self, arrival, false, "the gateway does not understand this greeting");
+        return;
+    }
+    uint32_t wire = trunk_wire_choose(hello.least, hello.most, reason);
+    if (!wire) {
+        refuse(self, arrival, false, "%s", reason);
+    } else if (!peer) {
+        refuse(self, arrival, false, "the topology of the gateway has no host \"%s\" with link \"tcp\"",
+               arrival->user.name);
+    } else if (strcmp(hello.host, arrival->user.name) != 0) {
+        refuse(self, arrival, false, "this key was allowed for host \"%s\", not for \"%s\"", arrival->user.name,
+               hello.host);
+    } else if (hello.session == 0) {
+        session_begin(peer, arrival, wire);
+    } else {
+        session_resume(peer, arrival, &hello, wire);
+    }
+}

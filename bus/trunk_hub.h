@@ -1,0 +1,44 @@
+/*
+ * trunk_hub: the gateway's end of the trunks to all hosts on other machines: one address,
+ * one session and one mailbox for each of them.
+ */
+#ifndef BUS_TRUNK_HUB_H
+#define BUS_TRUNK_HUB_H
+
+#include "bus/curve.h"
+#include "bus/node.h"
+#include "bus/topology.h"
+
+struct trunk_hub;
+
+enum {
+    TRUNK_HUB_E_ADDRESS = 1, /* it cannot listen there; logged */
+};
+
+struct trunk_hub_opts {
+    uv_loop_t *loop;
+    const struct topology *topology; /* borrowed, as are the next three */
+    const char *run_dir;
+    const char *keys_dir;
+    const struct curve_pair *pair;
+    struct node *node; /* of the supervising process */
+    void *arg;
+    /* A life of this host begins; it says hello next. */
+    void (*on_up)(void *arg, const char *host, uint32_t incarnation);
+    /* That life is over. */
+    void (*on_down)(void *arg, const char *host, const char *why);
+    /* Nothing is heard of it, or it is heard of again. */
+    void (*on_silent)(void *arg, const char *host, bool is_silent);
+};
+
+/* Listens. The caller destroys it in any case. */
+int trunk_hub_new(const struct trunk_hub_opts *opts, struct trunk_hub **ret_self);
+/* Closes; the memory goes when the loop has run the closes. */
+void trunk_hub_destroy(struct trunk_hub **self_p);
+
+/* Where the actors of this machine bring what is for that host: "" while none of its lives is here. */
+const char *trunk_hub_endpoint(const struct trunk_hub *self, const char *host);
+/* The run directory was made again. */
+void trunk_hub_bind_again(struct trunk_hub *self);
+
+#endif

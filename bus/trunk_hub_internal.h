@@ -1,0 +1,70 @@
+/*
+ * trunk_hub_internal: the gateway's end of the trunks as its parts see it: trunk_hub.c keeps
+ * the hosts and what they say, trunk_greet.c lets them in. Only they include this.
+ */
+#ifndef BUS_TRUNK_HUB_INTERNAL_H
+#define BUS_TRUNK_HUB_INTERNAL_H
+
+#include "bus/trunk.h"
+#include "bus/trunk_hub.h"
+#include "bus/trunk_relay.h"
+#include "bus/trunk_zap.h"
+
+#define ROUTING_MAX 255U
+
+struct hub_peer {
+    struct trunk_hub *hub;
+    const struct topology_host *host;
+    struct trunk_relay *relay; /* NULL: none of its lives is here */
+    uint32_t incarnation;
+    char key[TOPOLOGY_KEY_LEN + 1]; /* by which it came */
+    uint8_t routing[ROUTING_MAX];   /* of the connection of the moment */
+    size_t routing_len;             /* 0: there is none */
+    uint64_t heard_ms;
+    bool is_silent;
+};
+
+struct trunk_hub {
+    struct trunk_hub_opts opts;
+    struct zport router;
+    struct trunk_zap zap;
+    uv_timer_t look;
+    uv_fs_event_t keys; /* who may join has changed */
+    uint64_t look_ms;
+    unsigned looks_n;
+    unsigned open_n; /* at the end: what is still to be closed */
+    struct hub_peer *peers;
+    size_t peers_n;
+};
+
+/* One message as it came. */
+struct arrival {
+    uint8_t routing[ROUTING_MAX];
+    size_t routing_len;
+    struct curve_peer user; /* whose key it has */
+    struct trunk_head head;
+    zmq_msg_t parts[2];
+    size_t parts_n;
+};
+
+/* --- trunk_hub.c ------------------------------------------------------------------------- */
+
+/* False when that connection is gone. The frames stay the caller's. */
+bool trunk_hub_send(struct trunk_hub *self, const uint8_t *routing, size_t routing_len, const struct trunk_head *head,
+                    const zmq_msg_t *const *parts, size_t parts_n);
+/* What stands behind its head; empty when nothing does. */
+struct span trunk_hub_part(struct arrival *arrival, size_t i);
+/* An answer to a HELLO. */
+void trunk_hub_body_send(struct trunk_hub *self, const uint8_t *routing, size_t routing_len, enum trunk_kind kind,
+                         const struct pack *pack);
+/* The life before, if there is one, ends, and the next one begins. */
+int trunk_hub_begin(struct hub_peer *peer);
+/* Nothing is heard of it, or it is heard of again. */
+void trunk_hub_silence(struct hub_peer *peer, bool is_silent);
+
+/* --- trunk_greet.c ----------------------------------------------------------------------- */
+
+/* Answers a HELLO. `peer` is NULL when the topology has no such host. */
+void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *arrival);
+
+#endif

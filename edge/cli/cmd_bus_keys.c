@@ -1,0 +1,268 @@
+/*
+ * `openclaw bus keygen|keys|allow|deny`: the keys by which the machines of one gateway know
+ * each other. A secret key is written to its file and shown nowhere.
+ */
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
+#include "bus/curve.h"
+#include "bus/pack.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/cli_rpc.h"
+#include "edge/cli/gateway_state.h"
+
+#define FINGERPRINT_MAX 64
+
+static int dir_of(const struct cli *cli, char out[PATH_MAX])
+{
+    if (snprintf(out, PATH_MAX, "%s/bus", cli->paths.state_dir) >= PATH_MAX) {
+        cli_err("the path of the state directory is too long: %s", cli->paths.state_dir);
+        return CLI_EXIT_CONFIG;
+    }
+    return CLI_EXIT_OK;
+}
+
+static int state_make(const struct cli *cli)
+{
+    struct gateway_state_error error;
+
+    if (gateway_state_dir("state directory", cli->paths.state_dir, true, &error)) {
+        cli_err("%s", error.what);
+        cli_err_more("%s", error.fix);
+        return CLI_EXIT_CONFIG;
+    }
+    return CLI_EXIT_OK;
+}
+
+static int fault_explain(const char *what, const char *dir, int fault)
+{
+    cli_err("%s in %s: %s", what, dir, fault_text(fault));
+    return CLI_EXIT_SOFTWARE;
+}
+
+/* As ssh shows keys: people compare it aloud. */
+static void fingerprint_make(const char *public_key, char out[FINGERPRINT_MAX])
+{
+    uint8_t raw[CURVE_RAW_LEN];
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    char base64[4 * ((SHA256_DIGEST_LENGTH + 2) / 3) + 1];
+
+    (void)zmq_z85_decode(raw, public_key); /* it was checked when it was read */
+    (void)SHA256(raw, sizeof(raw), digest);
+    (void)EVP_EncodeBlock((unsigned char *)base64, digest, sizeof(digest));
+    base64[strcspn(base64, "=")] = '\0';
+    (void)snprintf(out, FINGERPRINT_MAX, "SHA256:%s", base64);
+}
+
+static void peer_pack(const struct curve_peer *peer, struct pack *out)
+{
+    char fingerprint[FINGERPRINT_MAX];
+
+    fingerprint_make(peer->public_key, fingerprint);
+    pack_kv_text(out, "name", peer->name);
+    pack_kv_text(out, "publicKey", peer->public_key);
+    pack_kv_text(out, "fingerprint", fingerprint);
+}
+
+static int peer_report(const struct cli *cli, const char *verb, const struct curve_peer *peer)
+{
+    CLEANUP(pack_deinit) struct pack out;
+    char fingerprint[FINGERPRINT_MAX];
+
+    pack_init(&out, 0);
+    if (cli_flag(cli, "json")) {
+        pack_map_begin(&out);
+        peer_pack(peer, &out);
+        pack_map_end(&out);
+        return cli_rpc_print_json(pack_span(&out));
+    }
+    fingerprint_make(peer->public_key, fingerprint);
+    cli_out("%s %s  %s\n", verb, peer->name, fingerprint);
+    return CLI_EXIT_OK;
+}
+
+/* --- our own ------------------------------------------------------------------------------- */
+
+static int pair_report(const struct cli *cli, const struct curve_pair *pair, const char *dir, bool is_new)
+{
+    CLEANUP(pack_deinit) struct pack out;
+    char fingerprint[FINGERPRINT_MAX];
+
+    pack_init(&out, 0);
+    fingerprint_make(pair->public_key, fingerprint);
+    if (cli_flag(cli, "json")) {
+        pack_map_begin(&out);
+        pack_kv_bool(&out, "created", is_new);
+        pack_kv_text(&out, "publicKey", pair->public_key);
+        pack_kv_text(&out, "fingerprint", fingerprint);
+        pack_kv_text(&out, "directory", dir);
+        pack_map_end(&out);
+        return cli_rpc_print_json(pack_span(&out));
+    }
+    cli_out("%s\n", is_new ? "A new key pair for this machine." : "This machine has a key pair already.");
+    cli_out("  public key   %s\n", pair->public_key);
+    cli_out("  fingerprint  %s\n", fingerprint);
+    cli_out("  secret       %s/curve.cert_secret (stays on this machine)\n", dir);
+    cli_out("On the gateway's machine this is `curve` of the topology. Of another one, tell the gateway:\n");
+    cli_out("  openclaw bus allow NAME '%s'\n", pair->public_key);
+    return CLI_EXIT_OK;
+}
+
+int cmd_bus_keygen(struct cli *cli)
+{
+    CLEANUP(curve_pair_deinit) struct curve_pair pair = { 0 };
+    char dir[PATH_MAX];
+    int r = state_make(cli);
+
+    r = r ? r : dir_of(cli, dir);
+    if (r) {
+        return r;
+    }
+    r = curve_make(dir, cli_flag(cli, "force"), &pair);
+    bool is_new = r == 0;
+    r = r == CURVE_E_THERE ? curve_load(dir, &pair) : r;
+    if (r == CURVE_E_BAD || r == CURVE_E_MISSING) {
+        cli_err("%s/curve.cert_secret is no key pair, or others can read it", dir);
+        cli_err_more("make it 0600, or make a new pair with --force: every machine must then be told the new key");
+        return CLI_EXIT_CONFIG;
+    }
+    return r ? fault_explain("cannot make a key pair", dir, r) : pair_report(cli, &pair, dir, is_new);
+}
+
+/* --- the others ---------------------------------------------------------------------------- */
+
+static bool name_check(const char *name)
+{
+    if (curve_is_name(name)) {
+        return true;
+    }
+    cli_err("\"%s\" is no host name: use 1 to 31 of a-z, 0-9 and \"-\", as in the topology", name);
+    return false;
+}
+
+int cmd_bus_allow(struct cli *cli)
+{
+    struct curve_peer peer = { .name = "" };
+    struct curve_peer other;
+    const char *key = cli_arg(cli, 1);
+    char dir[PATH_MAX];
+    int r;
+
+    if (!name_check(cli_arg(cli, 0))) {
+        return CLI_EXIT_USAGE;
+    }
+    if (!curve_is_key(key)) {
+        cli_err("that is no public key: `openclaw bus keygen` on the other machine prints its %d characters",
+                TOPOLOGY_KEY_LEN);
+        return CLI_EXIT_USAGE;
+    }
+    r = state_make(cli);
+    r = r ? r : dir_of(cli, dir);
+    if (r) {
+        return r;
+    }
+    if (curve_find(dir, key, &other) && strcmp(other.name, cli_arg(cli, 0)) != 0) {
+        cli_err("this key is that of \"%s\" already; a key has one name", other.name);
+        cli_err_more("take it back with `openclaw bus deny %s` first", other.name);
+        return CLI_EXIT_USAGE;
+    }
+    (void)snprintf(peer.name, sizeof(peer.name), "%s", cli_arg(cli, 0));
+    (void)snprintf(peer.public_key, sizeof(peer.public_key), "%s", key);
+    r = curve_allow(dir, peer.name, key);
+    return r ? fault_explain("cannot keep the key", dir, r) : peer_report(cli, "allowed", &peer);
+}
+
+struct search {
+    const char *name;
+    struct curve_peer *found;
+};
+
+static bool on_named(void *arg, const struct curve_peer *peer)
+{
+    struct search *search = arg;
+
+    if (strcmp(peer->name, search->name) != 0) {
+        return true;
+    }
+    *search->found = *peer;
+    return false;
+}
+
+int cmd_bus_deny(struct cli *cli)
+{
+    struct curve_peer peer = { .name = "" };
+    struct search search = { .name = cli_arg(cli, 0), .found = &peer };
+    char dir[PATH_MAX];
+    int r;
+
+    if (!name_check(cli_arg(cli, 0))) {
+        return CLI_EXIT_USAGE;
+    }
+    r = dir_of(cli, dir);
+    if (r) {
+        return r;
+    }
+    r = curve_each(dir, on_named, &search);
+    r = r < 0 ? r : curve_deny(dir, search.name);
+    if (r == CURVE_E_MISSING) {
+        cli_err("\"%s\" is not allowed to join anyway", search.name);
+        return CLI_EXIT_FAILED;
+    }
+    return r ? fault_explain("cannot take the key back", dir, r) : peer_report(cli, "denied", &peer);
+}
+
+static bool on_listed(void *arg, const struct curve_peer *peer)
+{
+    struct pack *out = arg;
+
+    pack_map_begin(out);
+    peer_pack(peer, out);
+    pack_map_end(out);
+    return true;
+}
+
+static bool on_shown(void *arg, const struct curve_peer *peer)
+{
+    size_t *n = arg;
+    char fingerprint[FINGERPRINT_MAX];
+
+    fingerprint_make(peer->public_key, fingerprint);
+    cli_out("%-16s %s  %s\n", peer->name, peer->public_key, fingerprint);
+    (*n)++;
+    return true;
+}
+
+int cmd_bus_keys(struct cli *cli)
+{
+    CLEANUP(pack_deinit) struct pack out;
+    char dir[PATH_MAX];
+    size_t n = 0;
+    int r = dir_of(cli, dir);
+
+    pack_init(&out, 0);
+    if (r) {
+        return r;
+    }
+    if (!cli_flag(cli, "json")) {
+        r = curve_each(dir, on_shown, &n);
+        if (r == 0 && n == 0) {
+            cli_out("No other machine may join. Allow one: openclaw bus allow NAME KEY\n");
+        }
+        return r ? fault_explain("cannot read the keys", dir, r) : CLI_EXIT_OK;
+    }
+    pack_map_begin(&out);
+    pack_key(&out, "allowed");
+    pack_array_begin(&out);
+    r = curve_each(dir, on_listed, &out);
+    pack_array_end(&out);
+    pack_map_end(&out);
+    return r ? fault_explain("cannot read the keys", dir, r) : cli_rpc_print_json(pack_span(&out));
+}

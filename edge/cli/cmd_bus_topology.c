@@ -1,0 +1,90 @@
+/*
+ * `openclaw bus topology check`: would a gateway start with this file?
+ */
+#include "bus/base/cleanup.h"
+#include "bus/pack.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/cli_rpc.h"
+#include "edge/cli/gateway_topology.h"
+#include "edge/cli/topology_fit.h"
+
+static void host_pack(const struct topology_host *host, struct pack *out)
+{
+    pack_map_begin(out);
+    pack_kv_text(out, "name", host->name);
+    pack_kv_text(out, "link", host->is_remote ? "tcp" : "ipc");
+    pack_key(out, "actors");
+    pack_array_begin(out);
+    for (size_t i = 0; i < host->actors_n; i++) {
+        pack_text(out, host->actors[i]);
+    }
+    pack_array_end(out);
+    pack_map_end(out);
+}
+
+static int report_json(const struct topology *topology, const char *error)
+{
+    CLEANUP(pack_deinit) struct pack out;
+
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    pack_kv_bool(&out, "ok", !error);
+    if (error) {
+        pack_kv_text(&out, "error", error);
+    }
+    pack_key(&out, "hosts");
+    pack_array_begin(&out);
+    for (size_t i = 0; i < topology->hosts_n; i++) {
+        host_pack(&topology->hosts[i], &out);
+    }
+    pack_array_end(&out);
+    if (topology->tcp.endpoint[0]) {
+        pack_kv_text(&out, "endpoint", topology->tcp.endpoint);
+    }
+    pack_map_end(&out);
+    return cli_rpc_print_json(pack_span(&out));
+}
+
+static void report_text(const struct topology *topology, const char *path)
+{
+    cli_out("%s: %zu host%s\n", path, topology->hosts_n, topology->hosts_n == 1 ? "" : "s");
+    for (size_t i = 0; i < topology->hosts_n; i++) {
+        const struct topology_host *host = &topology->hosts[i];
+
+        cli_out("  %-16s %s  %zu actor%s\n", host->name,
+                host->is_remote          ? "tcp"
+                : topology->hosts_n == 1 ? "   "
+                                         : "ipc",
+                host->actors_n, host->actors_n == 1 ? "" : "s");
+    }
+    if (topology->tcp.endpoint[0]) {
+        cli_out("  hosts join at %s\n", topology->tcp.endpoint);
+    }
+}
+
+int cmd_bus_topology_check(struct cli *cli)
+{
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    CLEANUP(topology_deinit) struct topology topology = { 0 };
+    struct topology_error error = { "" };
+    int r = gateway_topology_load(cli_arg(cli, 0), &text, &topology, &error);
+
+    if (r < 0) {
+        cli_err("out of memory");
+        return CLI_EXIT_SOFTWARE;
+    }
+    r = r ? r : topology_fit(&topology, &error);
+    if (cli_flag(cli, "json")) {
+        int printed = report_json(&topology, r ? error.text : NULL);
+
+        return printed ? printed : r ? CLI_EXIT_CONFIG : CLI_EXIT_OK;
+    }
+    if (r) {
+        cli_err("%s", error.text);
+        return CLI_EXIT_CONFIG;
+    }
+    report_text(&topology, cli_arg(cli, 0));
+    return CLI_EXIT_OK;
+}

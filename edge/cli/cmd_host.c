@@ -1,0 +1,139 @@
+/*
+ * `openclaw host NAME`: one host of the topology on another machine than the gateway's. A
+ * small supervising process as the gateway has one; its child joins the gateway, and starts
+ * its actors when it is let in.
+ */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus/base/cleanup.h"
+#include "bus/base/descriptors.h"
+#include "bus/process.h"
+#include "bus/run_dir.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_commands.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/compose.h"
+#include "edge/cli/gateway_ground.h"
+#include "edge/cli/gateway_topology.h"
+#include "edge/cli/topology_fit.h"
+#include "schema/base/secret_memory.h"
+#include "schema_gen.h"
+
+#define DESCRIPTORS_WANTED 65536U
+
+struct join {
+    struct cli *cli;
+    struct text_buf topology_text;
+    struct topology topology;
+    struct curve_pair pair;
+    char keys_dir[PATH_MAX];
+    int lock_fd;
+    int topology_fd;
+};
+
+static void join_deinit(struct join *self)
+{
+    text_buf_deinit(&self->topology_text);
+    topology_deinit(&self->topology);
+    curve_pair_deinit(&self->pair);
+    if (self->topology_fd >= 0) {
+        (void)close(self->topology_fd); /* of memory alone */
+    }
+    if (self->lock_fd >= 0) {
+        (void)close(self->lock_fd); /* the kernel gives the lock back */
+    }
+}
+
+static int host_check(const struct join *self)
+{
+    const char *name = cli_arg(self->cli, 0);
+    const struct topology_host *host = topology_host_find(&self->topology, name);
+
+    if (host && host->is_remote) {
+        return CLI_EXIT_OK;
+    }
+    if (host) {
+        cli_err("host \"%s\" has no link \"tcp\": `openclaw gateway` starts it on its own machine", name);
+    } else {
+        cli_err("the topology has no host \"%s\"", name);
+    }
+    for (size_t i = 0; i < self->topology.hosts_n; i++) {
+        if (self->topology.hosts[i].is_remote) {
+            cli_err_more("it can join as: %s", self->topology.hosts[i].name);
+        }
+    }
+    return CLI_EXIT_CONFIG;
+}
+
+static int topology_load(struct join *self)
+{
+    const char *path = cli_text(self->cli, "topology");
+    struct topology_error error = { "" };
+    int r;
+
+    if (!path) {
+        cli_err("say which topology with --topology FILE: the same file as the gateway's");
+        return CLI_EXIT_USAGE;
+    }
+    r = gateway_topology_load(path, &self->topology_text, &self->topology, &error);
+    r = r ? r : topology_fit(&self->topology, &error);
+    if (r < 0) {
+        cli_err("cannot load the topology: %s", fault_text(r));
+        return CLI_EXIT_SOFTWARE;
+    }
+    if (r) {
+        cli_err("%s", error.text);
+        return CLI_EXIT_CONFIG;
+    }
+    return host_check(self);
+}
+
+static void on_ready(void *arg)
+{
+    const struct join *self = arg;
+
+    cli_out("OpenClaw host %s has joined %s\n", cli_arg(self->cli, 0), self->topology.tcp.endpoint);
+    cli_out("  state    %s\n", self->cli->paths.state_dir);
+    cli_out("  pid      %d\n", (int)getpid());
+    (void)cli_out_flush(); /* a closed standard output is no reason to stop */
+}
+
+static int run(struct join *self)
+{
+    static char name[] = "openclaw";
+    static char word[] = "host-child";
+    char *child_argv[] = { name, word, NULL };
+    int r;
+
+    compose_log_install("supervisor");
+    r = process_run(&(struct process_opts){ .topology = &self->topology,
+                                            .only_host = cli_arg(self->cli, 0),
+                                            .run_dir = self->cli->paths.run_dir,
+                                            .registry = &schema_registry,
+                                            .child_argv = child_argv,
+                                            .keep_fds = &self->topology_fd,
+                                            .keep_fds_n = 1,
+                                            .control_path = self->cli->paths.control_path,
+                                            .on_ready = on_ready,
+                                            .on_actor = compose_log_on_actor,
+                                            .arg = self });
+    run_dir_sweep(self->cli->paths.run_dir, "");
+    return r;
+}
+
+int cmd_host(struct cli *cli)
+{
+    CLEANUP(join_deinit) struct join self = { .cli = cli, .lock_fd = -1, .topology_fd = -1 };
+    int r;
+
+    umask(0077);                                 /* of this process and its child: what they make is for nobody else */
+    secret_memory_guard();                       /* of both likewise */
+    (void)descriptors_raise(DESCRIPTORS_WANTED); /* an agent that finds none left says so */
+    r = topology_load(&self);
+    r = r ? r : gateway_ground_keys(&cli->paths, self.keys_dir, &self.pair);
+    r = r ? r : gateway_ground_take(&cli->paths, &self.lock_fd);
+    r = r ? r : gateway_ground_topology(&self.topology_text, &self.topology_fd);
+    return r ? r : run(&self);
+}

@@ -1,0 +1,121 @@
+#include "edge/cli/gateway_ground.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bus/base/fault.h"
+#include "bus/lock.h"
+#include "bus/run_dir.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/cli_out.h"
+#include "edge/cli/gateway_state.h"
+#include "edge/cli/gateway_topology.h"
+
+static int fault_explain(const char *what, int fault)
+{
+    cli_err("%s: %s", what, fault_text(fault));
+    return CLI_EXIT_SOFTWARE;
+}
+
+static int dir_take(const char *name, const char *path, bool may_link)
+{
+    struct gateway_state_error error;
+
+    if (gateway_state_dir(name, path, may_link, &error)) {
+        cli_err("%s", error.what);
+        cli_err_more("%s", error.fix);
+        return CLI_EXIT_CONFIG;
+    }
+    return 0;
+}
+
+static int run_dir_take(const char *run_dir)
+{
+    int r = dir_take("run directory", run_dir, false);
+
+    if (r) {
+        return r;
+    }
+    run_dir_sweep(run_dir, ""); /* of an earlier life: under the lock nobody can be behind them */
+    return 0;
+}
+
+/* For the hosts: a database is opened only where no symbolic link can lead it elsewhere. */
+static int state_export(const struct cli_paths *paths)
+{
+    char path[PATH_MAX];
+
+    if (!realpath(paths->state_dir, path) || setenv("OPENCLAW_STATE_DIR", path, 1)) {
+        return fault_explain("cannot set up the environment", -errno);
+    }
+    return 0;
+}
+
+int gateway_ground_take(const struct cli_paths *paths, int *ret_lock_fd)
+{
+    char path[PATH_MAX + 16];
+    pid_t holder = 0;
+    int r = dir_take("state directory", paths->state_dir, true);
+
+    (void)snprintf(path, sizeof(path), "%s/db", paths->state_dir);
+    r = r ? r : dir_take("database directory", path, false);
+    r = r ? r : state_export(paths);
+    if (r) {
+        return r;
+    }
+    (void)snprintf(path, sizeof(path), "%s/gateway.lock", paths->state_dir);
+    r = lock_take(path, ret_lock_fd, &holder);
+    if (r == LOCK_E_HELD) {
+        cli_err("another gateway (pid %d) runs on the state directory %s", (int)holder, paths->state_dir);
+        cli_err_more("stop it, or give this one a state of its own with --profile or OPENCLAW_STATE_DIR");
+        return CLI_EXIT_CONFIG;
+    }
+    if (r) {
+        struct gateway_state_error error;
+
+        gateway_state_lock_explain(path, r, &error);
+        cli_err("%s", error.what);
+        cli_err_more("%s", error.fix);
+        return CLI_EXIT_CONFIG;
+    }
+    return run_dir_take(paths->run_dir);
+}
+
+/* What hosts inherit. */
+int gateway_ground_topology(const struct text_buf *topology, int *ret_fd)
+{
+    struct span text = { topology->data, topology->len };
+    char number[16];
+    int r = gateway_topology_publish(text, ret_fd);
+
+    if (r) {
+        return fault_explain("cannot keep the topology", r);
+    }
+    (void)snprintf(number, sizeof(number), "%d", *ret_fd);
+    return setenv("OPENCLAW_TOPOLOGY_FD", number, 1) ? fault_explain("cannot set up the environment", -errno) : 0;
+}
+
+int gateway_ground_keys(const struct cli_paths *paths, char keys_dir[PATH_MAX], struct curve_pair *ret_pair)
+{
+    int r;
+
+    if (snprintf(keys_dir, PATH_MAX, "%s/bus", paths->state_dir) >= PATH_MAX) {
+        cli_err("the path of the state directory is too long: %s", paths->state_dir);
+        return CLI_EXIT_CONFIG;
+    }
+    r = curve_load(keys_dir, ret_pair);
+    if (r == CURVE_E_MISSING) {
+        cli_err("this machine has no key to be known by: %s/curve.cert_secret is missing", keys_dir);
+        cli_err_more("make one with `openclaw bus keygen`");
+        return CLI_EXIT_CONFIG;
+    }
+    if (r == CURVE_E_BAD) {
+        cli_err("%s/curve.cert_secret is no key pair, or others can read it", keys_dir);
+        cli_err_more("make it 0600, or make a new one with `openclaw bus keygen --force`");
+        return CLI_EXIT_CONFIG;
+    }
+    return r ? fault_explain("cannot read the key of this machine", r) : CLI_EXIT_OK;
+}

@@ -1,0 +1,92 @@
+#include "edge/cli/topology_fit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/base/cleanup.h"
+#include "edge/cli/compose.h"
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct topology_error *error, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(error->text, sizeof(error->text), fmt, args); /* a cut text still says what is wrong */
+    va_end(args);
+    return TOPOLOGY_E_REFUSED;
+}
+
+/* What no definition fits would kill its host again and again until that is given up. */
+static int actors_check(const struct topology *topology, struct topology_error *error)
+{
+    const char *arg;
+
+    for (size_t i = 0; i < topology->hosts_n; i++) {
+        const struct topology_host *host = &topology->hosts[i];
+
+        for (size_t j = 0; !host->exec && j < host->actors_n; j++) {
+            if (!strchr(host->actors[j], '*') && !compose_def_of(host->actors[j], &arg)) {
+                return refuse(error, "the topology puts \"%s\" on host \"%s\", and this program has no such actor",
+                              host->actors[j], host->name);
+            }
+        }
+    }
+    return 0;
+}
+
+/* Is `address` `kind`, or does it begin with it and a slash? */
+static bool is_of_kind(const char *address, const char *kind)
+{
+    size_t len = strlen(kind);
+
+    return !strchr(address, '*') && strncmp(address, kind, len) == 0 && (address[len] == '\0' || address[len] == '/');
+}
+
+/* The host that starts some actor of that kind; NULL when none does. */
+static const struct topology_host *starter(const struct topology *topology, const char *kind)
+{
+    for (size_t i = 0; i < topology->hosts_n; i++) {
+        for (size_t j = 0; j < topology->hosts[i].actors_n; j++) {
+            if (is_of_kind(topology->hosts[i].actors[j], kind)) {
+                return &topology->hosts[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Without one of these the gateway would listen and never answer. They own files of the gateway's state directory, or
+ * its listening sockets, so their place is its own machine. */
+static int complete_check(const struct topology *topology, struct topology_error *error)
+{
+    static const char *const needed[] = { "config", "log", "auth", "health", "router", "edge" };
+
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+        const struct topology_host *host = starter(topology, needed[i]);
+
+        if (!host) {
+            return refuse(error,
+                          "the topology starts no \"%s\", which every gateway needs: name it in the actors of a host%s",
+                          needed[i], strcmp(needed[i], "edge") == 0 ? ", as \"edge/0\"" : "");
+        }
+        if (host->is_remote) {
+            return refuse(
+                error,
+                "\"%s\" is on host \"%s\", whose link is \"tcp\"; its place is the gateway's own machine: move "
+                "it to a host without \"link\"",
+                needed[i], host->name);
+        }
+    }
+    if (!topology_place(topology, "agent/main")) {
+        return refuse(error, "the topology has no place for agents: name \"agent/*\" in the actors of a host");
+    }
+    return 0;
+}
+
+int topology_fit(const struct topology *topology, struct topology_error *error)
+{
+    int r = actors_check(topology, error);
+
+    return r ? r : complete_check(topology, error);
+}

@@ -1,0 +1,13 @@
+/*
+ * topology_fit: does a topology fit this program? One that is well written may still name
+ * actors that nobody has, or leave out some that every gateway needs.
+ */
+#ifndef EDGE_CLI_TOPOLOGY_FIT_H
+#define EDGE_CLI_TOPOLOGY_FIT_H
+
+#include "bus/topology.h"
+
+/* 0, or TOPOLOGY_E_REFUSED and the reason. */
+int topology_fit(const struct topology *topology, struct topology_error *error);
+
+#endif

@@ -1,0 +1,251 @@
+"""Agents on another machine: joining, being refused, dying, hanging, and coming back. Only the network is left out."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+
+import msgpack
+import pytest
+import zmq
+
+from client import CallError, Client
+from gateway import Gateway, until
+
+pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") != "tcp", reason="about links between machines")
+DETECTED_S = 2.0  # what is promised of a host that is not heard of
+SLACK_S = 0.5     # for a busy machine, and a build with a sanitizer
+
+
+@pytest.fixture
+def running():
+    with Gateway("tcp") as made:
+        yield made
+
+
+def say(client, text, key, timeout=20):
+    """One turn, to its end; what the agent said."""
+    started = client.call("chat.send", {"sessionKey": "main", "message": text, "idempotencyKey": key}, timeout=timeout)
+    run = started["runId"]
+    final = client.wait_event("chat", lambda p: p.get("runId") == run and p.get("state") == "final", timeout)
+    return final["message"]["content"][0]["text"]
+
+
+def complete(gateway, text="hello", timeout=20):
+    return gateway.complete({"model": "openclaw", "messages": [{"role": "user", "content": text}]}, timeout=timeout)
+
+
+def works(gateway):
+    with contextlib.suppress(OSError):
+        return complete(gateway)[0] == 200
+    return False
+
+
+def child(gateway):
+    """The process with the agents."""
+    for pid in gateway.children():
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read()
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if b"host-child" in command and b"OPENCLAW_BUS_HOST=agents\0" in file.read():
+                    return pid
+    return None
+
+
+def host(gateway, name="agents"):
+    done = gateway.cli("bus", "actors", "--json")
+    assert done.returncode == 0, done.stderr
+    return [each for each in json.loads(done.stdout)["hosts"] if each["name"] == name][0]
+
+
+def failed_calls(gateway, until_s):
+    """How long it took until a call was refused, and how long the refusal itself took."""
+    began = time.monotonic()
+    with Client(gateway.port, gateway.token) as client:
+        while time.monotonic() - began < until_s:
+            asked = time.monotonic()
+            try:
+                client.call("chat.history", {"sessionKey": "main"}, timeout=until_s)
+            except CallError as error:
+                return time.monotonic() - began, time.monotonic() - asked, error
+            time.sleep(0.05)
+    raise AssertionError(f"no call failed within {until_s} s")
+
+
+def test_what_the_agent_keeps_is_where_it_runs(running):
+    assert works(running)
+    at_home = os.listdir(os.path.join(running.state_dir, "db"))
+    away = os.listdir(os.path.join(running.elsewhere.state_dir, "db"))
+    assert "agent-main.sqlite" in away
+    assert not [name for name in at_home if name.startswith("agent-")]
+
+
+def test_operators_see_the_actors_of_the_other_machine(running):
+    assert works(running)
+    told = json.loads(running.cli("bus", "actors", "--json").stdout)
+    agent = [row for row in told["actors"] if row["address"] == "agent/main"][0]
+    assert agent["host"] == "agents" and agent["state"] == "ready" and agent["pid"] == child(running)
+    assert host(running)["link"] == "tcp" and host(running, "main")["link"] == "ipc"
+    graph = json.loads(running.cli("bus", "graph", "--json").stdout)
+    assert "agent/main" in json.dumps(graph)
+    top = running.cli("bus", "top", "--once", "--json")
+    assert top.returncode == 0 and "agent/main" in top.stdout
+
+
+def test_a_key_that_nobody_has_allowed_does_not_come_in_until_somebody_does(running):
+    assert running.cli("bus", "deny", "agents").returncode == 0
+    # A live link ends at once.
+    until(lambda: host(running)["state"] == "stopped", DETECTED_S, "the end of the link")
+    assert "denied" in host(running)["lastEnd"]
+    took, refusal, error = failed_calls(running, 5)
+    assert took < SLACK_S and refusal < SLACK_S and error.code == "UNAVAILABLE"
+    until(lambda: any("trunk_key_refused" in line for line in running.logs()), 10, "the refusal")
+    assert running.elsewhere.process.poll() is None  # it waits
+    until(lambda: "trunk_waiting" in running.elsewhere.text(), 10, "the reason, on the other side")
+    assert running.cli("bus", "allow", "agents", running.elsewhere.key).returncode == 0
+    until(lambda: works(running), 15, "work after it was allowed again")
+
+
+def test_a_host_that_dies_is_started_again_with_all_it_had_acknowledged(running):
+    with Client(running.port, running.token) as client:
+        assert say(client, "before", "k-1") == "Echo: before"
+        os.kill(child(running), signal.SIGKILL)
+        until(lambda: works(running), 10, "work")
+        until(lambda: "before" in json.dumps(client.call("chat.history", {"sessionKey": "main"})), 5, "the transcript")
+        assert client.call("chat.send", {"sessionKey": "main", "message": "before", "idempotencyKey": "k-1"})["status"] == "ok"
+
+
+def test_a_host_that_is_not_heard_of_fails_calls_at_once_and_goes_on_where_it_was(running):
+    assert works(running)
+    pids = child(running), running.elsewhere.process.pid
+    # Both, as the one would kill the other for standing still: so it is as if the machine slept.
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        took, refusal, error = failed_calls(running, 6)
+        assert took < DETECTED_S + SLACK_S, took
+        assert error.code == "UNAVAILABLE" and error.error.get("retryAfterMs"), error.error
+        assert failed_calls(running, 1)[0] < SLACK_S  # and from now on at once
+        assert host(running)["state"] == "unresponsive"
+        assert running.get("/healthz")[0] == 200  # everything else serves on
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    until(lambda: works(running), 5, "work")
+    assert (child(running), running.elsewhere.process.pid) == pids
+    assert host(running)["incarnation"] == 1
+
+
+def test_a_gateway_that_starts_again_gets_its_hosts_back(running):
+    assert works(running)
+    keeper = running.elsewhere.process.pid
+    running.process.send_signal(signal.SIGKILL)
+    running.process.wait(10)
+    until(lambda: len(running.processes()) <= 2, 10, "the end of what the gateway had started")
+    running.start()
+    until(lambda: works(running), 20, "work")
+    assert running.elsewhere.process.pid == keeper
+
+
+def test_a_host_that_ends_in_order_says_so(running):
+    assert works(running)
+    running.elsewhere.stop()
+    until(lambda: host(running)["state"] == "stopped", 10, "the goodbye")
+    assert "ended in order" in host(running)["lastEnd"]
+    running.elsewhere.start()
+    until(lambda: works(running), 15, "work")
+
+
+# --- another release, or somebody who only says so -------------------------------------------------------------------
+
+HELLO, WELCOME, REFUSED, DATA, BEAT = 1, 2, 3, 4, 5
+
+
+class Peer:
+    """Speaks for the host `agents`, in whatever way a test wants."""
+
+    def __init__(self, gateway):
+        with open(os.path.join(gateway.elsewhere.state_dir, "bus/curve.cert_secret"), encoding="utf-8") as file:
+            lines = dict(line.strip().split(" = ", 1) for line in file if " = " in line)
+        with open(gateway.elsewhere.topology_path, encoding="utf-8") as file:
+            text = file.read()
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.curve_publickey = lines["public-key"].strip('"').encode()
+        self.socket.curve_secretkey = lines["secret-key"].strip('"').encode()
+        self.socket.curve_serverkey = text.split("curve: \"")[1][:40].encode()
+        self.socket.connect(text.split("endpoint: \"")[1].split("\"")[0])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        self.context.term()
+
+    def send(self, kind, *frames, number=0, seen=0):
+        self.socket.send_multipart([bytes([kind, 0]) + number.to_bytes(8, "big") + seen.to_bytes(8, "big"), *frames])
+
+    def hello(self, **changes):
+        self.send(HELLO, msgpack.packb({"least": 1, "most": 1, "host": "agents", "session": 0, "seen": 0, **changes}))
+
+    def hear(self):
+        assert self.socket.poll(5000), "no answer"
+        head, *frames = self.socket.recv_multipart()
+        return head[0], [msgpack.unpackb(frame) for frame in frames]
+
+
+@pytest.fixture
+def alone(running):
+    """A gateway whose host is away, so that somebody else may speak for it."""
+    running.elsewhere.stop()
+    until(lambda: host(running)["state"] == "stopped", 10, "the goodbye")
+    return running
+
+
+def test_versions_are_negotiated_and_strangers_told_why(alone):
+    with Peer(alone) as newer:
+        newer.hello(most=2)
+        kind, (welcome,) = newer.hear()
+        assert kind == WELCOME and welcome["wire"] == 1
+        newer.send(7)
+    with Peer(alone) as strange:
+        strange.hello(least=2, most=3)
+        kind, (refused,) = strange.hear()
+        assert kind == REFUSED and "versions 2 to 3" in refused["reason"] and "at most one apart" in refused["reason"]
+    until(lambda: any("trunk_refused" in line and "versions 2 to 3" in line for line in alone.logs()), 5, "the log")
+
+
+@pytest.mark.parametrize("changes, says", [({"host": "main"}, "was allowed for host \"agents\""),
+                                           ({"session": 77}, "knows nothing of this life"),
+                                           ({"least": "x"}, "does not understand")])
+def test_a_greeting_that_does_not_fit_is_refused(alone, changes, says):
+    with Peer(alone) as peer:
+        peer.hello(**changes)
+        kind, (refused,) = peer.hear()
+        assert kind == REFUSED and says in refused["reason"]
+
+
+def test_nobody_speaks_for_actors_of_another_host(alone):
+    with Peer(alone) as peer:
+        peer.hello()
+        assert peer.hear()[0] == WELCOME
+        header = msgpack.packb([1, 4, 1, 0, "config", "health", "bus.state", 1000, bytes(16), 0, "", 1, "", 0])
+        peer.send(DATA, header, msgpack.packb({}), number=1)
+        until(lambda: any("trunk_word_refused" in line for line in alone.logs()), 5, "the refusal")
+        assert host(alone)["state"] == "stopped"
+    assert alone.get("/healthz")[0] == 200
+
+
+def test_what_is_no_message_harms_nobody(alone):
+    with Peer(alone) as peer:
+        for frames in ([b""], [b"\x04"], [b"x" * 4000], [b"", b"", b"", b"", b""], [bytes([HELLO, 0]) + bytes(16)],
+                       [bytes([DATA, 0]) + bytes(16), b"", b""], [bytes([9, 0]) + bytes(16)]):
+            peer.socket.send_multipart(frames)
+        peer.hello()
+        assert peer.hear()[0] in (WELCOME, REFUSED)
+    alone.elsewhere.start()
+    until(lambda: works(alone), 15, "work")
