@@ -4,8 +4,11 @@ import json
 import threading
 import time
 
-from client import Client
+import pytest
+
+from client import CallError, Client
 from gateway import until
+from node_client import NodeClient, approve
 from test_process import Control
 
 SESSION = "agent:main:once"
@@ -77,8 +80,28 @@ def test_a_run_asked_for_twice_at_once_is_one_run_with_two_answers(gateway):
         assert said(client, "a run of many words") == 1
 
 
+def test_a_command_of_a_node_runs_once_also_behind_a_restart_of_the_edge(gateway):
+    """While the first is under way, by another connection, after a reconnect, and when the node itself is gone."""
+    with Client(gateway.port, gateway.token) as client, NodeClient(gateway.port, gateway.token) as node, \
+            Client(gateway.port, gateway.token) as other:
+        approve(client, node)
+        asked = {"nodeId": node.node_id, "command": "system.which", "params": {}, "idempotencyKey": "key-node"}
+        numbers = [(each, each.send("node.invoke", asked)) for each in (client, other)]
+        node.succeed(node.asked(), {"n": 1})
+        assert [each.answer(number)["payload"] for each, number in numbers] == [{"n": 1}] * 2
+    with Client(gateway.port, gateway.token) as client:
+        assert client.call("node.invoke", asked)["payload"] == {"n": 1}
+        edge_restart(gateway)
+    with Client(gateway.port, gateway.token) as client:
+        assert client.call("node.invoke", asked)["payload"] == {"n": 1}
+        with pytest.raises(CallError) as refused:
+            client.call("node.invoke", {**asked, "idempotencyKey": "another"})
+        assert refused.value.error["message"] == "node not connected"
+
+
 def test_methods_that_need_a_key_say_so(client):
-    for method, params in (("chat.send", {"sessionKey": SESSION, "message": "x"}), ("agent", {"message": "x"})):
+    for method, params in (("chat.send", {"sessionKey": SESSION, "message": "x"}), ("agent", {"message": "x"}),
+                           ("node.invoke", {"nodeId": "n", "command": "system.which"})):
         number = client.send(method, params)
         while number not in client.answers:
             client.read(time.monotonic() + 10)
