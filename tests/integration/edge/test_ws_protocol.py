@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pathlib
+import re
 import socket
 import struct
 import time
@@ -11,7 +12,7 @@ import time
 import pytest
 import websockets
 
-from conftest import connect_params, connected, masked, request, stalled_client
+from conftest import connect_params, connected, masked, read_until, request, stalled_client
 
 
 async def first_words(rig, *frames):
@@ -26,6 +27,13 @@ async def first_words(rig, *frames):
                 answers.append(json.loads(await asyncio.wait_for(ws.recv(), 60)))
         except websockets.ConnectionClosed:
             return answers, ws.close_code, ws.close_reason
+
+
+@pytest.fixture(scope="module", autouse=True)
+def early(rig):
+    """A client from the first test on: what comes seldom has come to it by the last."""
+    with stalled_client(rig, 1 << 20) as sock:
+        yield sock
 
 
 # --- handshake ---------------------------------------------------------------------------
@@ -599,3 +607,9 @@ def test_a_stop_does_not_wait_for_a_stalled_client(own_rig, run):
             assert await asyncio.to_thread(rig.process.wait, 10) == 0
             assert time.monotonic() - started < 5
     run(body())
+
+
+def test_a_tick_comes_every_half_minute(early):
+    seen = read_until(early, b'"event":"tick"').decode(errors="replace")
+    tick, = re.findall(r'\{"type":"event","event":"tick","payload":\{"ts":(\d+)\},"seq":\d+\}', seen)
+    assert abs(int(tick) / 1000 - time.time()) < 60
