@@ -6,6 +6,7 @@ must be there, of the same type, and with the same value unless the value is of 
 Ids of ours take the place of recorded ones in later requests. Signatures are made anew, right or wrong as recorded.
 """
 
+import fnmatch
 import json
 import re
 import time
@@ -66,6 +67,30 @@ def compare(want, got, at, key=""):
             yield at, f"was {want!r}, ours is {got!r}"
     elif want != got and not MOMENT.search(key) and not isinstance(want, float):
         yield at, f"was {want!r}, ours is {got!r}"
+
+
+def many(value):
+    return value if isinstance(value, list) else [value]
+
+
+class Meant:
+    """Differences that are meant, each with its reason: those at one of the places `at` of the exchanges `trace`."""
+
+    def __init__(self, rows):
+        self.rows = [({**row, "at": at, "trace": trace}) for row in rows
+                     for at in many(row["at"]) for trace in many(row.get("trace", "*"))]
+        self.seen = set()
+
+    def has(self, name, at, what):
+        found = {i for i, row in enumerate(self.rows)
+                 if fnmatch.fnmatchcase(at.replace("[", "("), row["at"].replace("[", "("))
+                 and fnmatch.fnmatchcase(name, row["trace"]) and row.get("what", "") in what}
+        self.seen.update(found)
+        return bool(found)
+
+    def stale(self):
+        """Those that nothing needed, but for what comes only sometimes."""
+        return [row for i, row in enumerate(self.rows) if i not in self.seen and not row.get("sometimes")]
 
 
 def sort_of(event):

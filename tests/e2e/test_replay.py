@@ -5,7 +5,6 @@ played when tests/data/traces/replay.json names it. That file also holds the dif
 reason, and the names of all traces that are played: the list can only grow.
 """
 
-import fnmatch
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ import pytest
 from client import ALL_SCOPES, CallError, Client
 from device_client import Device, setup_code
 from gateway import ROOT, Gateway, until
-from replay import Replay, load, methods_of
+from replay import Meant, Replay, load, methods_of
 
 sys.path.insert(0, os.path.join(ROOT, "schema"))
 
@@ -99,16 +98,8 @@ def seed(gateway, name):
     return SEEDS.get(name, lambda gateway: {})(gateway)
 
 
-SEEN = set()  # rows of PLAN["differences"] that some difference has needed
+MEANT = Meant(PLAN["differences"])
 RUN = set()
-
-
-def is_meant(name, at, what):
-    rows = {i for i, row in enumerate(PLAN["differences"])
-            if fnmatch.fnmatchcase(at.replace("[", "("), row["at"].replace("[", "("))
-            and fnmatch.fnmatchcase(name, row.get("trace", "*")) and row.get("what", "") in what}
-    SEEN.update(rows)
-    return bool(rows)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +136,7 @@ def test_the_answers_are_those_that_were_recorded(name, replay_gateway):
     gateway, names = replay_gateway(name)
     stop = gateway.stop if name in PLAN["stopped"] else None
     differences = Replay(gateway.port, SERVED, EVENTS, stop, names, name in PLAN["left"]).run(TRACES[name])
-    unmeant = sorted({f"{at}: {what}" for at, what in differences if not is_meant(name, at, what)})
+    unmeant = sorted({f"{at}: {what}" for at, what in differences if not MEANT.has(name, at, what)})
     RUN.add(name)
     assert not unmeant, "\n".join(unmeant)
 
@@ -153,5 +144,4 @@ def test_the_answers_are_those_that_were_recorded(name, replay_gateway):
 def test_every_difference_that_is_meant_still_is_one():
     if RUN != set(PLAYED):
         pytest.skip("not all traces were played")
-    stale = [row for i, row in enumerate(PLAN["differences"]) if i not in SEEN and not row.get("sometimes")]
-    assert not stale, stale
+    assert not MEANT.stale()

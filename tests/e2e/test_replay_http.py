@@ -4,7 +4,6 @@ tests/data/traces/http holds one file for each exchange, one request and its ans
 compared field by field; `replay.json` beside them names what is not served, and each difference that is meant.
 """
 
-import fnmatch
 import http.client
 import json
 import os
@@ -12,7 +11,7 @@ import os
 import pytest
 
 from gateway import ROOT, Gateway
-from replay import compare, load
+from replay import Meant, compare, load
 from test_replay import FOLDER, PLAN, merged
 
 HTTP = os.path.join(FOLDER, "http")
@@ -24,7 +23,7 @@ with open(os.path.join(HTTP, "replay.json"), encoding="utf-8") as stream:
     OWN = json.load(stream)
 
 PLAYED = [name for name in TRACES if name not in OWN["not yet"]]
-SEEN, RUN = set(), set()
+MEANT, RUN = Meant(OWN["differences"]), set()
 
 
 def config_of(name, provider):
@@ -110,14 +109,6 @@ def translated(asked, names):
     return json.loads(text)
 
 
-def is_meant(name, at, what):
-    rows = {i for i, row in enumerate(OWN["differences"])
-            if fnmatch.fnmatchcase(at.replace("[", "("), row["at"].replace("[", "("))
-            and fnmatch.fnmatchcase(name, row.get("trace", "*")) and row.get("what", "") in what}
-    SEEN.update(rows)
-    return bool(rows)
-
-
 @pytest.mark.parametrize("name", PLAYED)
 def test_the_answers_over_http_are_those_that_were_recorded(name, gateway_of):
     gateway, names, unmeant = gateway_of(name), {}, []
@@ -127,7 +118,7 @@ def test_the_answers_over_http_are_those_that_were_recorded(name, gateway_of):
         names_in(row["answer"].get("json"), got.get("json"), names)
         where = f"{row['ask']['method']} {row['ask']['path']}"
         for at, what in compare(whole(row["answer"]), whole(got), where):
-            if not is_meant(name, at, what):
+            if not MEANT.has(name, at, what):
                 unmeant.append(f"{number}: {at}: {what}")
     RUN.add(name)
     assert not unmeant, "\n".join(unmeant)
@@ -137,5 +128,4 @@ def test_every_difference_over_http_that_is_meant_still_is_one():
     assert set(OWN["not yet"]) <= set(TRACES)
     if RUN != set(PLAYED):
         pytest.skip("not all exchanges were played")
-    stale = [row for i, row in enumerate(OWN["differences"]) if i not in SEEN and not row.get("sometimes")]
-    assert not stale, stale
+    assert not MEANT.stale()

@@ -22,6 +22,10 @@ SHAPES = {name: shape for name, (shape, _) in SCHEMA.shapes.items()}
 TRACES = os.path.join(SOURCE, "tests/data/traces")
 
 
+def many(value):
+    return value if isinstance(value, list) else [value]
+
+
 def rows_of(path):
     with open(path, encoding="utf-8") as stream:
         return [json.loads(line) for line in stream]
@@ -60,13 +64,14 @@ class ResultsTest(unittest.TestCase):
 
     def test_what_was_recorded_fits(self):
         with open(os.path.join(TRACES, "replay.json"), encoding="utf-8") as stream:
-            meant = json.load(stream)["differences"]
+            meant = [{**row, "at": at, "trace": trace} for row in json.load(stream)["differences"]
+                     for at in many(row["at"]) for trace in many(row.get("trace", "*"))]
         wrong = set()
         for trace, method, payload in recorded():
             for at, what in results.misfits(shape_of(method, payload), payload, SHAPES):
                 place = f"{method}.payload{at}"
                 known = [row for row in meant if fnmatch.fnmatchcase(place.replace("[", "("), row["at"].replace("[", "("))
-                         and fnmatch.fnmatchcase(trace, row.get("trace", "*"))]
+                         and fnmatch.fnmatchcase(trace, row["trace"])]
                 if not known:
                     wrong.add(f"{trace}: {place}: {what}")
         self.assertEqual([], sorted(wrong))
