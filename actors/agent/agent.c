@@ -116,6 +116,7 @@ static int agent_init(void *state, struct actor *actor, const char *arg)
         rc = waits_open(self);
     }
     if (!rc) {
+        self->converts.loop = actor_loop(actor);
         provider_engine_init(&self->engine, actor_loop(actor));
         self->is_engine_open = true;
     }

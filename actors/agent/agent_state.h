@@ -15,6 +15,7 @@
 #ifndef ACTORS_AGENT_AGENT_STATE_H
 #define ACTORS_AGENT_AGENT_STATE_H
 
+#include "actors/agent/convert.h"
 #include "actors/agent/events.h"
 #include "actors/agent/notes.h"
 #include "actors/agent/numbers.h"
@@ -61,7 +62,8 @@ struct agent {
     struct run *touched_first;
     struct run *touched_last;
     struct beat *beats;     /* heartbeats that wait or run */
-    struct intake *intakes; /* completions that wait for what is to be fetched */
+    struct intake *intakes; /* completions that wait for what is to be fetched or read */
+    struct converts converts;
     struct embed *embeds;
     struct asker *drains; /* streamed completions that have ended here and not yet at their askers, newest first */
     size_t drains_bytes;  /* what they keep */

@@ -26,21 +26,41 @@ static bool type_is(struct span part, const char *type)
     return span_is_text(value_str(value_get(part, "type"), NOTHING), type);
 }
 
-/* A part that must be fetched. */
+/* The bytes of a picture that comes in a form which models do not take; an empty span for any other. */
+static struct span heic_of(struct span url)
+{
+    static const char *const heads[] = { "data:image/heic;base64,", "data:image/heif;base64," };
+
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        size_t len = strlen(heads[i]);
+
+        if (url.len > len && strncasecmp(url.ptr, heads[i], len) == 0) {
+            return (struct span){ url.ptr + len, url.len - len };
+        }
+    }
+    return NOTHING;
+}
+
+/* A part that must be fetched or read. */
 static bool ref_of(struct span part, struct input_ref *ret_ref)
 {
     struct span url = value_str(value_path(part, "image_url.url"), NOTHING);
 
-    if (type_is(part, "image_url") && is_web(url)) {
-        *ret_ref = (struct input_ref){ .is_image = true, .url = url };
-        return true;
+    if (type_is(part, "image_url")) {
+        *ret_ref = (struct input_ref){ .is_image = true, .url = url, .base64 = heic_of(url) };
+        return is_web(url) || ret_ref->base64.len;
     }
-    url = value_str(value_path(part, "file.url"), NOTHING);
-    if (type_is(part, "file") && url.len) {
-        *ret_ref = (struct input_ref){ .url = url };
-        return true;
+    *ret_ref = (struct input_ref){ .url = value_str(value_path(part, "file.url"), NOTHING),
+                                   .base64 = value_str(value_path(part, "file.pdf"), NOTHING) };
+    return type_is(part, "file") && (ret_ref->url.len || ret_ref->base64.len);
+}
+
+void input_got_deinit(struct input_got *self)
+{
+    text_buf_deinit(&self->bytes);
+    for (uint32_t i = 0; i < self->pages_n; i++) {
+        text_buf_deinit(&self->pages[i]);
     }
-    return false;
 }
 
 static bool is_text_file(struct span part)
@@ -167,15 +187,14 @@ static void file_name_pack(struct span name, struct span text, struct pack *out)
 
 /* --- pictures ------------------------------------------------------------------------------- */
 
-static int image_pack(struct span part, const struct input_got *got, struct pack *out)
+static int image_pack(const char *mime, const struct text_buf *bytes, struct span detail, struct pack *out)
 {
     CLEANUP(text_buf_deinit) struct text_buf url = { 0 };
-    struct span detail = value_str(value_path(part, "image_url.detail"), NOTHING);
     int rc = text_buf_add(&url, SPAN_LIT("data:"));
 
-    rc = rc ? rc : text_buf_add(&url, span_from(got->mime));
+    rc = rc ? rc : text_buf_add(&url, span_from(mime));
     rc = rc ? rc : text_buf_add(&url, SPAN_LIT(";base64,"));
-    rc = rc ? rc : base64_encode((struct span){ got->bytes.data, got->bytes.len }, &url);
+    rc = rc ? rc : base64_encode((struct span){ bytes->data, bytes->len }, &url);
     if (rc) {
         return rc;
     }
@@ -192,10 +211,23 @@ static int image_pack(struct span part, const struct input_got *got, struct pack
     return 0;
 }
 
+static int pages_pack(const struct input_got *got, struct pack *out)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; got && !rc && i < got->pages_n; i++) {
+        rc = image_pack("image/jpeg", &got->pages[i], NOTHING, out);
+    }
+    return rc;
+}
+
 /* --- messages ---------------------------------------------------------------------------------- */
 
 static struct span file_text(struct span part, const struct input_got *got)
 {
+    if (got && got->pages_n) {
+        return SPAN_LIT("[PDF content rendered to images]");
+    }
     return got ? (struct span){ got->bytes.data ? got->bytes.data : "", got->bytes.len }
                : value_str(value_path(part, "file.text"), SPAN_LIT(""));
 }
@@ -238,10 +270,12 @@ static int message_expand(struct span message, const struct input_got *got, uint
         bool is_ref = ref_of(part, &ref);
 
         if (is_ref && ref.is_image) {
-            rc = image_pack(part, &got[*at], out);
+            rc = image_pack(got[*at].mime, &got[*at].bytes, value_str(value_path(part, "image_url.detail"), NOTHING),
+                            out);
         } else if (is_ref || is_text_file(part)) {
             file_name_pack(value_str(value_path(part, "file.filename"), NOTHING),
                            file_text(part, is_ref ? &got[*at] : NULL), out);
+            rc = pages_pack(is_ref ? &got[*at] : NULL, out);
         } else {
             pack_raw(out, part);
         }

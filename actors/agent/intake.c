@@ -1,5 +1,6 @@
 #include "actors/agent/intake.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,18 +8,22 @@
 
 #include "actors/agent/agent_state.h"
 #include "actors/agent/fetch.h"
+#include "actors/agent/reading.h"
 #include "actors/agent/transcript.h"
 #include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/base/utf8.h"
 #include "bus/codec.h"
 #include "bus/value.h"
+#include "schema/base/base64.h"
 #include "schema/base/picture.h"
 #include "schema_gen.h"
 
 struct intake_part {
     struct intake *intake;
-    struct fetch *fetch; /* NULL: it has ended */
+    struct fetch *fetch;     /* NULL: it has ended, or is not needed */
+    struct reading *reading; /* the same */
     struct input_ref ref;
 };
 
@@ -46,7 +51,8 @@ static void intake_free(struct intake *self)
     self->owner->intakes_n--;
     for (uint32_t i = 0; i < self->parts_n; i++) {
         fetch_cancel(&self->parts[i].fetch);
-        text_buf_deinit(&self->got[i].bytes);
+        reading_cancel(&self->parts[i].reading);
+        input_got_deinit(&self->got[i]);
     }
     if (self->asker) {
         asker_free(self->asker);
@@ -111,14 +117,10 @@ static const char *image_check(const struct type_run_input_rules *rules, struct 
     return is_listed(rules->mimes, got->mime) ? NULL : "it is of a type that is not taken here";
 }
 
-static const char *file_check(const struct type_run_input_rules *rules, struct input_got *got)
+static const char *text_check(const struct type_run_input_rules *rules, struct input_got *got)
 {
     struct span text = { got->bytes.data ? got->bytes.data : "", got->bytes.len };
 
-    if (!is_listed(rules->mimes, got->mime)) {
-        return strcmp(got->mime, "application/pdf") == 0 ? "PDF files cannot be read by this gateway"
-                                                         : "it is of a type that is not taken here";
-    }
     if (!utf8_is_valid(text)) {
         return "it is not text in UTF-8";
     }
@@ -126,14 +128,71 @@ static const char *file_check(const struct type_run_input_rules *rules, struct i
     return NULL;
 }
 
+static const char *file_check(const struct type_run_input_rules *rules, struct input_got *got)
+{
+    if (!is_listed(rules->mimes, got->mime)) {
+        return "it is of a type that is not taken here";
+    }
+    return reading_is_needed(got->mime) ? NULL : text_check(rules, got);
+}
+
 static void part_fail(struct intake *self, const struct intake_part *part, const char *problem)
 {
     char text[FAILURE_MESSAGE_MAX];
-    struct span url = utf8_cut(part->ref.url, 128);
+    struct span url = part->ref.base64.len ? SPAN_LIT("the request") : utf8_cut(part->ref.url, 128);
 
-    (void)snprintf(text, sizeof(text), "The %s at %.*s could not be taken: %s.",
-                   part->ref.is_image ? "picture" : "file", SPAN_FMT(url), problem); /* fits */
+    (void)snprintf(text, sizeof(text), "The %s %s %.*s could not be taken: %s.",
+                   part->ref.is_image ? "picture" : "file", part->ref.base64.len ? "in" : "at", SPAN_FMT(url),
+                   problem); /* fits */
     intake_fail(self, FAIL_INVALID_REQUEST, text);
+}
+
+/* All of one part is there. */
+static void part_finish(struct intake_part *part)
+{
+    struct intake *self = part->intake;
+    const struct input_got *got = &self->got[part - self->parts];
+
+    self->bytes += got->bytes.len;
+    for (uint32_t i = 0; i < got->pages_n; i++) {
+        self->bytes += got->pages[i].len;
+    }
+    if (self->bytes > INTAKE_BYTES_MAX) {
+        part_fail(self, part, "all of them are larger than 20 MiB together"); /* self is gone from here on */
+    } else if (--self->left_n == 0) {
+        intake_finish(self);
+    }
+}
+
+static void on_read(void *arg, const char *problem)
+{
+    struct intake_part *part = arg;
+
+    part->reading = NULL;
+    if (problem) {
+        part_fail(part->intake, part, problem); /* the part is gone from here on */
+    } else {
+        part_finish(part);
+    }
+}
+
+/* Its bytes are there, but for a form that models take. 0, or it was refused and the part is gone. */
+static int part_read(struct intake_part *part)
+{
+    struct intake *self = part->intake;
+    const struct type_run_input_rules *rules = &self->in.files;
+    struct reading_limits limits = { .chars_min = rules->pdf_chars_min,
+                                     .chars_max = rules->chars_max,
+                                     .pixels_max = rules->pdf_pixels_max,
+                                     .pages_max = rules->pdf_pages_max };
+    char problem[CONVERT_PROBLEM_MAX];
+    int rc = reading_start(&self->owner->converts, &self->got[part - self->parts], &limits, on_read, part, problem,
+                           &part->reading);
+
+    if (rc) {
+        part_fail(self, part, problem);
+    }
+    return rc;
 }
 
 static void on_fetched(void *arg, const struct fetch_end *end)
@@ -148,37 +207,68 @@ static void on_fetched(void *arg, const struct fetch_end *end)
         got->bytes = *end->bytes;
         *end->bytes = (struct text_buf){ 0 };
         (void)snprintf(got->mime, sizeof(got->mime), "%s", end->mime);
-        self->bytes += got->bytes.len;
-        problem = self->bytes > INTAKE_BYTES_MAX ? "all of them are larger than 20 MiB together"
-                  : part->ref.is_image           ? image_check(&self->in.images, got)
-                                                 : file_check(&self->in.files, got);
+        problem = part->ref.is_image ? image_check(&self->in.images, got) : file_check(&self->in.files, got);
     }
     if (problem) {
         part_fail(self, part, problem); /* self is gone from here on */
-    } else if (--self->left_n == 0) {
-        intake_finish(self);
+    } else if (reading_is_needed(got->mime)) {
+        (void)part_read(part); /* it has told what is wrong */
+    } else {
+        part_finish(part);
     }
 }
 
 /* --- asking --------------------------------------------------------------------------------------- */
 
+static int part_fetch(struct intake_part *part)
+{
+    struct intake *self = part->intake;
+    const struct type_run_input_rules *rules = part->ref.is_image ? &self->in.images : &self->in.files;
+    struct fetch_limits limits = { .hosts = rules->hosts,
+                                   .bytes_max = rules->bytes_max,
+                                   .redirects_max = rules->redirects_max,
+                                   .timeout_ms = rules->timeout_ms };
+
+    return fetch_start(&self->owner->engine.http, part->ref.url, &limits, on_fetched, part, &part->fetch);
+}
+
+/* What came along. */
+static int part_decode(struct intake_part *part)
+{
+    struct intake *self = part->intake;
+    struct input_got *got = &self->got[part - self->parts];
+    const char *problem = NULL;
+    size_t bytes;
+
+    (void)snprintf(got->mime, sizeof(got->mime), "%s", part->ref.is_image ? "image/heic" : "application/pdf");
+    if (!base64_check(part->ref.base64, &bytes)) {
+        problem = "its data is not base64";
+    } else if (base64_decode(part->ref.base64, &got->bytes)) {
+        return FAULT(-ENOMEM);
+    }
+    problem = problem              ? problem
+              : part->ref.is_image ? image_check(&self->in.images, got)
+                                   : file_check(&self->in.files, got);
+    if (problem) {
+        part_fail(self, part, problem); /* self is gone from here on */
+        return CONVERT_E_FAILED;
+    }
+    return part_read(part);
+}
+
+/* 0, a fault, or a refusal that was told: then self is gone. */
 static int parts_start(struct intake *self)
 {
     struct input_ref refs[INPUTS_MAX];
+    uint32_t n = inputs_list(self->in.messages, refs);
     int rc = 0;
 
-    self->parts_n = inputs_list(self->in.messages, refs);
-    self->left_n = self->parts_n;
-    for (uint32_t i = 0; !rc && i < self->parts_n; i++) {
-        const struct type_run_input_rules *rules = refs[i].is_image ? &self->in.images : &self->in.files;
-        struct fetch_limits limits = { .hosts = rules->hosts,
-                                       .bytes_max = rules->bytes_max,
-                                       .redirects_max = rules->redirects_max,
-                                       .timeout_ms = rules->timeout_ms };
+    self->left_n = n;
+    for (uint32_t i = 0; !rc && i < n; i++) {
+        struct intake_part *part = &self->parts[self->parts_n++];
 
-        self->parts[i] = (struct intake_part){ .intake = self, .ref = refs[i] };
-        rc = fetch_start(&self->owner->engine.http, refs[i].url, &limits, on_fetched, &self->parts[i],
-                         &self->parts[i].fetch);
+        *part = (struct intake_part){ .intake = self, .ref = refs[i] };
+        rc = part->ref.base64.len ? part_decode(part) : part_fetch(part);
     }
     return rc;
 }
@@ -214,7 +304,8 @@ int intake_begin(struct agent *self, struct asker *asker, struct span body)
         intake_fail(intake, FAIL_UNAVAILABLE, problem);
         return 0;
     }
-    return rc ? rc : parts_start(intake);
+    rc = rc ? rc : parts_start(intake);
+    return rc < 0 ? rc : 0;
 }
 
 void intake_cancel(struct agent *self, struct asker *asker)

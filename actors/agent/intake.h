@@ -1,5 +1,5 @@
 /*
- * intake: completions whose pictures and files are still to be fetched. Until they are
+ * intake: completions whose pictures and files are still to be fetched or read. Until they are
  * there nothing is stored; whoever asked may go.
  */
 #ifndef ACTORS_AGENT_INTAKE_H
@@ -11,7 +11,7 @@
 #include "bus/base/span.h"
 
 #define INTAKES_MAX 64U                     /* at a time */
-#define INTAKE_BYTES_MAX ((size_t)20 << 20) /* of one, fetched */
+#define INTAKE_BYTES_MAX ((size_t)20 << 20) /* of one, fetched and read */
 
 struct agent;
 struct asker;

@@ -26,6 +26,25 @@ static int image_pack(struct span part, struct parts *parts, struct pack *out, s
     return parts_image_pack(parts, url, value_str(value_get(image, "detail"), NOTHING), out, error);
 }
 
+/* What the API has of a file, which is the provider's own business; nothing else, as other members mean something here.
+ */
+static void file_pack(struct span file, struct pack *out)
+{
+    static const char *const names[] = { "file_data", "file_id", "filename" };
+
+    pack_map_begin(out);
+    pack_kv_text(out, "type", "file");
+    pack_key(out, "file");
+    pack_map_begin(out);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (value_get(file, names[i]).len) {
+            pack_kv_raw(out, names[i], value_get(file, names[i]));
+        }
+    }
+    pack_map_end(out);
+    pack_map_end(out);
+}
+
 static int part_pack(struct span part, struct parts *parts, struct pack *out, struct openai_error *error)
 {
     struct span type = value_str(value_get(part, "type"), NOTHING);
@@ -44,9 +63,12 @@ static int part_pack(struct span part, struct parts *parts, struct pack *out, st
     if (span_is_text(type, "image_url")) {
         return image_pack(part, parts, out, error);
     }
-    if ((span_is_text(type, "input_audio") && value_kind_of(value_get(part, "input_audio")) == VALUE_MAP) ||
-        (span_is_text(type, "file") && value_kind_of(value_get(part, "file")) == VALUE_MAP)) {
+    if (span_is_text(type, "input_audio") && value_kind_of(value_get(part, "input_audio")) == VALUE_MAP) {
         pack_raw(out, part); /* the provider's own business */
+        return 0;
+    }
+    if (span_is_text(type, "file") && value_kind_of(value_get(part, "file")) == VALUE_MAP) {
+        file_pack(value_get(part, "file"), out);
         return 0;
     }
     return openai_refuse(error, "`messages` hold a part of the type `%.*s`, which is not taken here.",

@@ -6,6 +6,8 @@
 
 #define TIMEOUT_MAX_MS 120000
 #define REDIRECTS_MAX 20
+#define PDF_PAGES_MAX 16
+#define PDF_PIXELS_MAX 64000000
 
 static uint64_t number_of(struct span map, const char *key, uint64_t fallback, uint64_t max)
 {
@@ -18,6 +20,7 @@ static struct input_rules input_of(struct span map, bool allow_url, uint64_t byt
 {
     struct span mimes = value_get(map, "allowedMimes");
     struct span hosts = value_get(map, "urlAllowlist");
+    struct span pdf = value_get(map, "pdf");
 
     return (struct input_rules){
         .allow_url = value_bool(value_get(map, "allowUrl"), allow_url),
@@ -27,6 +30,9 @@ static struct input_rules input_of(struct span map, bool allow_url, uint64_t byt
         .chars_max = number_of(map, "maxChars", 200000, ENDPOINTS_BODY_MAX),
         .redirects_max = (uint32_t)number_of(map, "maxRedirects", 3, REDIRECTS_MAX),
         .timeout_ms = (uint32_t)number_of(map, "timeoutMs", 10000, TIMEOUT_MAX_MS),
+        .pdf_pages_max = (uint32_t)number_of(pdf, "maxPages", 4, PDF_PAGES_MAX),
+        .pdf_pixels_max = number_of(pdf, "maxPixels", 4000000, PDF_PIXELS_MAX),
+        .pdf_chars_min = number_of(pdf, "minTextChars", 200, ENDPOINTS_BODY_MAX),
     };
 }
 

@@ -23,6 +23,9 @@ struct input_rules {
     uint64_t chars_max; /* of the text of one file */
     uint32_t redirects_max;
     uint32_t timeout_ms;
+    uint32_t pdf_pages_max;  /* of a PDF */
+    uint64_t pdf_pixels_max; /* of one of its pages as a picture */
+    uint64_t pdf_chars_min;  /* of its text; with less its pages are shown */
 };
 
 struct endpoint {

@@ -10,9 +10,10 @@
 
 #define NOTHING ((struct span){ NULL, 0 })
 
-static const char *const image_mimes[] = { "image/jpeg", "image/png", "image/gif", "image/webp", NULL };
-static const char *const file_mimes[] = { "text/plain", "text/markdown",    "text/html",
-                                          "text/csv",   "application/json", NULL };
+static const char *const image_mimes[] = { "image/jpeg", "image/png",  "image/gif", "image/webp",
+                                           "image/heic", "image/heif", NULL };
+static const char *const file_mimes[] = { "text/plain",       "text/markdown",   "text/html", "text/csv",
+                                          "application/json", "application/pdf", NULL };
 
 /* --- types --------------------------------------------------------------------------- */
 
@@ -64,19 +65,10 @@ void parts_mimes_pack(const struct input_rules *rules, bool is_image, struct pac
     pack_array_end(out);
 }
 
-/* Types that can only be converted are told apart from those that nobody asked for. */
 static int mime_refuse(struct span mime, bool is_image, struct openai_error *error)
 {
-    mime = utf8_cut(mime, 64);
-    if (is_word(mime, "application/pdf")) {
-        return openai_refuse(error, "PDF files cannot be read by this gateway: send their text, or pictures of them.");
-    }
-    if (is_word(mime, "image/heic") || is_word(mime, "image/heif")) {
-        return openai_refuse(error, "%.*s cannot be converted by this gateway: send JPEG, PNG, GIF or WebP.",
-                             SPAN_FMT(mime));
-    }
     return openai_refuse(error, "%s of the type `%.*s` are not taken here.", is_image ? "Pictures" : "Files",
-                         SPAN_FMT(mime));
+                         SPAN_FMT(utf8_cut(mime, 64)));
 }
 
 /* Splits "data:<type>[;…];base64,<data>"; false for anything else. */
@@ -266,14 +258,10 @@ static void file_pack(struct span name, const char *key, struct span value, stru
     pack_map_end(out);
 }
 
-static int file_text_pack(struct parts *self, struct span name, struct span data, struct pack *out,
-                          struct openai_error *error)
+static int file_data_check(const struct input_rules *rules, struct span name, struct span data,
+                           struct openai_error *error)
 {
-    const struct input_rules *rules = &self->rules->files;
-    struct text_buf text = { 0 };
-    struct span whole;
     size_t bytes;
-    int r;
 
     if (!base64_check(data, &bytes)) {
         return openai_refuse(error, "The data of the file `%.*s` is not base64.", SPAN_FMT(utf8_cut(name, 64)));
@@ -281,7 +269,17 @@ static int file_text_pack(struct parts *self, struct span name, struct span data
     if (bytes > rules->bytes_max) {
         return openai_refuse(error, "A file must not be larger than %llu bytes.", (unsigned long long)rules->bytes_max);
     }
-    r = base64_decode(data, &text);
+    return 0;
+}
+
+static int file_text_pack(struct parts *self, struct span name, struct span data, struct pack *out,
+                          struct openai_error *error)
+{
+    const struct input_rules *rules = &self->rules->files;
+    struct text_buf text = { 0 };
+    struct span whole;
+    int r = base64_decode(data, &text);
+
     whole = (struct span){ text.data, text.len };
     if (!r && !utf8_is_valid(whole)) {
         r = openai_refuse(error, "The file `%.*s` is not text in UTF-8.", SPAN_FMT(utf8_cut(name, 64)));
@@ -316,5 +314,10 @@ int parts_file_pack(struct parts *self, const struct parts_file *file, struct pa
     if (!mime_is_allowed(&self->rules->files, false, mime)) {
         return mime_refuse(mime, false, error);
     }
-    return file_text_pack(self, name, data, out, error);
+    r = file_data_check(&self->rules->files, name, data, error);
+    if (!r && is_word(mime, "application/pdf")) {
+        file_pack(name, "pdf", data, out);
+        return 0;
+    }
+    return r ? r : file_text_pack(self, name, data, out, error);
 }

@@ -4,6 +4,7 @@
  *
  *   {type: image_url, image_url: {url: "data:…" or "https://…", detail}}
  *   {type: file, file: {filename, text}}        text of a file that came along
+ *   {type: file, file: {filename, pdf}}         a PDF that came along, in base64
  *   {type: file, file: {filename, url}}         to be fetched
  */
 #ifndef EDGE_HTTP_PARTS_H

@@ -126,7 +126,10 @@ static void rules_fill(const struct input_rules *rules, bool is_image, struct pa
                                           .bytes_max = rules->bytes_max,
                                           .chars_max = rules->chars_max,
                                           .redirects_max = rules->redirects_max,
-                                          .timeout_ms = rules->timeout_ms };
+                                          .timeout_ms = rules->timeout_ms,
+                                          .pdf_pages_max = rules->pdf_pages_max,
+                                          .pdf_pixels_max = rules->pdf_pixels_max,
+                                          .pdf_chars_min = rules->pdf_chars_min };
 }
 
 int run_ask(struct exchange *self, const struct run_ask *ask)

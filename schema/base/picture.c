@@ -21,5 +21,8 @@ const char *picture_type(const void *head, size_t len)
     if (len >= 12 && memcmp(bytes + 4, "ftyphe", 6) == 0) {
         return "image/heic";
     }
+    if (len >= 12 && (memcmp(bytes + 4, "ftypmif1", 8) == 0 || memcmp(bytes + 4, "ftypmsf1", 8) == 0)) {
+        return "image/heif";
+    }
     return NULL;
 }

@@ -11,7 +11,7 @@
 #include "bus/base/mem.h"
 #include "bus/pack.h"
 #include "bus/value.h"
-#include "schema/base/secret_exec.h"
+#include "schema/base/program.h"
 #include "schema/base/secret_file.h"
 #include "schema/base/secret_memory.h"
 #include "schema/base/secret_provider.h"
@@ -32,7 +32,7 @@ struct group {
     size_t *members;   /* indices of refs; of equal ids the first */
     size_t members_n;
     size_t members_cap;
-    struct secret_exec *exec;
+    struct program *exec;
     struct secret_file *file;
     bool is_started;
     bool is_done;
@@ -289,7 +289,7 @@ static int file_start(struct group *group)
 
 /* --- exec ------------------------------------------------------------------------------------------------ */
 
-static void on_exec(void *arg, struct span output, const struct secret_problem *problem)
+static void on_exec(void *arg, struct span output, const char *problem)
 {
     struct group *group = arg;
     CLEANUP(secret_arena_deinit) struct secret_arena arena = { 0 };
@@ -299,7 +299,7 @@ static void on_exec(void *arg, struct span output, const struct secret_problem *
 
     group->exec = NULL;
     if (problem || secret_answer_read(output, is_plain_fine, &doc, &why)) {
-        group_fail(group, problem ? problem->text : why.text);
+        group_fail(group, problem ? problem : why.text);
         transient_mark(group);
         group_end(group);
         return;
@@ -418,7 +418,8 @@ static int exec_run(struct group *group, const char *command, struct span input)
 
     argv_fill(group, command, &argv);
     envp_fill(group, &envp);
-    struct secret_exec_opts opts = {
+    struct program_opts opts = {
+        .is_secret = true,
         .command = command,
         .argv = argv.at,
         .envp = envp.at,
@@ -429,7 +430,7 @@ static int exec_run(struct group *group, const char *command, struct span input)
         .on_done = on_exec,
         .arg = group,
     };
-    return secret_exec_start(group->resolve->opts.loop, &opts, &group->exec);
+    return program_start(group->resolve->opts.loop, &opts, &group->exec);
 }
 
 /* 0: it runs, or has failed already; or a fault. */
@@ -616,7 +617,7 @@ void secret_resolve_destroy(struct secret_resolve **self_p)
         return;
     }
     for (size_t i = 0; i < self->groups_n; i++) {
-        secret_exec_cancel(&self->groups[i].exec);
+        program_cancel(&self->groups[i].exec);
         secret_file_cancel(&self->groups[i].file);
         free(self->groups[i].members);
     }

@@ -194,7 +194,7 @@ def test_what_a_program_started_ends_with_the_gateway(only_once, fresh_gateway, 
         pid = int(file.read())
     for each in gateway.processes():
         with open(f"/proc/{each}/comm", encoding="ascii") as file:
-            if file.read() != "secret-keeper\n":
+            if file.read() != "program-keeper\n":
                 os.kill(each, signal.SIGKILL)
     until(lambda: not gateway.processes() and not os.path.exists(f"/proc/{pid}/cmdline"), 10, "the end of what it started in a session of its own")
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -40,6 +41,45 @@ static void what_must_be_fetched_is_listed_in_order(void **state)
     assert_true(inputs_are_there(messages));
 }
 
+static void what_must_be_read_is_listed_with_its_bytes(void **state)
+{
+    CLEANUP(pack_deinit) struct pack pack;
+    struct input_ref refs[INPUTS_MAX];
+    struct span messages = packed(
+        &pack, "[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"filename\":\"a\",\"pdf\":\"QUJD\"}},"
+               "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/heic;base64,QQ==\"}},"
+               "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,QQ==\"}}]}]");
+
+    (void)state;
+    assert_int_equal(inputs_list(messages, refs), 2);
+    assert_true(!refs[0].is_image && span_is_text(refs[0].base64, "QUJD") && !refs[0].url.len);
+    assert_true(refs[1].is_image && span_is_text(refs[1].base64, "QQ=="));
+}
+
+static void pages_stand_behind_the_name_of_their_file(void **state)
+{
+    CLEANUP(pack_deinit) struct pack pack;
+    CLEANUP(pack_deinit) struct pack out;
+    CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
+    struct input_got got = { .mime = "text/plain", .pages_n = 2 };
+    struct span messages =
+        packed(&pack, "[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"filename\":\"a\","
+                      "\"pdf\":\"QUJD\"}},{\"type\":\"text\",\"text\":\"t\"}]}]");
+
+    (void)state;
+    assert_int_equal(text_buf_add(&got.pages[0], SPAN_LIT("one")), 0);
+    assert_int_equal(text_buf_add(&got.pages[1], SPAN_LIT("two")), 0);
+    pack_init(&out, 0);
+    assert_int_equal(inputs_expand(messages, &got, &out), 0);
+    assert_int_equal(json_from_value(pack_span(&out), &text), 0);
+    assert_int_equal(text_buf_add(&text, (struct span){ "", 1 }), 0);
+    assert_non_null(strstr(text.data, "---\\n[PDF content rendered to images]\\n<<<END_"));
+    assert_non_null(strstr(
+        text.data, "\"image_url\":{\"url\":\"data:image/jpeg;base64,b25l\"}},{\"type\":\"image_url\","
+                   "\"image_url\":{\"url\":\"data:image/jpeg;base64,dHdv\"}},{\"type\":\"text\",\"text\":\"t\"}"));
+    input_got_deinit(&got);
+}
+
 static void what_was_got_stands_in_its_place(void **state)
 {
     CLEANUP(pack_deinit) struct pack pack;
@@ -73,6 +113,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_must_be_fetched_is_listed_in_order),
         cmocka_unit_test(what_was_got_stands_in_its_place),
+        cmocka_unit_test(what_must_be_read_is_listed_with_its_bytes),
+        cmocka_unit_test(pages_stand_behind_the_name_of_their_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,10 +185,17 @@ static void pictures_have_limits(void **state)
     assert_int_equal(parse(PICTURE("data:image/png;base64,R0lGODlh"), &request, &error), 0);
     json_is(request.messages, "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
                               "\"data:image/gif;base64,R0lGODlh\"}}]}]");
+    assert_int_equal(parse(PICTURE("data:image/heic;base64,QUJD"), &request, &error), 0); /* the agent converts it */
+    assert_int_equal(
+        parse("{\"model\":\"openclaw\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":"
+              "{\"filename\":\"a\",\"file_data\":\"b\",\"url\":\"http://x/\",\"text\":\"t\",\"pdf\":\"p\"}}]}]}",
+              &request, &error),
+        0);
+    json_is(request.messages, "[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_data\":\"b\","
+                              "\"filename\":\"a\"}}]}]"); /* what means something to the agent stays out */
     refused(PICTURE(""), "needs a `url`");
     refused(PICTURE("data:image/png;base64,a"), "not base64");
     refused(PICTURE("data:image/tiff;base64,QUJD"), "`image/tiff` are not taken");
-    refused(PICTURE("data:image/heic;base64,QUJD"), "cannot be converted");
     refused(PICTURE("file:///etc/passwd"), "data: URL in base64");
     refused(PICTURE("https://example.com/x.png"), "allowUrl is off");
 }

@@ -1,10 +1,11 @@
-#include "schema/base/secret_exec.h"
+#include "schema/base/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,15 +13,16 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
-#include "schema/base/secret_keeper.h"
+#include "bus/json.h"
+#include "schema/base/program_keeper.h"
 #include "schema/base/secret_memory.h"
 
 #define ERRORS_CHUNK 4096
 
 enum { END_IN, END_OUT, END_ERR, ENDS_N };
 
-struct secret_exec {
-    struct secret_exec_opts opts;
+struct program {
+    struct program_opts opts;
     pid_t pid; /* of the keeper; 0 once it has been waited for */
     int pidfd;
     uv_poll_t ended;
@@ -30,11 +32,11 @@ struct secret_exec {
     uv_write_t write;
     struct text_buf input;
     struct secret_arena arena;
-    char *output; /* output_max bytes of the arena */
+    char *output; /* output_max bytes, of the arena when they are secret */
     size_t output_len;
     size_t output_sum;         /* with standard error */
     char errors[ERRORS_CHUNK]; /* read, so that it does not stall, and shown to nobody */
-    struct secret_problem problem;
+    char problem[PROGRAM_PROBLEM_MAX];
     bool has_exited;
     bool has_output_ended;
     bool is_disposed;
@@ -45,7 +47,7 @@ struct secret_exec {
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct secret_exec *self = handle->data;
+    struct program *self = handle->data;
 
     if (--self->handles_n) {
         return;
@@ -54,12 +56,15 @@ static void on_closed(uv_handle_t *handle)
         close(self->pidfd);
     }
     text_buf_deinit(&self->input);
+    if (!self->opts.is_secret) {
+        free(self->output);
+    }
     secret_arena_deinit(&self->arena);
     mem_wipe(self->errors, sizeof(self->errors));
     free(self);
 }
 
-static void handle_close(struct secret_exec *self, uv_handle_t *handle)
+static void handle_close(struct program *self, uv_handle_t *handle)
 {
     handle->data = self;
     if (!uv_is_closing(handle)) {
@@ -68,7 +73,7 @@ static void handle_close(struct secret_exec *self, uv_handle_t *handle)
 }
 
 /* The keeper ends once nothing is left of what the program started. */
-static void program_end(const struct secret_exec *self)
+static void program_end(const struct program *self)
 {
     if (self->pid > 0) {
         (void)kill(self->pid, SIGTERM);
@@ -77,7 +82,7 @@ static void program_end(const struct secret_exec *self)
 
 /* self may be gone once the loop goes on. A process that does not die at once is waited for by the poll, which stays
  * until then. */
-static void dispose(struct secret_exec *self)
+static void dispose(struct program *self)
 {
     program_end(self);
     self->is_disposed = true;
@@ -91,32 +96,32 @@ static void dispose(struct secret_exec *self)
     }
 }
 
-static void finish(struct secret_exec *self)
+static void finish(struct program *self)
 {
-    void (*on_done)(void *arg, struct span output, const struct secret_problem *problem) = self->opts.on_done;
+    void (*on_done)(void *arg, struct span output, const char *problem) = self->opts.on_done;
 
     self->opts.on_done = NULL;
     program_end(self);
     if (on_done) {
         on_done(self->opts.arg, (struct span){ self->output, self->output_len },
-                self->problem.text[0] ? &self->problem : NULL);
+                self->problem[0] ? self->problem : NULL);
     }
     dispose(self);
 }
 
-static void fail(struct secret_exec *self, const char *text)
+static void fail(struct program *self, const char *text)
 {
-    if (!self->problem.text[0]) {
-        (void)snprintf(self->problem.text, sizeof(self->problem.text), "%s", text);
+    if (!self->problem[0]) {
+        (void)snprintf(self->problem, sizeof(self->problem), "%s", text);
     }
     finish(self);
 }
 
-void secret_exec_cancel(struct secret_exec **exec_p)
+void program_cancel(struct program **program_p)
 {
-    struct secret_exec *self = *exec_p;
+    struct program *self = *program_p;
 
-    *exec_p = NULL;
+    *program_p = NULL;
     if (self) {
         self->opts.on_done = NULL;
         dispose(self);
@@ -127,7 +132,7 @@ void secret_exec_cancel(struct secret_exec **exec_p)
 
 static void on_timeout(uv_timer_t *timer)
 {
-    struct secret_exec *self = timer->data;
+    struct program *self = timer->data;
     char text[96];
 
     (void)snprintf(text, sizeof(text), "the program was not done after %u ms", self->opts.timeout_ms);
@@ -136,36 +141,34 @@ static void on_timeout(uv_timer_t *timer)
 
 static void on_quiet(uv_timer_t *timer)
 {
-    struct secret_exec *self = timer->data;
+    struct program *self = timer->data;
     char text[96];
 
     (void)snprintf(text, sizeof(text), "the program wrote nothing for %u ms", self->opts.quiet_ms);
     fail(self, text);
 }
 
-static void exit_check(struct secret_exec *self)
+static void exit_check(struct program *self)
 {
     if (self->has_exited && self->has_output_ended) {
         finish(self);
     }
 }
 
-static void exit_note(struct secret_exec *self, const siginfo_t *info)
+static void exit_note(struct program *self, const siginfo_t *info)
 {
     if (info->si_code != CLD_EXITED) {
-        (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program was ended by signal %d",
-                       info->si_status);
-    } else if (info->si_status == SECRET_KEEPER_NOT_EXECUTED) {
-        (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program cannot be run");
+        (void)snprintf(self->problem, sizeof(self->problem), "the program was ended by signal %d", info->si_status);
+    } else if (info->si_status == PROGRAM_KEEPER_NOT_EXECUTED) {
+        (void)snprintf(self->problem, sizeof(self->problem), "the program cannot be run");
     } else if (info->si_status) {
-        (void)snprintf(self->problem.text, sizeof(self->problem.text), "the program ended with code %d",
-                       info->si_status);
+        (void)snprintf(self->problem, sizeof(self->problem), "the program ended with code %d", info->si_status);
     }
 }
 
 static void on_ended(uv_poll_t *poll, int status, int events)
 {
-    struct secret_exec *self = poll->data;
+    struct program *self = poll->data;
     siginfo_t info = { 0 };
 
     (void)status;
@@ -186,7 +189,7 @@ static void on_ended(uv_poll_t *poll, int status, int events)
 
 static void output_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct secret_exec *self = handle->data;
+    struct program *self = handle->data;
     size_t left = self->opts.output_max + 1 - self->output_len; /* one more shows that it is too much */
 
     (void)suggested;
@@ -196,7 +199,7 @@ static void output_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    struct secret_exec *self = stream->data;
+    struct program *self = stream->data;
     bool is_output = stream == (uv_stream_t *)&self->ends[END_OUT];
 
     (void)buf;
@@ -220,7 +223,7 @@ static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 /* Whether it reads what we write is its own affair. */
 static void on_written(uv_write_t *write, int status)
 {
-    struct secret_exec *self = write->data;
+    struct program *self = write->data;
 
     (void)status;
     if (!uv_is_closing((uv_handle_t *)&self->ends[END_IN])) {
@@ -239,11 +242,46 @@ static void ends_close(int ends[ENDS_N])
     }
 }
 
+static int file_fill(int fd, struct span bytes)
+{
+    while (bytes.len) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+
+        if (n <= 0) {
+            return n < 0 ? -errno : -EIO;
+        }
+        bytes.ptr += n;
+        bytes.len -= (size_t)n;
+    }
+    return lseek(fd, 0, SEEK_SET) ? -errno : 0;
+}
+
+/* The input as a file without a name. */
+static int file_open(struct span bytes, int *ret_fd)
+{
+    int fd = memfd_create("input", MFD_CLOEXEC);
+    int r = fd < 0 ? -errno : file_fill(fd, bytes);
+
+    if (fd >= 0) {
+        *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        r = r ? r : *ret_fd < 0 ? -errno : 0;
+        close(fd);
+    }
+    return r;
+}
+
 /* The child's ends are above 2, so that dup2 onto 0, 1, 2 cannot overwrite one that is still needed. */
-static int ends_open(int ours[ENDS_N], int theirs[ENDS_N])
+static int ends_open(const struct program *self, int ours[ENDS_N], int theirs[ENDS_N])
 {
     for (size_t i = 0; i < ENDS_N; i++) {
         int pair[2];
+        if (i == END_IN && self->opts.is_input_file) {
+            int r = file_open(self->opts.input, &theirs[i]);
+            if (r) {
+                return r;
+            }
+            continue;
+        }
         if (pipe2(pair, O_CLOEXEC)) {
             return -errno;
         }
@@ -259,14 +297,16 @@ static int ends_open(int ours[ENDS_N], int theirs[ENDS_N])
 }
 
 /* Signals stay blocked in the child, so that none of our handlers runs there. */
-static pid_t keeper_start(const struct secret_exec *self, const char *dir, const int theirs[ENDS_N])
+static pid_t keeper_start(const struct program *self, const char *dir, const int theirs[ENDS_N])
 {
-    struct secret_keeper_opts opts = { .command = self->opts.command,
-                                       .argv = self->opts.argv,
-                                       .envp = self->opts.envp,
-                                       .dir = dir,
-                                       .ends = { theirs[END_IN], theirs[END_OUT], theirs[END_ERR] },
-                                       .parent = getpid() };
+    struct program_keeper_opts opts = { .command = self->opts.command,
+                                        .argv = self->opts.argv,
+                                        .envp = self->opts.envp,
+                                        .dir = dir,
+                                        .ends = { theirs[END_IN], theirs[END_OUT], theirs[END_ERR] },
+                                        .bounds = self->opts.bounds,
+                                        .work_dir = self->opts.work_dir,
+                                        .parent = getpid() };
     sigset_t all;
     sigset_t before;
 
@@ -275,13 +315,13 @@ static pid_t keeper_start(const struct secret_exec *self, const char *dir, const
     pid_t pid = fork();
     int error = errno;
     if (pid == 0) {
-        secret_keeper_run(&opts);
+        program_keeper_run(&opts);
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return pid < 0 ? -error : pid;
 }
 
-static int process_start(struct secret_exec *self, int ours[ENDS_N])
+static int process_start(struct program *self, int ours[ENDS_N])
 {
     int theirs[ENDS_N] = { -1, -1, -1 };
     char dir[4096];
@@ -289,7 +329,7 @@ static int process_start(struct secret_exec *self, int ours[ENDS_N])
 
     (void)snprintf(dir, sizeof(dir), "%.*s", slash > self->opts.command ? (int)(slash - self->opts.command) : 1,
                    self->opts.command);
-    int r = ends_open(ours, theirs);
+    int r = ends_open(self, ours, theirs);
     pid_t pid = r ? r : keeper_start(self, dir, theirs);
     self->pid = pid > 0 ? pid : 0;
     r = pid > 0 ? 0 : pid;
@@ -301,26 +341,35 @@ static int process_start(struct secret_exec *self, int ours[ENDS_N])
     return r;
 }
 
-static int streams_start(struct secret_exec *self, int ours[ENDS_N])
+static int input_write(struct program *self)
 {
     uv_buf_t input = uv_buf_init(self->input.data, (unsigned)self->input.len);
+
+    self->write.data = self;
+    return uv_write(&self->write, (uv_stream_t *)&self->ends[END_IN], &input, 1, on_written);
+}
+
+static int streams_start(struct program *self, int ours[ENDS_N])
+{
     int r = 0;
 
     for (size_t i = 0; i < ENDS_N && !r; i++) {
+        if (ours[i] < 0) {
+            continue;
+        }
         r = uv_pipe_open(&self->ends[i], ours[i]);
         ours[i] = r ? ours[i] : -1;
     }
     r = r ? r : uv_read_start((uv_stream_t *)&self->ends[END_OUT], output_room, on_output);
     r = r ? r : uv_read_start((uv_stream_t *)&self->ends[END_ERR], output_room, on_output);
-    self->write.data = self;
-    r = r ? r : uv_write(&self->write, (uv_stream_t *)&self->ends[END_IN], &input, 1, on_written);
+    r = r || self->opts.is_input_file ? r : input_write(self);
     r = r ? r : uv_poll_start(&self->ended, UV_READABLE, on_ended);
     r = r ? r : uv_timer_start(&self->timeout, on_timeout, self->opts.timeout_ms, 0);
     return r ? r : uv_timer_start(&self->quiet, on_quiet, self->opts.quiet_ms, self->opts.quiet_ms);
 }
 
 /* None of these can fail for what they are given. */
-static void handles_init(struct secret_exec *self, uv_loop_t *loop)
+static void handles_init(struct program *self, uv_loop_t *loop)
 {
     (void)uv_timer_init(loop, &self->timeout);
     (void)uv_timer_init(loop, &self->quiet);
@@ -334,7 +383,7 @@ static void handles_init(struct secret_exec *self, uv_loop_t *loop)
 }
 
 /* Before there is a poll to wait for the process. */
-static void abandon(struct secret_exec *self)
+static void abandon(struct program *self)
 {
     siginfo_t info;
 
@@ -349,16 +398,18 @@ static void abandon(struct secret_exec *self)
     }
 }
 
-int secret_exec_start(uv_loop_t *loop, const struct secret_exec_opts *opts, struct secret_exec **ret_exec)
+int program_start(uv_loop_t *loop, const struct program_opts *opts, struct program **ret_program)
 {
-    struct secret_exec *self = mem_new(sizeof(*self));
+    struct program *self = mem_new(sizeof(*self));
     int ours[ENDS_N] = { -1, -1, -1 };
 
     self->opts = *opts;
     self->pidfd = -1;
     handles_init(self, loop);
-    self->output = secret_arena_room(&self->arena, opts->output_max + 1);
-    int r = self->output ? text_buf_add(&self->input, opts->input) : -ENOMEM;
+    self->output =
+        opts->is_secret ? secret_arena_room(&self->arena, opts->output_max + 1) : malloc(opts->output_max + 1);
+    int r = self->output ? 0 : -ENOMEM;
+    r = r || opts->is_input_file ? r : text_buf_add(&self->input, opts->input);
     r = r ? r : process_start(self, ours);
     r = r ? r : uv_poll_init(loop, &self->ended, self->pidfd);
     if (r) {
@@ -374,6 +425,6 @@ int secret_exec_start(uv_loop_t *loop, const struct secret_exec_opts *opts, stru
         dispose(self);
         return FAULT(r);
     }
-    *ret_exec = self;
+    *ret_program = self;
     return 0;
 }

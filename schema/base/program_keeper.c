@@ -1,4 +1,4 @@
-#include "schema/base/secret_keeper.h"
+#include "schema/base/program_keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/child.h"
+#include "schema/base/program_bounds.h"
 
 #define LIST_BYTES 4096
 
@@ -24,20 +26,47 @@ struct keeper {
 
 /* --- the program ------------------------------------------------------------------------------------ */
 
-static _Noreturn void program_run(const struct secret_keeper_opts *opts, pid_t keeper)
+static _Noreturn void program_run(const struct program_keeper_opts *opts, pid_t keeper)
 {
     child_signals_reset();
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper || setsid() < 0 || chdir(opts->dir)) {
-        _exit(SECRET_KEEPER_NOT_EXECUTED);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper || setsid() < 0 ||
+        chdir(opts->work_dir ? opts->work_dir : opts->dir)) {
+        _exit(PROGRAM_KEEPER_NOT_EXECUTED);
     }
     for (size_t i = 0; i < ARRAY_LEN(opts->ends); i++) {
         if (dup2(opts->ends[i], (int)i) < 0) {
-            _exit(SECRET_KEEPER_NOT_EXECUTED);
+            _exit(PROGRAM_KEEPER_NOT_EXECUTED);
         }
     }
     (void)syscall(SYS_close_range, 3U, ~0U, 0U);
+    if (opts->bounds && program_bounds_set(opts->bounds, opts->command)) {
+        _exit(PROGRAM_KEEPER_NOT_EXECUTED);
+    }
     (void)execve(opts->command, opts->argv, opts->envp);
-    _exit(SECRET_KEEPER_NOT_EXECUTED);
+    _exit(PROGRAM_KEEPER_NOT_EXECUTED);
+}
+
+static int work_dir_make(const char *path)
+{
+    int dir = mkdir(path, 0700) ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = dir < 0 || symlinkat("/proc/self/fd/1", dir, PROGRAM_KEEPER_OUTPUT) || fchmod(dir, 0500);
+
+    if (dir >= 0) {
+        close(dir);
+    }
+    return r;
+}
+
+static void work_dir_remove(const char *path)
+{
+    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (dir >= 0) {
+        (void)fchmod(dir, 0700);
+        (void)unlinkat(dir, PROGRAM_KEEPER_OUTPUT, 0);
+        close(dir);
+    }
+    (void)rmdir(path); /* nothing else can be in it */
 }
 
 /* --- its end ---------------------------------------------------------------------------------------- */
@@ -124,7 +153,7 @@ static _Noreturn void end_like(const siginfo_t *ending)
     child_signals_reset();
     (void)kill(getpid(), ending->si_code == CLD_KILLED || ending->si_code == CLD_DUMPED ? ending->si_status : SIGKILL);
     (void)kill(getpid(), SIGKILL); /* where that signal ends nobody */
-    _exit(SECRET_KEEPER_NOT_EXECUTED);
+    _exit(PROGRAM_KEEPER_NOT_EXECUTED);
 }
 
 /* --- meanwhile ------------------------------------------------------------------------------------------ */
@@ -151,7 +180,7 @@ static void keep(struct keeper *self)
     }
 }
 
-_Noreturn void secret_keeper_run(const struct secret_keeper_opts *opts)
+_Noreturn void program_keeper_run(const struct program_keeper_opts *opts)
 {
     struct keeper self = { 0 };
     pid_t own = getpid();
@@ -162,18 +191,25 @@ _Noreturn void secret_keeper_run(const struct secret_keeper_opts *opts)
     (void)sigprocmask(SIG_SETMASK, &all, NULL); /* who told us to end before this has ended us */
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) || prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) ||
         getppid() != opts->parent || setsid() < 0) {
-        _exit(SECRET_KEEPER_NOT_EXECUTED);
+        _exit(PROGRAM_KEEPER_NOT_EXECUTED);
+    }
+    if (opts->work_dir && work_dir_make(opts->work_dir)) {
+        work_dir_remove(opts->work_dir);
+        _exit(PROGRAM_KEEPER_NOT_EXECUTED);
     }
     self.leader = _Fork();
     if (self.leader < 0) {
-        _exit(SECRET_KEEPER_NOT_EXECUTED);
+        _exit(PROGRAM_KEEPER_NOT_EXECUTED);
     }
     if (self.leader == 0) {
         program_run(opts, own);
     }
-    (void)prctl(PR_SET_NAME, "secret-keeper", 0L, 0L, 0L);
+    (void)prctl(PR_SET_NAME, "program-keeper", 0L, 0L, 0L);
     (void)syscall(SYS_close_range, 0U, ~0U, 0U);
     keep(&self);
     all_end(&self);
+    if (opts->work_dir) {
+        work_dir_remove(opts->work_dir);
+    }
     end_like(&self.ending);
 }
