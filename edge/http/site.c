@@ -24,16 +24,18 @@ static void base_read(struct site *self, struct span base)
     }
 }
 
-static void root_read(struct site *self, struct span root, const char *home)
+bool site_root_read(struct span path, const char *home, char root[SITE_ROOT_MAX])
 {
-    bool is_home = root.len > 0 && root.ptr[0] == '~' && (root.len == 1 || root.ptr[1] == '/');
+    bool is_home = path.len > 0 && path.ptr[0] == '~' && (path.len == 1 || path.ptr[1] == '/');
     size_t skip = is_home ? 1 : 0;
-    int len = snprintf(self->root, sizeof(self->root), "%s%.*s", is_home ? home : "", (int)(root.len - skip),
-                       root.len ? root.ptr + skip : "");
+    int len = snprintf(root, SITE_ROOT_MAX, "%s%.*s", is_home ? home : "", (int)(path.len - skip),
+                       path.len ? path.ptr + skip : "");
 
-    if (len < 0 || (size_t)len >= sizeof(self->root)) {
-        self->root[0] = '\0';
+    if (len < 0 || (size_t)len >= SITE_ROOT_MAX) {
+        root[0] = '\0';
+        return false;
     }
+    return true;
 }
 
 /* Lengths such as "960px" or "min(1280px, 82%)": nothing that could end a style rule. */
@@ -61,7 +63,7 @@ void site_configure(struct site *self, struct span config, const char *home)
     self->is_on = value_bool(value_get(map, "enabled"), true);
     self->allows_external_embeds = value_bool(value_get(map, "allowExternalEmbedUrls"), false);
     base_read(self, value_str(value_get(map, "basePath"), none));
-    root_read(self, value_str(value_get(map, "root"), none), home);
+    (void)site_root_read(value_str(value_get(map, "root"), none), home, self->root); /* too long: none */
     self->assistant[0] = '\0';
     if (assistant.len < sizeof(self->assistant)) {
         (void)snprintf(self->assistant, sizeof(self->assistant), "%.*s", SPAN_FMT(assistant));
@@ -80,8 +82,7 @@ static int hex_of(char c)
     return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
 }
 
-/* Percent-decodes into `name`; false for what no file of ours is called. */
-static bool name_decode(struct span path, char name[SITE_NAME_MAX])
+bool site_name_read(struct span path, char name[SITE_NAME_MAX])
 {
     size_t len = 0;
 
@@ -107,8 +108,7 @@ static bool name_decode(struct span path, char name[SITE_NAME_MAX])
     return true;
 }
 
-/* Every segment is a plain name: no empty one, none that begins with a dot (".." and hidden files alike). */
-static bool is_plain(const char *name)
+bool site_name_is_plain(const char *name)
 {
     for (const char *at = name;; at++) {
         if (*at == '\0' || *at == '/' || *at == '.') {
@@ -143,12 +143,15 @@ static bool is_program_path(struct span path)
     return false;
 }
 
+#define TYPE_HTML "text/html; charset=utf-8"
+
 static const struct {
     const char *ending;
     const char *type;
     bool is_asset; /* a missing one is missing, not a place inside the page */
 } types[] = {
-    { ".html", "text/html; charset=utf-8", false },
+    { ".html", TYPE_HTML, false },
+    { ".htm", TYPE_HTML, false },
     { ".js", "application/javascript; charset=utf-8", true },
     { ".mjs", "application/javascript; charset=utf-8", true },
     { ".css", "text/css; charset=utf-8", true },
@@ -160,7 +163,21 @@ static const struct {
     { ".jpeg", "image/jpeg", true },
     { ".gif", "image/gif", true },
     { ".webp", "image/webp", true },
+    { ".avif", "image/avif", true },
+    { ".bmp", "image/bmp", true },
     { ".ico", "image/x-icon", true },
+    { ".mp3", "audio/mpeg", true },
+    { ".m4a", "audio/mp4", true },
+    { ".aac", "audio/aac", true },
+    { ".ogg", "audio/ogg", true },
+    { ".opus", "audio/ogg", true },
+    { ".wav", "audio/wav", true },
+    { ".flac", "audio/flac", true },
+    { ".mp4", "video/mp4", true },
+    { ".webm", "video/webm", true },
+    { ".mov", "video/quicktime", true },
+    { ".pdf", "application/pdf", true },
+    { ".csv", "text/csv; charset=utf-8", true },
     { ".txt", "text/plain; charset=utf-8", true },
     { ".webmanifest", "application/manifest+json; charset=utf-8", true },
     { ".wasm", "application/wasm", true },
@@ -191,7 +208,7 @@ const char *site_type(const char *name)
 
 bool site_is_page(const char *name)
 {
-    return type_index(name) == 0;
+    return strcmp(site_type(name), TYPE_HTML) == 0;
 }
 
 static bool is_asset(const char *name)
@@ -253,11 +270,11 @@ static void file_route(const struct site *self, struct span path, const struct r
         ret_target->kind = SITE_FILE;
         return;
     }
-    if (!name_decode(path, ret_target->name)) {
+    if (!site_name_read(path, ret_target->name)) {
         return;
     }
     ret_target->falls_back = !is_asset(ret_target->name) && is_navigation(request);
-    if (is_plain(ret_target->name)) {
+    if (site_name_is_plain(ret_target->name)) {
         ret_target->kind = SITE_FILE;
     } else if (self->root[0] && ret_target->falls_back && path.ptr[path.len - 1] == '/' &&
                !strstr(ret_target->name, "..")) {

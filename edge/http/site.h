@@ -48,6 +48,13 @@ void site_configure(struct site *self, struct span config, const char *home);
 /* What `request` (GET or HEAD, or anything) asks of the site. */
 void site_route(const struct site *self, const struct request *request, struct site_target *ret_target);
 
+/* Percent-decodes the path of a file, which then has no slash in front; false for what no file of ours is called. */
+bool site_name_read(struct span path, char name[SITE_NAME_MAX]);
+/* Every segment is a plain name: no empty one, none that begins with a dot (".." and hidden files alike). */
+bool site_name_is_plain(const char *name);
+/* A directory as it stands in the config; "~" is `home`. False when it is too long, and `root` is empty then. */
+bool site_root_read(struct span path, const char *home, char root[SITE_ROOT_MAX]);
+
 /* Content-Type by the ending; bytes of no known kind for what is unknown. */
 const char *site_type(const char *name);
 /* Cache-Control: for ever when a build tool has put the content's hash into the name, else asked for again. */

@@ -10,6 +10,7 @@
 
 #include "bus/actor.h"
 #include "bus/pack.h"
+#include "edge/http/canvas.h"
 #include "edge/http/endpoints.h"
 #include "edge/http/response.h"
 #include "edge/http/site.h"
@@ -29,6 +30,7 @@
 #define EDGE_SPARE_BYTES 16384U
 
 struct call;
+struct canvas_watch;
 
 struct edge_listen {
     uv_poll_t poll;
@@ -100,6 +102,10 @@ struct edge {
     uint32_t preauth_max;
     struct endpoints endpoints;
     struct site site;
+    struct canvas canvas;
+    struct canvas_watch *watch;                 /* while there are lives; NULL: none */
+    size_t lives_n;                             /* sockets of canvas pages */
+    uint64_t capability_ms;                     /* how long one lasts that is not used */
     struct hooks_entry hooks;                   /* where hooks come in */
     char transport_security[RESPONSE_HSTS_MAX]; /* empty: the header is not sent */
     char auth_mode[16];                         /* empty while unknown */

@@ -7,6 +7,7 @@
 #include "edge/listener/budget.h"
 #include "edge/listener/frame.h"
 #include "edge/listener/hello.h"
+#include "edge/listener/live.h"
 #include "edge/listener/subscription.h"
 #include "edge/listener/ws.h"
 #include "schema_gen.h"
@@ -309,6 +310,7 @@ static int on_generation(void *state, struct actor_ctx *ctx, const void *msg)
             ws_leave(conn, WS_CODE_AUTH_CHANGED, SPAN_LIT("gateway auth changed"));
         }
     }
+    live_revoke(edge, "");
     return 0;
 }
 

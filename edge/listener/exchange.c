@@ -73,8 +73,7 @@ void exchange_free_orphans(struct edge *edge)
     }
 }
 
-/* Takes the exchange off its stream. */
-static struct stream *exchange_detach(struct exchange *self)
+struct stream *exchange_detach(struct exchange *self)
 {
     struct stream *stream = self->stream;
 

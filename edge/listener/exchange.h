@@ -70,6 +70,8 @@ void exchange_stream_end(struct exchange *self, bool is_broken);
 /* What was asked for it has an answer. False when the client is gone, and the exchange with it. */
 bool exchange_is_awaited(struct exchange *self);
 
+/* Takes it off its stream, which is the caller's to answer then; NULL: the client is gone. */
+struct stream *exchange_detach(struct exchange *self);
 /* Frees an exchange that nobody waits for any more. */
 void exchange_destroy(struct exchange *self);
 void exchange_free_orphans(struct edge *edge);

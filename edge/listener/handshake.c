@@ -12,6 +12,7 @@
 #include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/shown.h"
+#include "edge/listener/surface.h"
 #include "edge/listener/traceparent.h"
 #include "schema_gen.h"
 
@@ -24,6 +25,7 @@ struct handshake {
     char nonce[EDGE_ID_MAX];
     char *origin; /* NULL when absent */
     char *host;
+    char *origin_here; /* where the client finds this gateway; NULL: it did not say */
     bool is_proxied;
     bool was_held;
     struct pack headers;      /* packed map: what auth wants to see of the upgrade request */
@@ -43,12 +45,16 @@ static char *header_copy(const struct request *request, const char *name)
 struct handshake *handshake_new(struct conn *conn, const struct request *request)
 {
     struct handshake *self = mem_new(sizeof(*self));
+    char here[CANVAS_ORIGIN_MAX];
 
     self->call.conn = conn;
     self->edge = conn->edge;
     self->origin = header_copy(request, "origin");
     self->host = header_copy(request, "host");
     self->is_proxied = http_is_proxied(request);
+    if (!conn->has_peer_uid && canvas_origin_read(request, conn->tls != NULL, here)) {
+        self->origin_here = mem_text(here, strlen(here));
+    }
     pack_init_secret(&self->headers, REQUEST_HEAD_MAX * 2);
     shown_headers((struct span){ conn->edge->header_names.data, conn->edge->header_names.len }, request,
                   &self->headers);
@@ -69,6 +75,7 @@ static void handshake_destroy(struct handshake *self)
     call_unlink(&self->call);
     free(self->origin);
     free(self->host);
+    free(self->origin_here);
     pack_deinit(&self->headers);
     pack_deinit(&self->params);
     text_buf_deinit(&self->id);
@@ -349,6 +356,7 @@ static int welcome(struct handshake *self, struct ws *ws, const struct msg_auth_
     if (decision->has_device_id) {
         (void)snprintf(ws->device_id, sizeof(ws->device_id), "%.*s", SPAN_FMT(decision->device_id)); /* max 64 */
     }
+    surface_allow(ws, self->origin_here, params.has_caps ? params.caps : (struct span){ NULL, 0 });
     ws->sees_tools = params.has_caps && has_cap(params.caps, "tool-events");
     (void)snprintf(ws->principal, sizeof(ws->principal), "%.*s", SPAN_FMT(decision->principal)); /* max 63 */
     budget_input_know(self->call.conn);

@@ -5,6 +5,7 @@
 
 #include "edge/listener/edge.h"
 #include "edge/listener/frame.h"
+#include "edge/listener/surface.h"
 #include "edge/listener/ws.h"
 #include "schema_gen.h"
 
@@ -161,6 +162,7 @@ static int payload_add(struct conn *conn, const struct msg_auth_decision *decisi
     r = add(out, text);
     r = r ? r : text_buf_add(out, (struct span){ features->data, features->len });
     r = r ? r : snapshot_add(conn, decision, health, out);
+    r = r ? r : surface_hello_write(conn, out);
     r = r ? r : auth_add(decision, protocol, out);
     (void)snprintf(text, sizeof(text), ",\"policy\":{\"maxPayload\":%u,\"maxBufferedBytes\":%u,\"tickIntervalMs\":%u}}",
                    LIMIT_PAYLOAD, LIMIT_BUFFERED, TIME_TICK_MS); /* fits */
@@ -174,7 +176,7 @@ void hello_send(struct conn *conn, struct span id, const struct msg_auth_decisio
     struct text_buf *out;
     int r;
 
-    conn_out_secret(conn); /* it may hold a token of the device's */
+    conn_out_secret(conn); /* it may hold a token of the device's, and a capability */
     out = ws_begin(conn, &at);
     conn->edge->presence_version = health->state_version.presence;
     conn->edge->health_version = health->state_version.health;

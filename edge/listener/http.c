@@ -5,6 +5,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
 #include "edge/http/embeddings.h"
+#include "edge/listener/canvas.h"
 #include "edge/listener/completion.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/embedding.h"
@@ -15,6 +16,7 @@
 #include "edge/listener/run_ask.h"
 #include "edge/listener/scrape.h"
 #include "edge/listener/site.h"
+#include "edge/listener/site_file.h"
 #include "edge/listener/tool.h"
 
 #define SCOPE_READ "operator.read"
@@ -208,6 +210,9 @@ static void v1_route(struct stream *stream, const struct request *request, struc
 
 void http_route(struct stream *stream, const struct request *request, struct span head)
 {
+    if (canvas_serve(stream, request, head)) {
+        return;
+    }
     if (path_is(request->path, "/healthz", "/health")) {
         probe_answer(stream, request, false);
     } else if (path_is(request->path, "/readyz", "/ready")) {
@@ -243,14 +248,14 @@ void http_drained(struct stream *stream)
     if (stream->exchange) {
         run_ask_drained(stream->exchange);
     } else if (stream->file) {
-        site_drained(stream);
+        site_file_drained(stream);
     }
 }
 
 void http_abandon(struct stream *stream)
 {
     if (stream->file) {
-        site_abandon(TAKE(stream->file));
+        site_file_abandon(TAKE(stream->file));
     }
     if (stream->exchange) {
         exchange_abandon(TAKE(stream->exchange));

@@ -6,6 +6,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "edge/http/chunked.h"
+#include "edge/listener/canvas.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/exchange.h"
 #include "edge/listener/http.h"
@@ -173,7 +174,9 @@ static void request_begin(struct conn *conn, const struct request *request, stru
     stream->asked_ns = clock_mono_ns();
     stream->route = request->is_upgrade ? TALLY_ROUTE_WEBSOCKET : tally_route_of(request->path);
     if (request->is_upgrade) {
-        ws_upgrade(conn, request);
+        if (!canvas_serve(stream, request, head)) {
+            ws_upgrade(conn, request);
+        }
     } else {
         http_route(stream, request, head);
     }

@@ -32,6 +32,7 @@
 #define LIMIT_STREAMS 128U            /* requests under way on one connection of HTTP/2 */
 #define LIMIT_IN_FLIGHT 1024U         /* requests of one connection that wait for an answer */
 #define LIMIT_SUBSCRIPTIONS 256U      /* session keys of one connection */
+#define LIMIT_LIVE_SOCKETS 256U       /* canvas pages that wait to be told of changes */
 #define LIMIT_JSON_DEPTH 64U
 #define LIMIT_ROLE_REFUSALS 10U    /* in a row; one more ends the connection */
 #define LIMIT_WAITING_INPUT 65536U /* read ahead while a request is in hand */
@@ -54,8 +55,9 @@
              slow */
 #define TIME_PATIENCE_MS 2000U /* for an actor that is starting */
 #define TIME_PING_MS 25000U
-#define TIME_TICK_MS 30000U      /* hello-ok says so */
-#define TIME_CALL_SLACK_MS 5000U /* over the time a request asks for itself */
+#define TIME_CAPABILITY_MS 600000U /* to read the canvas, unused */
+#define TIME_TICK_MS 30000U        /* hello-ok says so */
+#define TIME_CALL_SLACK_MS 5000U   /* over the time a request asks for itself */
 #define TIME_CALL_MAX_MS 3600000U
 #define TIME_STOP_MS 1000U /* for close frames to reach their peers */
 #define TIME_RESTART_EXPECTED_MS 1500U

@@ -27,6 +27,7 @@
 #include "edge/listener/hello.h"
 #include "edge/listener/http1.h"
 #include "edge/listener/http2.h"
+#include "edge/listener/live.h"
 #include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
@@ -112,6 +113,13 @@ static const char *home_dir(void)
     return home ? home : "";
 }
 
+static const char *state_dir(void)
+{
+    const char *state = getenv("OPENCLAW_STATE_DIR"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
+
+    return state ? state : ".";
+}
+
 static void config_apply(struct edge *edge, struct span gateway)
 {
     struct span auth = value_get(gateway, "auth");
@@ -163,6 +171,8 @@ static int on_config_update(void *state, struct actor_ctx *ctx, const void *msg)
 
     config_apply(edge, value_get(in->config, "gateway"));
     site_configure(&edge->site, in->config, home_dir());
+    canvas_configure(&edge->canvas, in->config, home_dir(), state_dir());
+    live_configure(edge);
     transport_security_apply(edge, value_get(in->config, "gateway"));
     hooks_entry_read(value_get(in->config, "hooks"), &edge->hooks);
     r = cert_apply(edge, value_get(in->config, "gateway"), &error);
@@ -331,6 +341,7 @@ static void handles_close(struct edge *edge)
         uv_close((uv_handle_t *)timers[i], NULL);
     }
     uv_close((uv_handle_t *)&edge->flush, NULL);
+    live_close(edge);
     config_follow_close(&edge->follow);
 }
 
@@ -352,12 +363,14 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     edge->started_ms = edge_now(edge);
     edge->handshake_ms = env_number("OPENCLAW_HANDSHAKE_TIMEOUT_MS", TIME_HANDSHAKE_MS, 600000);
     edge->body_ms = env_number("OPENCLAW_HTTP_BODY_TIMEOUT_MS", TIME_BODY_MS, 600000);
+    edge->capability_ms = env_number("OPENCLAW_CANVAS_CAPABILITY_TTL_MS", TIME_CAPABILITY_MS, 86400000);
     edge->preauth_max =
         (uint32_t)env_number("OPENCLAW_MAX_PREAUTH_CONNECTIONS_PER_IP", LIMIT_PREAUTH_PER_PEER, LIMIT_CONNECTIONS);
     pack_init(&edge->pack, PACK_MAX);
     handles_init(edge);
     cert_init(edge);
     site_configure(&edge->site, (struct span){ NULL, 0 }, home_dir());
+    canvas_configure(&edge->canvas, (struct span){ NULL, 0 }, home_dir(), state_dir());
     r = endpoints_read(&edge->endpoints, (struct span){ NULL, 0 });
     r = r ? r : hello_features(HELLO_PROTOCOL_MIN, &edge->features[0]);
     r = r ? r : hello_features(HELLO_PROTOCOL_MAX, &edge->features[1]);
@@ -412,7 +425,7 @@ static void edge_on_stop(void *state, struct actor *actor)
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {
         if (ws_of(conn)) {
             ws_leave(conn, WS_CODE_RESTART, SPAN_LIT("service restart"));
-        } else if (!http2_leave(conn) && !http1_is_busy(conn)) {
+        } else if (!live_leave(conn) && !http2_leave(conn) && !http1_is_busy(conn)) {
             conn_finish(conn);
         }
     }

@@ -11,30 +11,17 @@
 #include "edge/listener/exchange.h"
 #include "edge/listener/http.h"
 #include "edge/listener/run_ask.h"
-#include "edge/listener/site_read.h"
+#include "edge/listener/site_file.h"
 #include "edge/ui/pages.h"
 #include "schema_gen.h"
 
 /* --- answers -------------------------------------------------------------------------------- */
 
-/* With the guard of the page; `response.fields` is made here. `send` is http_answer or http_head. */
-static void guarded_send(struct stream *stream, struct response response, struct span page, struct span more,
-                         void (*send)(struct stream *stream, struct response response))
-{
-    struct text_buf fields = { 0 };
-
-    if (site_guard_write(&stream->conn->edge->site, page, &fields) || text_buf_add(&fields, more)) {
-        stream->ops->break_off(stream);
-    } else {
-        response.fields = (struct span){ fields.data, fields.len };
-        send(stream, response);
-    }
-    text_buf_deinit(&fields);
-}
+static const struct site_file_kind site_kind;
 
 static void guarded_answer(struct stream *stream, struct response response, struct span more)
 {
-    guarded_send(stream, response, (struct span){ NULL, 0 }, more, http_answer);
+    site_file_answer(stream, &site_kind, response, more);
 }
 
 static void absent_answer(struct stream *stream, bool is_head)
@@ -64,19 +51,6 @@ static void redirect_answer(struct stream *stream, const struct request *request
     text_buf_deinit(&more);
 }
 
-static struct span etag_field(const char *etag, char field[SITE_ETAG_MAX + 16])
-{
-    int len = snprintf(field, SITE_ETAG_MAX + 16, "ETag: %s\r\n", etag);
-
-    return (struct span){ field, (size_t)len };
-}
-
-/* RFC 9110 §13.1.2, as far as it matters for one that we gave out ourselves: it stands in the list. */
-static bool is_known(struct span known, const char *etag)
-{
-    return known.len > 0 && memmem(known.ptr, known.len, etag, strlen(etag)) != NULL;
-}
-
 /* --- the start page --------------------------------------------------------------------------- */
 
 /* "/chat", as a bookmark of another control UI has it, leads to the page, too; no deeper path does, from where the
@@ -91,7 +65,7 @@ static const struct ui_page *own_page(const struct site_target *target)
 static void own_answer(struct stream *stream, const struct request *request, const struct site_target *target)
 {
     const struct ui_page *page = own_page(target);
-    char field[SITE_ETAG_MAX + 16];
+    char field[SITE_ETAG_FIELD_MAX];
     struct response response = { .status = 200, .is_head = request->method == REQUEST_HEAD };
 
     if (!page) {
@@ -101,62 +75,14 @@ static void own_answer(struct stream *stream, const struct request *request, con
     response.type = site_type(page->name);
     response.cache = "no-cache";
     response.body = (struct span){ (const char *)page->data, page->len };
-    if (is_known(request_header(request, "if-none-match"), page->etag)) {
+    if (site_file_is_known(request_header(request, "if-none-match"), page->etag)) {
         response.status = 304;
         response.is_head = true;
     }
-    guarded_answer(stream, response, etag_field(page->etag, field));
+    guarded_answer(stream, response, site_file_etag(page->etag, field));
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
-
-static void read_over(struct stream *stream)
-{
-    site_read_free(stream->file);
-    stream->file = NULL;
-}
-
-/* The last piece is queued. */
-static void file_end(struct stream *stream)
-{
-    read_over(stream);
-    stream->ops->end(stream);
-    stream->ops->resume(stream);
-}
-
-static void piece_send(struct stream *stream, struct site_read *file)
-{
-    if (!stream_send(stream, (struct span){ file->data, file->len })) {
-        read_over(stream);
-    } else if (file->left == 0) {
-        file_end(stream);
-    }
-}
-
-static void file_head(struct stream *stream, struct site_read *file)
-{
-    bool is_fresh = is_known(span_from(file->known), file->etag);
-    bool has_body = !file->is_head && !is_fresh && file->size > 0;
-    struct span page = { file->is_page ? file->data : NULL, file->is_page ? file->len : 0 };
-    char field[SITE_ETAG_MAX + 16];
-    struct response response = { .status = is_fresh ? 304 : 200,
-                                 .type = site_type(file->name),
-                                 .cache = site_cache(file->name),
-                                 .body = { NULL, (size_t)file->size },
-                                 .is_head = true }; /* the body follows in pieces */
-
-    if (!has_body) {
-        guarded_send(stream, response, page, etag_field(file->etag, field), http_answer);
-        read_over(stream);
-        stream->ops->resume(stream);
-        return;
-    }
-    guarded_send(stream, response, page, etag_field(file->etag, field), http_head);
-    file->has_head = true;
-    if (stream->ops->is_open(stream)) {
-        piece_send(stream, file);
-    }
-}
 
 /* Once until the config changes: anybody can ask, as often as they like. */
 static void unreadable_tell(struct edge *edge, int r)
@@ -170,57 +96,36 @@ static void unreadable_tell(struct edge *edge, int r)
     }
 }
 
-static void file_fail(struct stream *stream, struct site_read *file)
+static void file_fail(struct stream *stream, const struct site_read *file)
 {
-    int r = file->r;
-    bool is_head = file->is_head;
-
-    if (file->has_head) { /* its length was promised: all that is left is to break off */
-        read_over(stream);
-        stream->ops->break_off(stream);
-        return;
-    }
-    read_over(stream);
-    if (r == -ENOENT) {
-        absent_answer(stream, is_head);
+    if (file->r == -ENOENT) {
+        absent_answer(stream, file->is_head);
     } else {
-        unreadable_tell(stream->conn->edge, r);
+        unreadable_tell(stream->conn->edge, file->r);
         http_refuse(stream, 503, "The directory of gateway.controlUi.root cannot be read; the gateway's log says why.");
     }
-    stream->ops->resume(stream);
 }
 
-static void on_ready(struct site_read *file)
+static int guard_write(const struct edge *edge, const struct site_read *file, struct span page, struct text_buf *out)
 {
-    struct stream *stream = file->stream;
-
-    if (!stream->ops->is_open(stream)) {
-        read_over(stream);
-    } else if (file->r) {
-        file_fail(stream, file);
-    } else if (!file->has_head) {
-        file_head(stream, file);
-    } else {
-        piece_send(stream, file);
-    }
+    (void)file;
+    return site_guard_write(&edge->site, page, out);
 }
+
+static const struct site_file_kind site_kind = { .guard_write = guard_write, .fail = file_fail };
 
 static void file_begin(struct stream *stream, const struct request *request, const struct site_target *target)
 {
-    const struct edge *edge = stream->conn->edge;
     struct span known = request_header(request, "if-none-match");
-    struct site_read *file = site_read_new(actor_loop(edge->actor), edge->site.root, target->name, target->falls_back);
+    struct site_read *file = site_file_begin(stream, &site_kind,
+                                             &(struct site_read_ask){ .root = stream->conn->edge->site.root,
+                                                                      .name = target->name,
+                                                                      .falls_back = target->falls_back });
 
-    if (!file) {
-        http_refuse(stream, 503, "Service Unavailable");
-        return;
+    if (file) {
+        file->is_head = request->method == REQUEST_HEAD;
+        (void)snprintf(file->known, sizeof(file->known), "%.*s", SPAN_FMT(known)); /* a longer list: none is known */
     }
-    file->stream = stream;
-    file->on_ready = on_ready;
-    file->is_head = request->method == REQUEST_HEAD;
-    (void)snprintf(file->known, sizeof(file->known), "%.*s", SPAN_FMT(known)); /* a longer list: none is known */
-    stream->file = file;
-    stream->ops->wait(stream);
 }
 
 /* --- what the page asks for before it connects -------------------------------------------------- */
@@ -278,12 +183,9 @@ static void on_agents(void *state, struct actor *actor, void *cookie, const stru
 static void settings_start(struct exchange *self)
 {
     struct msg_router_agents in = { 0 };
-    struct actor_call call = { .to = "router",
-                               .msg = MSG_ROUTER_AGENTS,
-                               .in = &in,
-                               .trace = self->trace,
-                               .on_answer = on_agents,
-                               .cookie = self };
+    struct actor_call call = {
+        .to = "router", .msg = MSG_ROUTER_AGENTS, .in = &in, .on_answer = on_agents, .cookie = self
+    };
     int r = actor_call(self->edge->actor, &call, &self->call.id);
 
     if (r) {
@@ -317,20 +219,4 @@ bool site_serve(struct stream *stream, const struct request *request, struct spa
         own_answer(stream, request, &target);
     }
     return true;
-}
-
-void site_drained(struct stream *stream)
-{
-    struct site_read *file = stream->file;
-
-    if (file->has_head && !file->is_working && site_read_next(file, actor_loop(stream->conn->edge->actor))) {
-        read_over(stream);
-        stream->ops->break_off(stream);
-    }
-}
-
-void site_abandon(struct site_read *self)
-{
-    self->stream = NULL;
-    site_read_free(self);
 }

@@ -14,27 +14,42 @@
 
 /* --- on a worker thread ------------------------------------------------------------------- */
 
-static int beneath_open(int dir, const char *name)
+static int beneath_open(int dir, const char *name, bool is_strict)
 {
     struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+                            .resolve =
+                                RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (is_strict ? RESOLVE_NO_SYMLINKS : 0U) };
     long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
 
     return fd < 0 ? -errno : (int)fd;
+}
+
+/* Why it is not given out; 0 when it is. A second name of a file may be that of one from elsewhere. */
+static int stat_judge(const struct site_read *self, const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode)) {
+        return self->is_strict && S_ISDIR(st->st_mode) ? -EISDIR : -ENOENT;
+    }
+    if (self->is_strict && st->st_nlink > 1) {
+        return -ENOENT;
+    }
+    return self->size_max && (uint64_t)st->st_size > self->size_max ? -EFBIG : 0;
 }
 
 /* A regular file, open; or a negative errno. */
 static int file_open(struct site_read *self, int dir, const char *name)
 {
     struct stat st;
-    int fd = beneath_open(dir, name);
+    int fd = beneath_open(dir, name, self->is_strict);
+    int r;
 
     if (fd < 0) {
         return fd == -EXDEV || fd == -ELOOP || fd == -ENOTDIR || fd == -ENAMETOOLONG ? -ENOENT : fd;
     }
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+    r = fstat(fd, &st) ? -errno : stat_judge(self, &st);
+    if (r) {
         (void)close(fd);
-        return -ENOENT;
+        return r;
     }
     self->size = (uint64_t)st.st_size;
     self->left = self->size;
@@ -114,27 +129,39 @@ int site_read_next(struct site_read *self, uv_loop_t *loop)
     return r;
 }
 
-struct site_read *site_read_new(uv_loop_t *loop, const char *root, const char *name, bool falls_back)
+struct site_read *site_read_new(uv_loop_t *loop, const struct site_read_ask *ask)
 {
     struct site_read *self = calloc(1, sizeof(*self));
-    size_t name_len = strlen(name);
+    size_t name_len = strlen(ask->name);
 
     if (!self) {
         return NULL;
     }
     self->fd = -1;
     self->work.data = self;
-    self->falls_back = falls_back;
-    self->root = strdup(root);
+    self->falls_back = ask->falls_back;
+    self->is_strict = ask->is_strict;
+    self->size_max = ask->size_max;
+    self->root = strdup(ask->root);
     self->name = calloc(1, name_len + sizeof("index.html"));
     if (self->root && self->name) {
-        memcpy(self->name, name, name_len);
+        memcpy(self->name, ask->name, name_len);
     }
     if (!self->root || !self->name || site_read_next(self, loop)) {
         site_read_free(self);
         return NULL;
     }
     return self;
+}
+
+void site_read_replace(struct site_read *self, struct text_buf *page)
+{
+    free(self->data);
+    self->data = page->data;
+    self->len = page->len;
+    self->room = page->cap;
+    self->size = page->len;
+    *page = (struct text_buf){ 0 };
 }
 
 void site_read_free(struct site_read *self)

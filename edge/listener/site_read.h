@@ -10,22 +10,36 @@
 #include <uv.h>
 
 #include "bus/base/span.h"
+#include "bus/json.h"
 
 #define SITE_PIECE 65536U      /* bytes read at once */
 #define SITE_PAGE_MAX 1048576U /* of an HTML page, which is read whole: its inline scripts are looked at */
 #define SITE_ETAG_MAX 48U
 
 struct stream;
+struct site_file_kind;
+
+struct site_read_ask {
+    const char *root;
+    const char *name;  /* below it */
+    bool falls_back;   /* to index.html */
+    bool is_strict;    /* no link of any sort, symbolic or hard; a directory is told apart: -EISDIR */
+    uint64_t size_max; /* a larger one is -EFBIG; 0: none is too large */
+};
 
 struct site_read {
     uv_work_t work;
     struct stream *stream;                    /* NULL: gone, then it frees itself when the work is done */
     void (*on_ready)(struct site_read *self); /* opened (with the first piece), or a piece is there, or `r` */
     char *root;
-    char *name;      /* below root; the one that was opened, afterwards */
-    bool falls_back; /* to index.html */
+    char *name;                        /* below root; the one that was opened, afterwards */
+    const struct site_file_kind *kind; /* of who reads it */
+    uint64_t size_max;
+    bool falls_back;
+    bool is_strict;
     bool is_page;
     bool is_head;
+    bool has_token; /* of the canvas: a capability let it in */
     bool is_working;
     bool has_head; /* of the answer gone out */
     int fd;
@@ -39,10 +53,12 @@ struct site_read {
     size_t room;
 };
 
-/* Begins to open `root`/`name`; on_ready is called from the loop. NULL without memory. */
-struct site_read *site_read_new(uv_loop_t *loop, const char *root, const char *name, bool falls_back);
+/* Begins to open it; on_ready is called from the loop. NULL without memory. */
+struct site_read *site_read_new(uv_loop_t *loop, const struct site_read_ask *ask);
 /* Reads the next piece; on_ready again. 0 or a negative errno. */
 int site_read_next(struct site_read *self, uv_loop_t *loop);
+/* Another text takes the place of a page that was read whole; takes what `page` holds. */
+void site_read_replace(struct site_read *self, struct text_buf *page);
 /* Frees it, now or when the work in hand is done. */
 void site_read_free(struct site_read *self);
 

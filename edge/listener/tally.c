@@ -22,6 +22,7 @@ static const char *const route_names[TALLY_ROUTES] = {
     [TALLY_ROUTE_TOOLS] = "/tools/invoke",
     [TALLY_ROUTE_HOOKS] = "/hooks",
     [TALLY_ROUTE_SITE] = "site",
+    [TALLY_ROUTE_CANVAS] = "canvas",
 };
 
 enum tally_route tally_route_of(struct span path)

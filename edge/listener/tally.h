@@ -30,6 +30,7 @@ enum tally_route {
     TALLY_ROUTE_TOOLS,
     TALLY_ROUTE_HOOKS,
     TALLY_ROUTE_SITE,
+    TALLY_ROUTE_CANVAS,
     TALLY_ROUTES,
 };
 

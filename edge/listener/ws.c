@@ -5,11 +5,13 @@
 
 #include "bus/base/mem.h"
 #include "bus/base/clock.h"
+#include "edge/listener/capability.h"
 #include "edge/listener/frame.h"
 #include "edge/listener/handshake.h"
 #include "edge/listener/hello.h"
 #include "edge/listener/http.h"
 #include "edge/listener/http1.h"
+#include "edge/listener/live.h"
 #include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
@@ -17,7 +19,6 @@
 
 #define HEAD_GUESS 4U /* of most frames: 126 to 65535 bytes */
 #define KEY_LEN 24U   /* 16 bytes in base64 */
-#define ACCEPT_MAX 32U
 
 static const struct conn_ops ws_ops;
 
@@ -87,7 +88,7 @@ void ws_end(struct conn *conn, struct text_buf *out, size_t at)
     frame_end(conn, out, at, WS_TEXT);
 }
 
-static void frame_send(struct conn *conn, enum ws_opcode opcode, struct span payload)
+void ws_frame_send(struct conn *conn, enum ws_opcode opcode, struct span payload)
 {
     size_t at;
     struct text_buf *out = ws_begin(conn, &at);
@@ -137,6 +138,9 @@ static void client_leave(struct conn *conn, struct ws *ws)
         presence_leave(conn);
     }
     node_link_leave(conn);
+    if (ws->capability) {
+        live_revoke(conn->edge, ws->conn_id);
+    }
 }
 
 void ws_close(struct conn *conn, unsigned code, struct span reason)
@@ -149,7 +153,7 @@ void ws_close(struct conn *conn, unsigned code, struct span reason)
         return;
     }
     client_leave(conn, ws);
-    frame_send(conn, WS_CLOSE, (struct span){ (const char *)payload, len });
+    ws_frame_send(conn, WS_CLOSE, (struct span){ (const char *)payload, len });
     ws->phase = WS_CLOSED;
     conn_release(conn, CONN_HOLD_OUT | CONN_HOLD_AHEAD);
     conn_deadline(conn, TIME_CLOSE_MS);
@@ -220,7 +224,7 @@ static void event_take(struct conn *conn, const struct ws_event *event)
         return;
     case WS_PING:
         if (ws->phase != WS_CLOSED) {
-            frame_send(conn, WS_PONG, event->data);
+            ws_frame_send(conn, WS_PONG, event->data);
         }
         return;
     case WS_TEXT:
@@ -289,7 +293,7 @@ static void on_deadline(struct conn *conn)
 
     switch (ws->phase) {
     case WS_OPEN:
-        frame_send(conn, WS_PING, (struct span){ NULL, 0 });
+        ws_frame_send(conn, WS_PING, (struct span){ NULL, 0 });
         conn_deadline(conn, TIME_PING_MS);
         return;
     case WS_LEAVING:
@@ -330,6 +334,7 @@ static void ws_destroy(struct ws *ws)
     text_buf_deinit(&ws->client);
     text_buf_deinit(&ws->join);
     text_buf_deinit(&ws->node);
+    capability_free(ws->capability);
     for (uint32_t i = 0; i < ws->keys_n; i++) {
         free(ws->keys[i]);
     }
@@ -363,7 +368,7 @@ static const struct conn_ops ws_ops = {
 /* --- the upgrade ---------------------------------------------------------------------- */
 
 /* RFC 6455 §4.2.2: the digest of the key and a fixed text, in base64. */
-static bool accept_of(struct span key, char accept[ACCEPT_MAX])
+static bool accept_of(struct span key, char accept[WS_ACCEPT_MAX])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     unsigned char text[KEY_LEN + sizeof(guid) - 1];
@@ -375,7 +380,7 @@ static bool accept_of(struct span key, char accept[ACCEPT_MAX])
     memcpy(text, key.ptr, KEY_LEN);
     memcpy(text + KEY_LEN, guid, sizeof(guid) - 1);
     lws_SHA1(text, sizeof(text), digest);
-    return lws_b64_encode_string((const char *)digest, sizeof(digest), accept, ACCEPT_MAX) > 0;
+    return lws_b64_encode_string((const char *)digest, sizeof(digest), accept, WS_ACCEPT_MAX) > 0;
 }
 
 static void challenge_send(struct conn *conn, const char *nonce)
@@ -386,17 +391,27 @@ static void challenge_send(struct conn *conn, const char *nonce)
                  "{\"type\":\"event\",\"event\":\"connect.challenge\",\"payload\":{\"nonce\":\"%s\",\"ts\":%lld}}",
                  nonce, (long long)clock_wall_ms());
 
-    frame_send(conn, WS_TEXT, (struct span){ text, (size_t)len });
+    ws_frame_send(conn, WS_TEXT, (struct span){ text, (size_t)len });
 }
 
-static void upgrade_accept(struct conn *conn, const struct request *request, const char *accept)
+bool ws_accept_send(struct conn *conn, const char *accept)
 {
-    struct ws *ws = mem_new(sizeof(*ws));
     char head[160];
     int len = snprintf(head, sizeof(head),
                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                        "Sec-WebSocket-Accept: %s\r\n\r\n",
                        accept);
+
+    if (!conn_send(conn, (struct span){ head, (size_t)len })) {
+        return false;
+    }
+    outq_frames_begin(&conn->out);
+    return true;
+}
+
+static void upgrade_accept(struct conn *conn, const struct request *request, const char *accept)
+{
+    struct ws *ws = mem_new(sizeof(*ws));
 
     ws->handshake = handshake_new(conn, request);
     ws->reader.message_max = LIMIT_PREAUTH_PAYLOAD;
@@ -407,28 +422,36 @@ static void upgrade_accept(struct conn *conn, const struct request *request, con
     conn->ops = &ws_ops;
     conn->state = ws;
     conn_deadline(conn, conn->edge->handshake_ms);
-    if (conn_send(conn, (struct span){ head, (size_t)len })) {
-        outq_frames_begin(&conn->out);
+    if (ws_accept_send(conn, accept)) {
         challenge_send(conn, handshake_nonce(ws->handshake));
     }
 }
 
+bool ws_upgrade_check(struct conn *conn, const struct request *request, char accept[WS_ACCEPT_MAX])
+{
+    if (request->method != REQUEST_GET || request->body != REQUEST_BODY_NONE || request->is_http10) {
+        http_refuse(http1_stream(conn), 400, "Bad Request");
+    } else if (!span_is(request_header(request, "sec-websocket-version"), SPAN_LIT("13"))) {
+        http_refuse(http1_stream(conn), 426, "This server speaks version 13 of the WebSocket protocol.");
+    } else if (!accept_of(request_header(request, "sec-websocket-key"), accept)) {
+        http_refuse(http1_stream(conn), 400, "Missing or invalid Sec-WebSocket-Key header");
+    } else if (conn->edge->is_stopping) {
+        http_refuse(http1_stream(conn), 503, "The gateway is going down.");
+    } else {
+        return true;
+    }
+    return false;
+}
+
 void ws_upgrade(struct conn *conn, const struct request *request)
 {
-    struct edge *edge = conn->edge;
-    struct stream *stream = http1_stream(conn);
-    char accept[ACCEPT_MAX];
+    char accept[WS_ACCEPT_MAX];
 
-    if (request->method != REQUEST_GET || request->body != REQUEST_BODY_NONE || request->is_http10) {
-        http_refuse(stream, 400, "Bad Request");
-    } else if (!span_is(request_header(request, "sec-websocket-version"), SPAN_LIT("13"))) {
-        http_refuse(stream, 426, "This server speaks version 13 of the WebSocket protocol.");
-    } else if (!accept_of(request_header(request, "sec-websocket-key"), accept)) {
-        http_refuse(stream, 400, "Missing or invalid Sec-WebSocket-Key header");
-    } else if (edge->is_stopping) {
-        http_refuse(stream, 503, "The gateway is going down.");
-    } else if (conn->peer->preauth_n >= edge->preauth_max) {
-        http_refuse(stream, 503, "Too many unauthenticated sockets");
+    if (!ws_upgrade_check(conn, request, accept)) {
+        return;
+    }
+    if (conn->peer->preauth_n >= conn->edge->preauth_max) {
+        http_refuse(http1_stream(conn), 503, "Too many unauthenticated sockets");
     } else {
         upgrade_accept(conn, request, accept);
     }

@@ -25,6 +25,7 @@ enum ws_phase {
 
 /* What only the handshake needs. */
 struct handshake;
+struct capability;
 
 struct ws {
     enum ws_phase phase;
@@ -40,9 +41,10 @@ struct ws {
     struct scope_set scopes;
     uint64_t generation;
     uint64_t seq;
-    struct text_buf client; /* packed pair "_client": …, added to every request */
-    struct text_buf join;   /* packed presence_join, for a health actor that starts again */
-    struct text_buf node;   /* of a node: packed node_join, likewise */
+    struct text_buf client;        /* packed pair "_client": …, added to every request */
+    struct text_buf join;          /* packed presence_join, for a health actor that starts again */
+    struct text_buf node;          /* of a node: packed node_join, likewise */
+    struct capability *capability; /* to read the canvas; NULL: it may have none */
     struct call *requests;
     struct call *subscriptions; /* being resolved */
     uint32_t requests_n;
@@ -58,6 +60,14 @@ struct ws {
 
 /* Answers an upgrade request: 101 and the challenge, or a refusal. */
 void ws_upgrade(struct conn *conn, const struct request *request);
+
+/* The same for sockets of another sort. Is it a proper upgrade request? If not, it was refused. */
+#define WS_ACCEPT_MAX 32U
+bool ws_upgrade_check(struct conn *conn, const struct request *request, char accept[WS_ACCEPT_MAX]);
+/* Sends 101; frames follow. False when the connection had to be ended. */
+bool ws_accept_send(struct conn *conn, const char *accept);
+/* Queues one whole frame. */
+void ws_frame_send(struct conn *conn, enum ws_opcode opcode, struct span payload);
 
 /* One frame written in place: begin, append JSON, end. NULL: the connection is ending. */
 struct text_buf *ws_begin(struct conn *conn, size_t *ret_at);

@@ -98,6 +98,9 @@ def lend(gateway, client):
             asked = client.send(f"exec.approvals.node.{method}", {**who, **params})
             node.succeed(node.asked(), file)
             client.answer(asked)
+        node.call("node.canvas.capability.refresh")
+        node.call("node.pluginSurface.refresh", {"surface": "canvas"})
+        client.call("plugin.surface.refresh", {"surface": "canvas"})
         client.call("node.pair.remove", who)
     request = client.call("node.pair.request", {"nodeId": "a-node", "platform": "linux"})["request"]
     token = client.call("node.pair.approve", {"requestId": request["requestId"]})["node"]["token"]

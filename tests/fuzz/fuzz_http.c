@@ -1,6 +1,7 @@
 /* Request heads and chunked bodies: limits hold, spans stay inside, cutting changes nothing. */
 #include <string.h>
 
+#include "edge/http/canvas.h"
 #include "edge/http/chunked.h"
 #include "edge/http/request.h"
 #include "tests/fuzz/fuzz.h"
@@ -8,6 +9,29 @@
 static void inside(struct span part, struct span whole)
 {
     FUZZ_HOLD(part.len == 0 || (part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len));
+}
+
+/* Whatever is asked for: what is opened below a root is a plain name, and a capability is part of what was sent. */
+static void paths_check(const struct request *request, struct span head)
+{
+    static struct canvas canvas;
+    static struct site site;
+    struct canvas_target target;
+    struct site_target page;
+    char origin[CANVAS_ORIGIN_MAX];
+
+    canvas_configure(&canvas, (struct span){ NULL, 0 }, "/home", "/state");
+    canvas_route(&canvas, request, &target);
+    if (target.kind == CANVAS_FILE || target.kind == CANVAS_A2UI) {
+        FUZZ_HOLD(site_name_is_plain(target.name));
+    }
+    if (target.kind != CANVAS_NONE && target.has_token) {
+        inside(target.token, head);
+    }
+    site_configure(&site, (struct span){ NULL, 0 }, "/home");
+    site_route(&site, request, &page);
+    FUZZ_HOLD(page.kind != SITE_FILE || site_name_is_plain(page.name));
+    FUZZ_HOLD(!canvas_origin_read(request, false, origin) || !strpbrk(strstr(origin, "://") + 3, "/?#@\"\\ "));
 }
 
 static void head_check(struct span text)
@@ -30,6 +54,7 @@ static void head_check(struct span text)
         inside(request.headers[i].value, head);
         FUZZ_HOLD(!memchr(request.headers[i].value.ptr, '\n', request.headers[i].value.len));
     }
+    paths_check(&request, head);
     /* What would let two readers disagree about the end of the request never passes. */
     FUZZ_HOLD(!(request_header(&request, "content-length").len && request_header(&request, "transfer-encoding").len));
 }

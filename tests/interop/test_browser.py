@@ -30,3 +30,31 @@ def test_the_start_page(plain):
 def test_the_control_page_of_the_original(hosting):
     seen = hosting.script("browser.mjs", "control", "hello from the control page")
     assert seen["errors"] == [] and seen["violations"] == []
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    root = tmp_path_factory.mktemp("canvas")
+    for real in client_of("2026.5.7", {"canvasHost": {"root": str(root)}}):
+        yield real, str(root)
+
+
+def test_a_page_on_the_canvas(drawn):
+    real, root = drawn
+    seen = real.script("browser.mjs", "canvas", root)
+    assert seen["errors"] == []
+    assert seen["page"] == {"ran": "yes", "got": "from a file", "storage": "SecurityError", "origin": "null", "sent": True,
+                            "taken": ["go"]}
+    assert seen["title"] == "second"
+
+
+def test_the_page_for_a2ui(plain):
+    seen = plain.script("browser.mjs", "a2ui", "Shown by A2UI")
+    assert seen["errors"] == [] and seen["violations"] == []
+    assert seen["applied"] == {"ok": True, "surfaces": ["main"]}
+    assert seen["title"] == "Shown by A2UI" and seen["rows"] == ["one", "<b>two</b>"] and seen["shown"] == "Grace"
+    assert "NoSuchThing" in seen["odd"] and seen["source"] is None and seen["tab"] == 2
+    assert seen["action"] == {"id": "string", "timestamp": "string", "name": "save", "surfaceId": "main",
+                              "sourceComponentId": "go", "context": {"who": "Grace", "n": 3}}
+    assert seen["notice"] == "Working: save" and seen["answered"] == "Alan"
+    assert "none of v0.8" in seen["refusal"] and seen["empty"] is True

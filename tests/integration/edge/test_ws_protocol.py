@@ -51,7 +51,7 @@ def test_hello_says_what_the_schema_has(rig, run):
             assert hello["snapshot"]["stateVersion"] == {"presence": 3, "health": 4}
             assert hello["snapshot"]["stateDir"] == "/tmp/state" and hello["snapshot"]["authMode"] == "token"
             assert hello["auth"]["role"] == "operator" and "operator.admin" in hello["auth"]["scopes"]
-            assert "canvasHostUrl" not in hello
+            assert re.fullmatch(r"http://[^/]+/__openclaw__/cap/[\w-]{24}", hello["canvasHostUrl"])
     run(body())
 
 

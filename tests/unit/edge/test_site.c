@@ -141,7 +141,8 @@ static void knows_types_and_how_long_they_last(void **state)
     assert_string_equal(site_cache("assets/date-formatter.js"), "no-cache");
     assert_string_equal(site_cache("assets/my-calendar.js"), "no-cache");
     assert_true(site_is_page("x.html"));
-    assert_false(site_is_page("x.htm"));
+    assert_true(site_is_page("x.htm"));
+    assert_false(site_is_page("x.html.txt"));
 }
 
 int main(void)

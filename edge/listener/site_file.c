@@ -1,0 +1,175 @@
+#include "edge/listener/site_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "edge/http/site.h"
+#include "edge/listener/edge.h"
+#include "edge/listener/http.h"
+
+/* --- answers -------------------------------------------------------------------------------- */
+
+struct guarded {
+    const struct site_file_kind *kind;
+    const struct site_read *file; /* or NULL */
+    struct span page;
+    struct span more; /* further header lines */
+};
+
+/* `response.fields` is made here. `send` is http_answer or http_head. */
+static void guarded_send(struct stream *stream, const struct guarded *how, struct response response,
+                         void (*send)(struct stream *stream, struct response response))
+{
+    struct text_buf fields = { 0 };
+
+    if (how->kind->guard_write(stream->conn->edge, how->file, how->page, &fields) || text_buf_add(&fields, how->more)) {
+        stream->ops->break_off(stream);
+    } else {
+        response.fields = (struct span){ fields.data, fields.len };
+        send(stream, response);
+    }
+    text_buf_deinit(&fields);
+}
+
+void site_file_answer(struct stream *stream, const struct site_file_kind *kind, struct response response,
+                      struct span more)
+{
+    guarded_send(stream, &(struct guarded){ .kind = kind, .more = more }, response, http_answer);
+}
+
+struct span site_file_etag(const char *etag, char field[SITE_ETAG_FIELD_MAX])
+{
+    int len = snprintf(field, SITE_ETAG_FIELD_MAX, "ETag: %s\r\n", etag);
+
+    return (struct span){ field, (size_t)len };
+}
+
+bool site_file_is_known(struct span known, const char *etag)
+{
+    return known.len > 0 && memmem(known.ptr, known.len, etag, strlen(etag)) != NULL;
+}
+
+/* --- one file --------------------------------------------------------------------------------- */
+
+static void read_over(struct stream *stream)
+{
+    site_read_free(stream->file);
+    stream->file = NULL;
+}
+
+/* The last piece is queued. */
+static void file_end(struct stream *stream)
+{
+    read_over(stream);
+    stream->ops->end(stream);
+    stream->ops->resume(stream);
+}
+
+static void piece_send(struct stream *stream, struct site_read *file)
+{
+    if (!stream_send(stream, (struct span){ file->data, file->len })) {
+        read_over(stream);
+    } else if (file->left == 0) {
+        file_end(stream);
+    }
+}
+
+static void file_head(struct stream *stream, struct site_read *file)
+{
+    bool has_etag = !file->kind->cache;
+    bool is_fresh = has_etag && site_file_is_known(span_from(file->known), file->etag);
+    bool has_body = !file->is_head && !is_fresh && file->size > 0;
+    char field[SITE_ETAG_FIELD_MAX];
+    struct guarded how = { .kind = file->kind,
+                           .file = file,
+                           .page = { file->is_page ? file->data : NULL, file->is_page ? file->len : 0 },
+                           .more = has_etag ? site_file_etag(file->etag, field) : (struct span){ NULL, 0 } };
+    struct response response = { .status = is_fresh ? 304 : 200,
+                                 .type = site_type(file->name),
+                                 .cache = has_etag ? site_cache(file->name) : file->kind->cache,
+                                 .body = { NULL, (size_t)file->size },
+                                 .is_head = true }; /* the body follows in pieces */
+
+    if (!has_body) {
+        guarded_send(stream, &how, response, http_answer);
+        read_over(stream);
+        stream->ops->resume(stream);
+        return;
+    }
+    guarded_send(stream, &how, response, http_head);
+    file->has_head = true;
+    if (stream->ops->is_open(stream)) {
+        piece_send(stream, file);
+    }
+}
+
+static void file_begin(struct stream *stream, struct site_read *file)
+{
+    if (file->is_page && file->kind->page_change && file->kind->page_change(stream->conn->edge, file)) {
+        read_over(stream);
+        stream->ops->break_off(stream);
+    } else {
+        file_head(stream, file);
+    }
+}
+
+static void file_fail(struct stream *stream, struct site_read *file)
+{
+    if (file->has_head) { /* its length was promised: all that is left is to break off */
+        read_over(stream);
+        stream->ops->break_off(stream);
+        return;
+    }
+    stream->file = NULL;
+    file->kind->fail(stream, file);
+    site_read_free(file);
+    stream->ops->resume(stream);
+}
+
+static void on_ready(struct site_read *file)
+{
+    struct stream *stream = file->stream;
+
+    if (!stream->ops->is_open(stream)) {
+        read_over(stream);
+    } else if (file->r) {
+        file_fail(stream, file);
+    } else if (!file->has_head) {
+        file_begin(stream, file);
+    } else {
+        piece_send(stream, file);
+    }
+}
+
+struct site_read *site_file_begin(struct stream *stream, const struct site_file_kind *kind,
+                                  const struct site_read_ask *ask)
+{
+    struct site_read *file = site_read_new(actor_loop(stream->conn->edge->actor), ask);
+
+    if (!file) {
+        http_refuse(stream, 503, "Service Unavailable");
+        return NULL;
+    }
+    file->stream = stream;
+    file->kind = kind;
+    file->on_ready = on_ready;
+    stream->file = file;
+    stream->ops->wait(stream);
+    return file;
+}
+
+void site_file_drained(struct stream *stream)
+{
+    struct site_read *file = stream->file;
+
+    if (file->has_head && !file->is_working && site_read_next(file, actor_loop(stream->conn->edge->actor))) {
+        read_over(stream);
+        stream->ops->break_off(stream);
+    }
+}
+
+void site_file_abandon(struct site_read *file)
+{
+    file->stream = NULL;
+    site_read_free(file);
+}
