@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 
 const require = createRequire(`${process.env.OPENCLAW_TEST_MODULES}/`);
 const { chromium } = require("playwright-core");
-const { GATEWAY_PORT: port, GATEWAY_TOKEN: token } = process.env;
+const { GATEWAY_URL: url, GATEWAY_TOKEN: token } = process.env;
 const [page_kind, text] = process.argv.slice(2);
 
 const browser = await chromium.launch({
@@ -15,19 +15,20 @@ const browser = await chromium.launch({
 });
 const seen = { errors: [], violations: [] };
 
-async function opened(url) {
-  const page = await browser.newPage();
+async function opened(address) {
+  const page = await browser.newPage({ ignoreHTTPSErrors: true });
   page.on("pageerror", (error) => seen.errors.push(error.message));
   page.on("console", (message) => {
     if (/Content Security Policy/i.test(message.text())) seen.violations.push(message.text());
   });
-  await page.goto(url);
+  await page.goto(address);
+  seen.protocol = await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol);
   return page;
 }
 
 // The start page: refused with a wrong token, let in with the right one, and again after a reload without any.
 async function start() {
-  const page = await opened(`http://127.0.0.1:${port}/`);
+  const page = await opened(`${url}/`);
   await page.fill("#token", "wrong");
   await page.click("#sign-in button");
   await page.waitForFunction(() => document.getElementById("notice").textContent !== "");
@@ -52,12 +53,12 @@ async function start() {
 
 // The control UI of the original, out of gateway.controlUi.root.
 async function control() {
-  const page = await opened(`http://127.0.0.1:${port}/#token=${encodeURIComponent(token)}`);
+  const page = await opened(`${url}/#token=${encodeURIComponent(token)}`);
   await page.waitForSelector("textarea");
   await page.fill("textarea", text);
   await page.keyboard.press("Enter");
   await page.getByText(`Echo: ${text}`).first().waitFor();
-  await page.goto(`http://127.0.0.1:${port}/overview`);
+  await page.goto(`${url}/overview`);
   await page.getByText("Gateway Access").first().waitFor();
 }
 

@@ -53,15 +53,17 @@ class Real:
 
     def script(self, name, *words, timeout=60):
         """A script of this folder; what it prints last is JSON."""
-        done = self.run([os.path.join(HERE, name), *words], timeout, GATEWAY_PORT=str(self.gateway.port),
+        url = f"{'https' if self.gateway.tls else 'http'}://127.0.0.1:{self.gateway.port}"
+        done = self.run([os.path.join(HERE, name), *words], timeout, GATEWAY_PORT=str(self.gateway.port), GATEWAY_URL=url,
                         GATEWAY_TOKEN=self.gateway.token, OPENCLAW_TEST_MODULES=self.modules)
         assert done.returncode == 0, done.stderr + done.stdout
         return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def client_of(generation, config=None):
+def client_of(generation, config=None, tls=None):
     gateway = Gateway("inproc", config={"gateway": {"http": {"endpoints": {"responses": {"enabled": True}}}},
                                         **(config or {})})
+    gateway.tls = tls
     try:
         gateway.start()
         client = Real(gateway, generation)
