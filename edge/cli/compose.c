@@ -14,6 +14,7 @@
 #include "actors/log/log.h"
 #include "actors/log/sink.h"
 #include "actors/node/node.h"
+#include "actors/otel/otel.h"
 #include "actors/router/router.h"
 #include "actors/scheduler/scheduler.h"
 #include "actors/tools/tools.h"
@@ -22,9 +23,9 @@
 #include "edge/listener/listener.h"
 
 const struct actor_def *const compose_defs[] = {
-    &config_actor, &log_actor,      &auth_actor,  &health_actor,  &router_actor,
-    &nodes_actor,  &approval_actor, &agent_actor, &webchat_actor, &scheduler_actor,
-    &hooks_actor,  &tools_actor,    &edge_actor,  &watch_actor,   NULL,
+    &config_actor, &log_actor,     &auth_actor,      &health_actor, &router_actor, &nodes_actor, &approval_actor,
+    &agent_actor,  &webchat_actor, &scheduler_actor, &hooks_actor,  &tools_actor,  &otel_actor,  &edge_actor,
+    &watch_actor,  NULL,
 };
 
 /* Of the environment of another profile only the home directory counts. */

@@ -12,9 +12,10 @@
 
 #define FILE_BYTES_MAX (256U * 1024U)
 
-const char gateway_topology_default[] = "{ hosts: { main: { actors: [\"config\", \"log\", \"auth\", \"health\", "
-                                        "\"router\", \"node\", \"approval\", \"scheduler\", \"hooks\", \"tools\", "
-                                        "\"channel/webchat\", \"edge/0\", \"agent/*\"] } } }";
+const char gateway_topology_default[] =
+    "{ hosts: { main: { actors: [\"config\", \"log\", \"auth\", \"health\", "
+    "\"router\", \"node\", \"approval\", \"scheduler\", \"hooks\", \"tools\", \"otel\", "
+    "\"channel/webchat\", \"edge/0\", \"agent/*\"] } } }";
 
 /* 0, or -errno. */
 static int file_read(const char *path, struct text_buf *text)
