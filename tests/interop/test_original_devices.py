@@ -3,61 +3,14 @@
 import concurrent.futures
 import json
 import shutil
-import socket
-import threading
 
 import pytest
 
 from conftest import GENERATIONS, Real
 from client import CallError
 from device_client import Device, setup_code
+from from_afar import FAR, FromAfar
 from gateway import TOKEN, Gateway
-
-FAR = ["X-Forwarded-For: 203.0.113.7"]
-
-
-class FromAfar:
-    """A proxy that the gateway trusts: who comes through it comes from elsewhere."""
-
-    def __init__(self, port):
-        self.target = port
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                near, _ = self.server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.carry, args=(near,), daemon=True).start()
-
-    def carry(self, near):
-        far = socket.create_connection(("127.0.0.1", self.target))
-        head = b""
-        while b"\r\n\r\n" not in head:
-            data = near.recv(65536)
-            if not data:
-                return
-            head += data
-        first, rest = head.split(b"\r\n", 1)
-        far.sendall(first + b"\r\nX-Forwarded-For: 203.0.113.7\r\n" + rest)
-        threading.Thread(target=self.pump, args=(far, near), daemon=True).start()
-        self.pump(near, far)
-
-    @staticmethod
-    def pump(source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-        except OSError:
-            pass
-        for each in (source, target):
-            try:
-                each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 @pytest.fixture(scope="module", params=GENERATIONS)
@@ -112,6 +65,9 @@ def test_list_approve_rotate_revoke_remove(gateway, here):
     assert told["deviceId"] == device.id
     with pytest.raises(CallError):
         device.connect(gateway, ["operator.read"], {"deviceToken": device.token}, FAR)
+    done = here.cli("devices", "revoke", "--device", "nosuch", "--role", "operator")
+    assert done.returncode != 0 and "unknown deviceId" in done.stderr + done.stdout
+    assert "revoked" in here.cli("devices", "list").stdout
     done = here.cli("devices", "remove", device.id, "--json")
     assert done.returncode == 0, done.stderr
     assert not row_of(here.cli_json("devices", "list")["paired"], device)
