@@ -192,6 +192,26 @@ int answer_http_admit(const struct answer_to *to, const struct judge *judge, con
                      });
 }
 
+int answer_join(const struct answer_to *to, const struct connect_peer *peer, struct span setup, uint64_t generation)
+{
+    CLEANUP(pack_deinit) struct pack scopes;
+    char principal[ACTOR_PRINCIPAL_MAX];
+
+    pack_init(&scopes, DETAILS_MAX);
+    scopes_pack(0, &scopes);
+    (void)snprintf(principal, sizeof(principal), "http/%.*s", SPAN_FMT(peer->client)); /* cut: it only names */
+    return admit(to, &(struct msg_auth_decision){
+                         .principal = span_from(principal),
+                         .role = SPAN_LIT("node"),
+                         .scopes = pack_span(&scopes),
+                         .generation = generation,
+                         .method = SPAN_LIT("join-link"),
+                         .is_local = connect_is_local(peer),
+                         .has_setup = true,
+                         .setup = setup,
+                     });
+}
+
 int answer_http_refuse(const struct answer_to *to, const struct judge_bearer_verdict *verdict)
 {
     bool is_rate = verdict->refusal == REFUSAL_RATE;

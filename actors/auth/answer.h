@@ -24,6 +24,8 @@ int answer_connect_admit(const struct answer_to *to, const struct judge *judge, 
 int answer_connect_refuse(const struct answer_to *to, const struct judge_ask *ask, struct judge_verdict *verdict);
 int answer_http_admit(const struct answer_to *to, const struct judge *judge, const struct connect_peer *peer,
                       const struct judge_bearer_verdict *verdict, uint64_t generation);
+/* What is behind a link to join, to whoever had its code. */
+int answer_join(const struct answer_to *to, const struct connect_peer *peer, struct span setup, uint64_t generation);
 int answer_http_refuse(const struct answer_to *to, const struct judge_bearer_verdict *verdict);
 
 #endif

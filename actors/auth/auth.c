@@ -285,6 +285,9 @@ static int on_http(void *arg, struct actor_ctx *ctx, const void *msg)
     if (!self->generation) {
         return answer_starting(&to);
     }
+    if (in->has_surface && span_is_text(in->surface, "join")) {
+        return setup_calls_join(self, &to, &peer, in->bearer);
+    }
     if (in->has_surface) {
         judge_hook(&self->judge, &peer, in->bearer, now(), &verdict);
     } else {

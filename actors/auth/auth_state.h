@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "actors/auth/answer.h"
 #include "actors/auth/judge.h"
 #include "actors/auth/upgrades.h"
 #include "bus/actor.h"
@@ -53,6 +54,8 @@ int on_setup_code(void *arg, struct actor_ctx *ctx, const void *msg);
 int on_setup_status(void *arg, struct actor_ctx *ctx, const void *msg);
 /* Keeps what setup codes need of the config. 0 or a fault. */
 int setup_calls_configure(struct auth *self, struct span config);
+/* Answers whoever came with the code of a link, and uses that up. 0 or a fault. */
+int setup_calls_join(struct auth *self, const struct answer_to *to, const struct connect_peer *peer, struct span code);
 /* Whoever made the code hears that it was used. 0 or a fault. */
 int setup_calls_completed(struct auth *self, const struct setup *setup);
 

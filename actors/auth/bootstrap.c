@@ -194,16 +194,22 @@ int bootstrap_redeem(struct store *self, const struct bootstrap *bootstrap, int6
     return db_run(&self->db, stmt);
 }
 
-int bootstrap_issue(struct store *self, uint32_t roles, uint32_t scopes, int64_t now_ms,
-                    char ret_token[SECRET_TOKEN_LEN])
+int bootstrap_keep(struct store *self, uint32_t roles, uint32_t scopes, int64_t now_ms, const char *token)
 {
     struct bootstrap bootstrap = {
         .roles = roles,
         .scopes = scopes & bootstrap_scopes_allowed(),
         .issued_ms = now_ms,
     };
+    int r = secret_fingerprint(span_from(token), bootstrap.digest);
+
+    return r ? r : put(self, &bootstrap, now_ms);
+}
+
+int bootstrap_issue(struct store *self, uint32_t roles, uint32_t scopes, int64_t now_ms,
+                    char ret_token[SECRET_TOKEN_LEN])
+{
     int r = secret_token_generate(ret_token);
 
-    r = r ? r : secret_fingerprint(span_from(ret_token), bootstrap.digest);
-    return r ? r : put(self, &bootstrap, now_ms);
+    return r ? r : bootstrap_keep(self, roles, scopes, now_ms, ret_token);
 }

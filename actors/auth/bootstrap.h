@@ -39,7 +39,9 @@ int bootstrap_find(struct store *self, const struct bootstrap_places *places, st
 int bootstrap_bind(struct store *self, struct bootstrap *bootstrap, const char *device_id);
 /* It has done its work; it is remembered until it would have expired anyway. */
 int bootstrap_redeem(struct store *self, const struct bootstrap *bootstrap, int64_t now_ms);
-/* A new one. */
+/* A new one: this one. */
+int bootstrap_keep(struct store *self, uint32_t roles, uint32_t scopes, int64_t now_ms, const char *token);
+/* The same, of its own making. */
 int bootstrap_issue(struct store *self, uint32_t roles, uint32_t scopes, int64_t now_ms,
                     char ret_token[SECRET_TOKEN_LEN]);
 

@@ -30,7 +30,9 @@ static const char added_sql[] =
     "CREATE TABLE IF NOT EXISTS label (device_id TEXT PRIMARY KEY REFERENCES paired(id) ON DELETE CASCADE,"
     " label TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS setup (id TEXT PRIMARY KEY, digest BLOB NOT NULL, access TEXT NOT NULL,"
-    " issued_ms INTEGER NOT NULL, device_id TEXT, device_name TEXT, done_ms INTEGER) WITHOUT ROWID;";
+    " issued_ms INTEGER NOT NULL, device_id TEXT, device_name TEXT, done_ms INTEGER) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS join_link (digest BLOB PRIMARY KEY, url TEXT NOT NULL, fingerprint TEXT NOT NULL,"
+    " expires_ms INTEGER NOT NULL) WITHOUT ROWID;";
 
 /* What the first format kept; tokens go through digest(), which store registers. */
 static const char from_1_sql[] =

@@ -72,11 +72,22 @@ void guard_init(struct guard *guard, struct guards *guards, const struct connect
     }
 }
 
-void guard_hook_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, uint64_t now_ms)
+static void address_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, const char *scope,
+                         uint64_t now_ms)
 {
     guard->now_ms = now_ms;
     guard->counts_n = 0;
-    count_add(guard, &guards->hooks, "hook", peer->client.len ? peer->client : peer->remote, true);
+    count_add(guard, &guards->hooks, scope, peer->client.len ? peer->client : peer->remote, true);
+}
+
+void guard_hook_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, uint64_t now_ms)
+{
+    address_init(guard, guards, peer, "hook", now_ms);
+}
+
+void guard_join_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, uint64_t now_ms)
+{
+    address_init(guard, guards, peer, "join", now_ms);
 }
 
 uint32_t guard_wait_ms(struct guard *guard)

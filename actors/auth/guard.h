@@ -9,6 +9,7 @@
  *                     never locked out
  * the address         everybody else, an IPv6 address by its /64; all of them together are bounded too
  * a sender of hooks   by its address, this machine too
+ * who follows a link  the same
  */
 #ifndef ACTORS_AUTH_GUARD_H
 #define ACTORS_AUTH_GUARD_H
@@ -47,6 +48,8 @@ void guard_init(struct guard *guard, struct guards *guards, const struct connect
                 const char *scope, uint64_t now_ms);
 /* The same for the token of hooks. */
 void guard_hook_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, uint64_t now_ms);
+/* The same for the codes of links to join. */
+void guard_join_init(struct guard *guard, struct guards *guards, const struct connect_peer *peer, uint64_t now_ms);
 /* 0: go ahead; else milliseconds until it may try again. */
 uint32_t guard_wait_ms(struct guard *guard);
 void guard_note(struct guard *guard, bool is_right);

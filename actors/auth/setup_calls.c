@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "actors/auth/auth_state.h"
+#include "actors/auth/joins.h"
 #include "actors/auth/setup_url.h"
 #include "actors/auth/setups.h"
 #include "bus/base/clock.h"
@@ -117,14 +118,13 @@ static const char *auth_lacks(const struct settings *settings)
 
 /* --- the code -------------------------------------------------------------------------------------------- */
 
-/* base64url without padding of {url, bootstrapToken, expiresAtMs, tlsFingerprint?}. */
-static int code_write(const char *url, const char *token, int64_t expires_ms, const char *fingerprint,
-                      struct text_buf *out)
+/* {url, bootstrapToken, expiresAtMs, tlsFingerprint?} */
+static int payload_write(const char *url, const char *token, int64_t expires_ms, const char *fingerprint,
+                         struct text_buf *out)
 {
-    CLEANUP(text_buf_deinit) struct text_buf json = { 0 };
-    CLEANUP(pack_deinit) struct pack payload;
+    struct pack payload;
 
-    pack_init(&payload, CODE_MAX);
+    pack_init_secret(&payload, CODE_MAX);
     pack_map_begin(&payload);
     pack_kv_text(&payload, "url", url);
     pack_kv_text(&payload, "bootstrapToken", token);
@@ -134,10 +134,19 @@ static int code_write(const char *url, const char *token, int64_t expires_ms, co
     }
     pack_map_end(&payload);
     int r = pack_error(&payload);
-    r = r ? r : json_from_value(pack_span(&payload), &json);
+    r = r ? r : json_from_value(pack_span(&payload), out);
+    pack_deinit(&payload);
+    return r;
+}
+
+/* The same as base64url without padding. */
+static int code_write(const char *url, const char *token, int64_t expires_ms, const char *fingerprint,
+                      struct text_buf *out)
+{
+    CLEANUP(text_buf_deinit) struct text_buf json = { .is_secret = true };
+    int r = payload_write(url, token, expires_ms, fingerprint, &json);
+
     r = r ? r : base64_encode((struct span){ json.data, json.len }, out);
-    mem_wipe(payload.data, payload.len);
-    mem_wipe(json.data, json.len);
     for (size_t i = 0; !r && i < out->len; i++) {
         out->data[i] = (char)(out->data[i] == '+' ? '-' : out->data[i] == '/' ? '_' : out->data[i]);
     }
@@ -169,6 +178,7 @@ static int picture_write(struct span code, struct text_buf *out)
 
 struct made {
     char id[SETUPS_ID_LEN];
+    char link[SETUP_URL_MAX]; /* empty: none was asked for */
     struct text_buf code;
     struct text_buf picture;
     int64_t expires_ms;
@@ -176,33 +186,52 @@ struct made {
 
 static void made_deinit(struct made *self)
 {
-    if (self->code.data) {
-        mem_wipe(self->code.data, self->code.len);
-    }
-    if (self->picture.data) {
-        mem_wipe(self->picture.data, self->picture.len);
-    }
     text_buf_deinit(&self->code);
     text_buf_deinit(&self->picture);
+    mem_wipe(self->link, sizeof(self->link));
 }
 
-static int make(struct auth *self, const struct setup_profile *profile, const struct setup_url *url, bool has_picture,
+/* What the caller wants made. */
+struct wanted {
+    const struct setup_profile *profile;
+    struct setup_url url;
+    bool has_picture;
+    bool has_link;
+};
+
+/* The code, and the link that leads to it, are kept together or not at all. */
+static int keep(struct auth *self, const struct wanted *wanted, const struct join *join, const char *code,
                 struct made *out)
 {
-    char fingerprint[GATEWAY_TLS_FINGERPRINT_MAX];
-    char token[SECRET_TOKEN_LEN];
+    struct store *store = self->judge.store;
     int64_t now_ms = clock_wall_ms();
-    int r = setups_issue(self->judge.store, profile, now_ms, out->id, token);
+    int r = store_begin(store);
 
-    fingerprint_find(self, url, fingerprint);
-    out->expires_ms = now_ms + BOOTSTRAP_TTL_MS;
-    r = r ? r : code_write(url->url, token, out->expires_ms, fingerprint, &out->code);
-    mem_wipe(token, sizeof(token));
-    return r || !has_picture ? r : picture_write((struct span){ out->code.data, out->code.len }, &out->picture);
+    r = r ? r : setups_put(store, wanted->profile, join->token, now_ms, out->id);
+    r = r || !wanted->has_link ? r : joins_put(store, code, join, now_ms);
+    return store_finish(store, r);
 }
 
-static int made_reply(struct auth *self, struct actor_ctx *ctx, const struct made *made, const struct setup_url *url,
-                      const struct setup_profile *profile)
+static int make(struct auth *self, const struct wanted *wanted, struct made *out)
+{
+    struct join join = { .expires_ms = clock_wall_ms() + BOOTSTRAP_TTL_MS };
+    char code[JOINS_CODE_LEN] = "";
+    int r = wanted->has_link ? joins_code(self->judge.store, code, join.token) : secret_token_generate(join.token);
+
+    memcpy(join.url, wanted->url.url, sizeof(join.url));
+    fingerprint_find(self, &wanted->url, join.fingerprint);
+    out->expires_ms = join.expires_ms;
+    r = r ? r : keep(self, wanted, &join, code, out);
+    r = r ? r : code_write(join.url, join.token, join.expires_ms, join.fingerprint, &out->code);
+    if (wanted->has_link && joins_page(join.url, out->link)) {
+        (void)strncat(out->link, code, JOINS_CODE_LEN); /* there is room */
+    }
+    mem_wipe(&join, sizeof(join));
+    mem_wipe(code, sizeof(code));
+    return r || !wanted->has_picture ? r : picture_write((struct span){ out->code.data, out->code.len }, &out->picture);
+}
+
+static int made_reply(struct auth *self, struct actor_ctx *ctx, const struct made *made, const struct wanted *wanted)
 {
     struct pack *out = &self->scratch;
 
@@ -214,11 +243,14 @@ static int made_reply(struct auth *self, struct actor_ctx *ctx, const struct mad
     if (made->picture.len) {
         pack_kv_str(out, "qrDataUrl", (struct span){ made->picture.data, made->picture.len });
     }
-    pack_kv_text(out, "gatewayUrl", url->url);
+    if (made->link[0]) {
+        pack_kv_text(out, "joinUrl", made->link);
+    }
+    pack_kv_text(out, "gatewayUrl", wanted->url.url);
     pack_kv_text(out, "auth", settings_mode_name(self->judge.settings.mode));
-    pack_kv_text(out, "urlSource", url->source);
-    pack_kv_text(out, "access", profile->access);
-    if (!profile->name[0]) {
+    pack_kv_text(out, "urlSource", wanted->url.source);
+    pack_kv_text(out, "access", wanted->profile->access);
+    if (!wanted->profile->name[0]) {
         pack_kv_bool(out, "accessDowngraded", true);
     }
     pack_map_end(out);
@@ -228,29 +260,104 @@ static int made_reply(struct auth *self, struct actor_ctx *ctx, const struct mad
     return r;
 }
 
+/* Why what is asked for cannot be made, or NULL. `why` has room for the words. */
+static const char *wanted_read(const struct auth *self, const struct msg_device_pair_setup_code *in,
+                               struct wanted *ret_wanted, char why[SETUP_URL_WHY_MAX])
+{
+    bool is_plain = !in->has_bootstrap_profile;
+    char page[SETUP_URL_MAX];
+
+    *ret_wanted = (struct wanted){
+        .has_link = in->join_url,
+        .has_picture = !in->has_include_qr || in->include_qr,
+        .profile = setups_profile(in->join_url && is_plain ? SPAN_LIT("node") : in->bootstrap_profile),
+    };
+    if (!ret_wanted->profile) {
+        return "no such bootstrapProfile";
+    }
+    if (in->join_url && !span_is_text(span_from(ret_wanted->profile->name), "node")) {
+        return "Join URLs require bootstrapProfile=node.";
+    }
+    if (auth_lacks(&self->judge.settings)) {
+        return auth_lacks(&self->judge.settings);
+    }
+    if (url_choose(self, in, &ret_wanted->url, why)) {
+        return why;
+    }
+    if (in->join_url && !joins_page(ret_wanted->url.url, page)) {
+        return "Join URLs require a TLS gateway endpoint, except for loopback. Use the setup code directly for "
+               "plaintext "
+               "LAN pairing.";
+    }
+    return NULL;
+}
+
 int on_setup_code(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct auth *self = arg;
     const struct msg_device_pair_setup_code *in = msg;
-    const struct setup_profile *profile = setups_profile(in->bootstrap_profile);
-    const char *lacks = auth_lacks(&self->judge.settings);
+    struct made made = { .code.is_secret = true, .picture.is_secret = true };
     char why[SETUP_URL_WHY_MAX];
-    struct setup_url url;
-    struct made made = { .expires_ms = 0 };
+    struct wanted wanted;
+    const char *lacks = wanted_read(self, in, &wanted, why);
 
-    if (!profile || lacks || url_choose(self, in, &url, why)) {
-        return actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", !profile ? "no such bootstrapProfile" : lacks ? lacks : why);
+    if (lacks) {
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "%s", lacks);
     }
-    int r = auth_disk_note(self, make(self, profile, &url, !in->has_include_qr || in->include_qr, &made));
+    int r = auth_disk_note(self, make(self, &wanted, &made));
     if (!r) {
-        log_info("setup_code_made", "setup=%s access=%s url=%s by=%.*s", made.id, profile->access, url.url,
-                 SPAN_FMT(in->client.principal));
-        r = made_reply(self, ctx, &made, &url, profile);
+        log_info("setup_code_made", "setup=%s access=%s url=%s link=%d by=%.*s", made.id, wanted.profile->access,
+                 wanted.url.url, wanted.has_link, SPAN_FMT(in->client.principal));
+        r = made_reply(self, ctx, &made, &wanted);
     } else if (r > 0) {
         r = actor_fail(ctx, FAIL_STORAGE, "no code was made: disk full or failing");
     }
     made_deinit(&made);
     return r;
+}
+
+/* --- links -------------------------------------------------------------------------------------------------- */
+
+/* 0 with the verdict, STORE_E_FULL or a fault. */
+static int join_judge(struct auth *self, const struct connect_peer *peer, struct span code, struct join *join,
+                      struct judge_bearer_verdict *verdict)
+{
+    struct guard guard;
+    bool is_right = false;
+    int r = 0;
+
+    guard_join_init(&guard, &self->judge.guards, peer, clock_mono_ms());
+    *verdict = (struct judge_bearer_verdict){ .wait_ms = guard_wait_ms(&guard), .refusal = REFUSAL_RATE };
+    if (verdict->wait_ms) {
+        return 0;
+    }
+    r = store_begin(self->judge.store);
+    r = r ? r : joins_redeem(self->judge.store, code, clock_wall_ms(), &is_right, join);
+    r = store_finish(self->judge.store, r);
+    if (!r) {
+        guard_note(&guard, is_right);
+        verdict->refusal = is_right ? REFUSAL_NONE : REFUSAL_TOKEN;
+    }
+    return r;
+}
+
+int setup_calls_join(struct auth *self, const struct answer_to *to, const struct connect_peer *peer, struct span code)
+{
+    CLEANUP(text_buf_deinit) struct text_buf setup = { .is_secret = true };
+    struct judge_bearer_verdict verdict;
+    struct join join;
+    int r = auth_disk_note(self, join_judge(self, peer, code, &join, &verdict));
+
+    if (r) {
+        return r > 0 ? answer_no_room(to) : r;
+    }
+    if (verdict.refusal != REFUSAL_NONE) {
+        return answer_http_refuse(to, &verdict);
+    }
+    r = payload_write(join.url, join.token, join.expires_ms, join.fingerprint, &setup);
+    mem_wipe(&join, sizeof(join));
+    log_info("join_link_used", "remote=%.*s", SPAN_FMT(peer->client));
+    return r ? r : answer_join(to, peer, (struct span){ setup.data, setup.len }, self->generation);
 }
 
 /* --- what became of it --------------------------------------------------------------------------------------- */

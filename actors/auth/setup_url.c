@@ -12,6 +12,7 @@
 #include "bus/base/cleanup.h"
 
 #define HOST_MAX 256
+#define REQUESTED "request.publicUrl"
 
 static int refuse(char why[SETUP_URL_WHY_MAX], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -167,13 +168,42 @@ bool setup_url_normalize(struct span text, const char *scheme, char out[SETUP_UR
     return n > 0 && n < SETUP_URL_MAX;
 }
 
+bool setup_url_is_here(const char *url)
+{
+    const char *start = strstr(url, "://");
+    struct span authority = span_from(start ? start + 3 : url);
+    char host[HOST_MAX];
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    authority.len = strcspn(authority.ptr, "/");
+    if (!host_read(authority, host)) {
+        return false;
+    }
+    if (inet_pton(AF_INET, host, &v4) == 1) {
+        return ntohl(v4.s_addr) >> 24 == 127;
+    }
+    return strcasecmp(host, "localhost") == 0 || (inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
+}
+
 /* --- the choice -------------------------------------------------------------------------------------------- */
+
+/* A source as operators know it. */
+static const char *source_words(const char *source)
+{
+    return strcmp(source, REQUESTED) == 0 ? "the address that was asked for (publicUrl, openclaw qr --url)" : source;
+}
 
 static int take(struct span text, const char *scheme, const char *source, struct setup_url *url,
                 char why[SETUP_URL_WHY_MAX])
 {
     url->source = source;
-    return setup_url_normalize(text, scheme, url->url) ? 0 : refuse(why, "%s is no address of a gateway", source);
+    return setup_url_normalize(text, scheme, url->url)
+               ? 0
+               : refuse(why,
+                        "%s is no address of a gateway: write wss://<host>, or ws://<host>:<port> within a "
+                        "private network",
+                        source_words(source));
 }
 
 static int own_take(const struct setup_url_facts *facts, const char *host, const char *source, struct setup_url *url)
@@ -215,7 +245,7 @@ static int find(const struct setup_url_facts *facts, const struct setup_url_ask 
 
     *url = (struct setup_url){ .source = NULL };
     if (ask->public_url.len) {
-        return take(ask->public_url, scheme, "request.publicUrl", url, why);
+        return take(ask->public_url, scheme, REQUESTED, url, why);
     }
     if (facts->public_url.len && !ask->prefers_remote) {
         return take(facts->public_url, scheme, "plugins.entries.device-pair.config.publicUrl", url, why);
@@ -253,5 +283,5 @@ int setup_url_choose(const struct setup_url_facts *facts, const struct setup_url
     return refuse(why,
                   "Tailscale and public mobile pairing require a secure gateway URL (wss://); resolved source: %s. "
                   "ws:// is only valid for localhost, private LAN addresses and .local hosts.",
-                  ret_url->source);
+                  source_words(ret_url->source));
 }

@@ -48,6 +48,9 @@ int setup_url_choose(const struct setup_url_facts *facts, const struct setup_url
 /* "wss://host:port/path" of what a person writes, `scheme` where he names none; false when it is no address. */
 bool setup_url_normalize(struct span text, const char *scheme, char out[SETUP_URL_MAX]);
 
+/* The address, as setup_url_normalize writes it, leads back to the machine it is used on. */
+bool setup_url_is_here(const char *url);
+
 #define SETUP_URL_ADDRESS_MAX 16
 /* The first IPv4 address of this machine in a private network, and in a tailnet; empty when there is none. */
 void setup_url_local(char ret_lan[SETUP_URL_ADDRESS_MAX], char ret_tailnet[SETUP_URL_ADDRESS_MAX]);

@@ -52,18 +52,13 @@ static int put(struct store *self, const char *id, const char *token, const char
     return db_run(&self->db, stmt);
 }
 
-int setups_issue(struct store *self, const struct setup_profile *profile, int64_t now_ms, char ret_id[SETUPS_ID_LEN],
-                 char ret_token[SECRET_TOKEN_LEN])
+int setups_put(struct store *self, const struct setup_profile *profile, const char *token, int64_t now_ms,
+               char ret_id[SETUPS_ID_LEN])
 {
     int r = secret_uuid_generate(ret_id);
 
-    r = r ? r : store_begin(self);
-    if (r) {
-        return r;
-    }
-    r = bootstrap_issue(self, profile->roles, scopes_parse(profile->scopes), now_ms, ret_token);
-    r = r ? r : put(self, ret_id, ret_token, profile->access, now_ms);
-    return store_finish(self, r);
+    r = r ? r : bootstrap_keep(self, profile->roles, scopes_parse(profile->scopes), now_ms, token);
+    return r ? r : put(self, ret_id, token, profile->access, now_ms);
 }
 
 static int row_read(struct db *db, sqlite3_stmt *stmt, bool *ret_is_found, struct setup *ret_setup)

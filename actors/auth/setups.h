@@ -27,9 +27,10 @@ struct setup {
     int64_t done_ms;
 };
 
-/* Makes a code and remembers it. Outcomes everywhere: 0, STORE_E_FULL or a fault. */
-int setups_issue(struct store *self, const struct setup_profile *profile, int64_t now_ms, char ret_id[SETUPS_ID_LEN],
-                 char ret_token[SECRET_TOKEN_LEN]);
+/* Makes `token` that of a code, and remembers it under a new id; within a transaction. Outcomes everywhere: 0,
+ * STORE_E_FULL or a fault. */
+int setups_put(struct store *self, const struct setup_profile *profile, const char *token, int64_t now_ms,
+               char ret_id[SETUPS_ID_LEN]);
 /* The code was used by that device. `ret_is_ours`: it was made here, and its maker may want to know. */
 int setups_complete(struct store *self, const struct bootstrap *bootstrap, const struct device_identity *identity,
                     int64_t now_ms, bool *ret_is_ours, struct setup *ret_setup);

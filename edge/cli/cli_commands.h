@@ -75,6 +75,7 @@ int cmd_bus_keygen(struct cli *cli);
 int cmd_bus_keys(struct cli *cli);
 int cmd_bus_allow(struct cli *cli);
 int cmd_bus_deny(struct cli *cli);
+int cmd_devices_join_code(struct cli *cli);
 int cmd_devices_list(struct cli *cli);
 int cmd_devices_approve(struct cli *cli);
 int cmd_devices_reject(struct cli *cli);

@@ -33,7 +33,6 @@ static const struct unserved unserved[] = {
       "`openclaw doctor`, `openclaw health --json` and `openclaw logs --json` have what it would" },
     { "gateway", "suspend", "`openclaw gateway stop` ends it in order" },
     { "gateway", "resume", "start it with `openclaw gateway`" },
-    { "devices", "join-code", "`openclaw qr --setup-code-only` makes a code with which a device pairs itself" },
     { "channels", "list", "`openclaw channels status` shows those that are configured" },
     { "channels", "logs", "`openclaw logs` has the lines of every channel" },
     { "channels", "add", CHANNELS },

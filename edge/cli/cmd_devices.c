@@ -358,6 +358,34 @@ int cmd_devices_rename(struct cli *cli)
     return r;
 }
 
+/* --- a link -------------------------------------------------------------------------------------------- */
+
+int cmd_devices_join_code(struct cli *cli)
+{
+    struct cli_ask ask;
+    struct pack *params;
+    int r = cli_ask_open(cli, "devices:join-code", &ask);
+
+    if (r) {
+        return r;
+    }
+    params = cli_ask_params(&ask);
+    pack_kv_bool(params, "includeQr", false);
+    pack_kv_bool(params, "joinUrl", true);
+    r = cli_ask_send(&ask, "device.pair.setupCode");
+    if (!r && cli_flag(cli, "json")) {
+        r = cli_ask_show(&ask);
+    } else if (!r) {
+        struct span url = text_of(cli_ask_answer(&ask), "joinUrl");
+
+        cli_out("Run this on the machine that shall be a node, within ten minutes; it works once:\n\n");
+        cli_out("  npx openclaw connect %.*s\n\n", SPAN_FMT(url));
+        cli_out("Its commands wait for you: openclaw nodes pending\n");
+    }
+    cli_ask_close(&ask);
+    return r;
+}
+
 /* --- all of them --------------------------------------------------------------------------------------- */
 
 /* Calls `method` for each row; the ids that it went well for are added to `done`. */

@@ -72,6 +72,15 @@ static void line_print(const char *label, struct span text)
     cli_out("\n");
 }
 
+/* Where the address comes from: what the gateway calls its request is an option here. */
+static struct span source_of(const struct cli *cli, struct span source)
+{
+    if (!span_is_text(source, "request.publicUrl")) {
+        return source;
+    }
+    return cli_given(cli, "url") ? SPAN_LIT("--url") : SPAN_LIT("--public-url");
+}
+
 static int code_print(const struct cli *cli, struct span answer)
 {
     struct span code = text_of(answer, "setupCode");
@@ -88,7 +97,7 @@ static int code_print(const struct cli *cli, struct span answer)
     }
     line_print("code", code);
     line_print("gateway", text_of(answer, "gatewayUrl"));
-    line_print("from", text_of(answer, "urlSource"));
+    line_print("from", source_of(cli, text_of(answer, "urlSource")));
     line_print("auth", text_of(answer, "auth"));
     cli_out("  %-10s %s\n", "brings",
             cli_flag(cli, "voice-node") ? "a node, and an operator who may read and talk"

@@ -334,7 +334,7 @@ static int auth_ask(struct exchange *self)
     in.has_host = in.host.len > 0;
     in.has_has_proxy_header = true;
     in.has_proxy_header = http_is_proxied(request);
-    in.bearer = bearer_of(request);
+    in.bearer = self->kind.credential ? self->kind.credential(request) : bearer_of(request);
     in.has_surface = self->kind.surface != NULL;
     if (in.has_surface) {
         in.surface = span_from(self->kind.surface);

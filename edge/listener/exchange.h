@@ -16,9 +16,10 @@ struct openresponses_reply;
 
 /* What requests of one kind have in common. */
 struct exchange_kind {
-    const char *scope;                      /* that it needs; NULL: auth's word is enough */
-    const char *surface;                    /* whose bearer counts, see auth_http; NULL: the gateway's */
-    void (*on_body)(struct exchange *self); /* auth agreed and the body is complete */
+    const char *scope;   /* that it needs; NULL: auth's word is enough */
+    const char *surface; /* whose bearer counts, see auth_http; NULL: the gateway's */
+    struct span (*credential)(const struct request *request); /* what counts as the bearer; NULL: the header's */
+    void (*on_body)(struct exchange *self);                   /* auth agreed and the body is complete */
     /* Answers with a refusal in the form of the kind; NULL: that of OpenAI. */
     void (*on_error)(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
 };

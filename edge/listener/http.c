@@ -11,6 +11,7 @@
 #include "edge/listener/embedding.h"
 #include "edge/listener/exchange.h"
 #include "edge/listener/hook.h"
+#include "edge/listener/join.h"
 #include "edge/listener/models.h"
 #include "edge/listener/openresponse.h"
 #include "edge/listener/run_ask.h"
@@ -223,6 +224,8 @@ void http_route(struct stream *stream, const struct request *request, struct spa
         post_begin(stream, request, head, &(struct post_route){ TOOL_BODY_MAX, tool_start });
     } else if (path_is(request->path, "/metrics", NULL)) {
         read_begin(stream, request, head, scrape_start);
+    } else if (join_is_here(request->path)) {
+        join_begin(stream, request, head);
     } else if (span_starts(request->path, "/v1/")) {
         v1_route(stream, request, head);
     } else if (!site_serve(stream, request, head)) {

@@ -49,7 +49,6 @@ def openclaw(environment):
     (["config", "set"], "openclaw config set --help"),
     (["cron", "list"], "'cron' is not served by this version"),
     (["qr", "--limited", "--voice-node"], "exclude each other"),
-    (["devices", "join-code"], "openclaw qr"),
     (["channels", "add"], "openclaw config set"),
     (["gateway", "--raw-stream"], "openclaw bus tap"),
     (["agent", "--local", "-m", "x"], "openclaw gateway"),

@@ -10,7 +10,7 @@ import threading
 import pytest
 from client import CallError, Client
 from device_client import Device
-from gateway import TOKEN, Gateway
+from gateway import TOKEN, Gateway, until
 from node_client import NodeClient, approve
 
 
@@ -260,6 +260,17 @@ def test_a_device_gets_a_name_and_shows_who_asks(fresh_gateway):
     for word in ("revoke", "rotate"):
         done = running.cli("devices", word, "--device", "nosuch", "--role", "operator")
         assert done.returncode == 1 and "unknown deviceId" in done.stderr and "denied" not in done.stderr
+
+
+def test_a_link_for_a_node_is_made(fresh_gateway):
+    running = fresh_gateway().start()
+    done = running.cli("devices", "join-code")
+    assert done.returncode == 1 and "only bound to loopback" in done.stderr
+    config = {"plugins": {"entries": {"device-pair": {"config": {"publicUrl": "wss://house.example"}}}}}
+    running.write_config(config)
+    until(lambda: running.cli("devices", "join-code").returncode == 0, 10, "the new config")
+    assert "npx openclaw connect https://house.example/j/" in told(running, "devices", "join-code")
+    assert told_json(running, "devices", "join-code")["joinUrl"].startswith("https://house.example/j/")
 
 
 def test_a_failure_is_json_for_who_wants_json(gateway):

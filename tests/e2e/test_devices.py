@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -350,7 +351,11 @@ def test_the_command_line_shows_a_setup_code(running):
     address = f"ws://127.0.0.1:{running.port}"
     done = running.cli("qr", "--url", address)
     assert done.returncode == 0, done.stderr
-    assert "\u2588" in done.stdout and address in done.stdout
+    assert "\u2588" in done.stdout and address in done.stdout and re.search(r"from +--url\n", done.stdout)
+    assert re.search(r"from +--public-url\n", running.cli("qr", "--public-url", address).stdout)
+    for wrong in ("ws://gateway.example", "no address"):
+        done = running.cli("qr", "--url", wrong)
+        assert done.returncode == 1 and "openclaw qr --url" in done.stderr and "request." not in done.stderr
     done = running.cli("qr", "--url", address, "--json")
     told = json.loads(done.stdout)
     assert {"setupCode", "gatewayUrl", "auth", "urlSource", "access"} <= set(told) and "qrDataUrl" not in told
@@ -363,6 +368,50 @@ def test_the_command_line_shows_a_setup_code(running):
     assert done.returncode == 2 and "exclude each other" in done.stderr
     done = running.cli("qr")
     assert done.returncode == 1 and "only bound to loopback" in done.stderr
+
+
+def followed(running, link, method="GET", headers=()):
+    """What is behind a link: (status, what was said)."""
+    told = running.request(method, "/" + link.split("/", 3)[3], headers=dict(headers))
+    return told[0], json.loads(told[2]) if told[2].startswith("{") else told[2]
+
+
+def test_a_link_pairs_one_node_once(running, operator):
+    made = operator.call("device.pair.setupCode", {"publicUrl": f"ws://127.0.0.1:{running.port}/", "joinUrl": True})
+    assert re.fullmatch(rf"http://127\.0\.0\.1:{running.port}/j/[A-Za-z0-9_-]{{22}}", made["joinUrl"])
+    assert made["access"] == "node"
+    assert followed(running, made["joinUrl"], "HEAD")[0] == 405
+    status, payload = followed(running, made["joinUrl"])
+    assert status == 200 and payload == setup_code(made["setupCode"])
+    assert followed(running, made["joinUrl"]) == (404, {"error": "not_found"})
+    machine = Device(client="node-host", mode="node", role="node")
+    with machine.connect(running, [], {"bootstrapToken": payload["bootstrapToken"]}, FAR) as client:
+        assert client.hello["auth"]["role"] == "node" and "deviceTokens" not in client.hello["auth"]
+    error = refused(lambda: Device(role="node").connect(running, [], {"bootstrapToken": payload["bootstrapToken"]}, FAR))
+    assert error["details"]["code"] == "AUTH_BOOTSTRAP_TOKEN_INVALID"
+
+
+def test_a_link_is_for_nodes_and_under_tls(running, operator):
+    for asked, why in (({"publicUrl": "wss://house.example", "bootstrapProfile": "limited"}, "bootstrapProfile=node"),
+                       ({"publicUrl": "ws://192.168.1.5:18789"}, "require a TLS gateway endpoint")):
+        assert why in refused(lambda a=asked: operator.call("device.pair.setupCode", {**a, "joinUrl": True}))["message"]
+    made = operator.call("device.pair.setupCode", {"publicUrl": "wss://house.example:8443/gate", "joinUrl": True})
+    assert made["joinUrl"].startswith("https://house.example:8443/gate/j/")
+    assert followed(running, made["joinUrl"])[1]["url"] == "wss://house.example:8443/gate"
+
+
+def test_who_guesses_links_is_slowed_down(fresh_gateway):
+    running = fresh_gateway(config=BEHIND_A_PROXY).start()
+    with Client(running.port, running.token) as operator:
+        made = operator.call("device.pair.setupCode", {"publicUrl": "wss://house.example", "joinUrl": True})
+    guess = "https://house.example/j/" + "A" * 22
+    told = [followed(running, guess, headers={"X-Forwarded-For": "198.51.100.9"})[0] for _ in range(21)]
+    assert told == [404] * 20 + [429]
+    assert followed(running, made["joinUrl"], headers={"X-Forwarded-For": "198.51.100.9"})[0] == 429
+    assert followed(running, made["joinUrl"], headers={"X-Forwarded-For": "198.51.100.8"})[0] == 200
+    with open(os.path.join(running.state_dir, "db", "auth.sqlite"), "rb") as file:
+        assert made["joinUrl"][-22:].encode() not in file.read()
+    assert made["joinUrl"][-22:] not in "\n".join(running.logs())
 
 
 def test_what_the_original_knew_is_known(fresh_gateway):
