@@ -360,6 +360,28 @@ int cmd_devices_rename(struct cli *cli)
 
 /* --- a link -------------------------------------------------------------------------------------------- */
 
+static int link_print(const struct cli *cli, struct span url)
+{
+    struct pack out;
+    char command[1024];
+
+    (void)snprintf(command, sizeof(command), "npx openclaw connect %.*s", SPAN_FMT(url)); /* fits, as the link does */
+    if (!cli_flag(cli, "json")) {
+        cli_out("Run this on the machine that shall be a node, within ten minutes; it works once:\n\n");
+        cli_out("  %s\n\n", command);
+        cli_out("Its commands wait for you: openclaw nodes pending\n");
+        return CLI_EXIT_OK;
+    }
+    pack_init_secret(&out, 0);
+    pack_map_begin(&out);
+    pack_kv_str(&out, "joinUrl", url);
+    pack_kv_text(&out, "command", command);
+    pack_map_end(&out);
+    int r = cli_rpc_print_json(pack_span(&out));
+    pack_deinit(&out);
+    return r;
+}
+
 int cmd_devices_join_code(struct cli *cli)
 {
     struct cli_ask ask;
@@ -373,15 +395,7 @@ int cmd_devices_join_code(struct cli *cli)
     pack_kv_bool(params, "includeQr", false);
     pack_kv_bool(params, "joinUrl", true);
     r = cli_ask_send(&ask, "device.pair.setupCode");
-    if (!r && cli_flag(cli, "json")) {
-        r = cli_ask_show(&ask);
-    } else if (!r) {
-        struct span url = text_of(cli_ask_answer(&ask), "joinUrl");
-
-        cli_out("Run this on the machine that shall be a node, within ten minutes; it works once:\n\n");
-        cli_out("  npx openclaw connect %.*s\n\n", SPAN_FMT(url));
-        cli_out("Its commands wait for you: openclaw nodes pending\n");
-    }
+    r = r ? r : link_print(cli, text_of(cli_ask_answer(&ask), "joinUrl"));
     cli_ask_close(&ask);
     return r;
 }

@@ -270,7 +270,9 @@ def test_a_link_for_a_node_is_made(fresh_gateway):
     running.write_config(config)
     until(lambda: running.cli("devices", "join-code").returncode == 0, 10, "the new config")
     assert "npx openclaw connect https://house.example/j/" in told(running, "devices", "join-code")
-    assert told_json(running, "devices", "join-code")["joinUrl"].startswith("https://house.example/j/")
+    link = told_json(running, "devices", "join-code")
+    assert link["joinUrl"].startswith("https://house.example/j/")
+    assert link["command"] == f"npx openclaw connect {link['joinUrl']}"
 
 
 def test_a_failure_is_json_for_who_wants_json(gateway):

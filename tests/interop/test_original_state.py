@@ -1,23 +1,17 @@
 """From the original to ours on the same state directory: whoever was paired there is paired here, with what he has."""
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import tempfile
 
 import pytest
 from client import CallError, Client
 from conftest import GENERATIONS, Real
 from from_afar import FromAfar
 from gateway import TOKEN, Gateway, free_port, until
+from programs import SLOW, said, start, stop
 from ws import Closed
-
-SLOW = 150  # seconds that a program of the original may take until it serves, on a machine that is busy
-
 
 class Operator(Client):
     """An operator at either gateway: what the original answers need not be as our reference page says."""
@@ -64,33 +58,6 @@ class Original:
 def configure(client, gateway):
     with open(os.path.join(client.home, "openclaw.json"), "w", encoding="utf-8") as file:
         json.dump({"gateway": gateway}, file)
-
-
-def start(client, output, *words, **environment):
-    """The original's program, left running."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENCLAW_")}
-    with open(os.path.join(client.home, output), "wb") as file:
-        return subprocess.Popen(
-            [client.node_path, os.path.join(client.modules, "openclaw/openclaw.mjs"), *words], stdin=subprocess.DEVNULL,
-            stdout=file, stderr=file, cwd=client.home, start_new_session=True,
-            env={**kept, "HOME": client.home, "OPENCLAW_STATE_DIR": client.home, "NODE_PATH": client.modules,
-                 "NO_COLOR": "1", "OPENCLAW_CONFIG_PATH": os.path.join(client.home, "openclaw.json"), **environment})
-
-
-def stop(process):
-    """It and what it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
-
-
-def said(client, output):
-    with open(os.path.join(client.home, output), encoding="utf-8", errors="replace") as file:
-        return file.read()[-4000:]
 
 
 def node_start(client, port, **environment):
