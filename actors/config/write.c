@@ -4,7 +4,9 @@
 
 #include "actors/config/audit.h"
 #include "actors/config/write_internal.h"
+#include "bus/base/fault.h"
 #include "bus/base/mem.h"
+#include "schema/base/config_copies.h"
 #include "schema/base/config_store.h"
 
 #define BUSY_RETRY_MS 500U
@@ -33,6 +35,16 @@ static int store(struct write *write)
                  write->edit.text.len);
     }
     return r;
+}
+
+/* It is written: what cannot be done now is told, and stops nothing. */
+static void copies_scrub(const struct write *write)
+{
+    int fault = write->in.is_repair ? 0 : config_copies_scrub(write_base_of(write), &write->fresh.document);
+
+    if (fault) {
+        log_error("config_copies_not_scrubbed", "path=%s reason=\"%s\"", write->self->path, fault_text(fault));
+    }
 }
 
 static int change_make(struct write *write)
@@ -138,6 +150,7 @@ static int write_finish(struct write *write, const struct secret_entry *broken, 
     r = r ? r : broken_keep(write);
     r = r ? r : store(write);
     if (!r) {
+        copies_scrub(write);
         write_answer_look(write);
     }
     r = r ? r : config_apply(write->self, &write->fresh, write->ctx);

@@ -19,6 +19,7 @@
 #include "edge/cli/gateway_state.h"
 #include "schema/base/config_audit.h"
 #include "schema/base/config_change.h"
+#include "schema/base/config_copies.h"
 #include "schema/base/config_loss.h"
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
@@ -279,6 +280,17 @@ static int store(struct config_writer *self, const struct config_edit *edit)
     return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
 }
 
+static void copies_scrub(const struct config_writer *self, const struct config_document *fresh)
+{
+    int fault = config_copies_scrub(&self->document, fresh);
+
+    if (fault) {
+        cli_err("warning: copies of the config may still hold a secret that a reference has replaced: %s",
+                fault_text(fault));
+        cli_err_more("look at %s.bak and its like", self->cli->paths.config_path);
+    }
+}
+
 /* It is written; a warning that cannot be given is none. */
 static void refs_warn(const struct config_writer *self, const struct config_document *fresh)
 {
@@ -313,6 +325,7 @@ static int alone_write(struct config_writer *self, bool is_trial)
     }
     r = store(self, &edit);
     if (!r) {
+        copies_scrub(self, &fresh);
         refs_warn(self, &fresh);
     }
     return r;

@@ -302,3 +302,37 @@ def test_commands_side_by_side_all_land(alone, is_running, tmp_path):
     assert "session" not in now and "ui" not in now and now["agents"]["list"] == [{"id": "main"}]
     assert now["messages"] == {"ackReactionScope": "all"} and now["gateway"]["reload"] == {"debounceMs": 50}
     assert now["agents"]["defaults"]["workspace"] == str(tmp_path / "w") and "voiceId" not in now["talk"]
+
+
+def holders(gateway, value):
+    """The files of the state directory with that value in them."""
+    found = []
+    for folder, _, names in os.walk(gateway.state_dir):
+        for path in (os.path.join(folder, name) for name in names):
+            if os.path.isfile(path):  # no socket
+                with open(path, "rb") as file:
+                    found += [os.path.basename(path)] if value.encode() in file.read() else []
+    return found
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_a_key_that_becomes_a_reference_is_in_no_copy(alone, is_running):
+    alone.extra["A_KEY_OF_X"] = "k-of-x"
+    if is_running:
+        alone.start()
+    one = "{baseUrl: 'http://127.0.0.1:9', apiKey: '%s', models: []}"
+    run(alone, "set", "models.providers.x", one % "sk-older-0001")
+    run(alone, "set", "models.providers.x.apiKey", "sk-plain-0002")
+    run(alone, "set", "models.providers.y", one % "sk-other-0003")
+    run(alone, "set", "logging.level", "debug")
+    for name, text in (("rejected.3", "{ models: { providers: { x: { apiKey: 'sk-older-0001' } } } }"),
+                       ("clobbered.20260102T030405006Z", "no json at all sk-plain-0002")):
+        with open(f"{alone.config_path}.{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    assert "openclaw.json.bak" in holders(alone, "sk-plain-0002") and holders(alone, "sk-older-0001")
+    run(alone, "set", "models.providers.x.apiKey", "--ref-provider", "default", "--ref-source", "env", "--ref-id", "A_KEY_OF_X")
+    assert not holders(alone, "sk-plain-0002") and not holders(alone, "sk-older-0001")
+    assert "openclaw.json.bak" in holders(alone, "sk-other-0003"), "what was not moved stays in its copies"
+    for copy in ("bak", "bak.1", "rejected.3"):
+        with open(f"{alone.config_path}.{copy}", encoding="utf-8") as file:
+            assert "A_KEY_OF_X" in file.read()
