@@ -128,7 +128,7 @@ static const struct row {
                                    "pairing required: device identity changed and must be re-approved" },
 };
 
-#define SECRET_COMMAND "openclaw config file" /* it holds the secret, which no command shows */
+#define SECRET_COMMAND "look into the file that this names: openclaw config file" /* no command shows the secret */
 #define PAIRING_COMMAND "openclaw devices approve %s"
 #define ASK_COMMAND "connect with gateway.auth.token or gateway.auth.password, then: openclaw devices list"
 

@@ -37,6 +37,7 @@ static void look(struct doctor *self, struct cli *cli, bool is_token_alone)
     doctor_config_look(self);
     if (!is_token_alone) {
         doctor_state_look(self);
+        doctor_history_look(self);
         doctor_gateway_look(self);
     }
 }

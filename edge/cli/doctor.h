@@ -75,6 +75,8 @@ void doctor_state_look(struct doctor *self);
 void doctor_config_look(struct doctor *self);
 /* The same: a repair that puts back the newest copy that would do, of the last good config before all. */
 void doctor_config_spare(struct doctor *self, struct doctor_finding *finding);
+/* doctor_history.c: what the original keeps, and this gateway does not take over. */
+void doctor_history_look(struct doctor *self);
 /* doctor_gateway.c: who runs, and who holds the port. Sets `is_running`; comes first. */
 void doctor_lock_look(struct doctor *self);
 void doctor_gateway_look(struct doctor *self);

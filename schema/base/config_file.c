@@ -74,6 +74,14 @@ int config_file_read(const char *path, struct text_buf *text, struct config_erro
     return 0;
 }
 
+/* Is nothing but white space left where the mistake is? */
+static bool is_end(struct span text, const struct json_error *where)
+{
+    size_t at = where->offset < text.len ? where->offset : text.len;
+
+    return text.len && !span_trim((struct span){ text.ptr + at, text.len - at }).len;
+}
+
 int config_file_parse_value(struct span text, const char *path, struct pack *out, struct config_error *error)
 {
     struct json_opts opts = { .depth_max = CONFIG_FILE_DEPTH_MAX, .json5 = true };
@@ -89,8 +97,8 @@ int config_file_parse_value(struct span text, const char *path, struct pack *out
         return CONFIG_FILE_E_REFUSED;
     }
     if (r) {
-        snprintf(error->text, sizeof(error->text), "%s:%u:%u: expected %s", path, where.line, where.column,
-                 where.expected);
+        snprintf(error->text, sizeof(error->text), "%s:%u:%u: %sexpected %s", path, where.line, where.column,
+                 is_end(text, &where) ? "the file ends before it is finished: " : "", where.expected);
         return CONFIG_FILE_E_REFUSED;
     }
     return 0;

@@ -336,3 +336,15 @@ def test_a_key_that_becomes_a_reference_is_in_no_copy(alone, is_running):
     for copy in ("bak", "bak.1", "rejected.3"):
         with open(f"{alone.config_path}.{copy}", encoding="utf-8") as file:
             assert "A_KEY_OF_X" in file.read()
+
+
+@pytest.mark.parametrize("text, says", [
+    ("{ gateway: { mode: 'local' ", "1:28: the file ends before it is finished: expected ',' or '}'"),
+    ("{ gateway: { mode: 'loc", "1:24: the file ends before it is finished: expected a closing quote"),
+    ("{ agents: { list: [ 1,\n", "2:1: the file ends before it is finished: expected"),
+    ("{ gateway: }", "1:12: expected a value"),
+], ids=["object", "text", "list", "elsewhere"])
+def test_an_unfinished_file_is_told_as_such(alone, text, says):
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write(text)
+    assert says in run(alone, "validate", code=1)

@@ -394,3 +394,30 @@ def test_each_write_is_in_the_audit_log_and_nothing_else_is_written_to(ours, tmp
         said = change("info" if "debug" in read(ours.config_path) else "debug")
         assert is_running or "config-audit.jsonl has no line of it" in said
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_what_the_original_kept_and_nobody_takes_over_is_told(ours):
+    ours.cli("setup")
+    for agent, n in (("main", 2), ("other", 1)):
+        folder = os.path.join(ours.state_dir, "agents", agent, "sessions")
+        os.makedirs(folder)
+        for i in range(n):
+            with open(os.path.join(folder, f"{i}.jsonl"), "w", encoding="utf-8") as file:
+                file.write("{}\n")
+    for name in ("AGENTS.md", "SOUL.md", "HEARTBEAT.md"):
+        with open(os.path.join(ours.state_dir, "workspace", name), "w", encoding="utf-8") as file:
+            file.write("# mine\n")
+    said = ours.cli("doctor").stdout
+    assert "3 session histories of the original are here" in said and "not imported" in said, said
+    assert "workspace has AGENTS.md, SOUL.md, which agents of this version do not read" in said
+    assert "systemPromptOverride" in said
+    assert "AGENTS.md" not in ours.cli("doctor", "--no-workspace-suggestions").stdout
+
+
+def test_an_id_that_means_another_is_told(ours):
+    ours.cli("setup")
+    assert ours.cli("config", "set", "agents.list", "[{id: 'A B'}, {id: 'fine'}]").returncode == 0
+    said = ours.cli("doctor").stdout
+    assert 'agents.list[0].id "A B" means "a-b"' in said and "agents.list[1]" not in said, said
+    refused = ours.cli("config", "set", "agents.list", "[{id: 'A B'}, {id: 'a-b'}]", "--replace")
+    assert refused.returncode == 1 and 'is "a-b"' in refused.stderr and "so does agents.list.0.id" in refused.stderr
