@@ -8,7 +8,6 @@
 struct job {
     struct pack *out; /* NULL: only count */
     unsigned count;
-    bool is_deep; /* of what is on one side only, tell the leaves */
 };
 
 static void compare(struct job *job, struct span before, struct span after, const char *path);
@@ -37,7 +36,7 @@ static void compare(struct job *job, struct span before, struct span after, cons
     bool is_map = value_kind_of(before) == VALUE_MAP && value_kind_of(after) == VALUE_MAP;
     bool is_one_sided = (!before.len && value_count(after) && value_kind_of(after) == VALUE_MAP) ||
                         (!after.len && value_count(before) && value_kind_of(before) == VALUE_MAP);
-    if (!is_map && !(job->is_deep && is_one_sided)) {
+    if (!is_map && !is_one_sided) {
         job->count++;
         if (job->out) {
             pack_text(job->out, path);
@@ -55,10 +54,10 @@ static void compare(struct job *job, struct span before, struct span after, cons
     }
 }
 
-static void paths_pack(struct span before, struct span after, bool is_deep, struct pack *out)
+void diff_pack(struct span before, struct span after, struct pack *out)
 {
-    struct job counted = { .is_deep = is_deep };
-    struct job packed = { .out = out, .is_deep = is_deep };
+    struct job counted = { .out = NULL };
+    struct job packed = { .out = out };
 
     compare(&counted, before, after, "");
     pack_array_begin(out);
@@ -68,14 +67,4 @@ static void paths_pack(struct span before, struct span after, bool is_deep, stru
         compare(&packed, before, after, "");
     }
     pack_array_end(out);
-}
-
-void diff_pack(struct span before, struct span after, struct pack *out)
-{
-    paths_pack(before, after, false, out);
-}
-
-void diff_leaves_pack(struct span before, struct span after, struct pack *out)
-{
-    paths_pack(before, after, true, out);
 }

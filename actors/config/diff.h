@@ -11,11 +11,9 @@
 #define DIFF_PATH_MAX 512
 
 /*
- * Appends a packed array of dotted paths, as deep as both sides are maps; lists count as
+ * Appends a packed array of dotted paths: of maps those of the leaves, also where one side has none; lists count as
  * one. When there are more than fit, the array holds one empty path: everything.
  */
 void diff_pack(struct span before, struct span after, struct pack *out);
-/* The same, but of a map that only one side has its leaves are told, not the map. */
-void diff_leaves_pack(struct span before, struct span after, struct pack *out);
 
 #endif

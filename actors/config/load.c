@@ -116,7 +116,7 @@ static void changed_pack(const struct snapshot *before, const struct snapshot *a
 
     pack_init(&plain, 0);
     pack_init(&secrets, 0);
-    diff_leaves_pack(pack_span(&before->effective), pack_span(&after->effective), &plain);
+    diff_pack(pack_span(&before->effective), pack_span(&after->effective), &plain);
     pack_array_begin(&secrets);
     secret_set_diff_pack(&before->secrets, &after->secrets, &secrets);
     pack_array_end(&secrets);
@@ -146,7 +146,7 @@ static int changed_tell(struct config *self, const struct snapshot *before, stru
 static int plan_carry_out(struct config *self, struct span before, struct rollout *rollout)
 {
     pack_reset(&self->scratch);
-    diff_leaves_pack(before, pack_span(&self->snapshot.document.resolved), &self->scratch);
+    diff_pack(before, pack_span(&self->snapshot.document.resolved), &self->scratch);
     if (!pack_error(&self->scratch)) {
         reload_carry_out(self, pack_span(&self->scratch), rollout);
     }

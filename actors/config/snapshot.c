@@ -202,11 +202,3 @@ int snapshot_load(struct snapshot *self, const struct snapshot_opts *opts, struc
 
     return r ? r > 0 ? SNAPSHOT_E_REFUSED : r : finish(self, opts, error);
 }
-
-int snapshot_build(struct snapshot *self, struct text_buf *text, const struct snapshot_opts *opts,
-                   struct config_error *error)
-{
-    int r = config_document_build(&self->document, opts->path, text, opts->lookup, error);
-
-    return r ? r > 0 ? SNAPSHOT_E_REFUSED : r : finish(self, opts, error);
-}

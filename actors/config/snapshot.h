@@ -50,8 +50,5 @@ void snapshot_deinit(struct snapshot *self);
  * anything but 0 `self` must only be looked at for the files it read, and deinitialized.
  */
 int snapshot_load(struct snapshot *self, const struct snapshot_opts *opts, struct config_error *error);
-/* The same from a text (taken over) instead of the file. */
-int snapshot_build(struct snapshot *self, struct text_buf *text, const struct snapshot_opts *opts,
-                   struct config_error *error);
 
 #endif

@@ -124,15 +124,6 @@ static int set_prepare(struct config_writer *self, const struct config_op *op, s
     return CLI_EXIT_OK;
 }
 
-static void text_wipe(struct text_buf *text)
-{
-    if (text->data) {
-        mem_wipe(text->data, text->cap);
-    }
-    text_buf_deinit(text);
-    *text = (struct text_buf){ 0 };
-}
-
 static int no_place(struct config_writer *self, int r)
 {
     return config_writer_refuse(self,
@@ -142,14 +133,14 @@ static int no_place(struct config_writer *self, int r)
 /* Later operations see what earlier ones have set. */
 static int op_apply(struct config_writer *self, const struct config_op *op, struct text_buf *text)
 {
-    CLEANUP(text_wipe) struct text_buf fresh = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf fresh = { .is_secret = true };
     CLEANUP(pack_deinit) struct pack doc;
     CLEANUP(pack_deinit) struct pack final;
     struct config_path path = op->path;
     struct config_error ignored;
 
-    pack_init(&doc, 0);
-    pack_init(&final, 0);
+    pack_init_secret(&doc, 0);
+    pack_init_secret(&final, 0);
     int r = config_file_parse((struct span){ text->data, text->len }, "", &doc, &ignored); /* our own text */
     r = r ? config_writer_refuse(self, fault_text(FAULT_FOLD(r)))
           : set_prepare(self, op, pack_span(&doc), &path, &final);
@@ -163,8 +154,6 @@ static int op_apply(struct config_writer *self, const struct config_op *op, stru
         *text = fresh;
         fresh = old;
     }
-    mem_wipe(doc.data, doc.len);
-    mem_wipe(final.data, final.len);
     return r;
 }
 
@@ -218,7 +207,7 @@ int cmd_config_set(struct cli *cli)
 static int unset_try(struct cli *cli, struct config_path *path, struct config_again *again)
 {
     CLEANUP(config_writer_deinit) struct config_writer self;
-    CLEANUP(text_wipe) struct text_buf doc = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf doc = { .is_secret = true };
     CLEANUP(config_ops_deinit) struct config_ops none;
     char what[512];
 
@@ -292,7 +281,7 @@ static int patch_read(const struct cli *cli, struct pack *out)
 /* The value of the patch at that place, as a whole instead of merged into what is there. */
 static int place_replace(struct config_writer *self, const char *place, struct span patch)
 {
-    CLEANUP(text_wipe) struct text_buf fresh = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf fresh = { .is_secret = true };
     struct config_path path;
     struct span value = config_path_parse(place, &path) ? (struct span){ 0 } : config_path_find(&path, patch);
 
@@ -331,7 +320,7 @@ static int patch_try(struct cli *cli, const struct config_ops *ops, struct confi
 
     config_writer_init(&self, cli);
     self.again = again;
-    pack_init(&wanted, 0);
+    pack_init_secret(&wanted, 0);
     int r = config_open(&self);
     if (r) {
         return r;

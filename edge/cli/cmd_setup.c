@@ -162,22 +162,14 @@ static int patch_pack(struct setup *self, struct span now, struct pack *out)
     return r ? r : pack_error(out);
 }
 
-static void pack_wipe(struct pack *pack)
-{
-    if (pack->data) {
-        mem_wipe(pack->data, pack->cap);
-    }
-    pack_deinit(pack);
-}
-
 static int config_write(struct setup *self, struct config_writer *writer)
 {
-    CLEANUP(pack_wipe) struct pack patch;
-    CLEANUP(pack_wipe) struct pack wanted;
+    CLEANUP(pack_deinit) struct pack patch;
+    CLEANUP(pack_deinit) struct pack wanted;
     struct span now = pack_span(&writer->document.source);
 
-    pack_init(&patch, 0);
-    pack_init(&wanted, 0);
+    pack_init_secret(&patch, 0);
+    pack_init_secret(&wanted, 0);
     int r = patch_pack(self, now, &patch);
     if (!r && !self->said[0]) {
         cli_out("Config: %s, nothing is missing\n", self->cli->paths.config_path);

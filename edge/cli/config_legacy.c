@@ -18,26 +18,10 @@ struct legacy_places {
     char names[PLACES_MAX][NAME_MAX_LEGACY];
 };
 
-static void buf_wipe(struct text_buf *buf)
-{
-    if (buf->data) {
-        mem_wipe(buf->data, buf->cap);
-    }
-    text_buf_deinit(buf);
-}
-
-static void pack_wipe(struct pack *pack)
-{
-    if (pack->data) {
-        mem_wipe(pack->data, pack->cap);
-    }
-    pack_deinit(pack);
-}
-
 static void legacy_deinit(struct legacy *self)
 {
-    buf_wipe(&self->text);
-    pack_wipe(&self->doc);
+    text_buf_deinit(&self->text);
+    pack_deinit(&self->doc);
     mem_free(&self->places);
 }
 
@@ -90,10 +74,10 @@ static int text_move(struct legacy *self, const char *from, const char *to, cons
 
 static int wrap(struct legacy *self, const struct legacy_rule *rule, const char *place, struct span value)
 {
-    CLEANUP(pack_wipe) struct pack object;
+    CLEANUP(pack_deinit) struct pack object;
     bool is_bool = value_kind_of(value) == VALUE_BOOL;
 
-    pack_init(&object, 0);
+    pack_init_secret(&object, 0);
     pack_map_begin(&object);
     pack_key(&object, rule->to);
     if (is_bool) {
@@ -251,11 +235,11 @@ static int groups_apply(struct legacy *self)
 int config_legacy_move(struct span text, void (*on)(void *arg, const char *says, bool is_done), void *arg,
                        struct text_buf *ret_text)
 {
-    CLEANUP(legacy_deinit) struct legacy self = { .on = on, .arg = arg };
+    CLEANUP(legacy_deinit) struct legacy self = { .on = on, .arg = arg, .text = { .is_secret = true } };
     int r = text_buf_add(&self.text, text);
 
     self.places = mem_new(STARS_MAX * sizeof(*self.places));
-    pack_init(&self.doc, 0);
+    pack_init_secret(&self.doc, 0);
     r = r ? r : legacy_parse(&self);
     r = r ? r : legacy_shapes_first(&self);
     r = r ? r : groups_apply(&self);

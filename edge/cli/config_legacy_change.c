@@ -12,22 +12,6 @@
 #include "schema/base/config_file.h"
 #include "schema/base/json5_edit.h"
 
-static void buf_wipe(struct text_buf *buf)
-{
-    if (buf->data) {
-        mem_wipe(buf->data, buf->cap);
-    }
-    text_buf_deinit(buf);
-}
-
-static void pack_wipe(struct pack *pack)
-{
-    if (pack->data) {
-        mem_wipe(pack->data, pack->cap);
-    }
-    pack_deinit(pack);
-}
-
 static struct span now(const struct legacy *self)
 {
     return (struct span){ self->text.data ? self->text.data : "", self->text.len };
@@ -66,7 +50,7 @@ static int text_take(struct legacy *self, struct text_buf *fresh)
 
 int legacy_set(struct legacy *self, const char *place, struct span value)
 {
-    CLEANUP(buf_wipe) struct text_buf fresh = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf fresh = { .is_secret = true };
     struct config_path path;
 
     (void)legacy_at(self, place, &path);
@@ -90,7 +74,7 @@ int legacy_set_bool(struct legacy *self, const char *place, bool value)
 
 int legacy_remove(struct legacy *self, const char *place)
 {
-    CLEANUP(buf_wipe) struct text_buf fresh = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf fresh = { .is_secret = true };
     struct config_path path;
 
     (void)legacy_at(self, place, &path);
@@ -129,12 +113,12 @@ static bool below(const char *place, struct span key, char out[LEGACY_PLACE_MAX]
  */
 static int fill(struct legacy *self, const char *from, const char *to, unsigned depth)
 {
-    CLEANUP(pack_wipe) struct pack all;
+    CLEANUP(pack_deinit) struct pack all;
     struct span key;
     struct span item;
     int r;
 
-    pack_init(&all, 0);
+    pack_init_secret(&all, 0);
     r = value_copy(self, from, &all);
     struct value_iter it = value_iter(pack_span(&all));
     while (!r && value_next(&it, &key, &item)) {
@@ -172,11 +156,11 @@ static int merge(struct legacy *self, const char *from, const char *to)
 
 int legacy_move(struct legacy *self, const char *from, const char *to)
 {
-    CLEANUP(pack_wipe) struct pack value;
+    CLEANUP(pack_deinit) struct pack value;
     struct config_path path;
     struct span there = legacy_at(self, to, &path);
 
-    pack_init(&value, 0);
+    pack_init_secret(&value, 0);
     int r = value_copy(self, from, &value);
     if (r) {
         return r;

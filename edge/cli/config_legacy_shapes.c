@@ -15,14 +15,6 @@
 #define NOTHING ((struct span){ 0 })
 #define ENV_MARKER "secretref-env:"
 
-static void pack_wipe(struct pack *pack)
-{
-    if (pack->data) {
-        mem_wipe(pack->data, pack->cap);
-    }
-    pack_deinit(pack);
-}
-
 static bool is_map(struct span value)
 {
     return value_kind_of(value) == VALUE_MAP;
@@ -55,7 +47,7 @@ static int drop(struct legacy *self, const char *place, const char *why)
 /* A list that says nothing but {id: key, ...} for each entry of an object. */
 static int agents_list(struct legacy *self)
 {
-    CLEANUP(pack_wipe) struct pack list;
+    CLEANUP(pack_deinit) struct pack list;
     struct config_path path;
     struct span agents = legacy_at(self, "routing.agents", &path);
     struct span chosen = value_str(legacy_at(self, "routing.defaultAgentId", &path), NOTHING);
@@ -63,7 +55,7 @@ static int agents_list(struct legacy *self)
     struct span key;
     struct span item;
 
-    pack_init(&list, 0);
+    pack_init_secret(&list, 0);
     if (!is_map(agents) || legacy_has(self, "agents.list")) {
         return 0;
     }
@@ -92,11 +84,11 @@ static int agents_list(struct legacy *self)
 /* The one identity there was is that of the default agent, which may have no entry yet. */
 static int identity_move(struct legacy *self)
 {
-    CLEANUP(pack_wipe) struct pack list;
+    CLEANUP(pack_deinit) struct pack list;
     struct config_path path;
     struct span identity = legacy_at(self, "identity", &path);
 
-    pack_init(&list, 0);
+    pack_init_secret(&list, 0);
     if (!is_map(identity)) {
         return 0;
     }
@@ -115,14 +107,14 @@ static int identity_move(struct legacy *self)
 /* Models that may be chosen are keys of one object now; what they are called for short stands there as well. */
 static int models_allow(struct legacy *self)
 {
-    CLEANUP(pack_wipe) struct pack models;
+    CLEANUP(pack_deinit) struct pack models;
     struct config_path path;
     struct span allowed = legacy_at(self, "agent.allowedModels", &path);
     struct span aliases = legacy_at(self, "agent.modelAliases", &path);
     struct span key;
     struct span item;
 
-    pack_init(&models, 0);
+    pack_init_secret(&models, 0);
     if ((value_kind_of(allowed) != VALUE_ARRAY && !is_map(aliases)) || legacy_has(self, "agents.defaults.models")) {
         return 0;
     }
@@ -188,12 +180,12 @@ static int mention_spread(struct legacy *self)
 {
     static const char *const channels[] = { "whatsapp", "telegram", "imessage" };
     static const char from[] = "routing.groupChat.requireMention";
-    CLEANUP(pack_wipe) struct pack value;
+    CLEANUP(pack_deinit) struct pack value;
     struct config_path path;
     char to[96];
     int r = 0;
 
-    pack_init(&value, 0);
+    pack_init_secret(&value, 0);
     if (!legacy_has(self, from)) {
         return 0;
     }
@@ -396,12 +388,12 @@ static void transcriber_pack(struct span source, struct pack *out)
 static int transcriber_move(struct legacy *self, const char *from)
 {
     static const char to[] = "tools.media.audio.models";
-    CLEANUP(pack_wipe) struct pack models;
+    CLEANUP(pack_deinit) struct pack models;
     struct config_path path;
     struct span source = legacy_at(self, from, &path);
     struct span command = value_get(source, "command");
 
-    pack_init(&models, 0);
+    pack_init_secret(&models, 0);
     if (!source.len) {
         return 0;
     }
@@ -483,10 +475,10 @@ static int markers_read(struct legacy *self)
     int r = 0;
 
     for (unsigned i = 0; !r && i < 1024; i++) {
-        CLEANUP(pack_wipe) struct pack ref;
+        CLEANUP(pack_deinit) struct pack ref;
         struct marker found = { "", "" };
 
-        pack_init(&ref, 0);
+        pack_init_secret(&ref, 0);
         secret_target_each(pack_span(&self->doc), "openclaw.json", on_target, &found);
         if (!found.path[0]) {
             return 0;

@@ -8,22 +8,14 @@
 
 void doctor_init(struct doctor *self, const struct cli *cli)
 {
-    *self = (struct doctor){ .cli = cli };
+    *self = (struct doctor){ .cli = cli, .disk = { .is_secret = true }, .fresh = { .is_secret = true } };
     self->findings = mem_new((DOCTOR_FINDINGS_MAX + 1) * sizeof(*self->findings)); /* the last is the spare one */
-}
-
-static void buf_wipe(struct text_buf *buf)
-{
-    if (buf->data) {
-        mem_wipe(buf->data, buf->cap);
-    }
-    text_buf_deinit(buf);
 }
 
 void doctor_deinit(struct doctor *self)
 {
-    buf_wipe(&self->disk);
-    buf_wipe(&self->fresh);
+    text_buf_deinit(&self->disk);
+    text_buf_deinit(&self->fresh);
     free(self->findings);
 }
 

@@ -33,13 +33,11 @@ static struct span text_span(const struct text_buf *text)
     return (struct span){ text->data ? text->data : "", text->len };
 }
 
-static void text_wipe(struct text_buf *text)
+/* For another text. */
+static void text_reset(struct text_buf *text)
 {
-    if (text->data) {
-        mem_wipe(text->data, text->cap);
-    }
     text_buf_deinit(text);
-    *text = (struct text_buf){ 0 };
+    text->is_secret = true;
 }
 
 static void text_swap(struct text_buf *text, struct text_buf *fresh)
@@ -83,13 +81,13 @@ static bool spare_find(const struct doctor *self, struct text_buf *ret_text, cha
     struct config_error ignored;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        text_wipe(ret_text);
+        text_reset(ret_text);
         if (snprintf(path, PATH_MAX, "%s%s", self->cli->paths.config_path, names[i]) < PATH_MAX &&
             !config_file_read(path, ret_text, &ignored) && is_whole(self, text_span(ret_text))) {
             return true;
         }
     }
-    text_wipe(ret_text);
+    text_reset(ret_text);
     return false;
 }
 
@@ -116,7 +114,7 @@ static bool prefix_offer(struct doctor *self, struct doctor_finding *finding)
         struct span rest = { text.ptr + at, text.len - at };
 
         if (text.ptr[at] == '{' && text.ptr[at - 1] == '\n' && is_whole(self, rest)) {
-            text_wipe(&self->fresh);
+            text_reset(&self->fresh);
             finding->repair = text_buf_add(&self->fresh, rest) ? NULL : doctor_write_replaced;
             doctor_fix_say(finding, "remove the %zu bytes before it; what is there now is kept as %s.clobbered.TIME",
                            at, self->cli->paths.config_path);
@@ -147,7 +145,7 @@ static void on_legacy(void *arg, const char *says, bool is_done)
 
 static int legacy_look(struct doctor *self)
 {
-    CLEANUP(text_wipe) struct text_buf moved = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf moved = { .is_secret = true };
     int r = config_legacy_move(text_span(&self->fresh), on_legacy, self, &moved);
 
     if (!r) {
@@ -165,7 +163,7 @@ static void on_issue(void *arg, const struct config_shape_issue *issue)
 {
     struct unknown *unknown = arg;
     struct doctor *self = unknown->self;
-    CLEANUP(text_wipe) struct text_buf without = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf without = { .is_secret = true };
     struct json5_item item;
     char place[PLACE_MAX];
 
@@ -214,7 +212,7 @@ static int unknown_look(struct doctor *self)
 
 static int value_set(struct doctor *self, const char *place, const char *value)
 {
-    CLEANUP(text_wipe) struct text_buf fresh = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf fresh = { .is_secret = true };
     CLEANUP(pack_deinit) struct pack packed;
     struct config_path path;
 
@@ -416,7 +414,7 @@ static void repairs_check(struct doctor *self)
 /* Half of it gone, and with it what every config of a gateway has: somebody's accident. */
 static bool clobber_look(struct doctor *self)
 {
-    CLEANUP(text_wipe) struct text_buf spare = { 0 };
+    CLEANUP(text_buf_deinit) struct text_buf spare = { .is_secret = true };
     CLEANUP(pack_deinit) struct pack doc;
     char path[PATH_MAX];
     struct config_error ignored;

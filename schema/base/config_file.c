@@ -14,8 +14,7 @@
 
 static int refuse(struct config_error *error, const char *path, const char *why)
 {
-    snprintf(error->text, sizeof(error->text), "%s: %s", path, why);
-    return CONFIG_FILE_E_REFUSED;
+    return config_error_say(error, CONFIG_FILE_E_REFUSED, "%s: %s", path, why);
 }
 
 /* Reads to the end, one byte past the limit at most, so that a growing file is noticed. */

@@ -12,14 +12,11 @@
 #include "bus/base/span.h"
 #include "bus/json.h"
 #include "bus/pack.h"
+#include "schema/base/config_error.h"
 
 #define CONFIG_FILE_BYTES_MAX (4U * 1024 * 1024)
 #define CONFIG_FILE_DEPTH_MAX 32U
 #define CONFIG_FILE_HASH_LEN 65 /* SHA-256 in hex, with terminator */
-
-struct config_error {
-    char text[768];
-};
 
 enum {
     CONFIG_FILE_E_ABSENT = 1,  /* no such file */

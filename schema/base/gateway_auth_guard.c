@@ -1,6 +1,5 @@
 #include "schema/base/gateway_auth_guard.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,21 +7,10 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_edit.h"
+#include "schema/base/config_error.h"
 #include "schema/base/hooks_config.h"
 
 #define NOTHING ((struct span){ 0 })
-
-static int refuse(struct config_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static int refuse(struct config_error *error, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(error->text, sizeof(error->text), fmt, args);
-    va_end(args);
-    return GATEWAY_CONFIG_E_REFUSED;
-}
 
 /* Published in documentation and example files, so everybody knows them; and what programs write for nothing. */
 static bool is_worthless(const char *secret)
@@ -67,22 +55,24 @@ static int secret_check(const struct gateway_config *self, struct config_error *
     const char *secret = self->auth == GATEWAY_AUTH_PASSWORD ? self->password : self->token;
 
     if (self->is_auth_ambiguous) {
-        return refuse(error, "gateway.auth.token and gateway.auth.password are both set: say which one counts with "
-                             "gateway.auth.mode \"token\" or \"password\"");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.auth.token and gateway.auth.password are both set: say which one counts with "
+                                "gateway.auth.mode \"token\" or \"password\"");
     }
     if (self->auth == GATEWAY_AUTH_PASSWORD ? self->is_password_ref : self->is_token_ref) {
         return 0; /* looked at once it is resolved */
     }
     if (!secret[0]) {
-        refuse(error, "gateway.auth.mode is %s but no %s is configured: set gateway.auth.%s or %s", name, name, name,
-               self->auth == GATEWAY_AUTH_PASSWORD ? "OPENCLAW_GATEWAY_PASSWORD" : "OPENCLAW_GATEWAY_TOKEN");
+        config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                         "gateway.auth.mode is %s but no %s is configured: set gateway.auth.%s or %s", name, name, name,
+                         self->auth == GATEWAY_AUTH_PASSWORD ? "OPENCLAW_GATEWAY_PASSWORD" : "OPENCLAW_GATEWAY_TOKEN");
         return GATEWAY_CONFIG_E_NO_SECRET;
     }
     if (is_worthless(secret)) {
-        return refuse(error,
-                      "gateway.auth.%s is blank or an example that everybody knows: make a secret with "
-                      "\"openssl rand -hex 32\"",
-                      name);
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.auth.%s is blank or an example that everybody knows: make a secret with "
+                                "\"openssl rand -hex 32\"",
+                                name);
     }
     return 0;
 }
@@ -92,20 +82,24 @@ static int proxy_check(const struct gateway_config *self, struct span gateway, s
     struct span header = value_str(value_path(gateway, "auth.trustedProxy.userHeader"), NOTHING);
 
     if (self->token[0] || self->is_token_ref) {
-        return refuse(error, "gateway.auth.mode is trusted-proxy and a gateway token is set as well: remove "
-                             "gateway.auth.token and OPENCLAW_GATEWAY_TOKEN, or set gateway.auth.mode to \"token\"");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.auth.mode is trusted-proxy and a gateway token is set as well: remove "
+                                "gateway.auth.token and OPENCLAW_GATEWAY_TOKEN, or set gateway.auth.mode to \"token\"");
     }
     if (!header.len) {
-        return refuse(error, "gateway.auth.mode is trusted-proxy, so gateway.auth.trustedProxy.userHeader must name "
-                             "the header that holds the user");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.auth.mode is trusted-proxy, so gateway.auth.trustedProxy.userHeader must name "
+                                "the header that holds the user");
     }
     if (!value_count(value_get(gateway, "trustedProxies"))) {
-        return refuse(error, "gateway.auth.mode is trusted-proxy, so gateway.trustedProxies must list the addresses "
-                             "of the proxy");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.auth.mode is trusted-proxy, so gateway.trustedProxies must list the addresses "
+                                "of the proxy");
     }
     if (is_worthless(self->password)) {
-        return refuse(error, "gateway.auth.password is blank or an example that everybody knows: make a secret with "
-                             "\"openssl rand -hex 32\"");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.auth.password is blank or an example that everybody knows: make a secret with "
+                                "\"openssl rand -hex 32\"");
     }
     return 0;
 }
@@ -135,13 +129,15 @@ int gateway_auth_guard(const struct gateway_config *self, struct span doc, struc
         return r;
     }
     if (is_funnel && self->auth != GATEWAY_AUTH_PASSWORD) {
-        return refuse(error, "gateway.tailscale.mode is funnel, which is public: set gateway.auth.mode to "
-                             "\"password\"");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.tailscale.mode is funnel, which is public: set gateway.auth.mode to "
+                                "\"password\"");
     }
     if (hook.len && self->auth != GATEWAY_AUTH_NONE &&
         (span_is_text(hook, self->token) || span_is_text(hook, self->password))) {
-        return refuse(error, "hooks.token must differ from the gateway's own secret: whoever holds a hook token "
-                             "would be an operator");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "hooks.token must differ from the gateway's own secret: whoever holds a hook token "
+                                "would be an operator");
     }
     return 0;
 }

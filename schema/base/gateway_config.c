@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +13,11 @@
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_document.h"
+#include "schema/base/config_error.h"
 #include "schema/base/gateway_auth_guard.h"
 #include "schema/base/secret_ref.h"
 
 #define NOTHING ((struct span){ 0 })
-
-static int refuse(struct config_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static int refuse(struct config_error *error, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(error->text, sizeof(error->text), fmt, args);
-    va_end(args);
-    return GATEWAY_CONFIG_E_REFUSED;
-}
 
 const char *gateway_auth_mode_name(enum gateway_auth_mode mode)
 {
@@ -90,7 +78,8 @@ static int port_resolve(struct span gateway, const struct gateway_overrides *ove
         char *end = NULL;
         unsigned long port = strtoul(overrides->port, &end, 10);
         if (*end || overrides->port[0] < '0' || overrides->port[0] > '9' || port > UINT16_MAX) {
-            return refuse(error, "port \"%.32s\" is not a number from 0 to 65535", overrides->port);
+            return config_error_say(error, GATEWAY_CONFIG_E_REFUSED, "port \"%.32s\" is not a number from 0 to 65535",
+                                    overrides->port);
         }
         self->port = (uint16_t)port;
         return 0;
@@ -100,7 +89,7 @@ static int port_resolve(struct span gateway, const struct gateway_overrides *ove
     }
     int64_t port = value_kind_of(value) == VALUE_INT ? value_i64(value, 0) : 0;
     if (port < 1 || port > UINT16_MAX) {
-        return refuse(error, "gateway.port must be a whole number from 1 to 65535");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED, "gateway.port must be a whole number from 1 to 65535");
     }
     self->port = (uint16_t)port;
     return 0;
@@ -119,7 +108,8 @@ static int custom_host_resolve(struct span gateway, struct gateway_config *self,
 
     snprintf(self->host, sizeof(self->host), "%.*s", SPAN_FMT(host));
     if (!host.len || host.len >= sizeof(self->host) || !is_ip(self->host)) {
-        return refuse(error, "gateway.bind is \"custom\", so gateway.customBindHost must be an IP address");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.bind is \"custom\", so gateway.customBindHost must be an IP address");
     }
     return 0;
 }
@@ -151,8 +141,9 @@ static int bind_resolve(struct span gateway, const struct gateway_overrides *ove
             return self->bind == GATEWAY_BIND_CUSTOM ? custom_host_resolve(gateway, self, error) : 0;
         }
     }
-    return refuse(error, "%s \"%.*s\" is none of loopback, lan, tailnet, auto, custom",
-                  overrides->bind ? "bind mode" : "gateway.bind", SPAN_FMT(name));
+    return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                            "%s \"%.*s\" is none of loopback, lan, tailnet, auto, custom",
+                            overrides->bind ? "bind mode" : "gateway.bind", SPAN_FMT(name));
 }
 
 /* `override` wins; else the field of the config. A reference is left to the config actor; a client, to whom nothing is
@@ -172,10 +163,11 @@ static int secret_resolve(struct span value, const char *field, const char *over
         override ? override : config_secret_resolve(value, lookup, out, GATEWAY_CONFIG_SECRET_MAX, &is_set);
 
     if (!secret && is_set && error) {
-        return refuse(error,
-                      "%s cannot be used: give a string of less than %d bytes, or a reference like { source: \"env\", "
-                      "provider: \"default\", id: \"NAME\" }",
-                      field, GATEWAY_CONFIG_SECRET_MAX);
+        return config_error_say(
+            error, GATEWAY_CONFIG_E_REFUSED,
+            "%s cannot be used: give a string of less than %d bytes, or a reference like { source: \"env\", "
+            "provider: \"default\", id: \"NAME\" }",
+            field, GATEWAY_CONFIG_SECRET_MAX);
     }
     if (!secret) {
         out[0] = '\0';
@@ -186,7 +178,8 @@ static int secret_resolve(struct span value, const char *field, const char *over
         return 0;
     }
     if (strlen(secret) >= GATEWAY_CONFIG_SECRET_MAX) {
-        return refuse(error, "%s is longer than %d bytes", field, GATEWAY_CONFIG_SECRET_MAX - 1);
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED, "%s is longer than %d bytes", field,
+                                GATEWAY_CONFIG_SECRET_MAX - 1);
     }
     if (secret != out) {
         (void)snprintf(out, GATEWAY_CONFIG_SECRET_MAX, "%s", secret); /* it fits, as was checked */
@@ -218,8 +211,9 @@ static int auth_mode_resolve(struct span auth, const struct gateway_overrides *o
     } else if (span_is_text(mode, "trusted-proxy")) {
         self->auth = GATEWAY_AUTH_TRUSTED_PROXY;
     } else {
-        return refuse(error, "%s must be one of token, password, trusted-proxy, none",
-                      overrides->auth ? "the auth mode (--auth, OPENCLAW_GATEWAY_AUTH)" : "gateway.auth.mode");
+        return config_error_say(
+            error, GATEWAY_CONFIG_E_REFUSED, "%s must be one of token, password, trusted-proxy, none",
+            overrides->auth ? "the auth mode (--auth, OPENCLAW_GATEWAY_AUTH)" : "gateway.auth.mode");
     }
     return 0;
 }
@@ -243,10 +237,10 @@ static int headers_check(struct span gateway, struct config_error *error)
     struct span value = value_str(value_path(gateway, "http.securityHeaders.strictTransportSecurity"), NOTHING);
 
     if (!gateway_config_is_header(value)) {
-        return refuse(error,
-                      "gateway.http.securityHeaders.strictTransportSecurity must be one line of at most %d "
-                      "printable ASCII characters",
-                      GATEWAY_CONFIG_HEADER_MAX);
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.http.securityHeaders.strictTransportSecurity must be one line of at most %d "
+                                "printable ASCII characters",
+                                GATEWAY_CONFIG_HEADER_MAX);
     }
     return 0;
 }
@@ -258,7 +252,7 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
     struct gateway_config self = { .is_file_present = doc.len > 0 };
 
     if (gateway.len && value_kind_of(gateway) != VALUE_MAP) {
-        return refuse(error, "gateway must be an object");
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED, "gateway must be an object");
     }
     self.agents_n = value_count(value_path(doc, "agents.list"));
     self.agents_n = self.agents_n ? self.agents_n : 1;
@@ -291,16 +285,18 @@ int gateway_config_guard(const struct gateway_config *self, struct span doc, con
 {
     if (!self->is_mode_local && !overrides->is_unconfigured_allowed && !overrides->is_dev) {
         struct span mode = value_str(value_path(doc, "gateway.mode"), SPAN_LIT("unset"));
-        return refuse(error,
-                      "gateway.mode is %.*s, so no gateway starts from %s: set gateway.mode to \"local\", or pass "
-                      "--allow-unconfigured for a trial",
-                      SPAN_FMT(mode), self->is_file_present ? "this config" : "a missing config file");
+        return config_error_say(
+            error, GATEWAY_CONFIG_E_REFUSED,
+            "gateway.mode is %.*s, so no gateway starts from %s: set gateway.mode to \"local\", or pass "
+            "--allow-unconfigured for a trial",
+            SPAN_FMT(mode), self->is_file_present ? "this config" : "a missing config file");
     }
     if (self->auth == GATEWAY_AUTH_NONE && !is_loopback(self->host)) {
-        return refuse(error,
-                      "%s no auth, so it is refused to listen beyond loopback (%s): set gateway.auth.mode to token or "
-                      "password, or gateway.bind to loopback",
-                      overrides->auth ? "there is" : "gateway.auth.mode says", self->host[0] ? self->host : "tailnet");
+        return config_error_say(
+            error, GATEWAY_CONFIG_E_REFUSED,
+            "%s no auth, so it is refused to listen beyond loopback (%s): set gateway.auth.mode to token or "
+            "password, or gateway.bind to loopback",
+            overrides->auth ? "there is" : "gateway.auth.mode says", self->host[0] ? self->host : "tailnet");
     }
     return gateway_auth_guard(self, doc, error);
 }
@@ -312,7 +308,8 @@ int gateway_config_tailnet(struct gateway_config *self, struct config_error *err
     bool is_found = false;
 
     if (getifaddrs(&all)) {
-        return refuse(error, "gateway.bind is tailnet, but the interfaces cannot be listed: %s", strerror(errno));
+        return config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                "gateway.bind is tailnet, but the interfaces cannot be listed: %s", strerror(errno));
     }
     for (struct ifaddrs *it = all; it && !is_found; it = it->ifa_next) {
         struct sockaddr_in in;
@@ -325,8 +322,9 @@ int gateway_config_tailnet(struct gateway_config *self, struct config_error *err
     }
     freeifaddrs(all);
     return is_found ? 0
-                    : refuse(error, "gateway.bind is tailnet, but no interface has a tailnet address "
-                                    "(100.64.0.0/10)");
+                    : config_error_say(error, GATEWAY_CONFIG_E_REFUSED,
+                                       "gateway.bind is tailnet, but no interface has a tailnet address "
+                                       "(100.64.0.0/10)");
 }
 
 int gateway_config_load(const char *path, const struct gateway_overrides *overrides, struct gateway_config *ret_config,

@@ -18,6 +18,7 @@
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
+#include "schema/base/config_error.h"
 #include "schema/base/gateway_tls_make.h"
 
 #define FILE_BYTES_MAX 1048576
@@ -25,6 +26,7 @@
 #define KEY_BITS_MIN 112 /* of security: RSA with 2048 bits has so much, P-256 more */
 #define NOTHING ((struct span){ 0 })
 
+/* What the library noted of it is no news to whoever calls it next. */
 static int refuse(struct config_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static int refuse(struct config_error *error, const char *fmt, ...)
@@ -32,7 +34,7 @@ static int refuse(struct config_error *error, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    (void)vsnprintf(error->text, sizeof(error->text), fmt, args); /* a cut text still explains */
+    (void)config_error_say_list(error, GATEWAY_TLS_E_REFUSED, fmt, args);
     va_end(args);
     ERR_clear_error();
     return GATEWAY_TLS_E_REFUSED;

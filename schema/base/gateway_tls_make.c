@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,22 +15,11 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
+#include "schema/base/config_error.h"
 
 #define VALID_DAYS 3650
 #define SERIAL_BITS 127
 #define HOST_MAX 254
-
-static int refuse(struct config_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static int refuse(struct config_error *error, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(error->text, sizeof(error->text), fmt, args); /* a cut text still explains */
-    va_end(args);
-    return GATEWAY_TLS_E_REFUSED;
-}
 
 static void cert_destroy(X509 **cert_p)
 {
@@ -132,13 +120,15 @@ static int pem_write(const char *path, X509 *cert, EVP_PKEY *key, struct config_
     fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     file = fd < 0 ? NULL : fdopen(fd, "w");
     if (!file) {
-        return refuse(error, "gateway.tls: cannot write %s: %s", path, strerror(errno));
+        return config_error_say(error, GATEWAY_TLS_E_REFUSED, "gateway.tls: cannot write %s: %s", path,
+                                strerror(errno));
     }
     is_written = cert ? PEM_write_X509(file, cert) : PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
     is_written = is_written && fflush(file) == 0 && fsync(fd) == 0;
     is_written = fclose(file) == 0 && is_written;
     if (!is_written || rename(temp, path)) {
-        int r = refuse(error, "gateway.tls: cannot write %s: %s", path, strerror(errno));
+        int r =
+            config_error_say(error, GATEWAY_TLS_E_REFUSED, "gateway.tls: cannot write %s: %s", path, strerror(errno));
 
         (void)unlink(temp); /* it is of no use */
         return r;
@@ -176,8 +166,9 @@ int gateway_tls_make(const struct gateway_tls_files *files, struct config_error 
 
     /* Who was cut short between the two has left a key. */
     if (access(files->key, F_OK) == 0 && key_read(files->key, &key)) {
-        return refuse(error, "gateway.tls: %s holds no private key in PEM form; move it away to get a new one",
-                      files->key);
+        return config_error_say(error, GATEWAY_TLS_E_REFUSED,
+                                "gateway.tls: %s holds no private key in PEM form; move it away to get a new one",
+                                files->key);
     }
     if (!key) {
         key = EVP_EC_gen("P-256");

@@ -54,14 +54,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct snapshot_opts opts = { .path = "openclaw.json", .state_dir = "/state", .lookup = { .find = find } };
     struct config_error error = { "" };
     struct snapshot snapshot;
-    struct text_buf text = { 0 };
+    struct config_overlay overlay = { .path = opts.path, .text = { (const char *)data, size } };
 
     if (!size || memmem(data, size, SECRET, 4)) {
         return 0; /* a config that spells the secret out somewhere may show it there */
     }
-    FUZZ_HOLD(text_buf_add(&text, (struct span){ (const char *)data, size }) == 0);
     snapshot_init(&snapshot);
-    int r = snapshot_build(&snapshot, &text, &opts, &error);
+    snapshot.document.sources.overlay = &overlay;
+    int r = snapshot_load(&snapshot, &opts, &error);
+    snapshot.document.sources.overlay = NULL;
     FUZZ_HOLD(r == 0 || r == SNAPSHOT_E_REFUSED);
     FUZZ_HOLD(r == 0 || error.text[0]);
     if (!r) {

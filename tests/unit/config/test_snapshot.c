@@ -15,13 +15,13 @@ static const char *const env_token[] = { "OPENCLAW_GATEWAY_TOKEN=FROM-ENV", "KEY
 static int build(struct snapshot *snapshot, const char *json, const char *const *env, struct config_error *error)
 {
     struct snapshot_opts opts = { .path = "openclaw.json", .state_dir = "/state", .lookup = env_of(env) };
-    struct text_buf text = { 0 };
+    struct config_overlay overlay = { .path = opts.path, .text = span_from(json) };
 
     snapshot_init(snapshot);
-    if (json) {
-        assert_int_equal(text_buf_add(&text, span_from(json)), 0);
-    }
-    return snapshot_build(snapshot, &text, &opts, error);
+    snapshot->document.sources.overlay = &overlay;
+    int r = snapshot_load(snapshot, &opts, error);
+    snapshot->document.sources.overlay = NULL;
+    return r;
 }
 
 static void lays_one_document_over_another(void **state)
@@ -88,9 +88,6 @@ static void names_the_paths_that_differ(void **state)
     json_pack("{a:1,b:{c:2,d:[1,2]},gone:1}", &a);
     json_pack("{a:1,b:{c:3,d:[1]},fresh:{x:1}}", &b);
     diff_pack(pack_span(&a), pack_span(&b), &out);
-    assert_json(pack_span(&out), "[\"b.c\",\"b.d\",\"gone\",\"fresh\"]");
-    pack_reset(&out);
-    diff_leaves_pack(pack_span(&a), pack_span(&b), &out);
     assert_json(pack_span(&out), "[\"b.c\",\"b.d\",\"gone\",\"fresh.x\"]");
     pack_reset(&out);
     diff_pack(pack_span(&a), pack_span(&a), &out);
