@@ -15,6 +15,7 @@
 #define RETRY_LAST_MS 60000U
 #define GRACE_MS 5000U /* as long as a provider may take unless its own timeoutMs says otherwise */
 #define NOTE_DEADLINE_MS 5000U
+#define LATE_LOOK_MS 3600000 /* the wall clock may be set */
 
 static int run(struct config *self, enum activation_why why, struct secret_set *set, struct actor_ctx *cause);
 
@@ -195,8 +196,39 @@ static void recover(struct config *self)
     }
 }
 
+static void on_late(uv_timer_t *timer);
+
+/* What expires is chosen anew then: another credential may take its place. */
+static void late_arm(struct config *self)
+{
+    int64_t at_ms = secret_set_expires(&self->snapshot.secrets);
+    int64_t left_ms = at_ms - clock_wall_ms();
+
+    (void)uv_timer_stop(&self->activation.late);
+    if (at_ms) {
+        left_ms = left_ms < 1 ? 1 : left_ms > LATE_LOOK_MS ? LATE_LOOK_MS : left_ms;
+        (void)uv_timer_start(&self->activation.late, on_late, (uint64_t)left_ms, 0); /* has a callback */
+    }
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    struct config *self = timer->data;
+    int r = 0;
+
+    if (clock_wall_ms() < secret_set_expires(&self->snapshot.secrets)) {
+        late_arm(self);
+        return;
+    }
+    r = activation_renew(self);
+    if (r < 0) {
+        (void)actor_fault(self->actor, r);
+    }
+}
+
 void activation_settle(struct config *self, enum activation_why why)
 {
+    late_arm(self);
     const struct secret_entry *first;
     size_t failed_n = secret_set_failed(&self->snapshot.secrets, &first);
 
@@ -609,11 +641,13 @@ int activation_open(struct config *self)
     snapshot_init(&it->fresh);
     int r = uv_timer_init(actor_loop(self->actor), &it->retry);
     r = r ? r : uv_timer_init(actor_loop(self->actor), &it->grace);
+    r = r ? r : uv_timer_init(actor_loop(self->actor), &it->late);
     if (r) {
         return FAULT(r);
     }
     it->retry.data = self;
     it->grace.data = self;
+    it->late.data = self;
     it->has_timers = true;
     return 0;
 }
@@ -626,5 +660,6 @@ void activation_close(struct config *self)
     if (it->has_timers) {
         uv_close((uv_handle_t *)&it->retry, NULL);
         uv_close((uv_handle_t *)&it->grace, NULL);
+        uv_close((uv_handle_t *)&it->late, NULL);
     }
 }

@@ -49,6 +49,7 @@ struct activation {
     bool has_timers;
     uv_timer_t retry;
     uv_timer_t grace; /* of followers that wait for their first secrets */
+    uv_timer_t late;  /* a profile of an agent expires */
     unsigned attempts;
     bool is_degraded;
     bool is_file_broken;     /* the files on disk are refused for their secrets, or for a port that is busy */

@@ -149,6 +149,7 @@ struct choosing {
     bool is_ordered; /* the first that may counts; else tokens go before keys */
     struct profile_choice *best;
     bool has_best;
+    struct profile_choice late; /* the first that may not be used any more */
 };
 
 static bool is_of(const struct choosing *self, struct span provider)
@@ -181,11 +182,34 @@ static bool is_as_said(const struct choosing *self, struct span id, struct span 
                          (span_is(mode, type) || (span_is_text(mode, "oauth") && span_is_text(type, "token"))));
 }
 
-static bool is_in_time(const struct choosing *self, struct span profile)
+/* What may not be used any more is remembered: whoever misses it should hear of it. */
+static void late_note(struct choosing *self, struct span id, const char *why)
+{
+    if (!self->late.late) {
+        self->late = (struct profile_choice){ .id = id,
+                                              .row = secret_target_of_id(SPAN_LIT("auth-profiles.token.token")),
+                                              .late = why };
+    }
+}
+
+static bool is_in_time(struct choosing *self, struct span id, struct span profile)
 {
     struct span expires = value_get(profile, "expires");
 
-    return !expires.len || value_i64(expires, 0) > self->now_ms;
+    if (!expires.len || value_i64(expires, 0) > self->now_ms) {
+        return true;
+    }
+    late_note(self, id, "it has expired: log in anew, and put the new token there");
+    return false;
+}
+
+/* OAuth logins are refreshed by nobody here. */
+static bool is_usable(struct choosing *self, struct span id, struct span type)
+{
+    if (span_is_text(type, "oauth")) {
+        late_note(self, id, "it is an OAuth login, which is not refreshed here: keep a token or a key in its place");
+    }
+    return span_is_text(type, "token") || span_is_text(type, "api_key");
 }
 
 /* The credential itself: a reference beside it counts before it. */
@@ -209,11 +233,11 @@ static void consider(struct choosing *self, struct span id)
     bool is_token = span_is_text(type, "token");
     struct profile_choice choice = { .id = id };
 
-    if (!is_of(self, text_at(profile, "provider")) || !(is_token || span_is_text(type, "api_key")) ||
-        !is_as_said(self, id, type) || (is_token && !is_in_time(self, profile)) ||
-        !credential_read(self, profile, is_token, &choice)) {
+    if (!is_of(self, text_at(profile, "provider")) || !is_as_said(self, id, type) || !is_usable(self, id, type) ||
+        (is_token && !is_in_time(self, id, profile)) || !credential_read(self, profile, is_token, &choice)) {
         return;
     }
+    choice.expires_ms = is_token ? value_i64(value_get(profile, "expires"), 0) : 0;
     choice.row =
         secret_target_of_id(is_token ? SPAN_LIT("auth-profiles.token.token") : SPAN_LIT("auth-profiles.api_key.key"));
     if (choice.has_ref && span_is_text(text_at(said_find(self, id), "mode"), "oauth")) {
@@ -323,6 +347,11 @@ bool profiles_choose(const struct profiles *self, const struct profile_store *ag
         list_consider(&choosing, order);
     } else if (!said_consider(&choosing)) {
         stored_consider(&choosing);
+    }
+    bool has_key = value_get(member(value_path(doc, "models.providers"), provider), "apiKey").len > 0;
+    if (!choosing.has_best && choosing.late.late && !has_key) {
+        *ret_choice = choosing.late;
+        return true;
     }
     return choosing.has_best;
 }

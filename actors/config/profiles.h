@@ -47,6 +47,8 @@ struct profile_choice {
     struct secret_ref ref; /* borrows, as the value does */
     struct span value;     /* packed text, without a reference */
     const char *problem;   /* why it must not be used, although it counts; NULL: it may */
+    const char *late;      /* the same of one that counted until its time was over, when nothing takes its place */
+    int64_t expires_ms;    /* from when on it may not be used any more; 0: always */
 };
 
 /*

@@ -105,6 +105,13 @@ int secret_set_collect(struct secret_set *self, struct span doc, struct config_l
 /* A value that needs no provider, or a reference that must not be used: settled as it stands. */
 static void profile_settle(struct secret_set *self, struct secret_entry *entry, const struct profile_choice *choice)
 {
+    if (choice->late) { /* nobody can resolve it, so nothing fails for it but what needs it */
+        entry->is_active = false;
+        entry->is_settled = true;
+        self->inactive_n++;
+        (void)snprintf(entry->reason, sizeof(entry->reason), "%s", choice->late);
+        return;
+    }
     entry->is_plain = !choice->has_ref || choice->problem;
     entry->is_settled = entry->is_plain;
     self->asked_n += !entry->is_plain;
@@ -133,6 +140,7 @@ static void profile_add(struct collect *job, const struct profile_store *store, 
                                     .agent = store->agent,
                                     .provider = provider,
                                     .is_over_plain = choice.is_over_plain,
+                                    .expires_ms = choice.expires_ms,
                                     .is_active = true };
     (void)snprintf(path, sizeof(path), "%s.auth-profiles.%.*s%s", store->agent,
                    (int)(choice.id.len < 300 ? choice.id.len : 300), choice.id.ptr, strrchr(choice.row->path, '.'));
@@ -360,6 +368,18 @@ bool secret_set_fill(struct secret_set *self, const struct secret_resolve *resol
         }
     }
     return is_filled;
+}
+
+int64_t secret_set_expires(const struct secret_set *self)
+{
+    int64_t first = 0;
+
+    for (size_t i = 0; i < self->n; i++) {
+        int64_t at = self->items[i].expires_ms;
+
+        first = at && (!first || at < first) ? at : first;
+    }
+    return first;
 }
 
 size_t secret_set_failed(const struct secret_set *self, const struct secret_entry **ret_first)

@@ -27,6 +27,7 @@ struct secret_entry {
     struct span provider;  /* of models.providers, for which the profile counts */
     bool is_plain;         /* of a profile: a value, or why there is none; nobody is asked */
     bool is_over_plain;    /* a value stands beside the reference */
+    int64_t expires_ms;    /* of a profile: until when it may be used; 0: always */
     bool is_active;
     bool is_settled;                      /* an attempt has ended */
     bool is_stale;                        /* the last one failed, and the value is that of an earlier one */
@@ -72,6 +73,8 @@ size_t secret_set_take(struct secret_set *self, const struct secret_set *old, co
                        const struct secret_entry **ret_broken);
 /* What has been found so far, for those that have nothing yet. True when there was something. */
 bool secret_set_fill(struct secret_set *self, const struct secret_resolve *resolve);
+/* When the next profile may not be used any more, by the wall clock; 0: never. */
+int64_t secret_set_expires(const struct secret_set *self);
 /* How many active ones failed at the last attempt; the first of them in `ret_first` (may be NULL). */
 size_t secret_set_failed(const struct secret_set *self, const struct secret_entry **ret_first);
 /*

@@ -3,6 +3,7 @@
  */
 #include "actors/config/secrets.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +129,15 @@ static bool is_agents(const struct secret_entry *entry, struct span address)
            span_is_text((struct span){ address.ptr + 6, address.len - 6 }, entry->agent);
 }
 
+static void problem_pack(const struct secret_entry *entry, struct pack *out)
+{
+    char text[SECRET_TARGET_PATH_MAX + SECRET_SURFACE_TEXT_MAX + 4];
+
+    (void)snprintf(text, sizeof(text), "%s%s%s%s", entry->path, entry->is_active ? "" : " (",
+                   entry->is_active ? "" : entry->reason, entry->is_active ? "" : ")");
+    pack_kv_text(out, "problem", text);
+}
+
 bool secret_set_credentials(const struct secret_set *self, struct span address, struct pack *out)
 {
     bool is_any = false;
@@ -147,7 +157,7 @@ bool secret_set_credentials(const struct secret_set *self, struct span address, 
             pack_raw(out, entry->value);
         } else {
             pack_map_begin(out);
-            pack_kv_text(out, "problem", entry->path);
+            problem_pack(entry, out);
             pack_map_end(out);
         }
     }

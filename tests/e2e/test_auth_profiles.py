@@ -111,3 +111,24 @@ def test_an_oauth_profile_takes_no_reference(only_once, keeping, provider):
         assert "main.auth-profiles.mock:default.token cannot be resolved" in logged(keeping, "config_refused")[0]
         run(client)
         assert last_key(provider) == "Bearer k-file-1"
+
+
+def test_a_profile_that_expires_is_named_and_another_takes_its_place(only_once, keeping, provider):
+    config = config_of(keeping)
+    del config["models"]["providers"]["mock"]["apiKey"]
+    save(keeping, **config)
+    keep(keeping, mock_a=token("tok-short", expires=int(time.time() * 1000) + 4000), mock_b=key("k-after"))
+    keeping.start()
+    with Client(keeping.port, keeping.token) as client:
+        asked_with(client, provider, "tok-short")
+        asked_with(client, provider, "k-after")  # when its time is over, with no word from anybody
+        keep(keeping, mock_a=token("tok-old", expires=1))
+        why = "own credential main.auth-profiles.mock:a.token (it has expired: log in anew"
+        until(lambda: why in run(client), 10, "the word of it")
+        assert any("main.auth-profiles.mock:a.token" in line and "has expired" in line for line in logged(keeping, "SECRETS_REF_IGNORED"))
+        assert client.call("secrets.reload")["ok"], "it stops nobody else"
+        keep(keeping, mock_login={"type": "oauth", "provider": "mock", "access": "a", "refresh": "r", "expires": LATER})
+        why = "own credential main.auth-profiles.mock:login.token (it is an OAuth login"
+        until(lambda: why in run(client), 10, "the word of it")
+        keep(keeping, mock_a=token("tok-new", expires=LATER))
+        asked_with(client, provider, "tok-new")
