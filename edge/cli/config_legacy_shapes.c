@@ -45,40 +45,64 @@ static int drop(struct legacy *self, const char *place, const char *why)
 /* --- agents ------------------------------------------------------------------------------------------ */
 
 /* A list that says nothing but {id: key, ...} for each entry of an object. */
-static int agents_list(struct legacy *self)
+static void agents_pack(struct span agents, struct span chosen, struct pack *list)
 {
-    CLEANUP(pack_deinit) struct pack list;
-    struct config_path path;
-    struct span agents = legacy_at(self, "routing.agents", &path);
-    struct span chosen = value_str(legacy_at(self, "routing.defaultAgentId", &path), NOTHING);
     struct value_iter it = value_iter(agents);
     struct span key;
     struct span item;
 
-    pack_init_secret(&list, 0);
-    if (!is_map(agents) || legacy_has(self, "agents.list")) {
-        return 0;
-    }
-    pack_array_begin(&list);
+    pack_array_begin(list);
     while (value_next(&it, &key, &item)) {
         struct value_iter fields = value_iter(item);
         struct span name;
         struct span value;
 
-        pack_map_begin(&list);
-        pack_kv_str(&list, "id", key);
+        pack_map_begin(list);
+        pack_kv_str(list, "id", key);
         while (value_next(&fields, &name, &value)) {
-            pack_key_span(&list, name);
-            pack_raw(&list, value);
+            if (!span_is_text(name, "id")) {
+                pack_key_span(list, name);
+                pack_raw(list, value);
+            }
         }
         if (span_is(key, chosen) && chosen.len) {
-            pack_kv_bool(&list, "default", true);
+            pack_kv_bool(list, "default", true);
         }
-        pack_map_end(&list);
+        pack_map_end(list);
     }
-    pack_array_end(&list);
-    int r = replace(self, "routing.agents", "agents.list", &list);
-    return r || legacy_has(self, "routing.agents") ? r : legacy_remove(self, "routing.defaultAgentId");
+    pack_array_end(list);
+}
+
+static int agents_list(struct legacy *self, const char *from, struct span chosen)
+{
+    CLEANUP(pack_deinit) struct pack list;
+    struct config_path path;
+    struct span agents = legacy_at(self, from, &path);
+
+    pack_init_secret(&list, 0);
+    if (!is_map(agents)) {
+        return 0;
+    }
+    if (legacy_has(self, "agents.list")) {
+        legacy_say(self, false, from, " stays: there are agents at ", "agents.list");
+        return 0;
+    }
+    agents_pack(agents, chosen, &list);
+    return replace(self, from, "agents.list", &list);
+}
+
+/* Agents of the first releases, and those of later ones, which keep them by their ids again. */
+static int agents_move(struct legacy *self)
+{
+    struct config_path path;
+    struct span chosen = value_str(legacy_at(self, "routing.defaultAgentId", &path), NOTHING);
+    bool had_agents = legacy_has(self, "routing.agents");
+    int r = agents_list(self, "routing.agents", chosen);
+
+    if (!r && had_agents && !legacy_has(self, "routing.agents")) {
+        r = legacy_remove(self, "routing.defaultAgentId");
+    }
+    return r ? r : agents_list(self, "agents.entries", NOTHING);
 }
 
 /* The one identity there was is that of the default agent, which may have no entry yet. */
@@ -500,7 +524,7 @@ static int markers_read(struct legacy *self)
 
 int legacy_shapes_first(struct legacy *self)
 {
-    int r = agents_list(self);
+    int r = agents_move(self);
 
     r = r ? r : models_allow(self);
     r = r ? r : mention_spread(self);

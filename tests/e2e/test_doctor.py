@@ -182,6 +182,20 @@ def test_oc_134730_old_keys_become_what_they_are_today_and_the_rest_stays(ours):
     assert "0 problems" in doctor(ours, "--repair") and files(ours) == again, "the second time changes nothing"
 
 
+def test_agents_as_later_releases_keep_them_are_understood(ours):
+    """They stand by their ids there; a person who comes back from one is told how, and loses nothing."""
+    write(ours.config_path, """{ gateway: { mode: 'local', auth: { token: 'abc-def-ghi-jkl' } },
+        agents: { entries: { home: { name: 'Home' }, /* of work */ work: { model: 'p/m' } } } }""")
+    done = ours.cli("config", "validate")
+    assert done.returncode == 1 and "entries" in done.stderr
+    assert "agents.entries becomes agents.list" in doctor(ours, "--fix")
+    assert ours.cli("config", "validate").returncode == 0
+    assert json.loads(ours.cli("config", "get", "agents.list", "--json").stdout) == [
+        {"id": "home", "name": "Home"}, {"id": "work", "model": "p/m"}]
+    with open(ours.config_path + ".bak", encoding="utf-8") as kept:
+        assert "entries" in kept.read()
+
+
 def test_oc_12858_a_config_that_is_fine_is_not_touched(ours):
     """Repairs of other things, and of nothing, leave it byte for byte as it is."""
     text = "// mine\n{ gateway: { mode: 'local', auth: { token: 'abc-def-ghi-jkl' } }, plugins: { entries: { x: {} } }, }\n"

@@ -216,6 +216,19 @@ static void agents_by_name_become_a_list(void **state)
     (void)state;
     (void)moves("{routing:{agents:{a:{name:\"A\"},b:{}},defaultAgentId:\"b\"}}",
                 "{agents: {\"list\":[{\"id\":\"a\",\"name\":\"A\"},{\"id\":\"b\",\"default\":true}]}}");
+    means("{agents:{defaults:{},entries:{a:{name:\"A\"},b:{id:\"c\"}}}}",
+          "{agents:{defaults:{},list:[{id:\"a\",name:\"A\"},{id:\"b\"}]}}");
+}
+
+static void agents_in_two_places_stay_where_they_are(void **state)
+{
+    static const char both[] = "{agents:{list:[{id:\"a\"}],entries:{b:{}}}}";
+    struct told told = moves(both, both);
+
+    (void)state;
+    assert_int_equal(told.done, 0);
+    assert_int_equal(told.stays, 1);
+    assert_string_equal(told.last, "agents.entries stays: there are agents at agents.list");
 }
 
 static void words_change_and_nothing_else_does(void **state)
@@ -238,6 +251,7 @@ int main(void)
         cmocka_unit_test(what_is_where_today),
         cmocka_unit_test(one_identity_becomes_that_of_the_first_agent),
         cmocka_unit_test(agents_by_name_become_a_list),
+        cmocka_unit_test(agents_in_two_places_stay_where_they_are),
         cmocka_unit_test(words_change_and_nothing_else_does),
     };
 
