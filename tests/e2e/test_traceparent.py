@@ -8,6 +8,7 @@ import pytest
 
 from client import Client
 from gateway import until
+from http2_client import Http2
 from test_process import told
 
 PARENT = "b7ad6b7169203331"
@@ -65,6 +66,17 @@ def test_a_request_over_http_is_found_by_its_header(gateway, path, body, method)
                                                          json.dumps(body) if body else None, headers))
     assert ("call", "edge/0", "auth", "auth_http") in way
     assert method in {one for kind, _, _, one in way if kind == "call"}
+
+
+def test_a_request_over_http_2_is_found_by_its_header(gateway):
+    trace, text = fresh()
+
+    def act():
+        with Http2(gateway.port) as wire:
+            answer = wire.request("GET", "/v1/models", None, {"Authorization": f"Bearer {gateway.token}", "Traceparent": text})
+            assert json.loads(answer.text)["object"] == "list"
+
+    assert ("call", "edge/0", "auth", "auth_http") in way_of(gateway, trace, act)
 
 
 def test_what_names_no_trace_is_answered_like_anything_else(gateway, new_client):
