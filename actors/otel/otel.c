@@ -75,8 +75,10 @@ static void status_show(struct otel *self)
     char text[STATUS_MAX] = "";
 
     if (bad) {
+        unsigned long long lost = bad->lost + self->spans.dropped;
+
         (void)snprintf(text, sizeof(text), "the collector at %.160s takes no %s: %s; %llu lost so far", bad->url->host,
-                       bad->name, bad->why, (unsigned long long)(bad->lost + self->spans.dropped));
+                       bad->name, bad->why, lost);
     }
     if (strcmp(text, self->shown) != 0) {
         (void)snprintf(self->shown, sizeof(self->shown), "%s", text);

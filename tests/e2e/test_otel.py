@@ -74,6 +74,7 @@ def test_a_call_lies_within_the_one_that_led_to_it(fresh_gateway, collector):
     assert not collector.seen()["metrics"]
 
 
+@pytest.mark.usefixtures("only_once")
 def test_numbers_are_those_of_the_page(fresh_gateway, collector):
     running = fresh_gateway(config=otel(collector, traces=False)).start()
     talk(running)
@@ -88,6 +89,7 @@ def test_numbers_are_those_of_the_page(fresh_gateway, collector):
     assert seen["metrics"]["openclaw_healthy{}"] == 1
 
 
+@pytest.mark.usefixtures("only_once")
 def test_nothing_of_a_body_and_no_secret_leaves_or_is_told(fresh_gateway, collector):
     running = fresh_gateway(config=otel(collector)).start()
     until(lambda: any("tap_attached" in line for line in running.logs()), 20, "the tap")
@@ -99,6 +101,7 @@ def test_nothing_of_a_body_and_no_secret_leaves_or_is_told(fresh_gateway, collec
     assert "shown-to-the-collector-alone" not in running.cli("config", "get", "diagnostics", "--json").stdout
 
 
+@pytest.mark.usefixtures("only_once")
 def test_a_collector_that_is_gone_holds_nothing_up_and_is_named(fresh_gateway, collector):
     collector.fail_with(503)
     running = fresh_gateway(config=otel(collector)).start()
@@ -115,10 +118,12 @@ def test_a_collector_that_is_gone_holds_nothing_up_and_is_named(fresh_gateway, c
     until(lambda: "the collector" not in running.cli("health").stdout, 20, "its recovery")
 
 
+@pytest.mark.usefixtures("only_once")
 def test_it_is_off_unless_it_is_wanted(gateway):
     assert not any("otel_on" in line or "tap_attached" in line and "fail" in line for line in gateway.logs())
 
 
+@pytest.mark.usefixtures("only_once")
 def test_the_share_of_traces_is_kept(fresh_gateway, collector):
     running = fresh_gateway(config=otel(collector, sampleRate=0)).start()
     talk(running)
@@ -126,12 +131,13 @@ def test_the_share_of_traces_is_kept(fresh_gateway, collector):
     assert not collector.seen()["spans"]
 
 
+@pytest.mark.usefixtures("only_once")
 @pytest.mark.parametrize("more, says", [
     ({"protocol": "grpc"}, "grpc is not spoken"),
     ({"endpoint": "https://collector.example"}, "must be http://host:port"),
     ({"headers": {"Bad Name": "x"}}, "cannot stand in a request"),
 ])
-def test_what_cannot_be_done_is_said(fresh_gateway, collector, only_once, more, says):
+def test_what_cannot_be_done_is_said(fresh_gateway, collector, more, says):
     running = fresh_gateway(config=otel(collector, **more)).start()
     until(lambda: any(says in line for line in running.logs()), 20, "the reason")
     assert not collector.seen()["requests"]
