@@ -306,6 +306,13 @@ static void pulses_open(struct host *self)
     self->pulse = pulse_take(self->pulses, address);
 }
 
+static int on_tap(void *arg, struct span endpoint, bool is_on, char ret_local[TAP_ENDPOINT_MAX])
+{
+    struct host *self = arg;
+
+    return trunk_leaf_tap(self->trunk, endpoint, is_on, ret_local);
+}
+
 static int node_start(struct host *self)
 {
     struct node_opts opts = {
@@ -319,6 +326,7 @@ static int node_start(struct host *self)
         .trunk = self->trunk ? TRUNK_LEAF_ENDPOINT : NULL,
         .pulse = self->pulse,
         .arg = self,
+        .on_tap = self->trunk ? on_tap : NULL,
         .on_spawn = host_ops_spawn,
         .on_despawn = host_ops_despawn,
         .on_restart = host_ops_restart,

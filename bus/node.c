@@ -125,6 +125,7 @@ static int on_actors(void *arg, struct actor_ctx *ctx, const void *msg)
 
 static int on_tap(void *arg, struct actor_ctx *ctx, const void *msg)
 {
+    struct node *self = node_of(actor_ctx_actor(ctx));
     struct tap_wish wish = { .endpoint = node_text_in(ctx, "endpoint", TAP_ENDPOINT_MAX),
                              .filter = node_text_in(ctx, "filter", TAP_FILTER_TEXT_MAX + 1),
                              .with_bodies = value_bool(value_get(actor_ctx_body(ctx), "bodies"), false),
@@ -132,17 +133,29 @@ static int on_tap(void *arg, struct actor_ctx *ctx, const void *msg)
     bool is_on = value_bool(value_get(actor_ctx_body(ctx), "on"), true);
     static const struct span empty_map = { "\x80", 1 };
 
+    char local[TAP_ENDPOINT_MAX];
+    struct span endpoint = wish.endpoint;
+    int r = 0;
+
     (void)arg;
     (void)msg;
-    int r = is_on ? tap_attach(&wish) : tap_detach(wish.endpoint);
+    if (self->opts.on_tap) {
+        r = self->opts.on_tap(self->opts.arg, wish.endpoint, is_on, local);
+        wish.endpoint = r ? wish.endpoint : span_from(local);
+    }
+    if (r == 0) {
+        r = is_on ? tap_attach(&wish) : tap_detach(wish.endpoint);
+    }
+    if (r < 0) {
+        return actor_fail(ctx, FAIL_UNAVAILABLE, "this process has no room for a tap");
+    }
     if (r == TAP_E_FILTER) {
         return actor_fail(ctx, FAIL_INVALID_REQUEST, "endpoint or filter of the tap are not understood");
     }
     if (r == TAP_E_FULL) {
         return actor_fail(ctx, FAIL_UNAVAILABLE, "%d taps are attached; detach one first", TAP_WATCHERS_MAX);
     }
-    log_info(is_on ? "tap_attached" : "tap_detached", "endpoint=%.*s bodies=%d", SPAN_FMT(wish.endpoint),
-             wish.with_bodies);
+    log_info(is_on ? "tap_attached" : "tap_detached", "endpoint=%.*s bodies=%d", SPAN_FMT(endpoint), wish.with_bodies);
     return actor_reply_span(ctx, empty_map);
 }
 

@@ -27,6 +27,9 @@ struct node_opts {
     const char *trunk;   /* the mailbox that leads to all other hosts, of one on another machine; NULL: this is none */
     struct pulse *pulse; /* its own; NULL: nobody watches */
     void *arg;           /* of the callbacks below; each may be NULL */
+    /* On another machine: a watcher comes or goes; `ret_local` is where it is shown things here. 0 or what tap_attach
+     * says. */
+    int (*on_tap)(void *arg, struct span endpoint, bool is_on, char ret_local[TAP_ENDPOINT_MAX]);
     /* Run (stop, restart) an actor in this process. Returns false when refused. */
     bool (*on_spawn)(void *arg, const char *address, const char *def, const char *spawn_arg);
     void (*on_despawn)(void *arg, const char *address);

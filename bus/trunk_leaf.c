@@ -16,6 +16,7 @@
 #include "bus/frame.h"
 #include "bus/trunk.h"
 #include "bus/trunk_relay.h"
+#include "bus/trunk_tap.h"
 
 #define LEAF_BATCH 256U
 #define LEAF_TRY_MS 1000U   /* an attempt that has no answer by then is given up */
@@ -35,6 +36,7 @@ struct trunk_leaf {
     void (*on_over)(void *arg);
     void *arg;
     struct trunk_relay *relay;
+    struct trunk_taps *taps;
     struct leaf_try *attempt; /* NULL: none */
     zsock_t *joined;          /* the socket by which it joined, before there is a loop */
     uint64_t session;
@@ -299,6 +301,37 @@ static bool on_is_known(void *arg, const char *endpoint)
     return strcmp(endpoint, node_local(self->node)) == 0;
 }
 
+/* --- watchers ------------------------------------------------------------------------------------- */
+
+static bool on_batch(void *arg, struct span endpoint, struct span batch)
+{
+    struct trunk_leaf *self = arg;
+    uint8_t head[TRUNK_HEAD_LEN];
+
+    if (!self->attempt || !self->relay->is_connected) {
+        return false;
+    }
+    void *raw = self->attempt->port.raw;
+    trunk_head_encode(&(struct trunk_head){ .kind = TRUNK_TAP, .seen = trunk_session_tell(&self->relay->session) },
+                      head);
+    if (zmq_send(raw, head, sizeof(head), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        return false;
+    }
+    /* The rest cannot fail once the first was accepted. */
+    (void)zmq_send(raw, endpoint.ptr, endpoint.len, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    (void)zmq_send(raw, batch.ptr, batch.len, ZMQ_DONTWAIT);
+    zport_kick(&self->attempt->port);
+    return true;
+}
+
+int trunk_leaf_tap(struct trunk_leaf *self, struct span endpoint, bool is_on, char ret_local[TAP_ENDPOINT_MAX])
+{
+    if (is_on) {
+        return trunk_taps_open(self->taps, endpoint, ret_local);
+    }
+    return trunk_taps_close(self->taps, endpoint, ret_local) ? 0 : TAP_E_UNKNOWN;
+}
+
 /* --- the connection ------------------------------------------------------------------------------ */
 
 static void on_try_closed(void *arg)
@@ -443,6 +476,7 @@ static void on_look(uv_timer_t *timer)
 
     self->look_ms = now_ms;
     self->looks_n++;
+    trunk_taps_look(self->taps);
     if (is_late) {
         self->heard_ms = now_ms; /* we were away ourselves */
     }
@@ -481,6 +515,8 @@ int trunk_leaf_open(struct trunk_leaf *self, uv_loop_t *loop)
         (void)uv_timer_init(loop, &self->look); /* cannot fail */
         self->look.data = self;
         (void)trunk_relay_connect(self->relay, 0); /* nothing was said yet */
+        self->taps = trunk_taps_new(
+            &(struct trunk_taps_opts){ .loop = loop, .host = self->opts.host, .send = on_batch, .arg = self });
     }
     return r;
 }
@@ -514,6 +550,7 @@ void trunk_leaf_destroy(struct trunk_leaf **self_p)
         zsock_set_linger(self->attempt->port.sock, 1000); /* the goodbye */
     }
     attempt_end(self);
+    trunk_taps_destroy(&self->taps);
     trunk_relay_destroy(&self->relay);
     zsock_destroy(&self->joined);
     if (self->look.loop) {

@@ -31,6 +31,8 @@ int trunk_leaf_open(struct trunk_leaf *self, uv_loop_t *loop);
 /* Goes on once there is one. `on_over`: the gateway does not know this life any more; it is to end, and the next one to
  * begin. */
 void trunk_leaf_serve(struct trunk_leaf *self, struct node *node, void (*on_over)(void *arg), void *arg);
+/* See on_tap of node_opts. */
+int trunk_leaf_tap(struct trunk_leaf *self, struct span endpoint, bool is_on, char ret_local[TAP_ENDPOINT_MAX]);
 /* Says goodbye and closes; the memory goes when the loop has run the closes. */
 void trunk_leaf_destroy(struct trunk_leaf **self_p);
 

@@ -10,7 +10,8 @@
 #include "bus/base/mem.h"
 #include "bus/frame.h"
 
-#define RELAY_BATCH 256U /* messages before other handles of the loop get a turn */
+#define RELAY_BATCHES_WAITING 256 /* of a tap; more is dropped */
+#define RELAY_BATCH 256U          /* messages before other handles of the loop get a turn */
 
 /* The way to one mailbox. */
 struct trunk_outlet {
@@ -86,7 +87,7 @@ static bool on_turn(void *arg)
 
 /* --- to the actors --------------------------------------------------------------------- */
 
-static struct trunk_outlet *outlet_open(struct trunk_relay *self, const char *endpoint)
+static struct trunk_outlet *outlet_open(struct trunk_relay *self, const char *endpoint, int most)
 {
     struct trunk_outlet *outlet;
     zsock_t *push = descriptors_few(DESCRIPTORS_SOCKET) ? NULL : zsock_new(ZMQ_PUSH);
@@ -94,7 +95,7 @@ static struct trunk_outlet *outlet_open(struct trunk_relay *self, const char *en
     if (!push) {
         return NULL;
     }
-    zsock_set_sndhwm(push, 0); /* bounded by the credit of the senders */
+    zsock_set_sndhwm(push, most);
     zsock_set_linger(push, 0);
     if (zmq_connect(zsock_resolve(push), endpoint)) {
         zsock_destroy(&push);
@@ -109,14 +110,15 @@ static struct trunk_outlet *outlet_open(struct trunk_relay *self, const char *en
     return outlet;
 }
 
-static struct trunk_outlet *outlet_get(struct trunk_relay *self, const char *endpoint)
+/* `most` messages may wait there; 0: the credit of their senders bounds them. */
+static struct trunk_outlet *outlet_get(struct trunk_relay *self, const char *endpoint, int most)
 {
     struct trunk_outlet *outlet = self->outlets;
 
     while (outlet && strcmp(outlet->endpoint, endpoint) != 0) {
         outlet = outlet->next;
     }
-    return outlet ? outlet : outlet_open(self, endpoint);
+    return outlet ? outlet : outlet_open(self, endpoint, most);
 }
 
 static void outlet_close(struct trunk_outlet **at)
@@ -140,7 +142,7 @@ static void deliver(struct trunk_relay *self, zmq_msg_t *header, zmq_msg_t *body
         log_debug("trunk_undelivered", "endpoint=%s", self->endpoint);
         return;
     }
-    outlet = outlet_get(self, endpoint);
+    outlet = outlet_get(self, endpoint, 0);
     if (outlet && frame_send(header, outlet->raw, true)) {
         (void)frame_send(body, outlet->raw, false); /* cannot fail once the first was accepted (zmq_msg_send(3)) */
     }
@@ -148,7 +150,7 @@ static void deliver(struct trunk_relay *self, zmq_msg_t *header, zmq_msg_t *body
 
 void trunk_relay_drop_off(struct trunk_relay *self, const char *endpoint, zmq_msg_t *frame)
 {
-    struct trunk_outlet *outlet = outlet_get(self, endpoint);
+    struct trunk_outlet *outlet = outlet_get(self, endpoint, RELAY_BATCHES_WAITING);
 
     if (!outlet || !frame_send(frame, outlet->raw, false)) {
         frame_close(frame);

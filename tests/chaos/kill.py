@@ -5,9 +5,12 @@ While senders talk to agents (each message under an idempotency key, sent again 
 acknowledged) and callers open connections in a loop, one child after the other gets SIGKILL. At the end every
 acknowledged message must stand in its session exactly once, no connection attempt may have been refused, and after
 every kill the gateway must have answered again within the limit. With --signal STOP they are not killed but stopped, so
-that they hang, and the gateway has to find that out by itself.
+that they hang, and the gateway has to find that out by itself. With --topology tcp the agents are elsewhere, with a
+supervisor of their own; with --mode partition (which needs root) on a machine of their own, whose cable is pulled and put
+back: nothing may be started again for that, and whoever sends must get on within the limit.
 
-  tests/chaos/kill.py [--kills 200] [--signal KILL|STOP] [--topology inproc|ipc] [--recovery 1.0] [--seed N]
+  tests/chaos/kill.py [--kills 200] [--signal KILL|STOP] [--topology inproc|ipc|tcp] [--mode kill|partition]
+                      [--recovery 1.0] [--seed N]
 """
 
 import argparse
@@ -25,10 +28,12 @@ import uuid
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
+import netns  # noqa: E402
 from client import CallError, Client, text_of  # noqa: E402
 from gateway import TOPOLOGIES, Gateway, until  # noqa: E402
 from ws import Closed, Refused  # noqa: E402
 
+SKIPPED = 77  # as ctest is told
 SESSION_MESSAGES = 60  # then a sender starts a new session, so that one history call can show a whole one
 GONE = (OSError, Closed, Refused, EOFError, TimeoutError)
 
@@ -75,6 +80,7 @@ class Sender(Worker):
         self.acknowledged = collections.defaultdict(list)  # session → keys
         self.tried = collections.defaultdict(list)
         self.resent = 0
+        self.sent_times = []
 
     def session(self):
         return f"agent:main:chaos-{self.number}-{self.sent // SESSION_MESSAGES}"
@@ -111,6 +117,7 @@ class Sender(Worker):
             first = False
         self.acknowledged[session].append(key)
         self.sent += 1
+        self.sent_times.append(time.monotonic())
 
 
 class Caller(Worker):
@@ -137,7 +144,8 @@ class Rig:
     def __init__(self, options):
         self.options = options
         self.random = random.Random(options.seed)
-        self.gateway = Gateway(options.topology)
+        self.network = netns.Switch() if options.mode == "partition" else None
+        self.gateway = Gateway(options.topology, network=self.network)
         self.control = Control(self.gateway.state_dir)
         self.is_over = threading.Event()
         self.refused = []
@@ -155,27 +163,49 @@ class Rig:
         except OSError:
             return False
 
+    def pid_of(self, host):
+        """The supervisor of another machine knows the process there."""
+        if host["pid"]:
+            return host["pid"]
+        there = Control(self.gateway.elsewhere.state_dir)
+        return next(each["pid"] for each in there.hosts() if each["name"] == host["name"])
+
+    def cut_one(self, number):
+        """A cable is out for a while; some cuts are so short that nobody notices."""
+        pids = sorted(self.gateway.processes())
+        self.network.cut("agents")
+        self.is_over.wait(self.random.uniform(0.2, 4))
+        self.network.mend("agents")
+        mended = time.monotonic()
+        before = [len(sender.sent_times) for sender in self.senders]
+        until(lambda: all(len(s.sent_times) > n for s, n in zip(self.senders, before)), 30, f"work after cut {number}")
+        self.recovered(mended, f"cut {number}")
+        assert sorted(self.gateway.processes()) == pids, "something was started again for a cut"
+
+    def recovered(self, since, what):
+        took = time.monotonic() - since
+        self.recoveries.append(took)
+        if took > self.options.recovery:
+            self.late.append(f"{what}: {took:.2f} s")
+
     def kill_one(self, number):
         host = self.random.choice(self.control.hosts())
-        os.kill(host["pid"], signal.Signals[f"SIG{self.options.signal}"])
+        os.kill(self.pid_of(host), signal.Signals[f"SIG{self.options.signal}"])
         killed = time.monotonic()
         until(lambda: self.host_is_back(host), 30, f"the return of host {host['name']} after kill {number}")
         until(self.answers, 30, f"readiness after kill {number}")
-        took = time.monotonic() - killed
-        self.recoveries.append(took)
-        if took > self.options.recovery:
-            self.late.append(f"kill {number} of {host['name']}: {took:.2f} s")
+        self.recovered(killed, f"kill {number} of {host['name']}")
 
     def host_is_back(self, was):
         now = next(host for host in self.control.hosts() if host["name"] == was["name"])
-        return now["state"] == "ready" and now["pid"] != was["pid"]
+        return now["state"] == "ready" and now["incarnation"] != was["incarnation"]
 
     def kill_all(self):
         for number in range(self.options.kills):
             until(self.is_whole, 30, "a whole gateway")
             # Some kills hit a gateway that has just come back, most one that is at work.
             self.is_over.wait(self.random.uniform(0.0, 2 * self.options.pause))
-            self.kill_one(number)
+            (self.cut_one if self.network else self.kill_one)(number)
             assert self.gateway.process.poll() is None, "the supervising process ended"
             if sys.stdout.isatty():
                 print(f"\r{number + 1} of {self.options.kills}", end="", flush=True)
@@ -235,7 +265,7 @@ class Rig:
         return not (lost or doubled or self.refused or self.late or broken) and total > 0
 
     def deeds(self):
-        return f"{len(self.recoveries)} times SIG{self.options.signal}"
+        return f"{len(self.recoveries)} times " + ("cut off" if self.network else f"SIG{self.options.signal}")
 
     def report(self, total, lost, doubled, unanswered, broken):
         times = sorted(self.recoveries)
@@ -255,6 +285,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=int(os.environ.get("OPENCLAW_CHAOS_KILLS", "200")))
     parser.add_argument("--signal", choices=["KILL", "STOP"], default="KILL")
+    parser.add_argument("--mode", choices=["kill", "partition"], default="kill", help="partition: with --topology tcp")
     parser.add_argument("--topology", choices=sorted(TOPOLOGIES), default="inproc")
     parser.add_argument("--recovery", type=float, default=float(os.environ.get("OPENCLAW_TEST_RECOVERY_S", "1")),
                         help="seconds within which the gateway must answer again (default 1)")
@@ -262,7 +293,11 @@ def main():
     parser.add_argument("--senders", type=int, default=3)
     parser.add_argument("--callers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
-    rig = Rig(parser.parse_args())
+    options = parser.parse_args()
+    if options.mode == "partition" and (options.topology != "tcp" or netns.why_not()):
+        print(f"skipped: {netns.why_not() or 'a partition is one between machines: --topology tcp'}")
+        return SKIPPED
+    rig = Rig(options)
     is_good = False
     try:
         is_good = rig.run()
@@ -270,6 +305,8 @@ def main():
         if not is_good:
             print("\n".join(rig.gateway.text().splitlines()[-40:]), file=sys.stderr)
         rig.gateway.close()
+        if rig.network:
+            rig.network.close()
     return 0 if is_good else 1
 
 

@@ -13,6 +13,8 @@ import tempfile
 import time
 import uuid
 
+import netns
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("OPENCLAW_TEST_BINARY", os.path.join(ROOT, "build/dev/openclaw"))
 TOKEN = "token-of-the-tests"
@@ -42,14 +44,16 @@ def free_port():
 
 
 class Elsewhere:
-    """The host `agents` of the topology split-host, with a state and keys of its own, and no config."""
+    """A host of the topology split-host, with a state and keys of its own, and no config; with a network (netns.py) on
+    a machine of its own."""
 
     def __init__(self, gateway, host="agents"):
         self.gateway = gateway
         self.host = host
         self.process = None
-        self.state_dir = os.path.join(gateway.state_dir, "elsewhere")
-        self.output = os.path.join(gateway.state_dir, "elsewhere.txt")
+        self.prefix = gateway.network.machine(host) if gateway.network else []
+        self.state_dir = os.path.join(gateway.state_dir, f"elsewhere-{host}")
+        self.output = os.path.join(gateway.state_dir, f"elsewhere-{host}.txt")
         self.topology_path = os.path.join(gateway.state_dir, "topology.json5")
         os.makedirs(self.state_dir, exist_ok=True)
         self.key = self.keygen(self.environment)
@@ -71,7 +75,8 @@ class Elsewhere:
     def write_topology(self, key):
         with open(TOPOLOGIES["tcp"], encoding="utf-8") as file:
             text = file.read()
-        for old, new in (("the-public-key-that-bus-keygen-prints-00", key), ("10.0.0.1:18800", f"127.0.0.1:{free_port()}")):
+        address = netns.GATEWAY if self.gateway.network else "127.0.0.1"
+        for old, new in (("the-public-key-that-bus-keygen-prints-00", key), ("10.0.0.1:18800", f"{address}:{free_port()}")):
             assert old in text
             text = text.replace(old, new)
         with open(self.topology_path, "w", encoding="utf-8") as file:
@@ -80,7 +85,7 @@ class Elsewhere:
     def spawn(self):
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen(
-                self.gateway.command("host", self.host, "--topology", self.topology_path), env=self.environment,
+                self.prefix + self.gateway.command("host", self.host, "--topology", self.topology_path), env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 
     def text(self):
@@ -99,7 +104,7 @@ class Elsewhere:
 
 
 class Gateway:
-    def __init__(self, topology="inproc", config=None, state_dir=None, environment=None, arguments=()):
+    def __init__(self, topology="inproc", config=None, state_dir=None, environment=None, arguments=(), network=None):
         self.mark = uuid.uuid4().hex
         self.port = free_port()
         self.token = TOKEN
@@ -108,7 +113,9 @@ class Gateway:
         self.sanitizer_log = os.path.join(self.state_dir, "sanitizer")
         self.output = os.path.join(self.state_dir, "output.txt")
         self.arguments = list(arguments)
+        self.network = network  # of netns.py
         self.elsewhere = None  # with topology tcp: the other machine, as far as one can be had here
+        self.more = []  # and further ones
         self.topology = topology
         if TOPOLOGIES[topology] and topology != "tcp":
             self.arguments += ["--topology", TOPOLOGIES[topology]]
@@ -132,6 +139,18 @@ class Gateway:
 
     def __exit__(self, *what):
         self.close()
+
+    def others(self):
+        return ([self.elsewhere] if self.elsewhere else []) + self.more
+
+    def add_host(self, host, *actors):
+        """One more host of the topology, on a machine of its own. Before the start."""
+        with open(self.elsewhere.topology_path, encoding="utf-8") as file:
+            text = file.read()
+        row = f'hosts: {{\n    {host}: {{ link: "tcp", actors: {json.dumps(actors)} }},'
+        with open(self.elsewhere.topology_path, "w", encoding="utf-8") as file:
+            file.write(text.replace("hosts: {", row, 1))
+        self.more.append(Elsewhere(self, host))
 
     def write_config(self, changes):
         config = {
@@ -173,8 +192,8 @@ class Gateway:
 
     def start(self):
         self.spawn()
-        if self.elsewhere:
-            self.elsewhere.start()
+        for each in self.others():
+            each.start()
         until(self.is_ready_or_gone, 15, "readiness")
         if self.process.poll() is not None:
             raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.text()}")
@@ -216,8 +235,8 @@ class Gateway:
         return [pid for pid in self.processes() if pid != self.process.pid]
 
     def stop(self, signum=signal.SIGTERM, timeout=15):
-        if self.elsewhere:
-            self.elsewhere.stop(timeout)
+        for each in self.others():
+            each.stop(timeout)
         if self.process and self.process.poll() is None:
             self.process.send_signal(signum)
             try:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
 
 import msgpack
@@ -92,6 +93,17 @@ def test_operators_see_the_actors_of_the_other_machine(running):
     assert "agent/main" in json.dumps(graph)
     top = running.cli("bus", "top", "--once", "--json")
     assert top.returncode == 0 and "agent/main" in top.stdout
+
+
+def test_one_request_is_traced_across_machines(running):
+    assert works(running)
+    trace = subprocess.Popen(running.command("bus", "trace", "--filter", "method == agent_run", "--json"),
+                             env=running.environment, stdout=subprocess.PIPE, text=True)
+    until(lambda: sum("tap_attached" in line for line in running.logs()) >= 3, 10, "the tap in every process")
+    assert works(running)
+    told, _ = trace.communicate(timeout=20)
+    assert trace.returncode == 0
+    assert '"agent/main"' in told and '"edge/0"' in told and "agents" in told, told[:2000]
 
 
 def test_a_key_that_nobody_has_allowed_does_not_come_in_until_somebody_does(running):
