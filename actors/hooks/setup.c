@@ -9,6 +9,23 @@
 
 #define CHANNEL_HEAD "channel/"
 
+static void unserved_tell(const struct settings *settings)
+{
+    struct span account = span_trim(value_str(value_get(settings->gmail, "account"), (struct span){ NULL, 0 }));
+
+    if (settings->transforms_n) {
+        log_warning("hooks_transform_not_served",
+                    "mappings=%u problem=\"a transform is a module for Node.js, which this gateway does not run: hooks "
+                    "of those mappings are refused\" fix=\"write what it does as messageTemplate or textTemplate\"",
+                    settings->transforms_n);
+    }
+    if (account.len) {
+        log_warning("hooks_gmail_not_watched",
+                    "problem=\"hooks.gmail.account is set, and this gateway does not start the program that watches a "
+                    "mailbox\" fix=\"run gog gmail watch serve beside it, with the address of /hooks/gmail\"");
+    }
+}
+
 int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct hooks *self = arg;
@@ -20,11 +37,8 @@ int on_config_update(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     self->has_settings = true;
     actor_status(self->actor, "");
-    if (self->settings.transforms_n) {
-        log_warning("hooks_transform_not_served",
-                    "mappings=%u problem=\"a transform is a module for Node.js, which this gateway does not run: hooks "
-                    "of those mappings are refused\" fix=\"write what it does as messageTemplate or textTemplate\"",
-                    self->settings.transforms_n);
+    if (value_bool(value_path(in->config, "hooks.enabled"), false)) {
+        unserved_tell(&self->settings);
     }
     r = dispatch_pump(self);
     return r ? r : config_follow_applied(ctx, msg);

@@ -360,6 +360,33 @@ static void completions_look(struct doctor *self, struct span doc)
     }
 }
 
+/* Parts of `hooks` that the original runs itself. */
+static void hooks_look(struct doctor *self, struct span doc)
+{
+    struct value_iter it = value_iter(value_path(doc, "hooks.mappings"));
+    struct span key;
+    struct span mapping;
+
+    if (!value_bool(value_path(doc, "hooks.enabled"), false)) {
+        return;
+    }
+    for (unsigned i = 0; value_next(&it, &key, &mapping); i++) {
+        if (value_kind_of(value_get(mapping, "transform")) == VALUE_MAP) {
+            doctor_fix_say(doctor_add(self, "config", DOCTOR_WARNING,
+                                      "hooks.mappings[%u].transform is a module for Node.js, which this gateway does "
+                                      "not run: its hooks are answered with 501",
+                                      i),
+                           "write what it does as messageTemplate or textTemplate, and remove it");
+        }
+    }
+    if (value_str(value_path(doc, "hooks.gmail.account"), NOTHING).len) {
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_WARNING,
+                                  "hooks.gmail.account is set, and this gateway does not start the program that "
+                                  "watches a mailbox"),
+                       "run `gog gmail watch serve` beside it, with the address of /hooks/gmail");
+    }
+}
+
 static void document_look(struct doctor *self)
 {
     CLEANUP(config_document_deinit) struct config_document document;
@@ -381,6 +408,7 @@ static void document_look(struct doctor *self)
     if (!self->is_token_alone) {
         mode_look(self, doc);
         completions_look(self, doc);
+        hooks_look(self, doc);
         values_look(self, pack_span(&document.source), "");
         secret_provider_each_untrusted(doc, on_untrusted, self);
         config_shape_unserved(pack_span(&document.source), on_unserved, &unserved);

@@ -327,6 +327,19 @@ def test_what_the_running_gateway_says_is_told(ours):
     assert "the running gateway says" in doctor(ours)
 
 
+def test_who_comes_from_the_original_is_told_which_hooks_are_not_served(ours):
+    hooks = {"enabled": True, "token": "token-of-hooks-0123456789", "gmail": {"account": "me@example.com"},
+             "mappings": [{"match": {"path": "a"}, "messageTemplate": "x"},
+                          {"match": {"path": "b"}, "messageTemplate": "x", "transform": {"module": "x.mjs"}}]}
+    write(ours.config_path, json.dumps({"gateway": {"mode": "local", "auth": {"mode": "token", "token": ours.token}}, "hooks": hooks}))
+    said = doctor(ours)
+    assert "hooks.mappings[1].transform is a module for Node.js" in said and "hooks.mappings[0]" not in said
+    assert "does not start the program that watches a mailbox" in said
+    ours.start()
+    until(lambda: "hooks_gmail_not_watched" in str(ours.logs()), 10, "the word in the log")
+    assert "hooks_transform_not_served" in str(ours.logs())
+
+
 def test_who_comes_from_the_original_is_told_that_chat_completions_are_served(ours):
     """There they are off unless the config says otherwise."""
     write(ours.config_path, json.dumps({"gateway": {"mode": "local", "auth": {"mode": "token", "token": ours.token}}}))
