@@ -194,7 +194,7 @@ static void run_fill(const struct openai_request *asked, struct pack *stops, str
     }
 }
 
-static int run_call(struct exchange *self, const struct openai_request *asked)
+static int run_call(struct exchange *self, const struct openai_request *asked, struct openai_error *error)
 {
     struct msg_agent_run run = { .has_surface = true, .surface = SPAN_LIT("openai") };
     struct run_ask ask = {
@@ -205,7 +205,7 @@ static int run_call(struct exchange *self, const struct openai_request *asked)
 
     pack_init(&stops, 4096);
     run_fill(asked, &stops, &run);
-    r = run_ask(self, &ask);
+    r = run_ask(self, &ask, error);
     pack_deinit(&stops);
     return r;
 }
@@ -239,7 +239,7 @@ void completion_start(struct exchange *self)
     self->body = (struct text_buf){ 0 };
     if (!r) {
         run_describe(self, &asked);
-        r = run_call(self, &asked);
+        r = run_call(self, &asked, &error);
     }
     pack_deinit(&raw);
     pack_deinit(&made);

@@ -31,7 +31,7 @@ static void on_embedded(void *state, struct actor *actor, void *cookie, const st
     text_buf_deinit(&text);
 }
 
-static int embed_call(struct exchange *self, const struct embeddings_request *asked)
+static int embed_call(struct exchange *self, const struct embeddings_request *asked, struct openai_error *error)
 {
     struct msg_auth_decision decision;
     struct msg_agent_embed in = { .inputs = asked->inputs,
@@ -52,6 +52,10 @@ static int embed_call(struct exchange *self, const struct embeddings_request *as
 
     if (r) {
         return FAULT_FOLD(r); /* it was decoded once before */
+    }
+    r = run_ask_model_check(self, &decision, error);
+    if (r) {
+        return r;
     }
     run_ask_header(self, "x-openclaw-agent-id", &in.has_agent_id, &in.agent_id);
     run_ask_header(self, "x-openclaw-model", &in.has_model, &in.model);
@@ -77,7 +81,7 @@ void embedding_start(struct exchange *self)
         edge_uuid(self->run.id);
         self->model = mem_text(asked.model.ptr, asked.model.len);
         self->is_base64 = asked.is_base64;
-        r = embed_call(self, &asked);
+        r = embed_call(self, &asked, &error);
     }
     pack_deinit(&raw);
     pack_deinit(&made);

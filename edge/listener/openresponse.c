@@ -173,7 +173,7 @@ static void reply_make(struct exchange *self, const struct openresponses_request
                                                  .arg = self };
 }
 
-static int run_call(struct exchange *self, const struct openresponses_request *asked)
+static int run_call(struct exchange *self, const struct openresponses_request *asked, struct openai_error *error)
 {
     struct msg_agent_run run = {
         .has_surface = true,
@@ -206,7 +206,7 @@ static int run_call(struct exchange *self, const struct openresponses_request *a
         .run = &run, .inputs = &self->edge->endpoints.responses, .on_done = on_done, .on_delta = on_delta
     };
 
-    return run_ask(self, &ask);
+    return run_ask(self, &ask, error);
 }
 
 void openresponse_start(struct exchange *self)
@@ -226,7 +226,7 @@ void openresponse_start(struct exchange *self)
     r = r ? r : id_make(self, &error);
     if (!r) {
         reply_make(self, &asked);
-        r = run_call(self, &asked);
+        r = run_call(self, &asked, &error);
     }
     pack_deinit(&raw);
     pack_deinit(&made);

@@ -5,7 +5,9 @@
 #include "bus/codec.h"
 #include "bus/value.h"
 #include "edge/http/parts.h"
+#include "edge/http/session_name.h"
 #include "edge/listener/edge.h"
+#include "edge/listener/scope.h"
 
 #define WINDOW_BYTES 262144U
 
@@ -132,11 +134,32 @@ static void rules_fill(const struct input_rules *rules, bool is_image, struct pa
                                           .pdf_chars_min = rules->pdf_chars_min };
 }
 
-int run_ask(struct exchange *self, const struct run_ask *ask)
+int run_ask_model_check(const struct exchange *self, const struct msg_auth_decision *decision,
+                        struct openai_error *error)
+{
+    struct scope_set scopes = scope_set_of(decision->role, decision->scopes);
+
+    if (!request_header(&self->request, "x-openclaw-model").len || scope_is_admin(&scopes)) {
+        return 0;
+    }
+    *error = (struct openai_error){ .status = 403, .type = "forbidden", .message = "missing scope: operator.admin" };
+    return OPENAI_E_REFUSED;
+}
+
+static int headers_check(const struct exchange *self, const struct msg_auth_decision *decision,
+                         struct openai_error *error)
+{
+    if (session_name_is_reserved(request_header(&self->request, "x-openclaw-session-key"))) {
+        return openai_refuse(error, "The header x-openclaw-session-key names a session of the gateway's own "
+                                    "(`subagent:`, `cron:`, `acp:`), which is not to be had from outside.");
+    }
+    return run_ask_model_check(self, decision, error);
+}
+
+int run_ask(struct exchange *self, const struct run_ask *ask, struct openai_error *error)
 {
     struct msg_agent_run *run = ask->run;
     struct msg_auth_decision decision;
-    struct codec_error error;
     struct pack mimes[2];
     struct actor_call call = { .to = "router",
                                .msg = MSG_AGENT_RUN,
@@ -146,10 +169,14 @@ int run_ask(struct exchange *self, const struct run_ask *ask)
                                .trace = self->trace,
                                .cookie = self };
     int r = codec_decode(MSG_AUTH_DECISION->type, (struct span){ self->decision.data, self->decision.len }, &decision,
-                         &error);
+                         NULL);
 
     if (r) {
         return FAULT_FOLD(r); /* it was decoded once before */
+    }
+    r = headers_check(self, &decision, error);
+    if (r) {
+        return r;
     }
     run_ask_header(self, "x-openclaw-agent-id", &run->has_agent_id, &run->agent_id);
     run_ask_header(self, "x-openclaw-model", &run->has_model, &run->model);

@@ -15,8 +15,12 @@ struct run_ask {
     actor_on_answer on_done;
     actor_on_chunk on_delta;
 };
-/* 0, and an answer will come, or a fault. A request that is streamed gets chunks. */
-int run_ask(struct exchange *self, const struct run_ask *ask);
+/* 0, and an answer will come; OPENAI_E_REFUSED for what a header says, see `error`; or a fault. A request that is
+ * streamed gets chunks. */
+int run_ask(struct exchange *self, const struct run_ask *ask, struct openai_error *error);
+/* May who asks name another model than the agent's own? 0 or OPENAI_E_REFUSED. */
+int run_ask_model_check(const struct exchange *self, const struct msg_auth_decision *decision,
+                        struct openai_error *error);
 /* The client has taken what was sent: the agent may send more. */
 void run_ask_drained(struct exchange *self);
 

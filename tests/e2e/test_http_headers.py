@@ -83,3 +83,24 @@ def test_a_page_without_the_secret_has_to_ask_first(open_to_all, kind):
         connection.request("POST", PATHS[0], BODY, headers)
         assert connection.getresponse().status == status, headers
         connection.close()
+
+
+@pytest.mark.parametrize("key", ["subagent:x", "agent:main:subagent:x", "cron:daily", "agent:main:CRON:1", "acp:x", "agent:ops:acp:y"])
+def test_a_session_of_the_gateways_own_is_not_to_be_had(served, key):
+    for path in PATHS[:2]:
+        body = BODY if path == PATHS[0] else json.dumps({"model": "openclaw", "input": "x"})
+        status, error = error_of(served, "POST", path, body, {"x-openclaw-session-key": key})
+        assert status == 400 and error["type"] == "invalid_request_error" and "x-openclaw-session-key" in error["message"]
+
+
+def test_another_model_is_for_who_may_do_everything(served, open_to_all):
+    assert error_of(served, "POST", PATHS[0], BODY, {"x-openclaw-model": "builtin/nosuch"})[0] == 404
+    for scopes, status in (("operator.write", 403), ("operator.write,operator.admin", 200), (None, 200)):
+        for path in (PATHS[0], PATHS[2]):
+            headers = {"x-openclaw-model": "builtin/echo", **({"x-openclaw-scopes": scopes} if scopes else {})}
+            body = {"model": "openclaw", "messages": [{"role": "user", "content": "x"}], "input": "x"}
+            found, _, text = open_to_all.request("POST", path, body, headers)
+            assert found == status or (path == PATHS[2] and status == 200 and found == 404), text
+            if status == 403:
+                assert json.loads(text)["error"] == {"message": "missing scope: operator.admin", "type": "forbidden"}
+    assert open_to_all.request("POST", PATHS[0], json.loads(BODY), {"x-openclaw-scopes": "operator.write"})[0] == 200
