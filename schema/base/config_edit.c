@@ -29,7 +29,8 @@ static int refuse(struct job *job, const char *why)
     char place[256];
 
     config_shape_place(job->steps, job->steps_n, true, place, sizeof(place));
-    (void)snprintf(job->error->text, sizeof(job->error->text), "%s %s", place[0] ? place : "the config", why);
+    (void)snprintf(job->error->text, sizeof(job->error->text), "%s %.*s", place[0] ? place : "the config",
+                   (int)(sizeof(job->error->text) - sizeof(place) - 1), why); /* cut, if need be */
     return CONFIG_EDIT_E_REFUSED;
 }
 
