@@ -146,6 +146,17 @@ char *roster_workspace(const struct roster *self, const struct roster_agent *age
     return own.len || shared.len ? agent_workspace(own, shared, agent->id, agent->is_default) : NULL;
 }
 
+char *roster_directory(const struct roster *self, const struct roster_agent *agent)
+{
+    return agent_workspace(text_of(agent->entry, "workspace"), text_of(self->defaults, "workspace"), agent->id,
+                           agent->is_default);
+}
+
+struct span roster_avatar(const struct roster_agent *agent)
+{
+    return text_of(value_get(agent->entry, "identity"), "avatar");
+}
+
 static void copy_text(struct pack *out, struct span map, const char *key)
 {
     struct span text = text_of(map, key);

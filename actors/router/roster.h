@@ -49,6 +49,10 @@ struct session_key_rules roster_rules(const struct roster *self);
 struct span roster_model(const struct roster *self, const struct roster_agent *agent);
 struct span roster_name(const struct roster_agent *agent);
 /* To be freed; NULL when the config is silent. */
+/* Its directory, also when the config says nothing of it. To be freed. */
+char *roster_directory(const struct roster *self, const struct roster_agent *agent);
+/* What the config says of its picture; empty when it says nothing. */
+struct span roster_avatar(const struct roster_agent *agent);
 char *roster_workspace(const struct roster *self, const struct roster_agent *agent);
 
 /* Appends the payload of agents.list. */

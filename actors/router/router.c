@@ -4,7 +4,7 @@
  * Accepts    config_changed
  * Answers    chat.send chat.abort chat.history agent agent.wait agent_run agent_embed sessions.list
  *            sessions.preview sessions.describe agents.list agent.identity.get
- *            agent_note agent_heartbeat router_agents router_resolve
+ *            agent_note agent_heartbeat router_agents router_resolve router_agent_find
  * Publishes  router_agents_changed
  * What belongs to one session is forwarded to its agent, which answers the asker itself
  * and remembers what was said already. So a restart loses nothing: the roster is read
@@ -425,6 +425,32 @@ static int on_router_resolve(void *arg, struct actor_ctx *ctx, const void *msg)
                        });
 }
 
+static int on_router_agent_find(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct router *self = arg;
+    const struct msg_router_agent_find *in = msg;
+    struct session_key key = { .len = 0 };
+    const struct roster_agent *agent;
+    CLEANUP(mem_free) char *directory = NULL;
+    struct span avatar;
+    int r = router_resolve(self, ctx, SPAN_LIT("main"), in->agent_id, &key);
+
+    if (r) {
+        return r;
+    }
+    agent = roster_find(&self->roster, key.agent);
+    directory = roster_directory(&self->roster, agent);
+    avatar = roster_avatar(agent);
+    return actor_reply(ctx, MSG_ROUTER_AGENT_FOUND,
+                       &(struct msg_router_agent_found){
+                           .agent_id = span_from(agent->id),
+                           .is_default = agent->is_default,
+                           .workspace = span_from(directory),
+                           .has_avatar = avatar.len > 0,
+                           .avatar = avatar,
+                       });
+}
+
 /* --- life cycle ------------------------------------------------------------------------------ */
 
 static void on_cancel(void *state, struct actor *actor, void *cookie)
@@ -480,6 +506,7 @@ static const struct actor_route router_routes[] = {
     { MSG_SESSIONS_DESCRIBE, on_sessions_describe, 0 },
     { MSG_ROUTER_AGENTS, on_router_agents, 0 },
     { MSG_ROUTER_RESOLVE, on_router_resolve, 0 },
+    { MSG_ROUTER_AGENT_FIND, on_router_agent_find, 0 },
     { MSG_CONFIG_UPDATE, router_on_config_update, 0 },
 };
 

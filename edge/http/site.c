@@ -2,9 +2,11 @@
 
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "bus/base/mem.h"
 #include "bus/value.h"
 
 /* --- settings --------------------------------------------------------------------------- */
@@ -56,6 +58,7 @@ void site_configure(struct site *self, struct span config, const char *home)
     struct span map = value_path(config, "gateway.controlUi");
     struct span none = { NULL, 0 };
     struct span assistant = value_str(value_path(config, "ui.assistant.name"), none);
+    struct span avatar = value_str(value_path(config, "ui.assistant.avatar"), none);
     struct span width = value_str(value_get(map, "chatMessageMaxWidth"), none);
     struct span sandbox = value_str(value_get(map, "embedSandbox"), SPAN_LIT("scripts"));
 
@@ -64,6 +67,9 @@ void site_configure(struct site *self, struct span config, const char *home)
     self->allows_external_embeds = value_bool(value_get(map, "allowExternalEmbedUrls"), false);
     base_read(self, value_str(value_get(map, "basePath"), none));
     (void)site_root_read(value_str(value_get(map, "root"), none), home, self->root); /* too long: none */
+    site_deinit(self);
+    avatar = span_trim(avatar);
+    self->avatar = avatar.len ? mem_text(avatar.ptr, avatar.len) : NULL;
     self->assistant[0] = '\0';
     if (assistant.len < sizeof(self->assistant)) {
         (void)snprintf(self->assistant, sizeof(self->assistant), "%.*s", SPAN_FMT(assistant));
@@ -73,6 +79,12 @@ void site_configure(struct site *self, struct span config, const char *home)
     if (is_width(width) && width.len < sizeof(self->message_width)) {
         (void)snprintf(self->message_width, sizeof(self->message_width), "%.*s", SPAN_FMT(width));
     }
+}
+
+void site_deinit(struct site *self)
+{
+    free(self->avatar);
+    self->avatar = NULL;
 }
 
 /* --- paths ------------------------------------------------------------------------------ */

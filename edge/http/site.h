@@ -21,6 +21,7 @@ struct site {
     char base[SITE_BASE_MAX]; /* "" or "/name": no slash behind it */
     char root[SITE_ROOT_MAX]; /* directory, "~" resolved; empty: the start page that the program carries */
     char assistant[128];      /* ui.assistant.name, or empty */
+    char *avatar;             /* ui.assistant.avatar, or NULL */
     char embed_sandbox[16];
     char message_width[64]; /* gateway.controlUi.chatMessageMaxWidth, or empty */
     bool allows_external_embeds;
@@ -41,9 +42,11 @@ struct site_target {
     bool falls_back; /* to the page, when there is no such file: somebody navigates */
 };
 
-/* `config` is the packed config (empty: the defaults), `home` is what "~" means. What cannot be used is as if it were
- * not there; the schema of the config has refused it before. */
+/* `self` is zero before the first time. `config` is the packed config (empty: the defaults), `home` is what "~" means.
+ * What cannot be used is as if it were not there; the schema of the config has refused it before. */
 void site_configure(struct site *self, struct span config, const char *home);
+
+void site_deinit(struct site *self);
 
 /* What `request` (GET or HEAD, or anything) asks of the site. */
 void site_route(const struct site *self, const struct request *request, struct site_target *ret_target);

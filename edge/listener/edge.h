@@ -12,6 +12,7 @@
 #include "bus/pack.h"
 #include "edge/http/canvas.h"
 #include "edge/http/endpoints.h"
+#include "edge/http/media.h"
 #include "edge/http/response.h"
 #include "edge/http/site.h"
 #include "edge/listener/cert.h"
@@ -103,6 +104,9 @@ struct edge {
     struct endpoints endpoints;
     struct site site;
     struct canvas canvas;
+    const char *home; /* what "~" means in the config */
+    const char *state_dir;
+    unsigned char media_key[MEDIA_KEY_LEN];     /* of tickets; another one for each life of the edge */
     struct canvas_watch *watch;                 /* while there are lives; NULL: none */
     size_t lives_n;                             /* sockets of canvas pages */
     uint64_t capability_ms;                     /* how long one lasts that is not used */

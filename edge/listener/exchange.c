@@ -384,6 +384,8 @@ void exchange_begin(struct stream *stream, struct span head, const struct exchan
     stream->ops->wait(stream);
     if (header_limits_check(&self->request, &error)) {
         exchange_error(self, &error, 0);
+    } else if (kind->is_let_in) {
+        body_begin(self);
     } else if (auth_ask(self)) {
         exchange_error(self, &(struct openai_error){ .status = 503, .type = "api_error", .message = "Busy." }, 1);
     }

@@ -18,6 +18,7 @@ struct openresponses_reply;
 struct exchange_kind {
     const char *scope;   /* that it needs; NULL: auth's word is enough */
     const char *surface; /* whose bearer counts, see auth_http; NULL: the gateway's */
+    bool is_let_in;      /* by what it shows itself: auth is not asked, there is no decision */
     struct span (*credential)(const struct request *request); /* what counts as the bearer; NULL: the header's */
     void (*on_body)(struct exchange *self);                   /* auth agreed and the body is complete */
     /* Answers with a refusal in the form of the kind; NULL: that of OpenAI. */

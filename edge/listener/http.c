@@ -5,6 +5,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
 #include "edge/http/embeddings.h"
+#include "edge/listener/avatar.h"
 #include "edge/listener/canvas.h"
 #include "edge/listener/completion.h"
 #include "edge/listener/edge.h"
@@ -12,6 +13,7 @@
 #include "edge/listener/exchange.h"
 #include "edge/listener/hook.h"
 #include "edge/listener/join.h"
+#include "edge/listener/media.h"
 #include "edge/listener/models.h"
 #include "edge/listener/openresponse.h"
 #include "edge/listener/run_ask.h"
@@ -228,7 +230,8 @@ void http_route(struct stream *stream, const struct request *request, struct spa
         join_begin(stream, request, head);
     } else if (span_starts(request->path, "/v1/")) {
         v1_route(stream, request, head);
-    } else if (!site_serve(stream, request, head)) {
+    } else if (!avatar_serve(stream, request, head) && !media_serve(stream, request, head) &&
+               !site_serve(stream, request, head)) {
         http_answer(stream, (struct response){ .status = 404,
                                                .type = RESPONSE_TEXT,
                                                .body = SPAN_LIT("Not Found"),

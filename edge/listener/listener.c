@@ -28,6 +28,7 @@
 #include "edge/listener/http1.h"
 #include "edge/listener/http2.h"
 #include "edge/listener/live.h"
+#include "edge/listener/media.h"
 #include "edge/listener/node_link.h"
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
@@ -170,8 +171,8 @@ static int on_config_update(void *state, struct actor_ctx *ctx, const void *msg)
     int r;
 
     config_apply(edge, value_get(in->config, "gateway"));
-    site_configure(&edge->site, in->config, home_dir());
-    canvas_configure(&edge->canvas, in->config, home_dir(), state_dir());
+    site_configure(&edge->site, in->config, edge->home);
+    canvas_configure(&edge->canvas, in->config, edge->home, edge->state_dir);
     live_configure(edge);
     transport_security_apply(edge, value_get(in->config, "gateway"));
     hooks_entry_read(value_get(in->config, "hooks"), &edge->hooks);
@@ -369,8 +370,11 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     pack_init(&edge->pack, PACK_MAX);
     handles_init(edge);
     cert_init(edge);
-    site_configure(&edge->site, (struct span){ NULL, 0 }, home_dir());
-    canvas_configure(&edge->canvas, (struct span){ NULL, 0 }, home_dir(), state_dir());
+    edge->home = home_dir();
+    edge->state_dir = state_dir();
+    media_init(edge);
+    site_configure(&edge->site, (struct span){ NULL, 0 }, edge->home);
+    canvas_configure(&edge->canvas, (struct span){ NULL, 0 }, edge->home, edge->state_dir);
     r = endpoints_read(&edge->endpoints, (struct span){ NULL, 0 });
     r = r ? r : hello_features(HELLO_PROTOCOL_MIN, &edge->features[0]);
     r = r ? r : hello_features(HELLO_PROTOCOL_MAX, &edge->features[1]);
@@ -402,6 +406,7 @@ static void edge_deinit(void *state, struct actor *actor)
         text_buf_deinit(&edge->spares[--edge->spares_n]);
     }
     endpoints_deinit(&edge->endpoints);
+    site_deinit(&edge->site);
     text_buf_deinit(&edge->features[0]);
     text_buf_deinit(&edge->features[1]);
     text_buf_deinit(&edge->header_names);

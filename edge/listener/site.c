@@ -7,9 +7,11 @@
 #include "bus/base/log.h"
 #include "bus/json.h"
 #include "bus/value.h"
+#include "edge/listener/avatar.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/exchange.h"
 #include "edge/listener/http.h"
+#include "edge/listener/media.h"
 #include "edge/listener/run_ask.h"
 #include "edge/listener/site_file.h"
 #include "edge/ui/pages.h"
@@ -130,24 +132,36 @@ static void file_begin(struct stream *stream, const struct request *request, con
 
 /* --- what the page asks for before it connects -------------------------------------------------- */
 
-static int settings_write(const struct edge *edge, struct span agent, struct text_buf *out)
+/* A page shows a letter for who has no picture. */
+static int assistant_write(const struct edge *edge, const struct msg_router_agent_found *found, struct text_buf *out)
 {
     const struct site *site = &edge->site;
     struct span name = site->assistant[0] ? span_from(site->assistant) : SPAN_LIT("Assistant");
+    struct avatar avatar;
+    int r = text_buf_add(out, SPAN_LIT(",\"assistantName\":"));
+
+    avatar_of(edge, found, &avatar);
+    r = r ? r : json_from_text(name, out);
+    r = r ? r : text_buf_add(out, SPAN_LIT(",\"assistantAvatar\":"));
+    r = r                            ? r
+        : avatar.kind == AVATAR_NONE ? json_from_text((struct span){ name.ptr, 1 }, out)
+                                     : avatar_url_write(&avatar, site->base, found->agent_id, out);
+    r = r ? r : text_buf_add(out, SPAN_LIT(","));
+    r = r ? r : avatar_facts_write(&avatar, "assistantAvatar", out);
+    r = r ? r : text_buf_add(out, SPAN_LIT(",\"assistantAgentId\":"));
+    return r ? r : json_from_text(found->agent_id, out);
+}
+
+static int settings_write(const struct edge *edge, const struct msg_router_agent_found *found, struct text_buf *out)
+{
+    const struct site *site = &edge->site;
     int r = text_buf_add(out, SPAN_LIT("{\"basePath\":"));
 
     r = r ? r : json_from_text(span_from(site->base), out);
-    r = r ? r : text_buf_add(out, SPAN_LIT(",\"assistantName\":"));
-    r = r ? r : json_from_text(name, out);
-    r = r ? r : text_buf_add(out, SPAN_LIT(",\"assistantAvatar\":"));
-    r = r ? r : json_from_text((struct span){ name.ptr, 1 }, out);
-    r = r ? r
-          : text_buf_add(out, SPAN_LIT(",\"assistantAvatarSource\":null,\"assistantAvatarStatus\":\"none\","
-                                       "\"assistantAvatarReason\":\"missing\",\"assistantAgentId\":"));
-    r = r ? r : json_from_text(agent, out);
-    r = r ? r
-          : text_buf_add(out, SPAN_LIT(",\"serverVersion\":\"" OPENCLAW_VERSION "\",\"localMediaPreviewRoots\":[],"
-                                       "\"embedSandbox\":"));
+    r = r ? r : assistant_write(edge, found, out);
+    r = r ? r : text_buf_add(out, SPAN_LIT(",\"serverVersion\":\"" OPENCLAW_VERSION "\",\"localMediaPreviewRoots\":"));
+    r = r ? r : media_roots_write(edge, found->workspace, out);
+    r = r ? r : text_buf_add(out, SPAN_LIT(",\"embedSandbox\":"));
     r = r ? r : json_from_text(span_from(site->embed_sandbox), out);
     r = r ? r
           : text_buf_add(out, site->allows_external_embeds ? SPAN_LIT(",\"allowExternalEmbedUrls\":true")
@@ -159,10 +173,9 @@ static int settings_write(const struct edge *edge, struct span agent, struct tex
     return r ? r : text_buf_add(out, SPAN_LIT("}"));
 }
 
-static void on_agents(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
+static void on_agent(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
 {
     struct exchange *self = cookie;
-    const struct msg_router_agent_list *agents = reply->msg;
     struct text_buf text = { 0 };
 
     (void)state;
@@ -172,7 +185,7 @@ static void on_agents(void *state, struct actor *actor, void *cookie, const stru
     }
     if (reply->failure) {
         run_ask_fail(self, reply->failure);
-    } else if (settings_write(self->edge, agents->default_id, &text)) {
+    } else if (settings_write(self->edge, reply->msg, &text)) {
         exchange_break(self);
     } else {
         exchange_answer(self, 200, (struct span){ text.data, text.len }, 0);
@@ -182,10 +195,13 @@ static void on_agents(void *state, struct actor *actor, void *cookie, const stru
 
 static void settings_start(struct exchange *self)
 {
-    struct msg_router_agents in = { 0 };
-    struct actor_call call = {
-        .to = "router", .msg = MSG_ROUTER_AGENTS, .in = &in, .on_answer = on_agents, .cookie = self
-    };
+    struct msg_router_agent_find in = { 0 };
+    struct actor_call call = { .to = "router",
+                               .msg = MSG_ROUTER_AGENT_FIND,
+                               .in = &in,
+                               .trace = self->trace,
+                               .on_answer = on_agent,
+                               .cookie = self };
     int r = actor_call(self->edge->actor, &call, &self->call.id);
 
     if (r) {

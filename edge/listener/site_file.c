@@ -103,9 +103,21 @@ static void file_head(struct stream *stream, struct site_read *file)
     }
 }
 
+/* Answers without it. */
+static void file_leave(struct stream *stream, struct site_read *file,
+                       void (*answer)(struct stream *stream, const struct site_read *file))
+{
+    stream->file = NULL;
+    answer(stream, file);
+    site_read_free(file);
+    stream->ops->resume(stream);
+}
+
 static void file_begin(struct stream *stream, struct site_read *file)
 {
-    if (file->is_page && file->kind->page_change && file->kind->page_change(stream->conn->edge, file)) {
+    if (file->kind->probe) {
+        file_leave(stream, file, file->kind->probe);
+    } else if (file->is_page && file->kind->page_change && file->kind->page_change(stream->conn->edge, file)) {
         read_over(stream);
         stream->ops->break_off(stream);
     } else {
@@ -120,10 +132,7 @@ static void file_fail(struct stream *stream, struct site_read *file)
         stream->ops->break_off(stream);
         return;
     }
-    stream->file = NULL;
-    file->kind->fail(stream, file);
-    site_read_free(file);
-    stream->ops->resume(stream);
+    file_leave(stream, file, file->kind->fail);
 }
 
 static void on_ready(struct site_read *file)

@@ -22,6 +22,8 @@ struct site_file_kind {
     int (*guard_write)(const struct edge *edge, const struct site_read *file, struct span page, struct text_buf *out);
     /* Changes HTML that was read whole before it is sent; NULL: never. 0 or -ENOMEM. */
     int (*page_change)(const struct edge *edge, struct site_read *file);
+    /* Answers with what is to be said of it instead of with its content; NULL: the content. */
+    void (*probe)(struct stream *stream, const struct site_read *file);
     /* Answers in its place; `file->r` says why. */
     void (*fail)(struct stream *stream, const struct site_read *file);
 };

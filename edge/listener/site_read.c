@@ -176,5 +176,6 @@ void site_read_free(struct site_read *self)
     free(self->root);
     free(self->name);
     free(self->data);
+    free(self->about);
     free(self);
 }

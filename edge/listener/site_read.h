@@ -38,6 +38,7 @@ struct site_read {
     bool falls_back;
     bool is_strict;
     bool is_page;
+    void *about; /* what the kind has to know of it; freed with it */
     bool is_head;
     bool has_token; /* of the canvas: a capability let it in */
     bool is_working;

@@ -26,7 +26,7 @@ def test_the_start_page_and_its_parts(gateway):
 
 
 def test_programs_get_no_page(gateway):
-    for path in ("/v1/nope", "/api/x", "/nope", "/nope.js", "/__openclaw__/x", "/avatar/main"):
+    for path in ("/v1/nope", "/api/x", "/nope", "/nope.js", "/__openclaw__/x"):
         assert gateway.request("GET", path, headers=FETCHES)[0] == 404, path
     for path in ("/v1/nope", "/api/x", "/nope.js", "/a/b/c", "/..%2f..%2fetc/passwd"):
         assert gateway.request("GET", path, headers=NAVIGATES)[0] == 404, path

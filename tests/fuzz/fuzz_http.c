@@ -1,8 +1,10 @@
 /* Request heads and chunked bodies: limits hold, spans stay inside, cutting changes nothing. */
 #include <string.h>
 
+#include "edge/http/avatar.h"
 #include "edge/http/canvas.h"
 #include "edge/http/chunked.h"
+#include "edge/http/media.h"
 #include "edge/http/request.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -17,7 +19,10 @@ static void paths_check(const struct request *request, struct span head)
     static struct canvas canvas;
     static struct site site;
     struct canvas_target target;
+    static const unsigned char key[MEDIA_KEY_LEN] = { 42 };
     struct site_target page;
+    struct avatar avatar;
+    struct media_ask ask;
     char origin[CANVAS_ORIGIN_MAX];
 
     canvas_configure(&canvas, (struct span){ NULL, 0 }, "/home", "/state");
@@ -31,6 +36,10 @@ static void paths_check(const struct request *request, struct span head)
     site_configure(&site, (struct span){ NULL, 0 }, "/home");
     site_route(&site, request, &page);
     FUZZ_HOLD(page.kind != SITE_FILE || site_name_is_plain(page.name));
+    avatar_read(request->query, SPAN_LIT("/w"), "/home", &avatar);
+    FUZZ_HOLD(avatar.kind != AVATAR_LOCAL || site_name_is_plain(avatar.name));
+    (void)media_ask_read(request->query, "/home", &ask);
+    FUZZ_HOLD(!media_ticket_is_good(key, &ask, 0, 0)); /* nobody has the key */
     FUZZ_HOLD(!canvas_origin_read(request, false, origin) || !strpbrk(strstr(origin, "://") + 3, "/?#@\"\\ "));
 }
 

@@ -23,7 +23,7 @@ static const char fetches[] = "Accept: */*\r\nSec-Fetch-Dest: empty\r\n";
 
 static void gives_the_page_to_who_navigates_and_nothing_else_to_who_fetches(void **state)
 {
-    struct site site;
+    struct site site = { 0 };
     struct site_target target;
 
     (void)state;
@@ -52,7 +52,7 @@ static void leaves_to_programs_what_is_theirs(void **state)
     static const char *const paths[] = { "/v1/nope", "/v1",      "/api/x",     "/tools/invoke",          "/hooks/wake",
                                          "/healthz", "/metrics", "/plugins/x", "/__openclaw__/canvas/x", "/avatar/main",
                                          "/ui" };
-    struct site site;
+    struct site site = { 0 };
 
     (void)state;
     site_configure(&site, (struct span){ NULL, 0 }, "");
@@ -80,7 +80,7 @@ static void names_nothing_outside_and_nothing_hidden(void **state)
                                          "//etc/passwd",
                                          "/a/../",
                                          "/%2e%2e/" };
-    struct site site;
+    struct site site = { 0 };
 
     (void)state;
     site_configure(&site, (struct span){ NULL, 0 }, "");
@@ -91,7 +91,7 @@ static void names_nothing_outside_and_nothing_hidden(void **state)
 
 static void lives_below_its_base(void **state)
 {
-    struct site site;
+    struct site site = { 0 };
 
     (void)state;
     site_configure(&site, (struct span){ NULL, 0 }, "");
