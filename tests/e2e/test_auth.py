@@ -241,7 +241,8 @@ def test_tailscale_vouches_for_the_control_page(fresh_gateway, tailscaled):
     assert code([line for line in served() if "Proto" not in line]) == "AUTH_TAILSCALE_PROXY_MISSING"
     assert code(served(), auth={"token": "wrong"}) == "AUTH_TOKEN_MISMATCH"
     assert code(served(), device=Device()) == "AUTH_TOKEN_MISSING"  # for pages alone
-    status, _, _ = made.request("POST", "/v1/chat/completions", "{}", dict(line.split(": ", 1) for line in served()))
+    headers = {"Content-Type": "application/json", **dict(line.split(": ", 1) for line in served())}
+    status, _, _ = made.request("POST", "/v1/chat/completions", "{}", headers)
     assert status == 401
 
 
