@@ -56,7 +56,7 @@ static int cert_put(zcert_t *cert, const char *path, bool is_secret)
     if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside)) {
         return FAULT(-ENAMETOOLONG);
     }
-    fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (fd < 0) {
         return FAULT(-errno);
     }
@@ -72,6 +72,28 @@ static int cert_put(zcert_t *cert, const char *path, bool is_secret)
 }
 
 /* --- our own ------------------------------------------------------------------------------- */
+
+static bool is_file_or_absent(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) ? errno == ENOENT : S_ISREG(info.st_mode);
+}
+
+/*
+ * NULL for what is no certificate. czmq looks for a file of the same name that ends in
+ * "_secret" as well, and would wait for a pipe in the place of either.
+ */
+static zcert_t *cert_load(const char *path)
+{
+    char secret_path[PATH_MAX];
+
+    if (snprintf(secret_path, sizeof(secret_path), "%s_secret", path) >= (int)sizeof(secret_path) ||
+        !is_file_or_absent(path) || !is_file_or_absent(secret_path)) {
+        return NULL;
+    }
+    return zcert_load(path);
+}
 
 int curve_load(const char *dir, struct curve_pair *ret_pair)
 {
@@ -89,7 +111,7 @@ int curve_load(const char *dir, struct curve_pair *ret_pair)
     if (info.st_mode & 077 || info.st_uid != geteuid()) {
         return CURVE_E_BAD;
     }
-    cert = zcert_load(path);
+    cert = cert_load(path);
     if (!cert || !curve_is_key(zcert_public_txt(cert)) || !curve_is_key(zcert_secret_txt(cert)) ||
         strspn(zcert_secret_txt(cert), "0") == TOPOLOGY_KEY_LEN) {
         return CURVE_E_BAD;
@@ -169,7 +191,7 @@ int curve_deny(const char *dir, const char *name)
     return 0;
 }
 
-/* False for a file that names nobody. */
+/* False for a file that names nobody; without a key when there is none in it. */
 static bool peer_read(const char *dir, const char *file, struct curve_peer *ret_peer)
 {
     CLEANUP(zcert_destroy) zcert_t *cert = NULL;
@@ -185,9 +207,9 @@ static bool peer_read(const char *dir, const char *file, struct curve_peer *ret_
     if (!curve_is_name(ret_peer->name) || peer_path(dir, ret_peer->name, path)) {
         return false;
     }
-    cert = zcert_load(path);
+    cert = cert_load(path);
     if (!cert || !curve_is_key(zcert_public_txt(cert))) {
-        return false;
+        return true;
     }
     memcpy(ret_peer->public_key, zcert_public_txt(cert), sizeof(ret_peer->public_key));
     return true;

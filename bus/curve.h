@@ -27,7 +27,7 @@ struct curve_pair {
 /* Another machine that may join, under the name of its host in the topology. */
 struct curve_peer {
     char name[32];
-    char public_key[TOPOLOGY_KEY_LEN + 1];
+    char public_key[TOPOLOGY_KEY_LEN + 1]; /* "": what lies there is no certificate, and lets nobody join */
 };
 
 /* Wipes. */
@@ -43,7 +43,8 @@ bool curve_is_key(const char *text);
 int curve_allow(const char *dir, const char *name, const char *public_key);
 /* CURVE_E_MISSING when nobody of that name was allowed. */
 int curve_deny(const char *dir, const char *name);
-/* Calls `on` for everyone who may join, until it returns false. A directory that is not there has nobody. */
+/* Calls `on` for everyone who has a place in `allowed`, until it returns false. A directory that is not there has
+ * nobody. */
 int curve_each(const char *dir, bool (*on)(void *arg, const struct curve_peer *peer), void *arg);
 /* Who joins with this key; false when nobody may. */
 bool curve_find(const char *dir, const char *public_key, struct curve_peer *ret_peer);

@@ -48,14 +48,18 @@ static int fault_explain(const char *what, const char *dir, int fault)
     return CLI_EXIT_SOFTWARE;
 }
 
-/* As ssh shows keys: people compare it aloud. */
+/* As ssh shows keys: people compare it aloud. "" of what is no key. */
 static void fingerprint_make(const char *public_key, char out[FINGERPRINT_MAX])
 {
     uint8_t raw[CURVE_RAW_LEN];
     uint8_t digest[SHA256_DIGEST_LENGTH];
     char base64[4 * ((SHA256_DIGEST_LENGTH + 2) / 3) + 1];
 
-    (void)zmq_z85_decode(raw, public_key); /* it was checked when it was read */
+    out[0] = '\0';
+    if (!curve_is_key(public_key)) {
+        return;
+    }
+    (void)zmq_z85_decode(raw, public_key); /* it is one */
     (void)SHA256(raw, sizeof(raw), digest);
     (void)EVP_EncodeBlock((unsigned char *)base64, digest, sizeof(digest));
     base64[strcspn(base64, "=")] = '\0';
@@ -219,10 +223,24 @@ int cmd_bus_deny(struct cli *cli)
     return r ? fault_explain("cannot take the key back", dir, r) : peer_report(cli, "denied", &peer);
 }
 
+/* One that lets nobody join is told of, and passed over. */
+static bool is_usable(const struct curve_peer *peer)
+{
+    if (peer->public_key[0]) {
+        return true;
+    }
+    cli_err("allowed/%s.cert is no regular file with a public key: \"%s\" may not join", peer->name, peer->name);
+    cli_err_more("allow it anew, after `openclaw bus deny %s`: openclaw bus allow %s KEY", peer->name, peer->name);
+    return false;
+}
+
 static bool on_listed(void *arg, const struct curve_peer *peer)
 {
     struct pack *out = arg;
 
+    if (!is_usable(peer)) {
+        return true;
+    }
     pack_map_begin(out);
     peer_pack(peer, out);
     pack_map_end(out);
@@ -234,6 +252,9 @@ static bool on_shown(void *arg, const struct curve_peer *peer)
     size_t *n = arg;
     char fingerprint[FINGERPRINT_MAX];
 
+    if (!is_usable(peer)) {
+        return true;
+    }
     fingerprint_make(peer->public_key, fingerprint);
     cli_out("%-16s %s  %s\n", peer->name, peer->public_key, fingerprint);
     (*n)++;

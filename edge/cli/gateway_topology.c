@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
@@ -17,15 +18,19 @@ const char gateway_topology_default[] =
     "\"router\", \"node\", \"approval\", \"scheduler\", \"hooks\", \"tools\", \"otel\", "
     "\"channel/webchat\", \"edge/0\", \"agent/*\"] } } }";
 
-/* 0, or -errno. */
+/* 0, -errno, or GATEWAY_TOPOLOGY_E_REFUSED for what is no file: a pipe would be waited for. */
 static int file_read(const char *path, struct text_buf *text)
 {
-    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     char chunk[4096];
+    struct stat st;
     ssize_t len;
 
-    if (fd < 0) {
+    if (fd < 0 || fstat(fd, &st)) {
         return -errno;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return GATEWAY_TOPOLOGY_E_REFUSED;
     }
     while ((len = read(fd, chunk, sizeof(chunk))) > 0) {
         if (text->len > FILE_BYTES_MAX) {
@@ -46,7 +51,7 @@ int gateway_topology_load(const char *path, struct text_buf *text, struct topolo
 
     if (r) {
         (void)snprintf(error->text, sizeof(error->text), "cannot read topology %.180s: %s", path ? path : "",
-                       strerror(-r));
+                       r > 0 ? "it is no regular file" : strerror(-r));
         return GATEWAY_TOPOLOGY_E_REFUSED;
     }
     r = topology_parse((struct span){ text->data, text->len }, ret_topology, &inner);

@@ -1,9 +1,11 @@
 #include "schema/base/legacy_state.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -141,6 +143,32 @@ static int sqlite_outcome(struct reading *self, int rc)
 
 /* --- opening ------------------------------------------------------------------------------- */
 
+/* What SQLite opens by itself, beside the file that a link leads to. */
+static int companions_look(struct reading *self, const char *path)
+{
+    static const char *const ends[] = { "-journal", "-wal", "-shm" };
+    char real[PATH_MAX];
+    char beside[PATH_MAX];
+    struct stat st;
+
+    if (!realpath(path, real)) {
+        return unusable(self, "it cannot be opened: %s", fault_text(-errno));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        if (snprintf(beside, sizeof(beside), "%s%s", real, ends[i]) >= (int)sizeof(beside)) {
+            return unusable(self, "its path is too long");
+        }
+        if (lstat(beside, &st)) {
+            if (errno != ENOENT) {
+                return unusable(self, "its %s file cannot be looked at: %s", ends[i], fault_text(-errno));
+            }
+        } else if (!S_ISREG(st.st_mode)) {
+            return unusable(self, "its %s file is no regular file", ends[i]);
+        }
+    }
+    return 0;
+}
+
 /* A pipe would be waited for. */
 static int place_look(struct reading *self, const char *path)
 {
@@ -150,7 +178,7 @@ static int place_look(struct reading *self, const char *path)
         return errno == ENOENT || errno == ENOTDIR ? LEGACY_STATE_E_ABSENT
                                                    : unusable(self, "it cannot be opened: %s", fault_text(-errno));
     }
-    return S_ISREG(st.st_mode) ? 0 : unusable(self, "it is no file");
+    return S_ISREG(st.st_mode) ? companions_look(self, path) : unusable(self, "it is no file");
 }
 
 /* What is written in the database is not trusted to run anything. */

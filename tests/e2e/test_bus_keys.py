@@ -127,3 +127,38 @@ def test_machines_are_allowed_listed_and_denied_by_name(run):
 def test_names_and_keys_that_are_none_are_refused(run, tmp_path, name, key):
     assert run("bus", "allow", name, key).returncode == 2
     assert not os.path.exists(tmp_path / "state/bus/allowed")
+
+
+def test_a_topology_that_is_a_pipe_is_refused_and_not_waited_for(run, tmp_path):
+    pipe = str(tmp_path / "topology.json5")
+    os.mkfifo(pipe)
+    for words in (("bus", "topology", "check", pipe),
+                  ("gateway", "run", "--topology", pipe, "--auth", "none", "--allow-unconfigured")):
+        done = run(*words)
+        assert done.returncode == 78
+        assert pipe in done.stderr and "it is no regular file" in done.stderr
+
+
+@pytest.mark.parametrize("end", ["", "_secret"])
+def test_a_pipe_among_the_allowed_is_told_of_and_passed_over(run, tmp_path, end):
+    key = json.loads(run("bus", "keygen", "--json").stdout)["publicKey"]
+    assert run("bus", "allow", "agents", key).returncode == 0
+    os.mkfifo(tmp_path / f"state/bus/allowed/other.cert{end}")
+    if end:
+        (tmp_path / "state/bus/allowed/other.cert").write_text("", encoding="utf-8")
+    listed = run("bus", "keys", "--json")
+    assert [peer["name"] for peer in json.loads(listed.stdout)["allowed"]] == ["agents"]
+    shown = run("bus", "keys")
+    assert shown.returncode == 0 and "agents" in shown.stdout and "other" not in shown.stdout
+    for done in (listed, shown):
+        assert "allowed/other.cert is no regular file with a public key" in done.stderr
+    assert run("bus", "deny", "other").returncode == 0
+    assert not os.path.exists(tmp_path / "state/bus/allowed/other.cert")
+
+
+def test_a_key_pair_that_is_a_pipe_is_refused(run, tmp_path):
+    assert run("bus", "keygen").returncode == 0
+    os.remove(tmp_path / "state/bus/curve.cert_secret")
+    os.mkfifo(tmp_path / "state/bus/curve.cert_secret", 0o600)
+    done = run("bus", "keygen")
+    assert done.returncode == 78 and "is no key pair" in done.stderr

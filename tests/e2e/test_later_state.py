@@ -99,3 +99,18 @@ def test_a_damaged_database_is_told_of_and_tried_again(stopped):
         file.write(whole)
     gateway.start()
     device.connect(gateway, ["operator.read"], {"deviceToken": "LATER-TOKEN"}, FAR).socket.close()
+
+
+@pytest.mark.parametrize("end", ["-journal", "-wal", "-shm"])
+def test_a_pipe_beside_the_database_is_told_of_and_not_waited_for(stopped, end):
+    gateway, later = stopped
+    device = Device()
+    later.paired(device, plain(device.public), "operator", "LATER-TOKEN", ["operator.read"])
+    later.db.close()
+    if os.path.exists(later.path + end):
+        os.remove(later.path + end)
+    os.mkfifo(later.path + end)
+    gateway.start()
+    for what in ("devices_not_imported", "nodes_not_imported"):
+        line = until(lambda name=what: next((line for line in gateway.logs() if name in line), None), 10, what)
+        assert later.path in line and f"its {end} file is no regular file" in line
