@@ -181,14 +181,36 @@ static struct span way_of(struct node *self, struct span host, struct span endpo
     return way ? span_from(way) : endpoint;
 }
 
-/* A host speaks for itself, the supervisor for all. */
-static bool may_tell(const struct node *self, struct span from, struct span host)
+/* Does it live there, as the topology has it? */
+static bool is_placed(const struct node *self, struct span address, struct span host)
 {
-    return !node_is_supervisor(self) ||
-           (span_starts(from, "host/") && from.len == host.len + 5 && memcmp(from.ptr + 5, host.ptr, host.len) == 0);
+    char text[ACTOR_ADDRESS_MAX];
+
+    if (span_starts(address, "host/")) {
+        return address.len == host.len + 5 && memcmp(address.ptr + 5, host.ptr, host.len) == 0;
+    }
+    (void)snprintf(text, sizeof(text), "%.*s", SPAN_FMT(address));
+    const struct topology_host *place = topology_place(self->opts.topology, text);
+    return place && span_is_text(host, place->name);
 }
 
-static void synced_entry(struct node *self, struct span from, struct span map)
+/* A host speaks for itself and for who lives there, the supervisor for all. */
+static bool may_tell(struct node *self, struct actor_ctx *ctx, struct span host, struct span address)
+{
+    struct span from = actor_ctx_from(ctx);
+
+    if (!node_is_supervisor(self)) {
+        return true;
+    }
+    if (span_starts(from, "host/") && from.len == host.len + 5 && memcmp(from.ptr + 5, host.ptr, host.len) == 0 &&
+        is_placed(self, address, host)) {
+        return true;
+    }
+    blame_peer(&self->actor, from, &ctx->mail->header, "tells of actors that are not its own");
+    return false;
+}
+
+static void synced_entry(struct node *self, struct actor_ctx *ctx, struct span map)
 {
     struct span address = value_str(value_get(map, "address"), (struct span){ "", 0 });
     struct span host = value_str(value_get(map, "host"), (struct span){ "", 0 });
@@ -198,7 +220,7 @@ static void synced_entry(struct node *self, struct span from, struct span map)
 
     if (address.len == 0 || address.len >= ACTOR_ADDRESS_MAX || host.len >= DIRECTORY_HOST_MAX ||
         endpoint.len >= DIRECTORY_ENDPOINT_MAX || (self->opts.host && span_is_text(host, self->opts.host)) ||
-        !may_tell(self, from, host)) {
+        !may_tell(self, ctx, host, address)) {
         return; /* of our own actors nobody else knows better */
     }
     endpoint = way_of(self, host, endpoint);
@@ -219,7 +241,7 @@ static void synced_entry(struct node *self, struct span from, struct span map)
     }
 }
 
-static void synced_topic(struct node *self, struct span from, struct span map)
+static void synced_topic(struct node *self, struct actor_ctx *ctx, struct span map)
 {
     struct span name = value_str(value_get(map, "name"), (struct span){ "", 0 });
     struct span address = value_str(value_get(map, "address"), (struct span){ "", 0 });
@@ -229,7 +251,7 @@ static void synced_topic(struct node *self, struct span from, struct span map)
     bool is_on = value_bool(value_get(map, "on"), true);
 
     if (name.len == 0 || name.len >= sizeof(topic) || address.len == 0 || address.len >= sizeof(who) ||
-        !may_tell(self, from, value_str(value_get(map, "host"), (struct span){ "", 0 }))) {
+        !may_tell(self, ctx, value_str(value_get(map, "host"), (struct span){ "", 0 }), address)) {
         return;
     }
     (void)snprintf(topic, sizeof(topic), "%.*s", SPAN_FMT(name));
@@ -257,10 +279,10 @@ int node_directory_on_sync(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)msg;
     /* Who is told that a subscriber is ready may publish at once. */
     while (value_next(&topics, &key, &item)) {
-        synced_topic(self, actor_ctx_from(ctx), item);
+        synced_topic(self, ctx, item);
     }
     while (value_next(&entries, &key, &item)) {
-        synced_entry(self, actor_ctx_from(ctx), item);
+        synced_entry(self, ctx, item);
     }
     return 0;
 }

@@ -1,9 +1,10 @@
 /*
  * trunk_greet: who says hello: a new life of a host, or one whose connection broke. Nobody
- * comes this far whose key is not known.
+ * comes this far whose key was not known when it connected.
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bus/base/clock.h"
 #include "bus/trunk_hub_internal.h"
@@ -85,12 +86,24 @@ static void session_resume(struct hub_peer *peer, const struct arrival *arrival,
     trunk_hub_silence(peer, false);
 }
 
+/* ZAP was asked when it connected, which may be long ago. */
+static bool is_allowed_still(const struct trunk_hub *self, const struct curve_peer *user)
+{
+    struct curve_peer found;
+
+    return curve_find(self->opts.keys_dir, user->public_key, &found) && strcmp(found.name, user->name) == 0;
+}
+
 void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *arrival)
 {
     struct trunk_hello hello;
     char reason[TRUNK_REASON_MAX];
     struct span body = trunk_hub_part(arrival, 0);
 
+    if (!is_allowed_still(self, &arrival->user)) {
+        refuse(self, arrival, true, TRUNK_HUB_DENIED);
+        return;
+    }
     if (arrival->parts_n != 1 || !trunk_hello_read(body, &hello)) {
         refuse(self, arrival, false, "the gateway does not understand this greeting");
         return;

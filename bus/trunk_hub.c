@@ -162,28 +162,15 @@ int trunk_hub_begin(struct hub_peer *peer)
 
 /* --- what else comes --------------------------------------------------------------------------- */
 
-/* Nobody speaks for actors of other hosts. */
-static bool is_own_word(const struct hub_peer *peer, zmq_msg_t *header)
-{
-    struct envelope env;
-    char sender[ACTOR_ADDRESS_MAX];
-
-    if (!envelope_decode((struct span){ zmq_msg_data(header), zmq_msg_size(header) }, &env)) {
-        return false;
-    }
-    (void)snprintf(sender, sizeof(sender), "%.*s", SPAN_FMT(envelope_sender(&env)));
-    if (strncmp(sender, "host/", 5) == 0) {
-        return strcmp(sender + 5, peer->host->name) == 0;
-    }
-    return topology_place(peer->hub->opts.topology, sender) == peer->host;
-}
-
 static void on_data(struct hub_peer *peer, struct arrival *arrival)
 {
-    if (arrival->parts_n != 2 || !is_own_word(peer, &arrival->parts[0])) {
-        log_warning("trunk_word_refused", "host=%s why=\"it speaks for an actor that is not its own\"",
-                    peer->host->name);
-        peer_end(peer, ACTOR_LIFE_BACKOFF, "it spoke for an actor that is not its own");
+    const char *why = arrival->parts_n == 2
+                          ? trunk_word_refusal(peer->hub->opts.topology, peer->host, trunk_hub_part(arrival, 0))
+                          : "it sent what is no message of the bus";
+
+    if (why) {
+        log_warning("trunk_word_refused", "host=%s why=\"%s\"", peer->host->name, why);
+        peer_end(peer, ACTOR_LIFE_BACKOFF, why);
         return;
     }
     if (trunk_relay_on_data(peer->relay, &arrival->head, &arrival->parts[0], &arrival->parts[1]) ==
@@ -354,7 +341,7 @@ static void on_look(uv_timer_t *timer)
 static void peer_check(struct hub_peer *peer)
 {
     struct curve_peer found;
-    struct trunk_refused refused = { .reason = "the key of this host was denied", .is_final = true };
+    struct trunk_refused refused = { .reason = TRUNK_HUB_DENIED, .is_final = true };
     struct pack pack;
 
     if (!peer->relay ||

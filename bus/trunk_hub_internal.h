@@ -1,6 +1,7 @@
 /*
  * trunk_hub_internal: the gateway's end of the trunks as its parts see it: trunk_hub.c keeps
- * the hosts and what they say, trunk_greet.c lets them in. Only they include this.
+ * the hosts, trunk_greet.c lets them in, trunk_words.c knows what they may say. Only they
+ * include this.
  */
 #ifndef BUS_TRUNK_HUB_INTERNAL_H
 #define BUS_TRUNK_HUB_INTERNAL_H
@@ -11,6 +12,7 @@
 #include "bus/trunk_zap.h"
 
 #define ROUTING_MAX 255U
+#define TRUNK_HUB_DENIED "the key of this host was denied"
 
 struct hub_peer {
     struct trunk_hub *hub;
@@ -66,5 +68,10 @@ void trunk_hub_silence(struct hub_peer *peer, bool is_silent);
 
 /* Answers a HELLO. `peer` is NULL when the topology has no such host. */
 void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *arrival);
+
+/* --- trunk_words.c ----------------------------------------------------------------------- */
+
+/* Why a message with this header is not taken from that host; NULL when it is. */
+const char *trunk_word_refusal(const struct topology *topology, const struct topology_host *host, struct span header);
 
 #endif

@@ -173,6 +173,7 @@ def test_a_host_that_ends_in_order_says_so(running):
 # --- another release, or somebody who only says so -------------------------------------------------------------------
 
 HELLO, WELCOME, REFUSED, DATA, BEAT = 1, 2, 3, 4, 5
+CALL, CAST = 1, 4
 
 
 class Peer:
@@ -203,6 +204,19 @@ class Peer:
 
     def hello(self, **changes):
         self.send(HELLO, msgpack.packb({"least": 1, "most": 1, "host": "agents", "session": 0, "seen": 0, **changes}))
+
+    def join(self):
+        """Says what a host's node says first; the incarnation that it got."""
+        self.hello()
+        kind, (welcome,) = self.hear()
+        assert kind == WELCOME
+        self.incarnation, self.number = welcome["incarnation"], 0
+        self.say("supervisor", "bus.hello", {"host": "agents", "pid": 1, "incarnation": self.incarnation})
+
+    def say(self, to, name, body, kind=CAST, sender="host/agents", via=""):
+        self.number += 1
+        header = [1, kind, self.number, 0, sender, to, name, 1000, bytes(16), 0, "", self.incarnation, via, 0]
+        self.send(DATA, msgpack.packb(header), msgpack.packb(body), number=self.number)
 
     def hear(self):
         assert self.socket.poll(5000), "no answer"
@@ -250,6 +264,67 @@ def test_nobody_speaks_for_actors_of_another_host(alone):
         until(lambda: any("trunk_word_refused" in line for line in alone.logs()), 5, "the refusal")
         assert host(alone)["state"] == "stopped"
     assert alone.get("/healthz")[0] == 200
+
+
+RULING_WORDS = [
+    ("supervisor", "bus.listen", {"host": "0.0.0.0", "port": 1, "take": True}, {"kind": CALL}),
+    ("supervisor", "bus.host_down", {"host": "main", "life": 5, "retryAfterMs": 0}, {}),
+    ("supervisor", "bus.restart", {"address": "auth"}, {}),
+    ("supervisor", "bus.despawn", {"address": "auth"}, {}),
+    ("host/main", "bus.stop", {}, {}),
+    ("host/main", "bus.tap", {"endpoint": "ipc:///x", "filter": "", "bodies": True, "on": True}, {"kind": CALL}),
+    ("supervisor", "bus.sync", {"entries": []}, {"sender": "agent/main"}),
+    ("host/main", "bus.stop", {}, {"sender": "supervisor", "via": "host/agents"}),
+    ("config", "config.get", {}, {"kind": CALL, "sender": "auth", "via": "agent/main"}),
+]
+
+
+def test_what_is_the_gateways_to_say_a_host_does_not_say(alone):
+    def refusals():
+        return sum('"event":"trunk_word_refused"' in line for line in alone.logs())
+
+    for n, (to, name, body, how) in enumerate(RULING_WORDS):
+        with Peer(alone) as peer:
+            peer.join()
+            assert refusals() == n
+            peer.say(to, name, body, **how)
+            until(lambda: refusals() == n + 1, 5, f"the refusal of {name}")
+    assert host(alone)["state"] != "ready"
+    assert alone.get("/healthz")[0] == 200
+
+
+def test_a_host_tells_of_its_own_actors_alone(alone):
+    def state(address):
+        rows = json.loads(alone.cli("bus", "actors", "--json").stdout)["actors"]
+        return next(((row["host"], row["state"]) for row in rows if row["address"] == address), None)
+
+    def entry(address):
+        return {"address": address, "host": "agents", "endpoint": "ipc:///x", "incarnation": 1 << 16, "life": 2,
+                "retryAfterMs": 0, "status": ""}
+
+    with Peer(alone) as peer:
+        peer.join()
+        peer.say("supervisor", "bus.sync", {"topics": [{"name": "config_changed", "address": "auth", "host": "agents", "on": True}],
+                                            "entries": [entry("auth"), entry("agent/told")]})
+        until(lambda: any("peer_misbehaves" in line and "from=host/agents" in line for line in alone.logs()), 5, "the log")
+        health = json.loads(alone.cli("health", "--json").stdout)
+        assert "not its own" in json.dumps(health), health
+        assert state("auth") == ("main", "ready")
+        assert "agent/told" in alone.cli("bus", "actors", "--json").stdout  # while this is one of its own
+        with Client(alone.port, alone.token) as client:  # auth itself lets in
+            assert client.call("health")
+
+
+def test_a_denied_key_does_not_join_again_by_the_connection_that_it_has(alone):
+    with Peer(alone) as peer:
+        peer.join()
+        assert alone.cli("bus", "deny", "agents").returncode == 0
+        for _ in range(2):
+            refused = next(frames[0] for kind, frames in iter(peer.hear, None) if kind == REFUSED)
+            assert refused["reason"] == "the key of this host was denied" and refused["final"]
+            peer.hello()
+        until(lambda: any("trunk_refused" in line and "was denied" in line for line in alone.logs()), 5, "the log")
+        assert host(alone)["state"] == "stopped"
 
 
 def test_what_is_no_message_harms_nobody(alone):
