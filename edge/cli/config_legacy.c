@@ -40,7 +40,13 @@ static int drop(struct legacy *self, const char *place, const char *why)
 static int move_by(struct legacy *self, const struct legacy_rule *rule, const char *from, const char *to)
 {
     char enabled[LEGACY_PLACE_MAX];
+    char inner[LEGACY_PLACE_MAX];
+    struct config_path path;
 
+    if (rule->text_key && value_kind_of(legacy_at(self, from, &path)) == VALUE_STR &&
+        snprintf(inner, sizeof(inner), "%s.%s", to, rule->text_key) < (int)sizeof(inner)) {
+        to = inner;
+    }
     if (rule->needs && !legacy_has(self, rule->needs)) {
         return drop(self, from, ", as nobody would read it");
     }

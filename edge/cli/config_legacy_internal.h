@@ -63,8 +63,9 @@ struct legacy_rule {
     const char *to;
     const char *old; /* of MOVE and REMOVE: only this text; NULL: whatever it is */
     const char *fresh;
-    const char *needs;   /* of MOVE: without this place nobody reads the value, and it is removed; NULL: none */
-    const char *enables; /* of MOVE: a plugin that has to be on from then on; NULL: none */
+    const char *needs;    /* of MOVE: without this place nobody reads the value, and it is removed; NULL: none */
+    const char *text_key; /* of MOVE: a text goes to this key of `to`; NULL: it goes where anything else goes */
+    const char *enables;  /* of MOVE: a plugin that has to be on from then on; NULL: none */
 };
 
 /* In order: parts before the rest of an object. Both places of a rule are below each of the bases. */

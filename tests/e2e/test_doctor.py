@@ -182,6 +182,15 @@ def test_oc_134730_old_keys_become_what_they_are_today_and_the_rest_stays(ours):
     assert "0 problems" in doctor(ours, "--repair") and files(ours) == again, "the second time changes nothing"
 
 
+def test_a_model_of_old_that_is_an_object_moves_whole(ours):
+    write(ours.config_path, """{ gateway: { mode: 'local', auth: { token: 'abc-def-ghi-jkl' } },
+        agent: { model: { primary: 'builtin/echo' }, modelFallbacks: ['builtin/other'] } }""")
+    assert "agent.model becomes agents.defaults.model" in doctor(ours, "--fix")
+    assert ours.cli("config", "validate").returncode == 0
+    assert json.loads(ours.cli("config", "get", "agents.defaults.model", "--json").stdout) == {
+        "primary": "builtin/echo", "fallbacks": ["builtin/other"]}
+
+
 def test_agents_as_later_releases_keep_them_are_understood(ours):
     """They stand by their ids there; a person who comes back from one is told how, and loses nothing."""
     write(ours.config_path, """{ gateway: { mode: 'local', auth: { token: 'abc-def-ghi-jkl' } },

@@ -116,6 +116,18 @@ static void the_rest_of_an_object_goes_where_it_belongs(void **state)
         3);
 }
 
+static void a_model_that_is_an_object_is_one_still(void **state)
+{
+    (void)state;
+    means("{agent:{model:{primary:'a/b'},imageModel:{primary:'c/d'}}}",
+          "{agents:{defaults:{model:{primary:'a/b'},imageModel:{primary:'c/d'}}}}");
+    means("{agent:{model:{primary:'a/b'},modelFallbacks:['e/f'],imageModel:'c/d',imageModelFallbacks:['g/h']}}",
+          "{agents:{defaults:{model:{primary:'a/b',fallbacks:['e/f']},"
+          "imageModel:{primary:'c/d',fallbacks:['g/h']}}}}");
+    means("{agent:{model:{primary:'a/b',fallbacks:['e/f']}},agents:{defaults:{model:{primary:'x/y'}}}}",
+          "{agents:{defaults:{model:{primary:'x/y',fallbacks:['e/f']}}}}");
+}
+
 static void what_is_there_already_is_never_overwritten(void **state)
 {
     (void)state;
@@ -247,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_text_of_today_stays_as_it_is),
         cmocka_unit_test(keys_move_and_comments_stay),
         cmocka_unit_test(the_rest_of_an_object_goes_where_it_belongs),
+        cmocka_unit_test(a_model_that_is_an_object_is_one_still),
         cmocka_unit_test(what_is_there_already_is_never_overwritten),
         cmocka_unit_test(what_is_where_today),
         cmocka_unit_test(one_identity_becomes_that_of_the_first_agent),
