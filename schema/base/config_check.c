@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus/base/cleanup.h"
 #include "bus/base/nearest.h"
 #include "bus/value.h"
 #include "schema/base/agent_id.h"
@@ -115,6 +116,28 @@ static void choices_show(const char *const *choices, char *out, size_t size)
     }
 }
 
+/* An address where a choice is expected is the choice that listens there; anything else is itself. */
+static const char *address_choice(const char *word)
+{
+    static const char *const meant[][2] = {
+        { "0.0.0.0", "lan" },
+        { "*", "lan" },
+        { "::", "lan" },
+        { "[::]", "lan" },
+        { "127.0.0.1", "loopback" },
+        { "localhost", "loopback" },
+        { "::1", "loopback" },
+        { "[::1]", "loopback" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(meant); i++) {
+        if (strcmp(word, meant[i][0]) == 0) {
+            return meant[i][1];
+        }
+    }
+    return word;
+}
+
 static const char *choice_nearest(const struct config_rule *rule, struct span value)
 {
     char word[WORD_MAX];
@@ -125,7 +148,7 @@ static const char *choice_nearest(const struct config_rule *rule, struct span va
         *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
     }
     for (size_t i = 0; rule->choices[i]; i++) {
-        if (strcmp(word, rule->choices[i]) == 0) {
+        if (strcmp(address_choice(word), rule->choices[i]) == 0) {
             return rule->choices[i];
         }
         nearest_offer(&nearest, rule->choices[i]);

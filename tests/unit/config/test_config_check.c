@@ -90,6 +90,12 @@ static void names_path_finding_expectation_and_the_nearest_value(void **state)
           "models.providers.mine.api is \"openai\", expected one of \"openai-completions\"" },
         { "{models:{providers:{builtin:{baseUrl:'http://x'}}}}", "models.providers.builtin" },
         { "{session:{scope:'globl'}}", "the nearest is \"global\"" },
+        { "{gateway:{bind:'0.0.0.0'}}", "the nearest is \"lan\"" },
+        { "{gateway:{bind:'*'}}", "the nearest is \"lan\"" },
+        { "{gateway:{bind:'::'}}", "the nearest is \"lan\"" },
+        { "{gateway:{bind:'127.0.0.1'}}", "the nearest is \"loopback\"" },
+        { "{gateway:{bind:'LocalHost'}}", "the nearest is \"loopback\"" },
+        { "{gateway:{bind:'::1'}}", "the nearest is \"loopback\"" },
     };
 
     (void)state;
