@@ -9,10 +9,23 @@ const struct config_document *write_base_of(const struct write *write)
     return write->has_disk ? &write->disk.document : &write->self->snapshot.document;
 }
 
+static int unusable_refuse(struct write *write)
+{
+    char text[FAILURE_MESSAGE_MAX];
+
+    (void)snprintf(text, sizeof(text), "the config on disk cannot be used, so nothing is written over it: %.400s",
+                   write->self->issue.text);
+    return write_refuse(write, text);
+}
+
 int write_base_edited_take(struct write *write, struct snapshot *now)
 {
     struct config *self = write->self;
     char text[FAILURE_MESSAGE_MAX];
+
+    if (write->is_disk_unusable) {
+        return unusable_refuse(write);
+    }
     int r = activation_take(self, now, write->ctx);
     bool is_awaited = !r && self->activation.why != ACTIVATION_NONE;
 
@@ -45,6 +58,36 @@ static int edited_check(struct write *write, struct snapshot *now)
     return 0;
 }
 
+/*
+ * The files were read and refused for what they say. Whoever has seen just that may mend it: the
+ * result is judged like any other, so only a text that is no config stops the change here.
+ */
+static int unusable_check(struct write *write)
+{
+    struct config_document *document = &write->disk.document;
+    struct config_error ignored = { "" }; /* self->issue has it */
+
+    config_refuse(write->self);
+    int r = config_document_load(document, write->self->path, config_lookup_process(), &ignored);
+    if (r < 0) {
+        return r;
+    }
+    write->has_disk = !r && document->is_present && span_is_text(write->in.base_hash, document->hash);
+    write->is_disk_unusable = write->has_disk;
+    return write->has_disk ? 0 : unusable_refuse(write);
+}
+
+static int rollouts_check(struct write *write)
+{
+    if (write->self->followers.rollouts_n < ROLLOUTS_MAX) {
+        return 0;
+    }
+    return write_fail(
+        write, &(struct failure){ .code = FAIL_UNAVAILABLE,
+                                  .message = SPAN_LIT("earlier changes are still being applied; nothing was written"),
+                                  .retryable = true });
+}
+
 int write_base_check(struct write *write)
 {
     struct config *self = write->self;
@@ -52,22 +95,16 @@ int write_base_check(struct write *write)
     int r = config_load(self, &now);
 
     if (r > 0) {
-        char text[FAILURE_MESSAGE_MAX];
-
-        config_refuse(self);
-        (void)snprintf(text, sizeof(text), "the config on disk cannot be used, so nothing is written over it: %.400s",
-                       self->issue.text);
-        return write_refuse(write, text);
+        r = unusable_check(write);
+        return r ? r : rollouts_check(write);
     }
     if (r) {
         return r;
     }
-    if (self->followers.rollouts_n >= ROLLOUTS_MAX) {
+    r = rollouts_check(write);
+    if (r) {
         snapshot_deinit(&now);
-        return write_fail(write, &(struct failure){ .code = FAIL_UNAVAILABLE,
-                                                    .message = SPAN_LIT(
-                                                        "earlier changes are still being applied; nothing was written"),
-                                                    .retryable = true });
+        return r;
     }
     r = edited_check(write, &now);
     if (r) {

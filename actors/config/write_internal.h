@@ -37,6 +37,7 @@ struct write {
     struct config_edit edit;
     struct snapshot disk; /* what the files hold, when the change is made from that and it is not in force */
     bool has_disk;
+    bool is_disk_unusable; /* `disk` is no more than a document: it was refused, and the change may mend it */
     struct snapshot fresh; /* what the change makes of the config */
     struct config_overlay overlay;
     char when[CONFIG_TIME_LEN];
@@ -56,7 +57,7 @@ struct write {
 const struct config_document *write_base_of(const struct write *write);
 /* May it be made from that? Sees to edits of the files that are not in force. */
 int write_base_check(struct write *write);
-/* The files were edited and the edit is not in force: it comes first. Takes the snapshot. */
+/* The files were edited and the edit is not in force: it comes first, or says why it cannot. Takes the snapshot. */
 int write_base_edited_take(struct write *write, struct snapshot *now);
 /* Of a repair: only what cannot be used is replaced as a whole, and only the text that whoever repairs it has seen. */
 int write_base_broken_check(struct write *write);

@@ -110,6 +110,9 @@ static void config_read(const struct cli *cli, const struct gateway_overrides *o
     if (r > 0 && !target->config_problem[0]) {
         (void)snprintf(target->config_problem, sizeof(target->config_problem), "%s", error.text);
     }
+    if (r > 0) { /* flags and environment say where it is all the same */
+        (void)gateway_config_resolve((struct span){ 0 }, overrides, config_lookup_process(), &target->config, &error);
+    }
     mem_wipe(raw.data, raw.len);
     pack_deinit(&raw);
 }

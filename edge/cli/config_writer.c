@@ -119,10 +119,14 @@ static int problem_take(struct config_writer *self, const struct cli_rpc *rpc, c
 
 static int gateway_write(struct config_writer *self)
 {
+    struct config_error ignored;
     CLEANUP(pack_deinit) struct pack params;
     CLEANUP(pack_deinit) struct pack answer;
     struct cli_problem problem = { .kind = CLI_PROBLEM_NONE };
-    struct cli_rpc_opts opts = { .display_name = "config", .timeout_ms = TIMEOUT_MS, .ret_problem = &problem };
+    struct cli_rpc_opts opts = { .display_name = "config",
+                                 .timeout_ms = TIMEOUT_MS,
+                                 .is_config_broken = config_valid(&self->document, &ignored, NULL) != 0,
+                                 .ret_problem = &problem };
     struct cli_rpc rpc;
     int r = cli_rpc_open(self->cli, &opts, &rpc);
 

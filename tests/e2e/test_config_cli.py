@@ -92,6 +92,25 @@ def test_what_does_not_fit_is_not_written(alone, is_running):
     assert read(alone) == before
 
 
+@pytest.mark.parametrize("wrong, words, mended", [
+    ("bind: 'wifi'", ("set", "gateway.bind", "loopback"), 'bind: "loopback"'),
+    ("bindd: 'lan', bind: 'auto'", ("unset", "gateway.bindd"), "bind: 'auto'"),
+    ("reload: { mode: 'warm' }", ("patch", "--stdin"), 'reload: { mode: "hot" }'),
+], ids=["set", "unset", "patch"])
+def test_an_edit_that_a_running_gateway_refused_is_mended_by_a_change(alone, wrong, words, mended):
+    alone.start()
+    text = (TEXT % alone.token).replace("mode: 'local',", "mode: 'local', %s,")
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write(text % wrong)
+    said = run(alone, *words, input="{ gateway: { reload: { mode: 'hot' } } }")
+    assert "running gateway" in said
+    assert (text % mended).rstrip("}\n") in read(alone), "all else is as the edit had it"
+    with Client(alone.port, alone.token) as client:
+        now = client.call("config.get")
+        assert now["valid"] and "// let in" in read(alone)
+        assert client.call("health")["config"]["ok"]
+
+
 def test_a_patch_comes_from_a_file_or_standard_input(alone):
     path = os.path.join(alone.state_dir, "patch.json5")
     with open(path, "w", encoding="utf-8") as file:

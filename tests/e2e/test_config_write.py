@@ -1,5 +1,6 @@
 """Writing the config over the protocol: what was asked for is on the disk, everything else stays, nothing is lost."""
 
+import hashlib
 import json
 import os
 import signal
@@ -173,6 +174,29 @@ def test_oc_145114_a_file_that_is_broken_on_disk_is_not_written_over(running, cl
     assert "cannot be used" in error["message"] and "openclaw.json:1:" in error["message"]
     assert read(running) == "{ gateway: { mode: 'local' "
     assert client.call("config.get")["valid"] is False
+
+
+def test_what_an_edit_was_refused_for_is_mended_from_the_text_on_disk(running, client):
+    put(running, "openclaw.json", (TEXT % running.token).replace("session: { $include: './session.json5' },", ""))
+    know(client)
+    known = client.call("config.get")["hash"]
+    good = parsed(client)
+    edited = read(running).replace("mode: 'local',", "mode: 'local', bind: 'wifi', /* edited */")
+    put(running, "openclaw.json", edited)
+    on_disk = hashlib.sha256(edited.encode()).hexdigest()
+    wifi = {**good, "gateway": {**good["gateway"], "bind": "wifi"}}
+    for base, wanted, says in ((known, good, "cannot be used"), (on_disk, {**good, "loging": {}}, "loging"),
+                               (on_disk, wifi, "cannot be used")):
+        with pytest.raises(CallError, match=says):
+            client.call("config.set", {"raw": json.dumps(wanted), "baseHash": base})
+        assert read(running) == edited and client.call("config.get")["valid"] is False
+    assert any("loging: {}" in read(running, name) for name in os.listdir(running.state_dir) if ".rejected." in name)
+    wifi["gateway"]["bind"] = "loopback"
+    client.call("config.apply", {"raw": json.dumps(wifi), "baseHash": on_disk})
+    assert read(running).startswith(edited.replace("'wifi'", '"loopback"').rstrip("}\n")), read(running)
+    assert read(running, "openclaw.json.bak") == edited
+    now = client.call("config.get")
+    assert now["valid"] and now["parsed"]["gateway"]["bind"] == "loopback"
 
 
 def test_what_does_not_fit_is_refused_and_kept_aside(running, client):
