@@ -175,6 +175,35 @@ static int rows_write(struct agent *self, const struct question *question, struc
     return rc;
 }
 
+/* A completion that a restart ended runs again, for what its session has of its question; nothing is added there. */
+static int cut_admit(struct agent *self, const struct store_run *ended, struct run **ret_run)
+{
+    struct store_run row = *ended;
+    struct store_session session_row;
+    struct session *session;
+    int rc = store_session_get_n(&self->store, row.session_n, &session_row);
+
+    if (rc) {
+        return fail_sort(self, rc);
+    }
+    session = book_session_find(&self->book, span_from(session_row.key));
+    if (!book_has_room(&self->book, session)) {
+        return ADMIT_E_FULL;
+    }
+    row.state = STORE_RUN_QUEUED;
+    row.ended_ms = 0;
+    row.stop_reason[0] = '\0';
+    row.error[0] = '\0';
+    rc = store_run_put(&self->store, &row);
+    if (rc) {
+        return fail_sort(self, rc);
+    }
+    session = session ? session : book_session_add(&self->book, &session_row);
+    *ret_run = book_run_add(&self->book, session, &row);
+    batch_touch(self, *ret_run);
+    return 0;
+}
+
 int admit(struct agent *self, const struct question *question, struct run **ret_run, struct store_run *ret_ended)
 {
     struct session *session = book_session_find(&self->book, question->session_key);
@@ -184,6 +213,9 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
     int rc = repeat_find(self, question->id, ret_run, ret_ended);
 
     pack_init(&said, 0);
+    if (rc == ADMIT_E_ENDED && question->kind == STORE_RUN_COMPLETION && store_run_is_cut(ret_ended)) {
+        return cut_admit(self, ret_ended, ret_run);
+    }
     if (rc) {
         return rc;
     }

@@ -139,7 +139,8 @@ enum {
     ADMIT_E_FULL = 3,    /* too many runs wait */
     ADMIT_E_STORAGE = 4, /* and batch_fail has been called */
 };
-/* 0: `ret_run` is new and part of the batch. REPEAT: `ret_run` is the one there is. */
+/* 0: `ret_run` is part of the batch, and new, or runs again because a restart had ended it. REPEAT: `ret_run` is the
+ * one there is. */
 int admit(struct agent *self, const struct question *question, struct run **ret_run, struct store_run *ret_ended);
 
 /* --- ask.c, completion.c, read.c ------------------------------------------------------------ */

@@ -131,7 +131,9 @@ static int ended_answer(struct agent *self, struct actor_ctx *ctx, const struct 
 
     pack_reset(&self->scratch);
     if (row->state == STORE_RUN_ERROR) {
-        struct failure failure = { .code = FAIL_PROVIDER, .message = span_from(row->error) };
+        struct failure failure = { .code = store_run_is_cut(row) ? FAIL_UNAVAILABLE : FAIL_PROVIDER,
+                                   .message = span_from(row->error),
+                                   .retryable = store_run_is_cut(row) };
 
         reply_agent_failed_pack(&self->scratch, row);
         failure.details = pack_span(&self->scratch);

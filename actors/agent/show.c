@@ -326,7 +326,9 @@ static int drain_begin(struct agent *self, struct run *run, struct asker *asker)
 
 static int failure_code(const struct run *run)
 {
-    return run->row.state == STORE_RUN_ABORTED ? FAIL_CANCELLED : FAIL_PROVIDER;
+    return run->row.state == STORE_RUN_ABORTED ? FAIL_CANCELLED
+           : store_run_is_cut(&run->row)       ? FAIL_UNAVAILABLE
+                                               : FAIL_PROVIDER;
 }
 
 static void asker_fail(struct agent *self, const struct run *run, const struct asker *asker)
@@ -410,8 +412,10 @@ static void show_end(struct agent *self, struct run *run)
 
     if (!run->is_unsaved) {
         show_end_events(self, run);
-        publish_message(self, run, (struct span){ run->answer.data, run->answer.len }, span_from(run->answer_id),
-                        run->row.reply_seq);
+        if (run->answer.len) {
+            publish_message(self, run, (struct span){ run->answer.data, run->answer.len }, span_from(run->answer_id),
+                            run->row.reply_seq);
+        }
         rc = askers_answer(self, run);
     }
     waits_end(self, &run->row);

@@ -96,6 +96,11 @@ struct store_run {
     char error[481];
 };
 
+/* The stop reason of a completion that a restart ended: it has no answer, and runs when it is asked for again. */
+#define STORE_STOP_RESTART "restart"
+
+bool store_run_is_cut(const struct store_run *run);
+
 struct store_message {
     uint32_t seq;
     struct span id;

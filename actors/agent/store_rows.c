@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "actors/agent/store.h"
 #include "actors/agent/store_stmt.h"
@@ -306,6 +307,11 @@ int store_run_put(struct store *self, struct store_run *run)
         run->n = sqlite3_last_insert_rowid(self->db);
     }
     return rc;
+}
+
+bool store_run_is_cut(const struct store_run *run)
+{
+    return run->state == STORE_RUN_ERROR && strcmp(run->stop_reason, STORE_STOP_RESTART) == 0;
 }
 
 static int run_step(struct store *self, sqlite3_stmt *stmt, struct store_run *ret_run)

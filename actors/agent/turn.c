@@ -68,7 +68,7 @@ static void session_account(const struct run *run, struct store_session *row)
 
 static int talk_write(struct agent *self, struct run *run)
 {
-    int rc = answer_write(self, run);
+    int rc = run->answer.len ? answer_write(self, run) : 0;
 
     if (!rc) {
         rc = store_run_put(&self->store, &run->row);
@@ -124,6 +124,15 @@ static void held_set(struct agent *self, struct run *run, bool is_held)
     run->is_held = is_held;
 }
 
+static int answer_make(struct agent *self, struct run *run)
+{
+    pack_reset(&self->scratch);
+    transcript_answer_pack(&self->scratch, run, run->row.ended_ms);
+    ids_short(run->answer_id);
+    return pack_error(&self->scratch) ? pack_error(&self->scratch)
+                                      : text_buf_add(&run->answer, pack_span(&self->scratch));
+}
+
 /* The run has come to its end; how is set in its row and beside it. 0 or a fault. */
 static int run_end(struct agent *self, struct run *run)
 {
@@ -137,16 +146,12 @@ static int run_end(struct agent *self, struct run *run)
     if (run->beat) {
         return beat_end(self, run);
     }
-    pack_reset(&self->scratch);
-    transcript_answer_pack(&self->scratch, run, run->row.ended_ms);
-    rc = pack_error(&self->scratch);
-    if (!rc) {
-        rc = text_buf_add(&run->answer, pack_span(&self->scratch));
+    if (!store_run_is_cut(&run->row)) {
+        rc = answer_make(self, run);
+        if (rc) {
+            return rc;
+        }
     }
-    if (rc) {
-        return rc;
-    }
-    ids_short(run->answer_id);
     rc = turn_save(self, run);
     return rc < 0 ? rc : 0; /* everyone has been told of an outcome */
 }
@@ -458,6 +463,15 @@ static int resumed_on_run(void *arg, const struct store_run *row)
     return 0;
 }
 
+/* Whoever asked is no longer there. Without an answer in the transcript, as there is one once it is asked for again. */
+static int run_cut(struct agent *self, struct run *run)
+{
+    run->is_retryable = true;
+    copy(run->row.stop_reason, sizeof(run->row.stop_reason), STORE_STOP_RESTART);
+    return run_fail(self, run, PROVIDER_E_CUT,
+                    "the gateway restarted while this ran: ask again with the same idempotency key");
+}
+
 static int run_resume(struct agent *self, const struct store_run *row)
 {
     struct store_session session_row;
@@ -474,13 +488,10 @@ static int run_resume(struct agent *self, const struct store_run *row)
     }
     run = book_run_add(&self->book, session, row);
     batch_touch(self, run);
-    if (row->kind == STORE_RUN_COMPLETION) {
-        return run_fail(self, run, PROVIDER_E_CUT, "the gateway restarted, and whoever asked was no longer there");
-    }
     if (row->state == STORE_RUN_STARTED && row->attempts >= AGENT_ATTEMPTS_MAX) {
         return run_fail(self, run, PROVIDER_E_SETUP, "quarantined: the gateway ended three times while this ran");
     }
-    return 0;
+    return row->kind == STORE_RUN_COMPLETION ? run_cut(self, run) : 0;
 }
 
 int turn_resume(struct agent *self)

@@ -1,9 +1,12 @@
 """POST /v1/chat/completions and GET /v1/models: what clients of the OpenAI API rely on."""
 
 import base64
+import concurrent.futures
 import contextlib
 import http.client
 import json
+import os
+import signal
 import socket
 import time
 
@@ -227,6 +230,41 @@ def test_the_provider_hears_of_a_client_that_leaves_within_100_ms(mock, provider
         return provider.stats()["cut_times"][-1] - left
 
     assert min(leave(number) for number in range(5)) < 0.1
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_a_turn_that_a_restart_ended_runs_again_once_for_its_repeats(fresh_gateway, provider, signum):
+    running = fresh_gateway(config=provider.config()).start()
+    text = f"STALL ONCE {running.port} {signum}"
+    key = f"agent:main:cut-{running.port}"
+    headers = {"Idempotency-Key": f"cut-{running.port}", "x-openclaw-session-key": key}
+
+    def answered():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            status, _, body = running.complete(user(text), headers)
+            assert status in (200, 503), body
+            return status == 200 and json.loads(body)["choices"][0]["message"]["content"]
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        first = pool.submit(running.complete, user(text), headers)
+        until(lambda: provider.stats()["texts"].get(text), 10, "the request at the provider")
+        if signum == signal.SIGKILL:
+            supervisors = {host.process.pid for host in running.others()}
+            for pid in set(running.children()) - supervisors:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signum)
+        else:
+            running.stop(signum)
+            running.start()
+        repeats = [pool.submit(until, answered, 20, "the answer") for _ in range(3)]
+        assert [repeat.result() for repeat in repeats] == ["Hello from the mock model."] * 3
+        assert first.exception() or first.result()[0] == 503
+    assert provider.stats()["texts"][text] == 2
+    with Client(running.port, running.token) as client:
+        told = client.call("chat.history", {"sessionKey": key})["messages"]
+    assert [(message["role"], text_of(message)) for message in told] == [
+        ("user", text), ("assistant", "Hello from the mock model.")]
 
 
 def test_words_arrive_as_the_provider_says_them(mock):

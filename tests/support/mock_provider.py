@@ -6,7 +6,7 @@ the last user message:
   SLOW             a word every 30 ms
   FAIL500 FAIL401 FAIL429 FAIL400 CONTEXT   an error status; 401 repeats the key it was given, 429 has Retry-After: 7
   NOHEAD           takes the request and never answers
-  STALL            one word, then silence
+  STALL            one word, then silence; with ONCE as well only the first time that this is asked
   CUT              two words, then the connection is reset in the middle of the response
   UNFINISHED       two words, then a proper end of the response, without finish_reason or [DONE]
   NODONE           a whole answer without [DONE]
@@ -204,7 +204,7 @@ class Answer:
             return await self.whole("", ["y" * 65536] * int(huge.group(1)))
         if "HUGE" in text:
             return await self.words(["y" * 65536] * 160)
-        if "STALL" in text:
+        if "STALL" in text and ("ONCE" not in text or self.provider.texts[text] == 1):
             await self.words(WORDS[:1])
             return await self.forever_silent()
         if "BROKEOFF" in text:

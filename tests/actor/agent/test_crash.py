@@ -11,6 +11,8 @@ import pytest
 from actor_rig import Failed
 from rig import text_of
 
+UNAVAILABLE = 2
+
 
 def config(provider, **more):
     return {"models": {"providers": {"mock": provider.setup(**more)}}, "agents": {"defaults": {"model": "mock/mock-1"}}}
@@ -82,7 +84,7 @@ def test_runs_that_waited_go_on_in_order(make, provider):
     assert len(said) == 8
 
 
-def test_a_completion_is_not_run_again(make, provider):
+def test_a_completion_is_not_run_again_by_itself(make, provider):
     rig = make(config(provider))
     rig.send("agent_run", {"session_key": "agent:main:x", "idempotency_key": "k1", "messages": [{"role": "user", "content": "SLOW"}]},
              window=65536)
@@ -90,7 +92,11 @@ def test_a_completion_is_not_run_again(make, provider):
     rig.kill()
     rig.start()
     waited = rig.call("agent.wait", {"runId": "k1", "timeoutMs": 5000})
-    assert waited["status"] == "error" and "restarted" in waited["error"]
+    assert waited["status"] == "error" and "restarted" in waited["error"] and waited["stopReason"] == "restart"
+    assert [message["role"] for message in rig.call("chat.history", {"sessionKey": "agent:main:x"})["messages"]] == ["user"]
+    with pytest.raises(Failed) as failed:
+        rig.call("agent", {"sessionKey": "agent:main:x", "idempotencyKey": "k1", "message": "SLOW"})
+    assert failed.value.code == UNAVAILABLE and "same idempotency key" in str(failed.value)
 
 
 def test_killed_at_any_moment_nothing_acknowledged_is_lost_or_doubled(make):
