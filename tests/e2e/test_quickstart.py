@@ -60,6 +60,38 @@ def test_a_build_that_fails_shows_why(tree):
     assert done.returncode == 1 and "x.c:1: error" in done.stderr and "quickstart.log" in done.stderr
 
 
+@pytest.mark.parametrize("missing", ["build.ninja", "CMakeFiles/3.25.1/CMakeCCompiler.cmake", None])
+def test_a_configure_that_was_broken_off_is_begun_anew(tree, missing):
+    tool(tree / "tools", "cmake", f'echo "$@" >>{tree}/asked\n')
+    release = tree / "build/release"
+    (release / "CMakeFiles/3.25.1").mkdir(parents=True)
+    for name in ("build.ninja", "CMakeFiles/3.25.1/CMakeCCompiler.cmake"):
+        (release / name).touch()
+    (release / "CMakeCache.txt").write_text(f"CMAKE_HOME_DIRECTORY:INTERNAL={tree.resolve()}\n")
+    if missing:
+        (release / missing).unlink()
+    done = quickstart(tree)
+    assert done.returncode == 0, done.stderr
+    assert ("--fresh" in (tree / "asked").read_text()) == (missing is not None)
+
+
+def test_two_at_once_build_one_after_the_other(tree):
+    os.mkfifo(tree / "go")
+    tool(tree / "tools", "cmake", f"""mkdir {tree}/busy || exit 1
+        [[ "$*" = *--build* ]] || read -r <{tree}/go
+        rmdir {tree}/busy\n""")
+    command = ["/bin/bash", str(tree / "deploy/quickstart"), "--build-only"]
+    environment = {**os.environ, "PATH": f"{tree}/tools:/usr/bin:/bin", "HOME": str(tree)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as first, \
+            open(tree / "go", "w", encoding="utf-8") as go, \
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as second:
+        assert "waiting for it" in second.stdout.readline()  # the first one configures
+        go.write("\n\n")  # a line for each
+        go.flush()
+        assert "Built in" in first.communicate(timeout=60)[0] and "Built in" in second.communicate(timeout=60)[0]
+    assert (first.returncode, second.returncode) == (0, 0)
+
+
 @pytest.fixture(name="terminal")
 def terminal_of_nobody():
     """Sudo cannot ask on one that controls nobody, as behind `su -c`."""
