@@ -191,7 +191,7 @@ bool setup_url_is_here(const char *url)
 /* A source as operators know it. */
 static const char *source_words(const char *source)
 {
-    return strcmp(source, REQUESTED) == 0 ? "the address that was asked for (publicUrl, openclaw qr --url)" : source;
+    return strcmp(source, REQUESTED) == 0 ? "the address that was asked for (publicUrl, --public-url)" : source;
 }
 
 static int take(struct span text, const char *scheme, const char *source, struct setup_url *url,
@@ -234,7 +234,7 @@ static int bound_take(const struct setup_url_facts *facts, struct setup_url *url
                                   : refuse(why, "gateway.bind=lan is set, but no private LAN IP was found.");
     }
     return refuse(why, "Gateway is only bound to loopback. Set gateway.bind=lan, or name the address by which the "
-                       "device reaches it: openclaw qr --url wss://<host>");
+                       "device reaches it: --public-url wss://<host>");
 }
 
 static int find(const struct setup_url_facts *facts, const struct setup_url_ask *ask, struct setup_url *url,
@@ -256,7 +256,7 @@ static int find(const struct setup_url_facts *facts, const struct setup_url_ask 
     if (span_is_text(facts->tailscale_mode, "serve") || span_is_text(facts->tailscale_mode, "funnel")) {
         return refuse(why,
                       "gateway.tailscale.mode is %.*s, and this gateway does not know its name in the tailnet: "
-                      "openclaw qr --url wss://<machine>.<tailnet>.ts.net",
+                      "--public-url wss://<machine>.<tailnet>.ts.net",
                       SPAN_FMT(facts->tailscale_mode));
     }
     if (has_remote) {

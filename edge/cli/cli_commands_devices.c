@@ -42,8 +42,19 @@ static const struct cli_opt rename_options[] = {
     { 0 },
 };
 
+/* --url says which gateway is asked, as everywhere. */
+static const struct cli_opt join_options[] = {
+    { .name = "public-url",
+      .kind = CLI_OPT_TEXT,
+      .value = "url",
+      .summary = "The address by which the machine reaches the gateway." },
+    { 0 },
+};
+
 static const struct cli_opt *const plain_tables[] = { cli_commands_target, cli_commands_timeout, cli_commands_json,
                                                       NULL };
+static const struct cli_opt *const join_tables[] = { join_options, cli_commands_target, cli_commands_timeout,
+                                                     cli_commands_json, NULL };
 static const struct cli_opt *const approve_tables[] = { approve_options, cli_commands_target, cli_commands_timeout,
                                                         cli_commands_json, NULL };
 static const struct cli_opt *const clear_tables[] = { clear_options, cli_commands_target, cli_commands_timeout,
@@ -82,7 +93,7 @@ const struct cli_command cli_commands_devices[] = {
       .run = cmd_devices_reject },
     { .name = "join-code",
       .summary = "Make a link with which a machine pairs itself as a node.",
-      .options = plain_tables,
+      .options = join_tables,
       .run = cmd_devices_join_code },
     { .name = "remove",
       .summary = "Forget a paired device; its tokens end at once.",

@@ -394,6 +394,9 @@ int cmd_devices_join_code(struct cli *cli)
     params = cli_ask_params(&ask);
     pack_kv_bool(params, "includeQr", false);
     pack_kv_bool(params, "joinUrl", true);
+    if (cli_given(cli, "public-url")) {
+        pack_kv_text(params, "publicUrl", cli_text(cli, "public-url"));
+    }
     r = cli_ask_send(&ask, "device.pair.setupCode");
     r = r ? r : link_print(cli, text_of(cli_ask_answer(&ask), "joinUrl"));
     cli_ask_close(&ask);

@@ -266,6 +266,9 @@ def test_a_link_for_a_node_is_made(fresh_gateway):
     running = fresh_gateway().start()
     done = running.cli("devices", "join-code")
     assert done.returncode == 1 and "only bound to loopback" in done.stderr
+    assert "--public-url wss://<host>" in done.stderr  # which it takes
+    link = told_json(running, "devices", "join-code", "--public-url", "wss://named.example")
+    assert link["joinUrl"].startswith("https://named.example/j/")
     config = {"plugins": {"entries": {"device-pair": {"config": {"publicUrl": "wss://house.example"}}}}}
     running.write_config(config)
     until(lambda: running.cli("devices", "join-code").returncode == 0, 10, "the new config")

@@ -340,7 +340,7 @@ def test_a_setup_code_for_a_node_alone_brings_no_operator(running, operator):
 
 def test_a_setup_code_needs_an_address_and_the_administrator(running, operator):
     error = refused(lambda: operator.call("device.pair.setupCode"))
-    assert "only bound to loopback" in error["message"] and "openclaw qr --url" in error["message"]
+    assert "only bound to loopback" in error["message"] and "--public-url wss://" in error["message"]
     error = refused(lambda: operator.call("device.pair.setupCode", {"publicUrl": "ws://gateway.example"}))
     assert "secure gateway URL" in error["message"]
     with Client(running.port, running.token, ["operator.pairing"]) as clerk:
@@ -355,7 +355,7 @@ def test_the_command_line_shows_a_setup_code(running):
     assert re.search(r"from +--public-url\n", running.cli("qr", "--public-url", address).stdout)
     for wrong in ("ws://gateway.example", "no address"):
         done = running.cli("qr", "--url", wrong)
-        assert done.returncode == 1 and "openclaw qr --url" in done.stderr and "request." not in done.stderr
+        assert done.returncode == 1 and "--public-url" in done.stderr and "request." not in done.stderr
     done = running.cli("qr", "--url", address, "--json")
     told = json.loads(done.stdout)
     assert {"setupCode", "gatewayUrl", "auth", "urlSource", "access"} <= set(told) and "qrDataUrl" not in told

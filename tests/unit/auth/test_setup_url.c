@@ -74,7 +74,7 @@ static void says_why_there_is_no_address(void **state)
     facts.tailnet_address = "100.100.1.2"; /* others are on the way there */
     assert_non_null(strstr(chosen(facts, nothing_special, &source), "require a secure gateway URL"));
     facts.tailscale_mode = SPAN_LIT("serve");
-    assert_non_null(strstr(chosen(facts, nothing_special, &source), "openclaw qr --url"));
+    assert_non_null(strstr(chosen(facts, nothing_special, &source), "--public-url wss://"));
     assert_non_null(strstr(chosen(facts, (struct setup_url_ask){ .public_url = SPAN_LIT("not an address") }, &source),
                            "no address"));
     assert_null(source);
