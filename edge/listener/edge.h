@@ -117,11 +117,11 @@ struct edge {
     bool is_configured;           /* config has said its word, or the patience is over */
     bool is_auth_asked;           /* auth has */
 
-    struct text_buf features[2]; /* the JSON object of hello-ok, made once for each protocol */
-    struct memo memo;            /* the newest large answer as JSON */
-    char stage[LIMIT_WRITE];     /* one write, gathered */
-    struct text_buf scratch;     /* text under construction; valid until the next use */
-    struct pack pack;            /* body under construction; valid until the next use */
+    struct text_buf features; /* the JSON object of hello-ok, made once */
+    struct memo memo;         /* the newest large answer as JSON */
+    char stage[LIMIT_WRITE];  /* one write, gathered */
+    struct text_buf scratch;  /* text under construction; valid until the next use */
+    struct pack pack;         /* body under construction; valid until the next use */
     char date_text[RESPONSE_DATE_MAX];
     struct span date;
     int64_t date_s;

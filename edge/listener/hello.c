@@ -14,21 +14,19 @@ static int add(struct text_buf *out, const char *text)
     return text_buf_add(out, span_from(text));
 }
 
-/* Is it advertised to clients of this protocol, as a method or as an event? */
-static bool is_listed(const struct schema_msg *msg, bool is_event, unsigned protocol)
+/* Whatever the protocol of the client: what one of them alone has is served to the others as well. */
+static bool is_listed(const struct schema_msg *msg, bool is_event)
 {
     const struct schema_method *method = schema_method_of(msg);
     const struct schema_event *event = schema_event_of(msg);
 
     if (is_event) {
-        return event && (event->flags & SCHEMA_EVENT_ADVERTISED) && event->since <= protocol &&
-               protocol <= event->until;
+        return event && (event->flags & SCHEMA_EVENT_ADVERTISED);
     }
-    return method && (method->flags & SCHEMA_METHOD_ADVERTISED) && method->since <= protocol &&
-           protocol <= method->until;
+    return method && (method->flags & SCHEMA_METHOD_ADVERTISED);
 }
 
-static int names_add(struct text_buf *out, bool is_event, unsigned protocol)
+static int names_add(struct text_buf *out, bool is_event)
 {
     bool is_first = true;
     int r = 0;
@@ -36,7 +34,7 @@ static int names_add(struct text_buf *out, bool is_event, unsigned protocol)
     for (size_t i = 0; !r && i < schema_registry.msgs_n; i++) {
         const struct schema_msg *msg = schema_registry.msgs[i];
 
-        if (is_listed(msg, is_event, protocol)) {
+        if (is_listed(msg, is_event)) {
             r = is_first ? 0 : add(out, ",");
             r = r ? r : json_from_text((struct span){ msg->name, msg->name_len }, out);
             is_first = false;
@@ -45,13 +43,13 @@ static int names_add(struct text_buf *out, bool is_event, unsigned protocol)
     return r;
 }
 
-int hello_features(unsigned protocol, struct text_buf *out)
+int hello_features(struct text_buf *out)
 {
     int r = add(out, "{\"methods\":[");
 
-    r = r ? r : names_add(out, false, protocol);
+    r = r ? r : names_add(out, false);
     r = r ? r : add(out, "],\"events\":[");
-    r = r ? r : names_add(out, true, protocol);
+    r = r ? r : names_add(out, true);
     return r ? r : add(out, "]}");
 }
 
@@ -151,7 +149,6 @@ static int payload_add(struct conn *conn, const struct msg_auth_decision *decisi
 {
     struct edge *edge = conn->edge;
     unsigned protocol = ws_of(conn)->protocol;
-    const struct text_buf *features = &edge->features[protocol - HELLO_PROTOCOL_MIN];
     char text[192];
     int r;
 
@@ -160,7 +157,7 @@ static int payload_add(struct conn *conn, const struct msg_auth_decision *decisi
                    "\"features\":",
                    protocol, OPENCLAW_VERSION, ws_of(conn)->conn_id); /* fits */
     r = add(out, text);
-    r = r ? r : text_buf_add(out, (struct span){ features->data, features->len });
+    r = r ? r : text_buf_add(out, (struct span){ edge->features.data, edge->features.len });
     r = r ? r : snapshot_add(conn, decision, health, out);
     r = r ? r : surface_hello_write(conn, out);
     r = r ? r : auth_add(decision, protocol, out);

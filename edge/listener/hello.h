@@ -14,8 +14,8 @@ struct msg_health_snapshot_value;
 
 /* The newest protocol within the client's range that we speak too; 0: there is none. */
 unsigned hello_protocol(int64_t min, int64_t max);
-/* Writes the object `features` for clients of this protocol from the tables. 0 or -ENOMEM. */
-int hello_features(unsigned protocol, struct text_buf *out);
+/* Writes the object `features` from the tables. 0 or -ENOMEM. */
+int hello_features(struct text_buf *out);
 /* `id` is the raw JSON of the id of the connect request. */
 void hello_send(struct conn *conn, struct span id, const struct msg_auth_decision *decision,
                 const struct msg_health_snapshot_value *health);

@@ -376,8 +376,7 @@ static int edge_init(void *state, struct actor *actor, const char *arg)
     site_configure(&edge->site, (struct span){ NULL, 0 }, edge->home);
     canvas_configure(&edge->canvas, (struct span){ NULL, 0 }, edge->home, edge->state_dir);
     r = endpoints_read(&edge->endpoints, (struct span){ NULL, 0 });
-    r = r ? r : hello_features(HELLO_PROTOCOL_MIN, &edge->features[0]);
-    r = r ? r : hello_features(HELLO_PROTOCOL_MAX, &edge->features[1]);
+    r = r ? r : hello_features(&edge->features);
     r = r ? r : conn_context_open(edge);
     r = r ? r : event_subscribe(edge);
     r = r ? r : others_watch(edge);
@@ -407,8 +406,7 @@ static void edge_deinit(void *state, struct actor *actor)
     }
     endpoints_deinit(&edge->endpoints);
     site_deinit(&edge->site);
-    text_buf_deinit(&edge->features[0]);
-    text_buf_deinit(&edge->features[1]);
+    text_buf_deinit(&edge->features);
     text_buf_deinit(&edge->header_names);
     text_buf_deinit(&edge->scratch);
     memo_deinit(&edge->memo);

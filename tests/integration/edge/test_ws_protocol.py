@@ -61,7 +61,21 @@ def test_the_newest_protocol_in_the_range_of_the_client_is_spoken(rig, run):
             async with connected(rig, minProtocol=low, maxProtocol=high) as client:
                 assert client.hello["protocol"] == spoken
                 methods = client.hello["features"]["methods"]
-                assert "health" in methods and ("sessions.unsubscribe" in methods) == (spoken == 3)
+                assert {"health", "sessions.unsubscribe", "approval.get"} <= set(methods)
+    run(body())
+
+
+def test_what_works_is_listed_whatever_the_protocol(rig, run):
+    source = pathlib.Path(__file__).resolve().parents[3] / "schema" / "methods"
+    methods = [row for path in sorted(source.glob("*.json")) for row in json.loads(path.read_text())["methods"]]
+    served = {row["name"] for row in methods if "later" not in row}
+    unlisted = {"connect", "config.repair", "device.pair.setupCode", "device.pair.setupStatus"}
+
+    async def body():
+        for protocol in (3, 4):
+            async with connected(rig, minProtocol=protocol, maxProtocol=protocol) as client:
+                listed = client.hello["features"]["methods"]
+                assert len(listed) == len(set(listed)) and set(listed) == served - unlisted
     run(body())
 
 
