@@ -127,6 +127,9 @@ static const char *unreachable_advice(const struct cli_problem *self, const stru
                        "`openclaw gateway status` on its machine");
     } else if (self->sys_error == ECONNREFUSED && target->url.is_loopback) {
         (void)snprintf(buf, buf_size, "start one with `openclaw gateway`, or name another with --port or --url");
+    } else if (self->http_status == 400 && !target->url.is_tls) {
+        /* As a gateway with TLS answers who speaks plainly. */
+        (void)snprintf(buf, buf_size, "this port may speak TLS: use wss://; else check host and port of the address");
     } else if (!self->sys_error && !self->http_status) {
         (void)snprintf(buf, buf_size, "check host and port, and whether it wants %s",
                        target->url.is_tls ? "ws:// (no TLS)" : "wss:// (TLS)");

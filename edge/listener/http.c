@@ -193,6 +193,22 @@ static void read_begin(struct stream *stream, const struct request *request, str
     }
 }
 
+/* What may be switched on says so. */
+static const char *unserved_words(struct span path)
+{
+    if (path_is(path, "/v1/chat/completions", NULL)) {
+        return "Chat completions are switched off: gateway.http.endpoints.chatCompletions.enabled is false.";
+    }
+    if (path_is(path, "/v1/responses", NULL)) {
+        return "Responses are switched off: set gateway.http.endpoints.responses.enabled to true.";
+    }
+    if (path_is(path, "/v1/embeddings", NULL) || path_is(path, "/v1/models", NULL) ||
+        span_starts(path, "/v1/models/")) {
+        return "Switched off: gateway.http.endpoints.chatCompletions.enabled or .responses.enabled must be true.";
+    }
+    return "Unknown path.";
+}
+
 static void v1_route(struct stream *stream, const struct request *request, struct span head)
 {
     const struct endpoints *on = &stream->conn->edge->endpoints;
@@ -207,7 +223,7 @@ static void v1_route(struct stream *stream, const struct request *request, struc
     } else if (is_any && (path_is(request->path, "/v1/models", NULL) || span_starts(request->path, "/v1/models/"))) {
         read_begin(stream, request, head, models_start);
     } else {
-        refuse_json(stream, 404, "not_found", "Unknown path.");
+        refuse_json(stream, 404, "not_found", unserved_words(request->path));
     }
 }
 

@@ -297,7 +297,13 @@ def test_the_switch_takes_the_paths_away(fresh_gateway):
     running = fresh_gateway(config=off).start()
     for method, path in (("POST", "/v1/chat/completions"), ("GET", "/v1/models")):
         status, _, text = running.request(method, path, user("x") if method == "POST" else None)
-        assert status == 404 and json.loads(text)["error"]["type"] == "not_found"
+        error = json.loads(text)["error"]
+        assert status == 404 and error["type"] == "not_found"
+        assert "gateway.http.endpoints.chatCompletions.enabled" in error["message"]
+    status, _, text = running.request("POST", "/v1/responses", {"model": "openclaw", "input": "x"})
+    assert status == 404 and "gateway.http.endpoints.responses.enabled" in json.loads(text)["error"]["message"]
+    status, _, text = running.request("POST", "/v1/nonsense", {})
+    assert status == 404 and json.loads(text)["error"]["message"] == "Unknown path."
 
 
 def test_readers_that_read_nothing_keep_nobody_from_an_answer(provider, fresh_gateway):

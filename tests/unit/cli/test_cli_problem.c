@@ -73,12 +73,14 @@ static void the_advice_fits_the_reason(void **state)
     struct cli_problem mismatch = { .kind = CLI_PROBLEM_REFUSED, .detail = "AUTH_TOKEN_MISMATCH" };
     struct cli_problem refused = { .kind = CLI_PROBLEM_UNREACHABLE, .sys_error = ECONNREFUSED };
     struct cli_problem plain = { .kind = CLI_PROBLEM_ANSWER };
+    struct cli_problem sealed = { .kind = CLI_PROBLEM_UNREACHABLE, .http_status = 400 };
     char buf[256];
 
     (void)state;
     assert_non_null(strstr(cli_problem_advice(&pairing, &here, buf, sizeof(buf)), "r-1"));
     assert_non_null(strstr(cli_problem_advice(&mismatch, &here, buf, sizeof(buf)), "gateway.auth.token"));
     assert_non_null(strstr(cli_problem_advice(&refused, &here, buf, sizeof(buf)), "openclaw gateway"));
+    assert_non_null(strstr(cli_problem_advice(&sealed, &here, buf, sizeof(buf)), "wss://"));
     assert_null(cli_problem_advice(&plain, &here, buf, sizeof(buf)));
 }
 
