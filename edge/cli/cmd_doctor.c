@@ -77,7 +77,7 @@ static void report(const struct doctor *self)
         cli_out_safe(span_from(finding->text), false);
         cli_out("\n");
         if (finding->fix[0]) {
-            cli_out("  %s ", finding->repair ? "repair:" : "you can:");
+            cli_out("  %s ", finding->repair ? "repair:" : finding->is_held ? "held back:" : "you can:");
             cli_out_safe(span_from(finding->fix), false);
             cli_out("\n");
         }
@@ -130,6 +130,9 @@ static int repair_all(struct doctor *self, struct pack *told)
             repair_tell(finding, r == 0, told);
             worst = worst ? worst : r;
         }
+    }
+    if (self->kept[0] && !told) {
+        cli_out("kept: %s\n", self->kept);
     }
     return worst;
 }

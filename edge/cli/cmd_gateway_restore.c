@@ -49,6 +49,9 @@ static int config_restore(struct cli *cli, bool *ret_is_done)
     int r = finding->repair(&self, finding);
     if (!r) {
         cli_out("done: %s\n", finding->fix);
+        if (self.kept[0]) {
+            cli_out("kept: %s\n", self.kept);
+        }
         *ret_is_done = true;
     }
     return r;

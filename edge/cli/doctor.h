@@ -35,6 +35,7 @@ struct doctor_finding {
     char text[DOCTOR_TEXT_MAX];
     char fix[DOCTOR_TEXT_MAX]; /* what the repair would do, or what a person can do; may be empty */
     doctor_repair repair;      /* NULL: only a person can */
+    bool is_held;              /* there is a repair, and something else stands in its way */
     char path[PATH_MAX];       /* for the repair */
     mode_t mode;               /* for the repair */
 };
@@ -56,6 +57,7 @@ struct doctor {
     bool is_usable;        /* the config as it is would be taken */
     bool is_token_alone;   /* nothing else of the config is to change */
     bool is_written;
+    char kept[PATH_MAX]; /* where the text went that was replaced; empty: nowhere, or the gateway knows */
 };
 
 void doctor_init(struct doctor *self, const struct cli *cli);

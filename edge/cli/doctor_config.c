@@ -101,8 +101,7 @@ void doctor_config_spare(struct doctor *self, struct doctor_finding *finding)
         return;
     }
     finding->repair = doctor_write_replaced;
-    doctor_fix_say(finding, "put back %s; what is there now is kept as %s.clobbered.TIME", path,
-                   self->cli->paths.config_path);
+    doctor_fix_say(finding, "put back %s; what is there now is kept beside it", path);
 }
 
 /* A line of output before the text, say. */
@@ -116,8 +115,7 @@ static bool prefix_offer(struct doctor *self, struct doctor_finding *finding)
         if (text.ptr[at] == '{' && text.ptr[at - 1] == '\n' && is_whole(self, rest)) {
             text_reset(&self->fresh);
             finding->repair = text_buf_add(&self->fresh, rest) ? NULL : doctor_write_replaced;
-            doctor_fix_say(finding, "remove the %zu bytes before it; what is there now is kept as %s.clobbered.TIME",
-                           at, self->cli->paths.config_path);
+            doctor_fix_say(finding, "remove the %zu bytes before it; what is there now is kept beside it", at);
             return true;
         }
     }
@@ -139,7 +137,7 @@ static void on_legacy(void *arg, const char *says, bool is_done)
 
     if (is_done) {
         edit_offer(finding);
-        doctor_fix_say(finding, "write that %s", says);
+        doctor_fix_say(finding, "rewrite it: %s", says);
     }
 }
 
@@ -433,7 +431,8 @@ static void repairs_check(struct doctor *self)
 
         if ((is_edit && !is_fine) || (self->is_link && (is_edit || finding->repair == doctor_write_replaced))) {
             finding->repair = NULL;
-            (void)snprintf(finding->fix + len, sizeof(finding->fix) - len, ": once %s",
+            finding->is_held = true;
+            (void)snprintf(finding->fix + len, sizeof(finding->fix) - len, "; --fix does it once %s",
                            self->is_link ? "the link is gone" : "what only you can correct is corrected"); /* cut */
         }
     }

@@ -97,18 +97,17 @@ static int refuse(const struct doctor *self, const char *text)
     return CLI_EXIT_FAILED;
 }
 
-static int file_write(const struct doctor *self, bool is_replaced)
+static int file_write(struct doctor *self, bool is_replaced)
 {
     const char *path = self->cli->paths.config_path;
     struct span before = self->has_disk ? text_span(&self->disk) : (struct span){ 0 };
     struct config_error error = { "" };
-    char kept[PATH_MAX];
 
     int r = config_store_place_check(path, before.ptr != NULL, &error);
     if (r == CONFIG_STORE_E_REFUSED) {
         return refuse(self, error.text);
     }
-    if (is_replaced && before.ptr && !config_store_aside(path, before, kept)) {
+    if (is_replaced && before.ptr && !config_store_aside(path, before, self->kept)) {
         return refuse(self, "the text that is there cannot be kept, so nothing takes its place");
     }
     r = config_store_replace(path, before, text_span(&self->fresh), &error);
@@ -122,7 +121,7 @@ static int file_write(const struct doctor *self, bool is_replaced)
     return CLI_EXIT_OK;
 }
 
-static int alone_write(const struct doctor *self, bool is_replaced)
+static int alone_write(struct doctor *self, bool is_replaced)
 {
     char path[PATH_MAX + 16];
     pid_t holder = 0;

@@ -205,6 +205,43 @@ static int source_resolve(struct load *self, size_t index, struct pack *out)
     return r;
 }
 
+static const char *file_name(const struct load *self, size_t chain_at)
+{
+    const char *path = self->sources->items[self->chain[chain_at]]->path;
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* The file in hand includes one that is being read already: the chain from there to here, and back. */
+static int circle_refuse(struct load *self, size_t from, const char *shown)
+{
+    char why[400] = "is circular: ";
+    size_t len = strlen(why);
+
+    for (size_t i = from; i < self->chain_n && len < sizeof(why); i++) {
+        len += (size_t)snprintf(why + len, sizeof(why) - len, "%s includes ", file_name(self, i));
+        if (i + 1 == self->chain_n && len < sizeof(why)) {
+            (void)snprintf(why + len, sizeof(why) - len, "%s", i == from ? "itself" : file_name(self, from)); /* cut */
+        } else if (len < sizeof(why)) {
+            len += (size_t)snprintf(why + len, sizeof(why) - len, "%s, ", file_name(self, i + 1));
+        }
+    }
+    return refuse(self, why, shown);
+}
+
+static int circle_check(struct load *self, const char *real, const char *shown)
+{
+    for (size_t i = 0; i < self->chain_n; i++) {
+        char above[PATH_MAX];
+
+        if (realpath(self->sources->items[self->chain[i]]->path, above) && !strcmp(above, real)) {
+            return circle_refuse(self, i, shown);
+        }
+    }
+    return 0;
+}
+
 static int include_check(struct load *self, struct span name, char ret_real[PATH_MAX])
 {
     const struct config_source *from = self->sources->items[self->chain[self->chain_n - 1]];
@@ -214,6 +251,10 @@ static int include_check(struct load *self, struct span name, char ret_real[PATH
     (void)snprintf(shown, sizeof(shown), "%.*s", SPAN_FMT(name));
     if (!name.len || memchr(name.ptr, '\0', name.len) || !include_path(from, name, path)) {
         return refuse(self, "is no path of a file", shown);
+    }
+    int r = realpath(path, ret_real) ? circle_check(self, ret_real, shown) : 0;
+    if (r) {
+        return r;
     }
     if (self->chain_n > CONFIG_INCLUDE_DEPTH_MAX) {
         return refuse(self, "is nested deeper than 10 files", shown);
@@ -230,12 +271,6 @@ static int include_check(struct load *self, struct span name, char ret_real[PATH
                       "leads out of the directory of the config file: move the file there, or name its directory in "
                       "OPENCLAW_INCLUDE_ROOTS",
                       shown);
-    }
-    for (size_t i = 0; i < self->chain_n; i++) {
-        char real[PATH_MAX];
-        if (realpath(self->sources->items[self->chain[i]]->path, real) && !strcmp(real, ret_real)) {
-            return refuse(self, "is circular: the file is being read already", shown);
-        }
     }
     return 0;
 }

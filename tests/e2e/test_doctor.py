@@ -218,7 +218,7 @@ def test_what_only_a_person_can_correct_is_left_alone(ours):
     write(ours.config_path, '{ gateway: { mode: "local", port: "many", auth: { token: "abc-def-ghi-jkl" } }, bogus: 1 }')
     before = files(ours)
     said = doctor(ours, "--fix", code=1)
-    assert "gateway.port" in said and "once what only you can correct is corrected" in said
+    assert "gateway.port" in said and "held back: remove bogus" in said and "once what only you can correct is corrected" in said
     assert files(ours) == before
 
 
@@ -248,8 +248,10 @@ def test_a_broken_config_is_put_back_and_kept(ours, is_running):
         write(ours.config_path, broken)
         assert says in doctor(ours)
         assert read(ours.config_path) == broken
-        doctor(ours, "--fix", "--non-interactive")
+        said = doctor(ours, "--fix", "--non-interactive")
         assert json.loads(read(ours.config_path)) == json.loads(good)
+        if not is_running and broken:
+            assert read(re.search(r"^kept: (.*)$", said, re.M).group(1)) == broken
         kept = [read(os.path.join(ours.state_dir, name)) for name in os.listdir(ours.state_dir)
                 if ".clobbered." in name]
         assert broken in kept or not broken

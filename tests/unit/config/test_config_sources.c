@@ -129,6 +129,8 @@ static void follows_ten_files_and_no_more(void **state)
     put(place, "home/10", "{ $include: '11' }");
     put(place, "home/11", "{}");
     assert_refused(place, NULL, "/10:1:1", "nested deeper than 10");
+    put(place, "home/10", "{ $include: '1' }");
+    assert_refused(place, NULL, "/10:1:1", "is circular: 1 includes 2, 2 includes 3, ");
 }
 
 static void stays_in_its_directory(void **state)
@@ -167,9 +169,9 @@ static void tells_what_is_wrong_with_an_include(void **state)
     assert_refused(place, NULL, "openclaw.json:1:3", "a path or a list of paths");
     put(place, "home/openclaw.json", "{ b: { $include: 'c' } }");
     put(place, "home/c", "{\n  d: { $include: './c' } }");
-    assert_refused(place, NULL, "/c:2:3", "circular");
+    assert_refused(place, NULL, "/c:2:3", "is circular: c includes itself");
     put(place, "home/c", "{ $include: 'openclaw.json' }");
-    assert_refused(place, NULL, "/c:1:1", "circular");
+    assert_refused(place, NULL, "/c:1:1", "is circular: openclaw.json includes c, c includes openclaw.json");
     put(place, "home/c", "{\n  d: \n}");
     assert_refused(place, NULL, "/c:3:1", "expected");
     put(place, "home/openclaw.json", "{ b: { $include: 'c', x: 1 } }");
