@@ -152,6 +152,50 @@ static int legacy_look(struct doctor *self)
     return r;
 }
 
+struct included {
+    struct doctor *self;
+    const struct config_document *document;
+};
+
+/* Of the whole config as one text: what stands in the file itself has been told. */
+static void on_included_legacy(void *arg, const char *says, bool is_done)
+{
+    const struct included *included = arg;
+    const char *path = included->document->sources.items[0]->path;
+    size_t len = strlen(path);
+    struct config_error error = { "" };
+
+    (void)is_done;
+    (void)snprintf(error.text, sizeof(error.text), "%s", says);
+    config_document_locate(included->document, &error);
+    if (error.text[0] == '/' && (strncmp(error.text, path, len) != 0 || error.text[len] != ':')) {
+        doctor_fix_say(doctor_add(included->self, "config", DOCTOR_PROBLEM,
+                                  "of an earlier version, in a file that is included: %s", error.text),
+                       "write it so by hand: nothing is repaired in included files");
+    }
+}
+
+/* Keys of earlier formats in files that are included; they are named, and not moved. */
+static int included_look(struct doctor *self)
+{
+    CLEANUP(config_document_deinit) struct config_document document;
+    CLEANUP(text_buf_deinit) struct text_buf whole = { .is_secret = true };
+    CLEANUP(text_buf_deinit) struct text_buf ignored = { .is_secret = true };
+    struct text_buf copy = { 0 };
+    struct config_error error = { "" };
+
+    config_document_init(&document);
+    int r = text_buf_add(&copy, text_span(&self->fresh));
+    r = r ? r : config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &error);
+    if (r < 0 || document.sources.n < 2 || pack_error(&document.source) || !document.source.len) {
+        return r < 0 ? r : 0;
+    }
+    r = json_from_value(pack_span(&document.source), &whole);
+    return r ? FAULT_FOLD(r)
+             : config_legacy_move(text_span(&whole), on_included_legacy,
+                                  &(struct included){ .self = self, .document = &document }, &ignored);
+}
+
 struct unknown {
     struct doctor *self;
     bool is_again; /* something was taken out; what is left must be looked at anew */
@@ -510,6 +554,7 @@ static void config_look(struct doctor *self)
     int r = text_buf_add(&self->fresh, text_span(&self->disk));
     if (!self->is_token_alone) {
         r = r ? r : legacy_look(self);
+        r = r ? r : included_look(self);
         r = r ? r : unknown_look(self);
     }
     if (r) {

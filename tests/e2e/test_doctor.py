@@ -182,6 +182,18 @@ def test_oc_134730_old_keys_become_what_they_are_today_and_the_rest_stays(ours):
     assert "0 problems" in doctor(ours, "--repair") and files(ours) == again, "the second time changes nothing"
 
 
+def test_old_keys_in_a_file_that_is_included_are_named_and_left_to_a_person(ours):
+    name = os.path.join(ours.state_dir, "old.json5")
+    old = "{ // old\n agent: { model: 'builtin/echo' }, session: { parentForkMaxTokens: 5 } }"
+    write(name, old)
+    write(ours.config_path, "{ $include: './old.json5', gateway: { mode: 'local', bind: '*' } }")
+    said = doctor(ours, "--fix", code=1)
+    assert f"{name}:2:11: agent.model becomes agents.defaults.model.primary" in said
+    assert f"{name}:2:47: session.parentForkMaxTokens is removed" in said
+    assert "nothing is repaired in included files" in said and read(name) == old
+    assert f"{name}:" not in "".join(line for line in said.splitlines() if "gateway.bind" in line)
+
+
 def test_a_model_of_old_that_is_an_object_moves_whole(ours):
     write(ours.config_path, """{ gateway: { mode: 'local', auth: { token: 'abc-def-ghi-jkl' } },
         agent: { model: { primary: 'builtin/echo' }, modelFallbacks: ['builtin/other'] } }""")
