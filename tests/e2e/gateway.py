@@ -188,12 +188,12 @@ class Gateway:
                 self.command("gateway", "run", *port, *self.arguments),
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True)
+        for each in self.others():
+            each.start()
         return self
 
     def start(self):
         self.spawn()
-        for each in self.others():
-            each.start()
         until(self.is_ready_or_gone, 15, "readiness")
         if self.process.poll() is not None:
             raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.text()}")
@@ -232,7 +232,9 @@ class Gateway:
         return found
 
     def children(self):
-        return [pid for pid in self.processes() if pid != self.process.pid]
+        """Those that a supervising process starts again; that of another machine is not one of them."""
+        keepers = {each.process.pid for each in self.others() if each.process}
+        return [pid for pid in self.processes() if pid != self.process.pid and pid not in keepers]
 
     def stop(self, signum=signal.SIGTERM, timeout=15):
         for each in self.others():
