@@ -188,6 +188,9 @@ void turn_flow(struct run *run);
 void show_run(struct agent *self, struct run *run);
 /* Shows the text that was held back for a while. */
 void show_late(struct agent *self);
+/* The calls of tools in the answer of a run that is done; and a message of the question, when it is a tool's result. */
+void show_tool_calls(struct agent *self, struct run *run);
+void show_tool_result(struct agent *self, struct run *run, struct span message);
 /* Tells everyone that the end of a run could not be stored. */
 void show_unsaved(struct agent *self, struct run *run);
 /* What a heartbeat has to tell; the end of a turn as the web chat sees it. */

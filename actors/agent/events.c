@@ -19,12 +19,18 @@ static void agent_begin(struct pack *out, struct run *run, const char *stream)
     pack_map_begin(out);
 }
 
-static void agent_end(struct pack *out, struct run *run, int64_t now_ms)
+/* Behind the data; the map stays open. */
+static void agent_place(struct pack *out, struct run *run, int64_t now_ms)
 {
     pack_map_end(out);
     pack_kv_text(out, "sessionKey", run->session->row.key);
     pack_kv_u64(out, "seq", ++run->seq);
     pack_kv_i64(out, "ts", now_ms);
+}
+
+static void agent_end(struct pack *out, struct run *run, int64_t now_ms)
+{
+    agent_place(out, run, now_ms);
     pack_map_end(out);
 }
 
@@ -283,6 +289,47 @@ void events_session_changed(struct pack *out, const struct run *run, const struc
     }
     row_beside(out, change->row, settings);
     pack_map_end(out);
+}
+
+static void tool_begin(struct pack *out, struct run *run, const char *phase, struct span name, struct span id)
+{
+    agent_begin(out, run, "tool");
+    pack_kv_text(out, "phase", phase);
+    if (name.len) { /* a result says of itself only whose it is */
+        pack_kv_str(out, "name", name);
+    }
+    pack_kv_str(out, "toolCallId", id);
+}
+
+static void tool_end(struct pack *out, struct run *run, const struct settings *settings, int64_t now_ms)
+{
+    agent_place(out, run, now_ms);
+    row_beside(out, &run->session->row, settings);
+    pack_map_end(out);
+}
+
+void events_tool_called(struct pack *out, struct run *run, const struct settings *settings, struct span part,
+                        int64_t now_ms)
+{
+    struct span none = SPAN_LIT("");
+
+    tool_begin(out, run, "start", value_str(value_get(part, "name"), none), value_str(value_get(part, "id"), none));
+    pack_kv_raw(out, "args", value_get(part, "arguments"));
+    tool_end(out, run, settings, now_ms);
+}
+
+void events_tool_answered(struct pack *out, struct run *run, const struct settings *settings, struct span message,
+                          int64_t now_ms)
+{
+    struct span none = SPAN_LIT("");
+
+    tool_begin(out, run, "result", value_str(value_get(message, "toolName"), none), message_call_id(message));
+    pack_kv_bool(out, "isError", value_bool(value_get(message, "isError"), false));
+    pack_key(out, "result");
+    pack_map_begin(out);
+    pack_kv_raw(out, "content", value_get(message, "content"));
+    pack_map_end(out);
+    tool_end(out, run, settings, now_ms);
 }
 
 void events_session_message(struct pack *out, const struct run *run, const struct settings *settings, struct span body,

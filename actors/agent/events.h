@@ -44,6 +44,13 @@ void events_session_changed(struct pack *out, const struct run *run, const struc
 void events_session_message(struct pack *out, const struct run *run, const struct settings *settings, struct span body,
                             struct span message_id, uint32_t message_seq);
 
+/* Topics agent and session.tool: a call of a tool, from its part of a stored answer; and what that tool answered, from
+ * the stored message. Both carry the row of the session. */
+void events_tool_called(struct pack *out, struct run *run, const struct settings *settings, struct span part,
+                        int64_t now_ms);
+void events_tool_answered(struct pack *out, struct run *run, const struct settings *settings, struct span message,
+                          int64_t now_ms);
+
 /* A stored message as clients get it: the map of `body` and __openclaw {id, seq}. */
 void events_message(struct pack *out, struct span body, struct span message_id, uint32_t message_seq);
 

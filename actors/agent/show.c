@@ -72,6 +72,7 @@ static void show_question(struct agent *self, struct run *run)
     run->is_new = false;
     while (value_next(&it, &key, &id) && value_next(&it, &key, &message)) {
         publish_message(self, run, message, value_str(id, id), ++seq);
+        show_tool_result(self, run, message);
     }
     text_buf_deinit(&run->said);
     run->said = (struct text_buf){ 0 };
@@ -150,6 +151,7 @@ static void show_end_events(struct agent *self, struct run *run)
         run->seq--;
         show_run_ended(self, run);
     } else {
+        show_tool_calls(self, run);
         show_run_ended(self, run);
         if (run->row.state == STORE_RUN_DONE && run->chat_shown < run->text.len) {
             show_chat_delta(self, run);

@@ -132,6 +132,31 @@ def test_a_session_keeps_calls_and_results(mock, provider):
     assert [text_of(m) for m in told[2:4]] == ["r0", "r1"]
 
 
+@pytest.mark.parametrize("topic", ["session.tool", "agent"])
+def test_calls_and_results_are_events_of_their_session(mock, provider, topic):
+    key = f"agent:main:tool-events-{topic}"
+
+    def told(client, phase, call_id):
+        return client.wait_event(topic, lambda event: event.get("sessionKey") == key and event["stream"] == "tool"
+                                 and event["data"]["phase"] == phase and event["data"]["toolCallId"] == call_id)
+    with Client(mock.port, mock.token) as client, Client(mock.port, mock.token) as other:
+        client.call("sessions.subscribe")
+        _, answer = ask(mock, user("CLIENTTOOL:2", tools=[TOOL]), {"x-openclaw-session-key": key})
+        calls = answer["choices"][0]["message"]["tool_calls"]
+        starts = [told(client, "start", call["id"]) for call in calls]
+        assert [event["data"]["args"] for event in starts] == [json.loads(c["function"]["arguments"]) for c in calls]
+        assert {event["data"]["name"] for event in starts} == {TOOL["function"]["name"]}
+        assert {event["session"]["key"] for event in starts} == {key} and starts[0]["seq"] < starts[1]["seq"]
+        results = [{"role": "tool", "tool_call_id": call["id"], "content": f"r{i}"} for i, call in enumerate(calls)]
+        ask(mock, {"model": "openclaw", "messages": results, "tools": [TOOL]}, {"x-openclaw-session-key": key})
+        ends = [told(client, "result", call["id"]) for call in calls]
+        assert [event["data"]["result"]["content"][0]["text"] for event in ends] == ["r0", "r1"]
+        assert not any(event["data"]["isError"] for event in ends)
+        assert {event["runId"] for event in ends}.isdisjoint({event["runId"] for event in starts})
+        other.call("health")
+        assert not any(event["event"] == "session.tool" for event in other.events)  # it did not ask
+
+
 def test_a_call_that_nobody_answered_does_not_spoil_the_session(mock, provider):
     headers = {"x-openclaw-session-key": "agent:main:forgotten"}
     ask(mock, user("CLIENTTOOL:1", tools=[TOOL]), headers)

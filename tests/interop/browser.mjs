@@ -22,7 +22,7 @@ async function opened(address) {
     if (/Content Security Policy/i.test(message.text())) seen.violations.push(message.text());
   });
   await page.goto(address);
-  seen.protocol = await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol);
+  seen.protocol = await page.evaluate(() => performance.getEntriesByType("navigation")[0]?.nextHopProtocol);
   return page;
 }
 
@@ -65,7 +65,7 @@ async function control() {
 // A client that reads: where it finds the canvas, for as long as it is connected.
 function connected() {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}/`);
     socket.onerror = () => reject(new Error("the gateway is not there"));
     socket.onmessage = ({ data }) => {
       const frame = JSON.parse(data);

@@ -21,7 +21,7 @@ METHODS = """connect health status agents.list sessions.list sessions.subscribe 
 sessions.messages.subscribe sessions.messages.unsubscribe sessions.preview sessions.describe chat.send chat.history
 chat.abort agent agent.wait agent.identity.get logs.tail config.get models.list channels.status system-presence
 last-heartbeat""".split()
-EVENTS = """agent chat session.message sessions.changed presence health tick shutdown heartbeat
+EVENTS = """agent chat session.message session.tool sessions.changed presence health tick shutdown heartbeat
 connect.challenge""".split()
 
 DELIVERY = {"broadcast": "broadcast", "targeted-subscribers": "subscribers", "per-connection-first-frame": "connection",
