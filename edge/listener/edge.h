@@ -19,6 +19,7 @@
 #include "edge/listener/conn.h"
 #include "edge/listener/large.h"
 #include "edge/listener/limits.h"
+#include "edge/listener/lws_pipe.h"
 #include "edge/listener/memo.h"
 #include "edge/listener/peer.h"
 #include "edge/listener/ready.h"
@@ -44,6 +45,7 @@ struct edge {
     struct actor *actor;
     struct lws_context *lws;
     struct lws_vhost *vhost;
+    struct lws_pipe pipe;
     struct conn *adopting; /* inside conn_adopt */
 
     struct cert cert;

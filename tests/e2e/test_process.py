@@ -435,3 +435,21 @@ def test_the_command_line_restarts_and_ends_it(fresh_gateway):
     running.check_nothing_left()
     done = running.cli("gateway", "stop")
     assert done.returncode == 69 and running.state_dir in done.stderr
+
+
+def test_an_edge_that_ends_closes_nothing_of_others(fresh_gateway):
+    """While descriptors of its process come and go."""
+    running = fresh_gateway().start()
+    pid = next(host["pid"] for host in hosts(running) if host["name"] == "main")
+    watcher = tap(running)
+    for _ in range(25):
+        with Control(running) as control:
+            control.ask(op="restart", address="edge/0")
+        watcher.terminate()
+        watcher.wait(20)
+        watcher = tap(running)
+        until(lambda: running.get("/readyz")[0] == 200, 20, "an edge")
+    watcher.terminate()
+    watcher.wait(20)
+    assert pid == next(host["pid"] for host in hosts(running) if host["name"] == "main")
+    assert "host_died" not in running.text()
