@@ -222,7 +222,8 @@ static int circle_refuse(struct load *self, size_t from, const char *shown)
     for (size_t i = from; i < self->chain_n && len < sizeof(why); i++) {
         len += (size_t)snprintf(why + len, sizeof(why) - len, "%s includes ", file_name(self, i));
         if (i + 1 == self->chain_n && len < sizeof(why)) {
-            (void)snprintf(why + len, sizeof(why) - len, "%s", i == from ? "itself" : file_name(self, from)); /* cut */
+            (void)snprintf(why + len, sizeof(why) - len, "%.*s", (int)(sizeof(why) - len - 1),
+                           i == from ? "itself" : file_name(self, from)); /* cut, if need be */
         } else if (len < sizeof(why)) {
             len += (size_t)snprintf(why + len, sizeof(why) - len, "%s, ", file_name(self, i + 1));
         }
