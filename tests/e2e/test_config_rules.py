@@ -38,6 +38,7 @@ EDITS = {
     "session": ("session.mainKey", "one", "main"),
     "secrets": ("secrets.defaults", {"env": "default"}, {"env": "other"}),
     "bindings": ("bindings", [], [{}]),
+    "canvasHost": ("canvasHost.liveReload", False, True),
     "ui": ("ui.seamColor", "#112233", "#332211"),
     "gateway": ("gateway.webchat.chatHistoryMaxChars", 5000, 6000),
 }

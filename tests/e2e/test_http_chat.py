@@ -282,7 +282,7 @@ def test_a_turn_that_a_restart_ended_runs_again_once_for_its_repeats(fresh_gatew
         else:
             running.stop(signum)
             running.start()
-        repeats = [pool.submit(until, answered, 20, "the answer") for _ in range(3)]
+        repeats = [pool.submit(until, answered, 60, "the answer") for _ in range(3)]
         assert [repeat.result() for repeat in repeats] == ["Hello from the mock model."] * 3
         assert first.exception() or first.result()[0] == 503
     assert provider.stats()["texts"][text] == 2
