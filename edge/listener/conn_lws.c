@@ -152,14 +152,12 @@ int conn_context_open(struct edge *edge)
     info.pt_serv_buf_size = LIMIT_READ;
     info.vhost_name = "edge";
     info.user = edge;
-    lws_pipe_before(&edge->pipe, loops[0]);
     edge->lws = lws_create_context(&info);
-    lws_pipe_after(&edge->pipe, loops[0]);
     if (!edge->lws) {
-        lws_pipe_leave(&edge->pipe);
         log_error("edge_lws_missing", "hint=\"is the package libwebsockets-evlib-uv installed?\"");
         return FAULT(-ENOSYS);
     }
+    edge->pipe = lws_pipe_find(edge->lws, loops[0]);
     edge->vhost = lws_create_vhost(edge->lws, &info);
     return edge->vhost ? 0 : FAULT(-ENOMEM);
 }
@@ -197,9 +195,8 @@ void conn_context_close(struct edge *edge)
     if (!edge->lws) {
         return;
     }
-    lws_pipe_leave(&edge->pipe);
     lws_context_destroy(edge->lws);
-    lws_pipe_hold(&edge->pipe);
+    lws_pipe_forget(edge->pipe);
     self = calloc(1, sizeof(*self));
     if (self) {
         self->lws = edge->lws;

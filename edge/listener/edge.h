@@ -45,7 +45,7 @@ struct edge {
     struct actor *actor;
     struct lws_context *lws;
     struct lws_vhost *vhost;
-    struct lws_pipe pipe;
+    struct lws *pipe;      /* lws wakes itself with it, see lws_pipe */
     struct conn *adopting; /* inside conn_adopt */
 
     struct cert cert;

@@ -1,76 +1,59 @@
 #include "edge/listener/lws_pipe.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <libwebsockets.h>
 
-static void on_before(uv_handle_t *handle, void *arg)
+#include "bus/base/log.h"
+
+#define WSI_INTS_MAX 1024U /* more than a struct lws has */
+#define MARK 0x5aa5
+
+struct search {
+    struct lws_context *context;
+    struct lws *pipe;
+};
+
+static void on_handle(uv_handle_t *handle, void *arg)
 {
-    struct lws_pipe *self = arg;
-
-    if (handle->type == UV_POLL && self->polls_n < LWS_PIPE_POLLS_MAX) {
-        self->polls[self->polls_n++] = handle;
-    }
-}
-
-static void on_after(uv_handle_t *handle, void *arg)
-{
-    struct lws_pipe *self = arg;
+    struct search *self = arg;
     uv_os_fd_t fd;
 
-    if (handle->type != UV_POLL || self->polls_n == LWS_PIPE_POLLS_MAX) {
-        return;
+    if (handle->type == UV_POLL && !self->pipe && !uv_fileno(handle, &fd)) {
+        self->pipe = wsi_from_fd(self->context, fd);
     }
-    for (size_t i = 0; i < self->polls_n; i++) {
-        if (self->polls[i] == handle) {
-            return;
+}
+
+struct lws *lws_pipe_find(struct lws_context *context, uv_loop_t *loop)
+{
+    struct search search = { .context = context };
+
+    uv_walk(loop, on_handle, &search);
+    return search.pipe;
+}
+
+/* Which int of a struct lws is its descriptor: the one that lws_get_socket_fd reads. WSI_INTS_MAX: none that we know.
+ */
+static size_t place_find(void)
+{
+    lws_sockfd_type ints[WSI_INTS_MAX] = { 0 };
+    size_t at = 0;
+
+    for (; at < WSI_INTS_MAX; at++) {
+        ints[at] = MARK;
+        if (lws_get_socket_fd((struct lws *)ints) == MARK) {
+            break;
         }
+        ints[at] = 0;
     }
-    if (!uv_fileno(handle, &fd)) {
-        self->fd = fd;
-    }
+    return at;
 }
 
-static void drop(int *fd)
+void lws_pipe_forget(struct lws *pipe)
 {
-    if (*fd >= 0) {
-        (void)close(*fd); /* never written to */
-        *fd = -1;
-    }
-}
+    size_t at = place_find();
 
-void lws_pipe_before(struct lws_pipe *self, uv_loop_t *loop)
-{
-    *self = (struct lws_pipe){ .fd = -1 };
-    uv_walk(loop, on_before, self);
-    for (size_t i = 0; i < LWS_PIPE_BELOW; i++) {
-        self->below[i] = open("/dev/null", O_RDONLY | O_CLOEXEC); /* fewer do as well */
+    if (pipe && at < WSI_INTS_MAX) {
+        ((lws_sockfd_type *)pipe)[at] = LWS_SOCK_INVALID;
+    } else {
+        log_warning("edge_lws", "text=\"its event pipe is not where it was: a descriptor is closed twice\"");
     }
-}
-
-void lws_pipe_after(struct lws_pipe *self, uv_loop_t *loop)
-{
-    uv_walk(loop, on_after, self);
-    for (size_t i = 1; i < LWS_PIPE_BELOW; i++) {
-        if (self->below[i] > self->fd) {
-            drop(&self->below[i]); /* nobody would be given it before that of the pipe */
-        }
-    }
-}
-
-/* The first stays, to be what holds the number. */
-void lws_pipe_leave(struct lws_pipe *self)
-{
-    for (size_t i = 1; i < LWS_PIPE_BELOW; i++) {
-        drop(&self->below[i]);
-    }
-}
-
-void lws_pipe_hold(struct lws_pipe *self)
-{
-    int held = self->fd < 0 || self->below[0] < 0 ? -1 : fcntl(self->below[0], F_DUPFD_CLOEXEC, self->fd);
-
-    if (held != self->fd) {
-        drop(&held);
-    }
-    drop(&self->below[0]);
 }

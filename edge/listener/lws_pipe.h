@@ -1,31 +1,22 @@
 /*
  * lws_pipe: keeps libwebsockets 4.1 from closing what is not its own.
  *
- * On a loop of libuv it closes the descriptor of its event pipe twice: when it is destroyed, and a turn of the loop
- * later, when another thread may have been given the same number. So the number is taken again at once, for the second
- * time to close. The kernel gives out the lowest number that is free: a few below that of the pipe are kept while lws
- * lives, and left to other threads for the moment in which the pipe's is free.
+ * On a loop of libuv it closes the descriptor of its event pipe twice: when it is destroyed (lws_destroy_event_pipe),
+ * and a turn of the loop later (__lws_close_free_wsi_final), when another thread may have been given the same number.
+ * Nothing of its API takes the number away from it, so it is taken away in the struct, at the place that
+ * lws_get_socket_fd reads.
  */
 #ifndef EDGE_LISTENER_LWS_PIPE_H
 #define EDGE_LISTENER_LWS_PIPE_H
 
 #include <uv.h>
 
-#define LWS_PIPE_POLLS_MAX 64U
-#define LWS_PIPE_BELOW 16U
+struct lws;
+struct lws_context;
 
-struct lws_pipe {
-    const uv_handle_t *polls[LWS_PIPE_POLLS_MAX]; /* of the loop before lws was there */
-    size_t polls_n;
-    int below[LWS_PIPE_BELOW]; /* descriptors of /dev/null; -1: none */
-    int fd;                    /* of the event pipe; -1: not known */
-};
-
-/* Around lws_create_context. */
-void lws_pipe_before(struct lws_pipe *self, uv_loop_t *loop);
-void lws_pipe_after(struct lws_pipe *self, uv_loop_t *loop);
-/* Around the first lws_context_destroy. */
-void lws_pipe_leave(struct lws_pipe *self);
-void lws_pipe_hold(struct lws_pipe *self);
+/* What stands for the pipe, in a context that was just made; NULL: there is none. */
+struct lws *lws_pipe_find(struct lws_context *context, uv_loop_t *loop);
+/* Right behind the first lws_context_destroy, which has closed it: it has no descriptor any more. */
+void lws_pipe_forget(struct lws *pipe);
 
 #endif
