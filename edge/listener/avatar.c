@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "edge/http/query.h"
+#include "edge/listener/agent_find.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/exchange.h"
 #include "edge/listener/http.h"
-#include "edge/listener/run_ask.h"
 #include "edge/listener/site_file.h"
 #include "schema/base/agent_id.h"
 #include "schema_gen.h"
@@ -179,49 +179,12 @@ static void found_answer(struct stream *stream, const struct request *request,
     }
 }
 
-static void on_found(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
-{
-    struct exchange *self = cookie;
-    struct stream *stream;
-
-    (void)state;
-    (void)actor;
-    if (!exchange_is_awaited(self)) {
-        return;
-    }
-    if (reply->failure && reply->failure->code == FAIL_AGENT_UNKNOWN) {
-        exchange_text(self, 404, RESPONSE_TEXT, SPAN_LIT("Not Found"));
-        return;
-    }
-    if (reply->failure) {
-        run_ask_fail(self, reply->failure);
-        return;
-    }
-    stream = exchange_detach(self);
-    found_answer(stream, &self->request, reply->msg);
-    exchange_destroy(self);
-    stream->ops->resume(stream);
-}
-
 static void start(struct exchange *self)
 {
     char id[AGENT_ID_MAX + 1] = "";
-    struct msg_router_agent_find in = { .has_agent_id = true };
-    struct actor_call call = { .to = "router",
-                               .msg = MSG_ROUTER_AGENT_FIND,
-                               .in = &in,
-                               .trace = self->trace,
-                               .on_answer = on_found,
-                               .cookie = self };
-    int r;
 
-    (void)id_take(&self->edge->site, self->request.path,
-                  id); /* the config may be another one by now: nobody is found */
-    in.agent_id = span_from(id[0] ? id : "-");
-    r = actor_call(self->edge->actor, &call, &self->call.id);
-    if (r) {
-        run_ask_refuse(self, r, NULL);
-    }
+    (void)id_take(&self->edge->site, self->request.path, id);
+    agent_find(self, id[0] ? id : "-"); /* the config may be another one by now: nobody is found */
 }
 
 bool avatar_serve(struct stream *stream, const struct request *request, struct span head)
@@ -238,7 +201,8 @@ bool avatar_serve(struct stream *stream, const struct request *request, struct s
     } else if (!id[0]) {
         fail(stream, &(struct site_read){ .is_head = request->method == REQUEST_HEAD });
     } else {
-        exchange_begin(stream, head, &(struct exchange_kind){ .scope = "operator.read", .on_body = start });
+        exchange_begin(stream, head,
+                       &(struct exchange_kind){ .scope = "operator.read", .on_body = start, .on_agent = found_answer });
     }
     return true;
 }

@@ -12,6 +12,7 @@
 #include "edge/listener/stream.h"
 
 struct edge;
+struct msg_router_agent_found;
 struct openresponses_reply;
 
 /* What requests of one kind have in common. */
@@ -21,6 +22,8 @@ struct exchange_kind {
     bool is_let_in;      /* by what it shows itself: auth is not asked, there is no decision */
     struct span (*credential)(const struct request *request); /* what counts as the bearer; NULL: the header's */
     void (*on_body)(struct exchange *self);                   /* auth agreed and the body is complete */
+    /* Answers with something of an agent, see agent_find; NULL: nobody asks for one. */
+    void (*on_agent)(struct stream *stream, const struct request *request, const struct msg_router_agent_found *found);
     /* Answers with a refusal in the form of the kind; NULL: that of OpenAI. */
     void (*on_error)(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
 };

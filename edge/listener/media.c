@@ -8,10 +8,10 @@
 
 #include "bus/base/clock.h"
 #include "edge/http/media.h"
+#include "edge/listener/agent_find.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/exchange.h"
 #include "edge/listener/http.h"
-#include "edge/listener/run_ask.h"
 #include "edge/listener/site_file.h"
 #include "schema_gen.h"
 
@@ -176,52 +176,21 @@ static void file_begin(struct stream *stream, const struct request *request, con
     }
 }
 
-static void on_found(void *state, struct actor *actor, void *cookie, const struct actor_answer *reply)
+static void found_answer(struct stream *stream, const struct request *request,
+                         const struct msg_router_agent_found *found)
 {
-    struct exchange *self = cookie;
-    const struct msg_router_agent_found *found = reply->msg;
     struct media_ask ask;
-    struct stream *stream;
 
-    (void)state;
-    (void)actor;
-    if (!exchange_is_awaited(self)) {
-        return;
-    }
-    if (reply->failure && reply->failure->code == FAIL_AGENT_UNKNOWN) {
-        exchange_text(self, 404, RESPONSE_TEXT, SPAN_LIT("Not Found"));
-        return;
-    }
-    if (reply->failure) {
-        run_ask_fail(self, reply->failure);
-        return;
-    }
-    stream = exchange_detach(self);
-    (void)media_ask_read(self->request.query, self->edge->home, &ask); /* it was read before */
-    file_begin(stream, &self->request, &ask, found->workspace);
-    exchange_destroy(self);
-    stream->ops->resume(stream);
+    (void)media_ask_read(request->query, stream->conn->edge->home, &ask); /* it was read before */
+    file_begin(stream, request, &ask, found->workspace);
 }
 
 static void start(struct exchange *self)
 {
     struct media_ask ask;
-    struct msg_router_agent_find in = { 0 };
-    struct actor_call call = { .to = "router",
-                               .msg = MSG_ROUTER_AGENT_FIND,
-                               .in = &in,
-                               .trace = self->trace,
-                               .on_answer = on_found,
-                               .cookie = self };
-    int r;
 
-    (void)media_ask_read(self->request.query, self->edge->home, &ask); /* it was read before */
-    in.has_agent_id = ask.agent_id[0] != '\0';
-    in.agent_id = span_from(ask.agent_id);
-    r = actor_call(self->edge->actor, &call, &self->call.id);
-    if (r) {
-        run_ask_refuse(self, r, NULL);
-    }
+    (void)media_ask_read(self->request.query, self->edge->home, &ask); /* likewise */
+    agent_find(self, ask.agent_id);
 }
 
 static bool is_ours(const struct site *site, struct span path)
@@ -235,7 +204,7 @@ static bool is_ours(const struct site *site, struct span path)
 bool media_serve(struct stream *stream, const struct request *request, struct span head)
 {
     struct edge *edge = stream->conn->edge;
-    struct exchange_kind kind = { .scope = "operator.read", .on_body = start };
+    struct exchange_kind kind = { .scope = "operator.read", .on_body = start, .on_agent = found_answer };
     struct media_ask ask;
 
     if ((request->method != REQUEST_GET && request->method != REQUEST_HEAD) || !is_ours(&edge->site, request->path)) {
