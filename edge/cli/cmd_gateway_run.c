@@ -18,12 +18,10 @@
 #include "bus/base/mem.h"
 #include "bus/curve.h"
 #include "bus/process.h"
-#include "bus/run_dir.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_service.h"
-#include "edge/cli/compose.h"
 #include "edge/cli/config_advice.h"
 #include "edge/cli/gateway_claim.h"
 #include "edge/cli/gateway_ground.h"
@@ -35,7 +33,6 @@
 #include "schema/base/config_create.h"
 #include "schema/base/gateway_check.h"
 #include "schema/base/secret_memory.h"
-#include "schema_gen.h"
 
 #define FORCE_TERM_MS 3000
 #define DESCRIPTORS_BASE 236U     /* of the actors every gateway has, a few clients, and the reserve of the edge */
@@ -417,28 +414,15 @@ static void on_ready(void *arg)
 
 static int run(struct start *self)
 {
-    static char name[] = "openclaw";
-    static char word[] = "host-child";
-    char *child_argv[] = { name, word, NULL };
-    int r;
+    struct process_opts opts = { .topology = &self->topology,
+                                 .trunk_pair = self->pair.public_key[0] ? &self->pair : NULL,
+                                 .keys_dir = self->keys_dir,
+                                 .sockets = gateway_sockets_serve(&self->sockets),
+                                 .clients_path = self->cli->paths.clients_path,
+                                 .on_ready = on_ready,
+                                 .arg = self };
 
-    compose_log_install("supervisor");
-    r = process_run(&(struct process_opts){ .topology = &self->topology,
-                                            .trunk_pair = self->pair.public_key[0] ? &self->pair : NULL,
-                                            .keys_dir = self->keys_dir,
-                                            .run_dir = self->cli->paths.run_dir,
-                                            .registry = &schema_registry,
-                                            .child_argv = child_argv,
-                                            .keep_fds = &self->topology_fd,
-                                            .keep_fds_n = 1,
-                                            .sockets = gateway_sockets_serve(&self->sockets),
-                                            .clients_path = self->cli->paths.clients_path,
-                                            .control_path = self->cli->paths.control_path,
-                                            .on_ready = on_ready,
-                                            .on_actor = compose_log_on_actor,
-                                            .arg = self });
-    run_dir_sweep(self->cli->paths.run_dir, "");
-    return r;
+    return gateway_ground_run(&self->cli->paths, &self->topology_fd, &opts);
 }
 
 int cmd_gateway_run(struct cli *cli)

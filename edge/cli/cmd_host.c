@@ -9,17 +9,13 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/descriptors.h"
-#include "bus/process.h"
-#include "bus/run_dir.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
-#include "edge/cli/compose.h"
 #include "edge/cli/gateway_ground.h"
 #include "edge/cli/gateway_topology.h"
 #include "edge/cli/topology_fit.h"
 #include "schema/base/secret_memory.h"
-#include "schema_gen.h"
 
 #define DESCRIPTORS_WANTED 65536U
 
@@ -102,25 +98,11 @@ static void on_ready(void *arg)
 
 static int run(struct join *self)
 {
-    static char name[] = "openclaw";
-    static char word[] = "host-child";
-    char *child_argv[] = { name, word, NULL };
-    int r;
+    struct process_opts opts = {
+        .topology = &self->topology, .only_host = cli_arg(self->cli, 0), .on_ready = on_ready, .arg = self
+    };
 
-    compose_log_install("supervisor");
-    r = process_run(&(struct process_opts){ .topology = &self->topology,
-                                            .only_host = cli_arg(self->cli, 0),
-                                            .run_dir = self->cli->paths.run_dir,
-                                            .registry = &schema_registry,
-                                            .child_argv = child_argv,
-                                            .keep_fds = &self->topology_fd,
-                                            .keep_fds_n = 1,
-                                            .control_path = self->cli->paths.control_path,
-                                            .on_ready = on_ready,
-                                            .on_actor = compose_log_on_actor,
-                                            .arg = self });
-    run_dir_sweep(self->cli->paths.run_dir, "");
-    return r;
+    return gateway_ground_run(&self->cli->paths, &self->topology_fd, &opts);
 }
 
 int cmd_host(struct cli *cli)

@@ -11,8 +11,10 @@
 #include "bus/run_dir.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/compose.h"
 #include "edge/cli/gateway_state.h"
 #include "edge/cli/gateway_topology.h"
+#include "schema_gen.h"
 
 static int fault_explain(const char *what, int fault)
 {
@@ -118,4 +120,24 @@ int gateway_ground_keys(const struct cli_paths *paths, char keys_dir[PATH_MAX], 
         return CLI_EXIT_CONFIG;
     }
     return r ? fault_explain("cannot read the key of this machine", r) : CLI_EXIT_OK;
+}
+
+int gateway_ground_run(const struct cli_paths *paths, const int *topology_fd, struct process_opts *opts)
+{
+    static char name[] = "openclaw";
+    static char word[] = "host-child";
+    char *child_argv[] = { name, word, NULL };
+    int r;
+
+    compose_log_install("supervisor");
+    opts->run_dir = paths->run_dir;
+    opts->control_path = paths->control_path;
+    opts->registry = &schema_registry;
+    opts->child_argv = child_argv;
+    opts->keep_fds = topology_fd;
+    opts->keep_fds_n = 1;
+    opts->on_actor = compose_log_on_actor;
+    r = process_run(opts);
+    run_dir_sweep(paths->run_dir, "");
+    return r;
 }
