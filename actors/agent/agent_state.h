@@ -186,6 +186,9 @@ void turn_flow(struct run *run);
 
 /* After a commit. The run may be gone from here on. */
 void show_run(struct agent *self, struct run *run);
+/* What stands in the scratch goes to everyone. A payload that is too large to pack or to send is not sent; the
+ * transcript has all of it. */
+void show_publish(struct agent *self, const struct schema_msg *topic);
 /* Shows the text that was held back for a while. */
 void show_late(struct agent *self);
 /* The calls of tools in the answer of a run that is done; and a message of the question, when it is a tool's result. */

@@ -19,9 +19,7 @@
 
 /* --- events ------------------------------------------------------------------------------- */
 
-/* What stands in the scratch goes to everyone. A payload that is too large to pack or to
- * send is not sent; the transcript has all of it. */
-static void publish(struct agent *self, const struct schema_msg *topic)
+void show_publish(struct agent *self, const struct schema_msg *topic)
 {
     if (!pack_error(&self->scratch) && self->scratch.len <= topic->max_bytes) {
         (void)actor_publish_span(self->actor, topic, pack_span(&self->scratch), NULL); /* at most once */
@@ -32,7 +30,7 @@ static void publish_changed(struct agent *self, const struct run *run, const str
 {
     pack_reset(&self->scratch);
     events_session_changed(&self->scratch, run, &self->settings, change, clock_wall_ms());
-    publish(self, EVENT_SESSIONS_CHANGED);
+    show_publish(self, EVENT_SESSIONS_CHANGED);
 }
 
 static void publish_message(struct agent *self, const struct run *run, struct span body, struct span message_id,
@@ -40,7 +38,7 @@ static void publish_message(struct agent *self, const struct run *run, struct sp
 {
     pack_reset(&self->scratch);
     events_session_message(&self->scratch, run, &self->settings, body, message_id, message_seq);
-    publish(self, EVENT_SESSION_MESSAGE);
+    show_publish(self, EVENT_SESSION_MESSAGE);
     publish_changed(
         self, run,
         &(struct events_change){
@@ -52,7 +50,7 @@ static void show_start(struct agent *self, struct run *run)
     run->is_announced = true;
     pack_reset(&self->scratch);
     events_run_started(&self->scratch, run, clock_wall_ms());
-    publish(self, EVENT_AGENT);
+    show_publish(self, EVENT_AGENT);
     /* A quick run has ended when its start is told. */
     publish_changed(
         self, run,
@@ -83,7 +81,7 @@ static void show_chat_delta(struct agent *self, struct run *run)
     run->chat_due_ms = uv_now(actor_loop(self->actor)) + CHAT_DELTA_MS;
     pack_reset(&self->scratch);
     events_chat_delta(&self->scratch, run, clock_wall_ms());
-    publish(self, EVENT_CHAT);
+    show_publish(self, EVENT_CHAT);
 }
 
 static void show_agent_text(struct agent *self, struct run *run)
@@ -91,7 +89,7 @@ static void show_agent_text(struct agent *self, struct run *run)
     run->shown_due_ms = uv_now(actor_loop(self->actor)) + run->text.len / SHOWN_BYTES_PER_MS;
     pack_reset(&self->scratch);
     events_run_text(&self->scratch, run, clock_wall_ms());
-    publish(self, EVENT_AGENT);
+    show_publish(self, EVENT_AGENT);
 }
 
 /* What may not be shown yet is shown when it is due. */
@@ -133,14 +131,14 @@ static void show_run_ended(struct agent *self, struct run *run)
 {
     pack_reset(&self->scratch);
     events_run_ended(&self->scratch, run, clock_wall_ms());
-    publish(self, EVENT_AGENT);
+    show_publish(self, EVENT_AGENT);
 }
 
 static void show_chat_ended(struct agent *self, struct run *run)
 {
     pack_reset(&self->scratch);
     events_chat_ended(&self->scratch, run, clock_wall_ms());
-    publish(self, EVENT_CHAT);
+    show_publish(self, EVENT_CHAT);
 }
 
 static void show_end_events(struct agent *self, struct run *run)

@@ -9,16 +9,11 @@
 #include "bus/value.h"
 #include "schema_gen.h"
 
-/* What stands in the scratch goes to both. One that is too large is not sent; the transcript has all of it. */
-static void publish(struct agent *self)
+/* What stands in the scratch: for those who watch the run, and for those who watch sessions. */
+static void both_publish(struct agent *self)
 {
-    const struct schema_msg *const topics[] = { EVENT_AGENT, EVENT_SESSION_TOOL };
-
-    for (size_t i = 0; i < sizeof(topics) / sizeof(*topics); i++) {
-        if (!pack_error(&self->scratch) && self->scratch.len <= topics[i]->max_bytes) {
-            (void)actor_publish_span(self->actor, topics[i], pack_span(&self->scratch), NULL); /* at most once */
-        }
-    }
+    show_publish(self, EVENT_AGENT);
+    show_publish(self, EVENT_SESSION_TOOL);
 }
 
 void show_tool_calls(struct agent *self, struct run *run)
@@ -34,7 +29,7 @@ void show_tool_calls(struct agent *self, struct run *run)
         if (tool_calls_is_part(part)) {
             pack_reset(&self->scratch);
             events_tool_called(&self->scratch, run, &self->settings, part, clock_wall_ms());
-            publish(self);
+            both_publish(self);
         }
     }
 }
@@ -44,6 +39,6 @@ void show_tool_result(struct agent *self, struct run *run, struct span message)
     if (message_is_result(message)) {
         pack_reset(&self->scratch);
         events_tool_answered(&self->scratch, run, &self->settings, message, clock_wall_ms());
-        publish(self);
+        both_publish(self);
     }
 }
