@@ -189,6 +189,12 @@ class Answer:
                 await asyncio.sleep(pause)
         await self.writer.drain()
 
+    async def endless(self):
+        """Each piece waits for its reader, so that nothing is left to do once the client has gone."""
+        while True:
+            self.chunk({"content": "y" * 65536})
+            await self.writer.drain()
+
     async def forever_silent(self):
         await self.writer.drain()
         await self.reader.read(1)  # until the client goes
@@ -203,7 +209,7 @@ class Answer:
         if huge:
             return await self.whole("", ["y" * 65536] * int(huge.group(1)))
         if "HUGE" in text:
-            return await self.words(["y" * 65536] * 160)
+            return await self.endless()
         if "STALL" in text and ("ONCE" not in text or self.provider.texts[text] == 1):
             await self.words(WORDS[:1])
             return await self.forever_silent()
