@@ -141,10 +141,10 @@ class Caller(Worker):
 
 
 class Rig:
-    def __init__(self, options):
+    def __init__(self, options, network=None):
         self.options = options
         self.random = random.Random(options.seed)
-        self.network = netns.Switch() if options.mode == "partition" else None
+        self.network = network
         self.gateway = Gateway(options.topology, network=self.network)
         self.control = Control(self.gateway.state_dir)
         self.is_over = threading.Event()
@@ -297,7 +297,7 @@ def main():
     if options.mode == "partition" and (options.topology != "tcp" or netns.why_not()):
         print(f"skipped: {netns.why_not() or 'a partition is one between machines: --topology tcp'}")
         return SKIPPED
-    rig = Rig(options)
+    rig = Rig(options, netns.Switch() if options.mode == "partition" else None)
     is_good = False
     try:
         is_good = rig.run()
