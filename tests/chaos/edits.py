@@ -214,15 +214,7 @@ def main():
     parser.add_argument("--senders", type=int, default=3)
     parser.add_argument("--callers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
-    rig = Rig(parser.parse_args())
-    is_good = False
-    try:
-        is_good = rig.run()
-    finally:
-        if not is_good:
-            print("\n".join(rig.gateway.logs()[-60:]), file=sys.stderr)
-        rig.gateway.close()
-    return 0 if is_good else 1
+    return 0 if kill.run(Rig(parser.parse_args())) else 1
 
 
 if __name__ == "__main__":

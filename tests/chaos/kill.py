@@ -15,6 +15,7 @@ back: nothing may be started again for that, and whoever sends must get on withi
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
@@ -281,6 +282,17 @@ class Rig:
                 print(f"  {name}: {item}")
 
 
+def run(rig):
+    is_good = False
+    try:
+        is_good = rig.run()
+    finally:
+        if not is_good:
+            print("\n".join(rig.gateway.logs()[-60:]), file=sys.stderr)
+        rig.gateway.close()
+    return is_good
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=int(os.environ.get("OPENCLAW_CHAOS_KILLS", "200")))
@@ -297,17 +309,8 @@ def main():
     if options.mode == "partition" and (options.topology != "tcp" or netns.why_not()):
         print(f"skipped: {netns.why_not() or 'a partition is one between machines: --topology tcp'}")
         return SKIPPED
-    rig = Rig(options, netns.Switch() if options.mode == "partition" else None)
-    is_good = False
-    try:
-        is_good = rig.run()
-    finally:
-        if not is_good:
-            print("\n".join(rig.gateway.text().splitlines()[-40:]), file=sys.stderr)
-        rig.gateway.close()
-        if rig.network:
-            rig.network.close()
-    return 0 if is_good else 1
+    with netns.Switch() if options.mode == "partition" else contextlib.nullcontext() as network:
+        return 0 if run(Rig(options, network)) else 1
 
 
 if __name__ == "__main__":

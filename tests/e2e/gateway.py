@@ -13,7 +13,6 @@ import tempfile
 import time
 import uuid
 
-import netns
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("OPENCLAW_TEST_BINARY", os.path.join(ROOT, "build/dev/openclaw"))
@@ -75,7 +74,7 @@ class Elsewhere:
     def write_topology(self, key):
         with open(TOPOLOGIES["tcp"], encoding="utf-8") as file:
             text = file.read()
-        address = netns.GATEWAY if self.gateway.network else "127.0.0.1"
+        address = self.gateway.network.gateway if self.gateway.network else "127.0.0.1"
         for old, new in (("the-public-key-that-bus-keygen-prints-00", key), ("10.0.0.1:18800", f"{address}:{free_port()}")):
             assert old in text
             text = text.replace(old, new)

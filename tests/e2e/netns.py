@@ -1,10 +1,10 @@
 """Machines that are network namespaces on one switch, so that a test can pull their cables."""
 
+import contextlib
 import itertools
 import os
 import subprocess
 
-GATEWAY = "198.18.73.1"  # of the range for tests of networks (RFC 2544)
 NUMBERS = itertools.count(2)
 
 
@@ -25,10 +25,19 @@ def ip(*words):
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
 
 
-class Switch:
+def unused_net():
+    """Three numbers of a network that no other test on this machine is on, of the range for tests of networks (RFC 2544)."""
+    used = subprocess.run(["ip", "-o", "-4", "address"], check=True, capture_output=True, text=True).stdout
+    nets = (f"198.18.{(os.getpid() + i) % 256}" for i in range(256))
+    return next(net for net in nets if f" {net}." not in used)
+
+
+class Switch(contextlib.AbstractContextManager):
     """The gateway stays where it is; `machine` makes another one beside it."""
 
     def __init__(self):
+        self.net = unused_net()
+        self.gateway = f"{self.net}.1"
         self.mark = f"{os.getpid() % 100000}"
         self.space = f"oc-sw-{self.mark}"
         self.machines = []
@@ -38,7 +47,7 @@ class Switch:
         self.plug = f"ocg{self.mark}"
         ip("link", "add", self.plug, "type", "veth", "peer", "name", "gw", "netns", self.space)
         self.port("gw")
-        ip("address", "add", f"{GATEWAY}/24", "dev", self.plug)
+        ip("address", "add", f"{self.gateway}/24", "dev", self.plug)
         ip("link", "set", self.plug, "up")
 
     def port(self, name):
@@ -51,7 +60,7 @@ class Switch:
         ip("-n", space, "link", "set", "lo", "up")
         ip("-n", space, "link", "add", "eth0", "type", "veth", "peer", "name", name, "netns", self.space)
         self.port(name)
-        ip("-n", space, "address", "add", f"198.18.73.{number}/24", "dev", "eth0")
+        ip("-n", space, "address", "add", f"{self.net}.{number}/24", "dev", "eth0")
         ip("-n", space, "link", "set", "eth0", "up")
         return ["ip", "netns", "exec", space]
 
@@ -62,7 +71,7 @@ class Switch:
     def mend(self, name):
         ip("-n", self.space, "link", "set", name, "up")
 
-    def close(self):
+    def __exit__(self, *_):
         for space in [*self.machines, self.space]:
             subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
         subprocess.run(["ip", "link", "del", self.plug], capture_output=True, check=False)

@@ -21,9 +21,8 @@ AGENTS = {"agents": {"list": [{"id": "main", "default": True}, {"id": "ops"}],
 
 @pytest.fixture
 def network():
-    switch = netns.Switch()
-    yield switch
-    switch.close()
+    with netns.Switch() as switch:
+        yield switch
 
 
 @pytest.fixture
