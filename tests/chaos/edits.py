@@ -3,7 +3,7 @@
 
 Edits are valid and not, torn and finished a moment later, in place, by rename, by taking the file away for a moment,
 and of an included file as well; some make the edge start again. Meanwhile senders talk to agents and callers open
-connections (as in kill.py). Whatever is in force must be one of the valid texts, never a mixture of two, never an
+connections (as in rig.py). Whatever is in force must be one of the valid texts, never a mixture of two, never an
 older one than was seen before; whenever the edits pause, it must be the last valid one. No connection may be refused,
 no message lost, no run without its end.
 
@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-import kill
+import rig
 from client import CallError, Client
 from gateway import TOPOLOGIES, Gateway, until
 
@@ -47,7 +47,7 @@ class Observer(threading.Thread):
                 self.look(client.call("config.get", timeout=10)["config"])
             except ConnectionRefusedError as error:
                 self.rig.refused.append(repr(error))
-            except (*kill.GONE, CallError):
+            except (*rig.GONE, CallError):
                 client = None  # the edge is starting again
                 self.rig.is_over.wait(0.01)
 
@@ -70,7 +70,7 @@ def in_force(config):
     return (int(main[1]), int(part[0])), None
 
 
-class Rig(kill.Rig):
+class Rig(rig.Rig):
     def __init__(self, options):
         options.kills = options.recovery = options.pause = 0
         super().__init__(options)
@@ -154,7 +154,7 @@ class Rig(kill.Rig):
                 if not self.asker:
                     self.asker = Client(self.gateway.port, self.gateway.token)
                 return self.asker.call("config.get", timeout=10)
-            except (*kill.GONE, CallError):
+            except (*rig.GONE, CallError):
                 self.asker = None
                 time.sleep(0.01)
 
@@ -190,17 +190,17 @@ class Rig(kill.Rig):
 
     def verify(self):
         self.observer.join(30)
-        found = super().verify()
+        verdict = super().verify()
         self.late += self.observer.wrong
-        if found[3]:
-            self.late.append(f"{found[3]} messages without an answer")
-        return found
+        if verdict.unanswered:
+            self.late.append(f"{verdict.unanswered} messages without an answer")
+        return verdict
 
     def deeds(self):
         return f"{sum(self.count.values())} edits"
 
-    def report(self, total, lost, doubled, unanswered, broken):
-        super().report(total, lost, doubled, unanswered, broken)
+    def report(self, verdict, broken):
+        super().report(verdict, broken)
         times = sorted(self.settled)
         print(f"edits: {', '.join(f'{n} {kind}' for kind, n in self.count.items())}; "
               f"{self.observer.looks} looks at what is in force, {len(self.observer.wrong)} wrong; after a pause in force "
@@ -214,7 +214,7 @@ def main():
     parser.add_argument("--senders", type=int, default=3)
     parser.add_argument("--callers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
-    return 0 if kill.run(Rig(parser.parse_args())) else 1
+    return 0 if rig.run(Rig(parser.parse_args())) else 1
 
 
 if __name__ == "__main__":

@@ -1,303 +1,45 @@
 #!/usr/bin/env python3
-"""Kills random processes of a gateway under load, and counts what was lost, doubled, refused or late.
+"""Kills random processes of a gateway under load, and counts what was lost, doubled, reordered, refused or late.
 
 While senders talk to agents (each message under an idempotency key, sent again under the same key until it is
 acknowledged) and callers open connections in a loop, one child after the other gets SIGKILL. At the end every
-acknowledged message must stand in its session exactly once, no connection attempt may have been refused, and after
-every kill the gateway must have answered again within the limit. With --signal STOP they are not killed but stopped, so
-that they hang, and the gateway has to find that out by itself. With --topology tcp the agents are elsewhere, with a
-supervisor of their own; with --mode partition (which needs root) on a machine of their own, whose cable is pulled and put
-back: nothing may be started again for that, and whoever sends must get on within the limit.
+acknowledged message must stand in its session exactly once and in its order, no connection attempt may have been refused,
+and after every kill the gateway must have answered again within the limit. With --signal STOP they are not killed but
+stopped, so that they hang, and the gateway has to find that out by itself. With --topology tcp the agents are elsewhere,
+with a supervisor of their own; what needs root is then:
 
-  tests/chaos/kill.py [--kills 200] [--signal KILL|STOP] [--topology inproc|ipc|tcp] [--mode kill|partition]
-                      [--recovery 1.0] [--seed N]
+  --mode partition  elsewhere is a machine of its own, whose cable is pulled and put back: nothing may be started again for
+                    that, and whoever sends must get on within the limit
+  --mode machines   three machines: any process on any of them is killed, those that supervise too, and cables are pulled,
+                    while frames are late, lost, doubled and reordered as the options say, and one machine's clock is wrong
+
+  tests/chaos/kill.py [--kills 200] [--signal KILL|STOP] [--topology inproc|ipc|tcp] [--mode kill|partition|machines]
+                      [--recovery 1.0] [--seed N] [--latency 40] [--jitter 10] [--loss 1] [--duplicate 0.5]
+                      [--reorder 0.5] [--skew -180]
 """
 
 import argparse
-import collections
 import contextlib
-import json
 import os
-import random
-import signal
-import socket
 import sys
-import threading
-import time
-import uuid
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+import rig
+from machines import Machines
 
-import netns  # noqa: E402
-from client import CallError, Client, text_of  # noqa: E402
-from gateway import TOPOLOGIES, Gateway, until  # noqa: E402
-from ws import Closed, Refused  # noqa: E402
+import netns  # where it is, rig told
+from gateway import TOPOLOGIES, clock_library
 
 SKIPPED = 77  # as ctest is told
-SESSION_MESSAGES = 60  # then a sender starts a new session, so that one history call can show a whole one
-GONE = (OSError, Closed, Refused, EOFError, TimeoutError)
+CABLE = (("latency", "delay", 40), ("jitter", "jitter", 10), ("loss", "loss", 1), ("duplicate", "duplicate", 0.5),
+         ("reorder", "reorder", 0.5))
 
 
-class Control:
-    """The operator's socket: one request, one answer."""
-
-    def __init__(self, state_dir):
-        self.path = os.path.join(state_dir, "run", "control.sock")
-
-    def ask(self, **request):
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(5)
-            sock.connect(self.path)
-            sock.sendall(json.dumps(request).encode() + b"\n")
-            with sock.makefile() as file:
-                answer = json.loads(file.readline())
-        assert answer["ok"], answer
-        return answer["result"]
-
-    def hosts(self):
-        return self.ask(op="status")["hosts"]
-
-
-class Worker(threading.Thread):
-    def __init__(self, rig):
-        super().__init__(daemon=True)
-        self.rig, self.broken = rig, None
-
-    def run(self):
-        try:
-            while not self.rig.is_over.is_set():
-                self.step()
-        except Exception as error:  # noqa: BLE001 - told at the end, with its thread's name
-            self.broken = error
-
-
-class Sender(Worker):
-    """One person writing to an agent, who sends again until told that it was received."""
-
-    def __init__(self, rig, number):
-        super().__init__(rig)
-        self.number, self.client, self.sent = number, None, 0
-        self.acknowledged = collections.defaultdict(list)  # session → keys
-        self.tried = collections.defaultdict(list)
-        self.resent = 0
-        self.sent_times = []
-
-    def session(self):
-        return f"agent:main:chaos-{self.number}-{self.sent // SESSION_MESSAGES}"
-
-    def drop(self):
-        if self.client:
-            self.client.socket.close()
-        self.client = None
-
-    def attempt(self, session, key):
-        """True when the gateway has the message."""
-        try:
-            if not self.client:
-                self.client = Client(self.rig.gateway.port, self.rig.gateway.token)
-            self.client.call("chat.send", {"sessionKey": session, "message": f"mark {key}", "idempotencyKey": key}, 5)
-            self.client.events.clear()
-            return True
-        except ConnectionRefusedError as error:
-            self.rig.refused.append(repr(error))
-        except GONE:
-            self.drop()
-        except CallError as error:
-            if not error.error.get("retryable"):
-                raise
-        return False
-
-    def step(self):
-        session, key, first = self.session(), uuid.uuid4().hex, True
-        self.tried[session].append(key)
-        while not self.attempt(session, key):
-            self.resent += 1
-            if self.rig.is_over.wait(0.01 if first else 0.03):
-                return
-            first = False
-        self.acknowledged[session].append(key)
-        self.sent += 1
-        self.sent_times.append(time.monotonic())
-
-
-class Caller(Worker):
-    """Opens a connection and asks for a sign of life, again and again; waiting is fine, being refused is not."""
-
-    def __init__(self, rig):
-        super().__init__(rig)
-        self.made = 0
-
-    def step(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.rig.gateway.port), timeout=5) as sock:
-                self.made += 1
-                sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                sock.recv(1024)
-        except ConnectionRefusedError as error:
-            self.rig.refused.append(repr(error))
-        except OSError:
-            pass  # it was taken by a process that was killed then; the connection had been accepted
-        self.rig.is_over.wait(0.002)
-
-
-class Rig:
-    def __init__(self, options, network=None):
-        self.options = options
-        self.random = random.Random(options.seed)
-        self.network = network
-        self.gateway = Gateway(options.topology, network=self.network)
-        self.control = Control(self.gateway.state_dir)
-        self.is_over = threading.Event()
-        self.refused = []
-        self.recoveries = []
-        self.late = []
-        self.senders = [Sender(self, i) for i in range(options.senders)]
-        self.callers = [Caller(self) for _ in range(options.callers)]
-
-    def is_whole(self):
-        return all(host["state"] == "ready" for host in self.control.hosts())
-
-    def answers(self):
-        try:
-            return self.gateway.get("/readyz", timeout=1)[0] == 200
-        except OSError:
-            return False
-
-    def pid_of(self, host):
-        """The supervisor of another machine knows the process there."""
-        if host["pid"]:
-            return host["pid"]
-        there = Control(self.gateway.elsewhere.state_dir)
-        return next(each["pid"] for each in there.hosts() if each["name"] == host["name"])
-
-    def cut_one(self, number):
-        """A cable is out for a while; some cuts are so short that nobody notices."""
-        pids = sorted(self.gateway.processes())
-        self.network.cut("agents")
-        self.is_over.wait(self.random.uniform(0.2, 4))
-        self.network.mend("agents")
-        mended = time.monotonic()
-        before = [len(sender.sent_times) for sender in self.senders]
-        until(lambda: all(len(s.sent_times) > n for s, n in zip(self.senders, before)), 30, f"work after cut {number}")
-        self.recovered(mended, f"cut {number}")
-        assert sorted(self.gateway.processes()) == pids, "something was started again for a cut"
-
-    def recovered(self, since, what):
-        took = time.monotonic() - since
-        self.recoveries.append(took)
-        if took > self.options.recovery:
-            self.late.append(f"{what}: {took:.2f} s")
-
-    def kill_one(self, number):
-        host = self.random.choice(self.control.hosts())
-        os.kill(self.pid_of(host), signal.Signals[f"SIG{self.options.signal}"])
-        killed = time.monotonic()
-        until(lambda: self.host_is_back(host), 30, f"the return of host {host['name']} after kill {number}")
-        until(self.answers, 30, f"readiness after kill {number}")
-        self.recovered(killed, f"kill {number} of {host['name']}")
-
-    def host_is_back(self, was):
-        now = next(host for host in self.control.hosts() if host["name"] == was["name"])
-        return now["state"] == "ready" and now["incarnation"] != was["incarnation"]
-
-    def kill_all(self):
-        for number in range(self.options.kills):
-            until(self.is_whole, 30, "a whole gateway")
-            # Some kills hit a gateway that has just come back, most one that is at work.
-            self.is_over.wait(self.random.uniform(0.0, 2 * self.options.pause))
-            (self.cut_one if self.network else self.kill_one)(number)
-            assert self.gateway.process.poll() is None, "the supervising process ended"
-            if sys.stdout.isatty():
-                print(f"\r{number + 1} of {self.options.kills}", end="", flush=True)
-
-    def history(self, client, session):
-        """The texts of one session by role."""
-        said = client.call("chat.history", {"sessionKey": session, "limit": 1000}, 20)["messages"]
-        return [(message["role"], text_of(message)) for message in said]
-
-    def counts(self, client, session):
-        counts = collections.Counter()
-        for role, text in self.history(client, session):
-            for key in text.split():
-                if len(key) == 32:
-                    counts[(role, key)] += 1
-        return counts
-
-    def verify(self):
-        """What the sessions hold once the runs that were under way have ended."""
-        deadline = time.monotonic() + 10
-        while True:
-            found = self.look()
-            if found[3] == 0 or time.monotonic() > deadline:
-                return found
-            time.sleep(0.2)
-
-    def look(self):
-        lost, doubled, unanswered, total = [], [], 0, 0
-        with Client(self.gateway.port, self.gateway.token) as client:
-            for sender in self.senders:
-                for session, keys in sender.tried.items():
-                    counts = self.counts(client, session)
-                    acknowledged = set(sender.acknowledged[session])
-                    total += len(acknowledged)
-                    lost += [key for key in acknowledged if counts[("user", key)] == 0]
-                    doubled += [f"{role} {key}" for (role, key), n in counts.items() if n > 1]
-                    unanswered += sum(1 for key in acknowledged if counts[("assistant", key)] == 0)
-                    foreign = {key for _, key in counts} - set(keys)
-                    assert not foreign, f"{session} holds what nobody sent there: {foreign}"
-        return total, lost, doubled, unanswered
-
-    def run(self):
-        self.gateway.start()
-        workers = self.senders + self.callers
-        for worker in workers:
-            worker.start()
-        try:
-            self.kill_all()
-            until(self.is_whole, 30, "a whole gateway")
-        finally:
-            self.is_over.set()
-            for worker in workers:
-                worker.join(30)
-        broken = [f"{type(w).__name__}: {w.broken!r}" for w in workers if w.broken]
-        total, lost, doubled, unanswered = self.verify()
-        self.report(total, lost, doubled, unanswered, broken)
-        return not (lost or doubled or self.refused or self.late or broken) and total > 0
-
-    def deeds(self):
-        return f"{len(self.recoveries)} times " + ("cut off" if self.network else f"SIG{self.options.signal}")
-
-    def report(self, total, lost, doubled, unanswered, broken):
-        times = sorted(self.recoveries)
-        print(f"\n{self.options.topology}: {self.deeds()}, seed {self.options.seed}; {total} messages acknowledged, "
-              f"{sum(s.resent for s in self.senders)} sent again, {sum(c.made for c in self.callers)} connections")
-        if times:
-            print(f"recovery: median {times[len(times) // 2] * 1000:.0f} ms, worst {times[-1] * 1000:.0f} ms")
-        print(f"lost {len(lost)}, doubled {len(doubled)}, refused {len(self.refused)}, late {len(self.late)}, "
-              f"without an answer {unanswered}")
-        for name, items in (("lost", lost), ("doubled", doubled), ("refused", self.refused), ("late", self.late),
-                            ("broken", broken)):
-            for item in items[:5]:
-                print(f"  {name}: {item}")
-
-
-def run(rig):
-    is_good = False
-    try:
-        is_good = rig.run()
-    finally:
-        if not is_good:
-            print("\n".join(rig.gateway.logs()[-60:]), file=sys.stderr)
-        rig.gateway.close()
-    return is_good
-
-
-def main():
+def options_of(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=int(os.environ.get("OPENCLAW_CHAOS_KILLS", "200")))
     parser.add_argument("--signal", choices=["KILL", "STOP"], default="KILL")
-    parser.add_argument("--mode", choices=["kill", "partition"], default="kill", help="partition: with --topology tcp")
+    parser.add_argument("--mode", choices=["kill", "partition", "machines"], default="kill",
+                        help="the last two with --topology tcp")
     parser.add_argument("--topology", choices=sorted(TOPOLOGIES), default="inproc")
     parser.add_argument("--recovery", type=float, default=float(os.environ.get("OPENCLAW_TEST_RECOVERY_S", "1")),
                         help="seconds within which the gateway must answer again (default 1)")
@@ -305,12 +47,41 @@ def main():
     parser.add_argument("--senders", type=int, default=3)
     parser.add_argument("--callers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
-    options = parser.parse_args()
-    if options.mode == "partition" and (options.topology != "tcp" or netns.why_not()):
-        print(f"skipped: {netns.why_not() or 'a partition is one between machines: --topology tcp'}")
+    for name, _, usual in CABLE:
+        parser.add_argument(f"--{name}", type=float, default=usual, help="of --mode machines, in each direction; "
+                            + ("ms" if name in ("latency", "jitter") else "%%"))
+    parser.add_argument("--skew", type=float, default=-180, help="of --mode machines: how wrong one clock is, in seconds")
+    return parser.parse_args(words)
+
+
+def why_not(options):
+    """None when this can be done here, else the reason."""
+    if options.mode == "kill":
+        return None
+    if options.topology != "tcp":
+        return f"a {options.mode} run is between machines: --topology tcp"
+    if options.mode == "partition":
+        return netns.why_not()
+    return netns.why_no_bad_cable() or (None if clock_library() or not options.skew else "libfaketime is not installed")
+
+
+def network_of(options):
+    if options.mode == "kill":
+        return contextlib.nullcontext()
+    if options.mode == "partition":
+        return netns.Switch()
+    words = [word for name, asked, _ in CABLE for word in (f"--{asked}", str(getattr(options, name)))]
+    return netns.Switch(bad=words, seed=options.seed)
+
+
+def main():
+    options = options_of(sys.argv[1:])
+    reason = why_not(options)
+    if reason:
+        print(f"skipped: {reason}")
         return SKIPPED
-    with netns.Switch() if options.mode == "partition" else contextlib.nullcontext() as network:
-        return 0 if run(Rig(options, network)) else 1
+    with network_of(options) as network:
+        return 0 if rig.run((Machines if options.mode == "machines" else rig.Rig)(options, network)) else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Runs the real program in a state directory of its own, and proves that nothing of it stays behind."""
 
 import contextlib
+import glob
 import http.client
 import json
 import os
@@ -42,6 +43,11 @@ def free_port():
             return port
 
 
+def clock_library():
+    """What gives a program a wrong clock (package faketime); None where it is not installed."""
+    return next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
+
+
 class Elsewhere:
     """A host of the topology split-host, with a state and keys of its own, and no config; with a network (netns.py) on
     a machine of its own."""
@@ -50,6 +56,7 @@ class Elsewhere:
         self.gateway = gateway
         self.host = host
         self.process = None
+        self.skew_s = 0  # its clock is off by so much; set it before the start
         self.prefix = gateway.network.machine(host) if gateway.network else []
         self.state_dir = os.path.join(gateway.state_dir, f"elsewhere-{host}")
         self.output = os.path.join(gateway.state_dir, f"elsewhere-{host}.txt")
@@ -63,8 +70,16 @@ class Elsewhere:
 
     @property
     def environment(self):
-        return {**self.gateway.environment, "OPENCLAW_STATE_DIR": self.state_dir,
+        return {**self.gateway.environment, **self.clock(), "OPENCLAW_STATE_DIR": self.state_dir,
                 "OPENCLAW_CONFIG_PATH": os.path.join(self.state_dir, "none.json")}
+
+    def clock(self):
+        """Time goes on as it does, from a wrong start. ASan wants to be loaded first, and is linked in anyway."""
+        if not self.skew_s:
+            return {}
+        asan = self.gateway.environment["ASAN_OPTIONS"] + ":verify_asan_link_order=0"
+        return {"LD_PRELOAD": clock_library(), "FAKETIME": f"{self.skew_s:+g}", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "ASAN_OPTIONS": asan}
 
     def keygen(self, environment):
         done = self.gateway.cli("bus", "keygen", "--json", environment=environment)

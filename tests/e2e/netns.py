@@ -1,10 +1,14 @@
-"""Machines that are network namespaces on one switch, so that a test can pull their cables."""
+"""Machines that are network namespaces on one switch, so that a test can pull their cables, or give them bad ones."""
 
 import contextlib
 import itertools
 import os
 import subprocess
+import sys
 
+import cable
+
+CABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cable.py")
 NUMBERS = itertools.count(2)
 
 
@@ -21,6 +25,14 @@ def why_not():
     return None
 
 
+def why_no_bad_cable():
+    """None when cables can be bad here, else the reason."""
+    reason = why_not()
+    if not reason and not os.access(cable.TUN, os.R_OK | os.W_OK):
+        reason = f"{cable.TUN} is not there"
+    return reason
+
+
 def ip(*words):
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
 
@@ -33,9 +45,11 @@ def unused_net():
 
 
 class Switch(contextlib.AbstractContextManager):
-    """The gateway stays where it is; `machine` makes another one beside it."""
+    """The gateway stays where it is; `machine` makes another one beside it, with a cable as bad as `bad` says, in words of
+    cable.py."""
 
-    def __init__(self):
+    def __init__(self, bad=None, seed=0):
+        self.bad, self.seed, self.cables = bad, seed, []
         self.net = unused_net()
         self.gateway = f"{self.net}.1"
         self.mark = f"{os.getpid() % 100000}"
@@ -58,11 +72,22 @@ class Switch(contextlib.AbstractContextManager):
         ip("netns", "add", space)
         self.machines.append(space)
         ip("-n", space, "link", "set", "lo", "up")
-        ip("-n", space, "link", "add", "eth0", "type", "veth", "peer", "name", name, "netns", self.space)
+        if self.bad is None:
+            ip("-n", space, "link", "add", "eth0", "type", "veth", "peer", "name", name, "netns", self.space)
+        else:
+            self.lay_bad_cable(name, space, number)
         self.port(name)
         ip("-n", space, "address", "add", f"{self.net}.{number}/24", "dev", "eth0")
         ip("-n", space, "link", "set", "eth0", "up")
         return ["ip", "netns", "exec", space]
+
+    def lay_bad_cable(self, name, space, number):
+        far = f"far{number}"
+        self.cables.append(subprocess.Popen(
+            ["ip", "netns", "exec", self.space, sys.executable, CABLE, name, far, *self.bad, "--seed", str(self.seed + number)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True))
+        assert self.cables[-1].stdout.readline() == "ready\n", "the cable could not be laid"
+        ip("-n", self.space, "link", "set", far, "netns", space, "name", "eth0")
 
     def cut(self, name):
         """Packets vanish in both directions; nobody is told."""
@@ -72,6 +97,10 @@ class Switch(contextlib.AbstractContextManager):
         ip("-n", self.space, "link", "set", name, "up")
 
     def __exit__(self, *_):
+        for each in self.cables:
+            each.kill()
+            each.wait()
+            each.stdout.close()
         for space in [*self.machines, self.space]:
             subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
         subprocess.run(["ip", "link", "del", self.plug], capture_output=True, check=False)
