@@ -354,7 +354,9 @@ static int trunk_join(struct host *self)
 {
     int r = trunk_leaf_join(&(struct trunk_leaf_opts){ .host = self->opts->name,
                                                        .tcp = &self->opts->topology->tcp,
-                                                       .pair = self->opts->trunk_pair },
+                                                       .pair = self->opts->trunk_pair,
+                                                       .speaks = self->opts->trunk_speaks,
+                                                       .release = self->opts->release },
                             &self->trunk);
 
     if (r == 0) {

@@ -10,6 +10,7 @@
 
 #include "bus/actor.h"
 #include "bus/topology.h"
+#include "bus/trunk.h"
 
 struct curve_pair;
 
@@ -28,9 +29,11 @@ struct host_opts {
     uint32_t incarnation; /* of this host: 1 at first; given by the supervisor */
     const char *last_end; /* why the supervisor ended the life before; "" or NULL when it did not */
     const struct curve_pair
-        *trunk_pair;             /* it joins topology->tcp from another machine by this key; NULL: it does not */
-    int pulse_fd;                /* where the supervisor sees signs of life, owned; 0: nowhere */
-    void (*on_ready)(void *arg); /* every actor of the list is ready */
+        *trunk_pair;                 /* it joins topology->tcp from another machine by this key; NULL: it does not */
+    struct trunk_range trunk_speaks; /* then: versions of the bus between machines; zeros: all */
+    const char *release;             /* and of this program */
+    int pulse_fd;                    /* where the supervisor sees signs of life, owned; 0: nowhere */
+    void (*on_ready)(void *arg);     /* every actor of the list is ready */
     /* The actor host/<name>, for use on the calling thread; NULL when it is going. May be NULL. */
     void (*on_actor)(void *arg, struct actor *actor);
     void *arg;

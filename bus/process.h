@@ -13,6 +13,7 @@
 #include "bus/curve.h"
 #include "bus/host.h"
 #include "bus/sockets.h"
+#include "bus/trunk.h"
 
 /*
  * The listening sockets, which outlive every host: hosts get them by asking (bus/sockets.h),
@@ -32,6 +33,8 @@ struct process_opts {
     const char *only_host; /* this machine is that host's, not the gateway's; NULL: all but those of other machines */
     const struct curve_pair *trunk_pair; /* hosts of other machines may join by these keys; NULL: there are none */
     const char *keys_dir;                /* who may (bus/curve.h) */
+    struct trunk_range trunk_speaks;     /* versions of the bus between machines; zeros: all */
+    const char *release;                 /* of this program, for those of other machines */
     const char *run_dir;
     const struct schema_registry *registry;
     /* A child is this very program with this argument vector ([0] is only a name). The

@@ -30,7 +30,9 @@ struct hostling {
     pid_t pid;      /* 0: none runs here */
     bool is_remote; /* somebody else starts and ends it; here it is only known */
     uint32_t incarnation;
-    uint32_t dir_life; /* of the run directory that it knows */
+    uint32_t wire;                   /* of a remote one that has joined: the version of the bus that both speak */
+    char release[TRUNK_RELEASE_MAX]; /* and what it runs; empty when it does not say */
+    uint32_t dir_life;               /* of the run directory that it knows */
     uint64_t started_ms;
     int last_status; /* of waitpid, of the life before */
     bool has_died;

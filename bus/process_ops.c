@@ -46,6 +46,12 @@ static void host_pack(const struct hostling *host, uint64_t now_ms, struct span 
     pack_kv_u64(out, "incarnation", host->incarnation);
     pack_kv_u64(out, "restarts", host->supervisor.restarts);
     pack_kv_text(out, "link", host->is_remote ? "tcp" : "ipc");
+    if (host->wire) {
+        pack_kv_u64(out, "wire", host->wire);
+    }
+    if (host->release[0]) {
+        pack_kv_text(out, "release", host->release);
+    }
     pack_kv_u64(out, "uptimeMs", process_host_is_there(host) ? now_ms - host->started_ms : 0);
     if (host->has_died && WIFSIGNALED(host->last_status)) {
         pack_kv_i64(out, "lastSignal", WTERMSIG(host->last_status));

@@ -18,17 +18,20 @@ static struct hostling *host_of(struct process *self, const char *name)
     return found;
 }
 
-static void on_up(void *arg, const char *name, uint32_t incarnation)
+static void on_up(void *arg, const char *name, const struct trunk_hub_life *life)
 {
     struct hostling *host = host_of(arg, name);
 
     host->life = ACTOR_LIFE_READY;
     host->is_silent = false;
-    host->supervisor.restarts += incarnation > 1;
-    host->incarnation = incarnation;
+    host->supervisor.restarts += life->incarnation > 1;
+    host->incarnation = life->incarnation;
+    host->wire = life->wire;
+    (void)snprintf(host->release, sizeof(host->release), "%s", life->release);
     host->started_ms = clock_mono_ms();
     host->last_end[0] = '\0';
-    log_info("host_joined", "host=%s incarnation=%u", name, incarnation);
+    log_info("host_joined", "host=%s incarnation=%u wire=%u release=%s", name, life->incarnation, life->wire,
+             life->release[0] ? life->release : "-");
 }
 
 static void on_down(void *arg, const char *name, const char *why)
@@ -71,6 +74,8 @@ int process_trunk_init(struct process *self)
                                                    .run_dir = self->opts->run_dir,
                                                    .keys_dir = self->opts->keys_dir,
                                                    .pair = self->opts->trunk_pair,
+                                                   .speaks = self->opts->trunk_speaks,
+                                                   .release = self->opts->release,
                                                    .node = self->node,
                                                    .arg = self,
                                                    .on_up = on_up,

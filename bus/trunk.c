@@ -1,6 +1,7 @@
 #include "bus/trunk.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bus/value.h"
@@ -42,16 +43,86 @@ bool trunk_head_decode(struct span bytes, struct trunk_head *ret_head)
     return (ret_head->number != 0) == (ret_head->kind == TRUNK_DATA);
 }
 
+/* --- versions ---------------------------------------------------------------------------- */
+
+const struct trunk_range trunk_range_all = { TRUNK_WIRE_LEAST, TRUNK_WIRE };
+
+static bool is_range(const struct trunk_range *range)
+{
+    return range->least > 0 && range->least <= range->most;
+}
+
+static bool version_read(const char *text, const char **ret_end, uint32_t *ret_version)
+{
+    char *end;
+    unsigned long version = strtoul(text, &end, 10);
+
+    *ret_end = end;
+    *ret_version = (uint32_t)version;
+    return text[0] >= '0' && text[0] <= '9' && version >= TRUNK_WIRE_LEAST && version <= TRUNK_WIRE;
+}
+
+bool trunk_range_read(const char *text, struct trunk_range *ret_range)
+{
+    struct trunk_range range;
+    const char *end;
+
+    if (!version_read(text, &end, &range.least)) {
+        return false;
+    }
+    range.most = range.least;
+    if (*end == '-' && !version_read(end + 1, &end, &range.most)) {
+        return false;
+    }
+    if (*end || !is_range(&range)) {
+        return false;
+    }
+    *ret_range = range;
+    return true;
+}
+
+uint32_t trunk_wire_choose(const struct trunk_range *gateway, const struct trunk_range *host,
+                           char reason[TRUNK_REASON_MAX])
+{
+    uint32_t wire = host->most < gateway->most ? host->most : gateway->most;
+
+    if (wire >= host->least && wire >= gateway->least) {
+        return wire;
+    }
+    (void)snprintf(reason, TRUNK_REASON_MAX,
+                   "the host speaks versions %u to %u of the bus between machines, the gateway %u to %u: update "
+                   "OpenClaw on the %s; releases that are at most one apart work together",
+                   host->least, host->most, gateway->least, gateway->most,
+                   host->most < gateway->least ? "host's machine" : "gateway's machine");
+    return 0;
+}
+
 /* --- the bodies -------------------------------------------------------------------------- */
+
+static void release_pack(const char *release, struct pack *out)
+{
+    if (release[0]) {
+        pack_kv_text(out, "release", release);
+    }
+}
+
+static void range_pack(const struct trunk_range *range, struct pack *out)
+{
+    if (range->least) {
+        pack_kv_u64(out, "least", range->least);
+        pack_kv_u64(out, "most", range->most);
+    }
+}
 
 void trunk_hello_pack(const struct trunk_hello *self, struct pack *out)
 {
     pack_map_begin(out);
-    pack_kv_u64(out, "least", self->least);
-    pack_kv_u64(out, "most", self->most);
+    pack_kv_u64(out, "least", self->speaks.least);
+    pack_kv_u64(out, "most", self->speaks.most);
     pack_kv_text(out, "host", self->host);
     pack_kv_u64(out, "session", self->session);
     pack_kv_u64(out, "seen", self->seen);
+    release_pack(self->release, out);
     pack_map_end(out);
 }
 
@@ -62,6 +133,7 @@ void trunk_welcome_pack(const struct trunk_welcome *self, struct pack *out)
     pack_kv_u64(out, "incarnation", self->incarnation);
     pack_kv_u64(out, "session", self->session);
     pack_kv_u64(out, "seen", self->seen);
+    release_pack(self->release, out);
     pack_map_end(out);
 }
 
@@ -70,6 +142,8 @@ void trunk_refused_pack(const struct trunk_refused *self, struct pack *out)
     pack_map_begin(out);
     pack_kv_text(out, "reason", self->reason);
     pack_kv_bool(out, "final", self->is_final);
+    pack_kv_u64(out, "code", self->code);
+    range_pack(&self->speaks, out);
     pack_map_end(out);
 }
 
@@ -99,21 +173,36 @@ static bool text_read(struct span body, const char *key, char *out, size_t cap)
     return true;
 }
 
-bool trunk_hello_read(struct span body, struct trunk_hello *ret_hello)
+static bool range_read(struct span body, struct trunk_range *ret_range)
 {
     uint64_t least;
     uint64_t most;
 
+    if (!number_read(body, "least", UINT32_MAX, &least) || !number_read(body, "most", UINT32_MAX, &most)) {
+        return false;
+    }
+    *ret_range = (struct trunk_range){ (uint32_t)least, (uint32_t)most };
+    return is_range(ret_range);
+}
+
+/* For people; one that cannot be read says nothing. */
+static void release_read(struct span body, char out[TRUNK_RELEASE_MAX])
+{
+    if (!text_read(body, "release", out, TRUNK_RELEASE_MAX)) {
+        out[0] = '\0';
+    }
+}
+
+bool trunk_hello_read(struct span body, struct trunk_hello *ret_hello)
+{
     *ret_hello = (struct trunk_hello){ 0 };
-    if (!body_check(body) || !number_read(body, "least", UINT32_MAX, &least) ||
-        !number_read(body, "most", UINT32_MAX, &most) ||
+    if (!body_check(body) || !range_read(body, &ret_hello->speaks) ||
         !number_read(body, "session", INT64_MAX, &ret_hello->session) ||
         !number_read(body, "seen", INT64_MAX, &ret_hello->seen)) {
         return false;
     }
-    ret_hello->least = (uint32_t)least;
-    ret_hello->most = (uint32_t)most;
-    return least > 0 && least <= most && text_read(body, "host", ret_hello->host, sizeof(ret_hello->host));
+    release_read(body, ret_hello->release);
+    return text_read(body, "host", ret_hello->host, sizeof(ret_hello->host));
 }
 
 bool trunk_welcome_read(struct span body, struct trunk_welcome *ret_welcome)
@@ -130,30 +219,24 @@ bool trunk_welcome_read(struct span body, struct trunk_welcome *ret_welcome)
     }
     ret_welcome->wire = (uint32_t)wire;
     ret_welcome->incarnation = (uint32_t)incarnation;
+    release_read(body, ret_welcome->release);
     return wire >= TRUNK_WIRE_LEAST && wire <= TRUNK_WIRE && incarnation > 0 && ret_welcome->session > 0;
 }
 
 bool trunk_refused_read(struct span body, struct trunk_refused *ret_refused)
 {
+    uint64_t code;
+
     *ret_refused = (struct trunk_refused){ 0 };
     if (!body_check(body) || !text_read(body, "reason", ret_refused->reason, sizeof(ret_refused->reason))) {
         return false;
     }
     ret_refused->is_final = value_bool(value_get(body, "final"), false);
-    return true;
-}
-
-uint32_t trunk_wire_choose(uint32_t least, uint32_t most, char reason[TRUNK_REASON_MAX])
-{
-    uint32_t wire = most < TRUNK_WIRE ? most : TRUNK_WIRE;
-
-    if (wire >= least && wire >= TRUNK_WIRE_LEAST) {
-        return wire;
+    if (number_read(body, "code", TRUNK_NO_UNREADABLE, &code)) {
+        ret_refused->code = (enum trunk_no)code;
     }
-    (void)snprintf(
-        reason, TRUNK_REASON_MAX,
-        "the host speaks versions %u to %u of the bus between machines, the gateway %u to %u: run releases on "
-        "both that are at most one apart",
-        least, most, TRUNK_WIRE_LEAST, TRUNK_WIRE);
-    return 0;
+    if (!range_read(body, &ret_refused->speaks)) {
+        ret_refused->speaks = (struct trunk_range){ 0, 0 };
+    }
+    return true;
 }

@@ -9,21 +9,36 @@
 #include "bus/base/clock.h"
 #include "bus/trunk_hub_internal.h"
 
-__attribute__((format(printf, 4, 5))) static void refuse(struct trunk_hub *self, const struct arrival *arrival,
-                                                         bool is_final, const char *fmt, ...)
+/* These cannot be mended by asking again in this life of the host. */
+static bool is_final(enum trunk_no code)
 {
-    struct trunk_refused refused = { .is_final = is_final };
+    return code == TRUNK_NO_DENIED || code == TRUNK_NO_FORGOTTEN;
+}
+
+void trunk_hub_refuse(struct trunk_hub *self, const uint8_t *routing, size_t routing_len, enum trunk_no code,
+                      const char *reason)
+{
+    struct trunk_refused refused = { .is_final = is_final(code), .code = code, .speaks = self->opts.speaks };
     struct pack pack;
+
+    (void)snprintf(refused.reason, sizeof(refused.reason), "%s", reason);
+    pack_init(&pack, TRUNK_BODY_MAX);
+    trunk_refused_pack(&refused, &pack);
+    trunk_hub_body_send(self, routing, routing_len, TRUNK_REFUSED, &pack);
+    pack_deinit(&pack);
+}
+
+__attribute__((format(printf, 4, 5))) static void refuse(struct trunk_hub *self, const struct arrival *arrival,
+                                                         enum trunk_no code, const char *fmt, ...)
+{
+    char reason[TRUNK_REASON_MAX];
     va_list args;
 
     va_start(args, fmt);
-    (void)vsnprintf(refused.reason, sizeof(refused.reason), fmt, args); /* cut texts are fine */
+    (void)vsnprintf(reason, sizeof(reason), fmt, args); /* cut texts are fine */
     va_end(args);
-    log_warning("trunk_refused", "host=%s why=\"%s\"", arrival->user.name, refused.reason);
-    pack_init(&pack, TRUNK_BODY_MAX);
-    trunk_refused_pack(&refused, &pack);
-    trunk_hub_body_send(self, arrival->routing, arrival->routing_len, TRUNK_REFUSED, &pack);
-    pack_deinit(&pack);
+    log_warning("trunk_refused", "host=%s why=\"%s\"", arrival->user.name, reason);
+    trunk_hub_refuse(self, arrival->routing, arrival->routing_len, code, reason);
 }
 
 static void welcome(struct hub_peer *peer, uint32_t wire)
@@ -34,14 +49,18 @@ static void welcome(struct hub_peer *peer, uint32_t wire)
                                    .seen = trunk_session_tell(&peer->relay->session) };
     struct pack pack;
 
+    if (wire >= TRUNK_WIRE_NAMED) {
+        (void)snprintf(words.release, sizeof(words.release), "%s", peer->hub->opts.release);
+    }
     pack_init(&pack, TRUNK_BODY_MAX);
     trunk_welcome_pack(&words, &pack);
     trunk_hub_body_send(peer->hub, peer->routing, peer->routing_len, TRUNK_WELCOME, &pack);
     pack_deinit(&pack);
 }
 
-static void peer_take(struct hub_peer *peer, const struct arrival *arrival)
+static void peer_take(struct hub_peer *peer, const struct arrival *arrival, uint32_t wire)
 {
+    peer->wire = wire;
     memcpy(peer->routing, arrival->routing, arrival->routing_len);
     peer->routing_len = arrival->routing_len;
     memcpy(peer->key, arrival->user.public_key, sizeof(peer->key));
@@ -56,31 +75,35 @@ static bool is_taken(const struct hub_peer *peer)
                           &(struct trunk_head){ .kind = TRUNK_BEAT, .seen = peer->relay->session.seen }, NULL, 0);
 }
 
-static void session_begin(struct hub_peer *peer, const struct arrival *arrival, uint32_t wire)
+static void session_begin(struct hub_peer *peer, const struct arrival *arrival, const struct trunk_hello *hello,
+                          uint32_t wire)
 {
     if (is_taken(peer)) {
-        refuse(peer->hub, arrival, false, "a host \"%s\" is connected already", peer->host->name);
+        refuse(peer->hub, arrival, TRUNK_NO_TAKEN, "a host \"%s\" is connected already", peer->host->name);
         return;
     }
     int r = trunk_hub_begin(peer);
     if (r) {
-        refuse(peer->hub, arrival, false, "the gateway cannot take a host now: %s", fault_text(r));
+        refuse(peer->hub, arrival, TRUNK_NO_BUSY, "the gateway cannot take a host now: %s", fault_text(r));
         return;
     }
-    peer_take(peer, arrival);
+    peer_take(peer, arrival, wire);
     welcome(peer, wire);
     (void)trunk_relay_connect(peer->relay, 0);
-    peer->hub->opts.on_up(peer->hub->opts.arg, peer->host->name, peer->incarnation);
+    peer->hub->opts.on_up(
+        peer->hub->opts.arg, peer->host->name,
+        &(struct trunk_hub_life){ .incarnation = peer->incarnation, .wire = wire, .release = hello->release });
 }
 
 static void session_resume(struct hub_peer *peer, const struct arrival *arrival, const struct trunk_hello *hello,
                            uint32_t wire)
 {
     if (!peer->relay || peer->relay->session.id != hello->session || hello->seen > peer->relay->session.sent) {
-        refuse(peer->hub, arrival, true, "the gateway was started again, and knows nothing of this life of the host");
+        refuse(peer->hub, arrival, TRUNK_NO_FORGOTTEN,
+               "the gateway was started again, and knows nothing of this life of the host");
         return;
     }
-    peer_take(peer, arrival);
+    peer_take(peer, arrival, wire);
     welcome(peer, wire);
     (void)trunk_relay_connect(peer->relay, hello->seen); /* looked at above */
     trunk_hub_silence(peer, false);
@@ -101,24 +124,24 @@ void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *
     struct span body = trunk_hub_part(arrival, 0);
 
     if (!is_allowed_still(self, &arrival->user)) {
-        refuse(self, arrival, true, TRUNK_HUB_DENIED);
+        refuse(self, arrival, TRUNK_NO_DENIED, TRUNK_HUB_DENIED);
         return;
     }
     if (arrival->parts_n != 1 || !trunk_hello_read(body, &hello)) {
-        refuse(self, arrival, false, "the gateway does not understand this greeting");
+        refuse(self, arrival, TRUNK_NO_UNREADABLE, "the gateway does not understand this greeting");
         return;
     }
-    uint32_t wire = trunk_wire_choose(hello.least, hello.most, reason);
+    uint32_t wire = trunk_wire_choose(&self->opts.speaks, &hello.speaks, reason);
     if (!wire) {
-        refuse(self, arrival, false, "%s", reason);
+        refuse(self, arrival, TRUNK_NO_VERSION, "%s", reason);
     } else if (!peer) {
-        refuse(self, arrival, false, "the topology of the gateway has no host \"%s\" with link \"tcp\"",
+        refuse(self, arrival, TRUNK_NO_HOST, "the topology of the gateway has no host \"%s\" with link \"tcp\"",
                arrival->user.name);
     } else if (strcmp(hello.host, arrival->user.name) != 0) {
-        refuse(self, arrival, false, "this key was allowed for host \"%s\", not for \"%s\"", arrival->user.name,
+        refuse(self, arrival, TRUNK_NO_HOST, "this key was allowed for host \"%s\", not for \"%s\"", arrival->user.name,
                hello.host);
     } else if (hello.session == 0) {
-        session_begin(peer, arrival, wire);
+        session_begin(peer, arrival, &hello, wire);
     } else {
         session_resume(peer, arrival, &hello, wire);
     }

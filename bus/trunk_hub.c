@@ -341,18 +341,13 @@ static void on_look(uv_timer_t *timer)
 static void peer_check(struct hub_peer *peer)
 {
     struct curve_peer found;
-    struct trunk_refused refused = { .reason = TRUNK_HUB_DENIED, .is_final = true };
-    struct pack pack;
 
     if (!peer->relay ||
         (curve_find(peer->hub->opts.keys_dir, peer->key, &found) && strcmp(found.name, peer->host->name) == 0)) {
         return;
     }
     log_warning("trunk_denied", "host=%s why=\"its key is not allowed any more\"", peer->host->name);
-    pack_init(&pack, TRUNK_BODY_MAX);
-    trunk_refused_pack(&refused, &pack);
-    trunk_hub_body_send(peer->hub, peer->routing, peer->routing_len, TRUNK_REFUSED, &pack);
-    pack_deinit(&pack);
+    trunk_hub_refuse(peer->hub, peer->routing, peer->routing_len, TRUNK_NO_DENIED, TRUNK_HUB_DENIED);
     peer_end(peer, ACTOR_LIFE_STOPPED, "its key was denied");
 }
 
@@ -436,6 +431,8 @@ int trunk_hub_new(const struct trunk_hub_opts *opts, struct trunk_hub **ret_self
     struct trunk_hub *self = mem_new(sizeof(*self));
 
     self->opts = *opts;
+    self->opts.speaks = opts->speaks.most ? opts->speaks : trunk_range_all;
+    self->opts.release = opts->release ? opts->release : "";
     self->look_ms = clock_mono_ms();
     peers_make(self);
     int r = trunk_zap_open(&self->zap, opts->loop, opts->keys_dir);

@@ -8,6 +8,7 @@
 #include "bus/curve.h"
 #include "bus/node.h"
 #include "bus/topology.h"
+#include "bus/trunk.h"
 
 struct trunk_hub;
 
@@ -15,16 +16,25 @@ enum {
     TRUNK_HUB_E_ADDRESS = 1, /* it cannot listen there; logged */
 };
 
+/* One life of a host. */
+struct trunk_hub_life {
+    uint32_t incarnation;
+    uint32_t wire;       /* the version that both speak */
+    const char *release; /* of its program; empty when it does not say */
+};
+
 struct trunk_hub_opts {
     uv_loop_t *loop;
-    const struct topology *topology; /* borrowed, as are the next three */
+    const struct topology *topology; /* borrowed, as are all others */
     const char *run_dir;
     const char *keys_dir;
     const struct curve_pair *pair;
+    struct trunk_range speaks;
+    const char *release;
     struct node *node; /* of the supervising process */
     void *arg;
     /* A life of this host begins; it says hello next. */
-    void (*on_up)(void *arg, const char *host, uint32_t incarnation);
+    void (*on_up)(void *arg, const char *host, const struct trunk_hub_life *life);
     /* That life is over. */
     void (*on_down)(void *arg, const char *host, const char *why);
     /* Nothing is heard of it, or it is heard of again. */

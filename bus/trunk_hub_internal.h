@@ -19,6 +19,7 @@ struct hub_peer {
     const struct topology_host *host;
     struct trunk_relay *relay; /* NULL: none of its lives is here */
     uint32_t incarnation;
+    uint32_t wire;                  /* the version that holds for its connection */
     char key[TOPOLOGY_KEY_LEN + 1]; /* by which it came */
     uint8_t routing[ROUTING_MAX];   /* of the connection of the moment */
     size_t routing_len;             /* 0: there is none */
@@ -66,6 +67,9 @@ void trunk_hub_silence(struct hub_peer *peer, bool is_silent);
 
 /* --- trunk_greet.c ----------------------------------------------------------------------- */
 
+/* A no. */
+void trunk_hub_refuse(struct trunk_hub *self, const uint8_t *routing, size_t routing_len, enum trunk_no code,
+                      const char *reason);
 /* Answers a HELLO. `peer` is NULL when the topology has no such host. */
 void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *arrival);
 

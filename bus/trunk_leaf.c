@@ -41,6 +41,8 @@ struct trunk_leaf {
     zsock_t *joined;          /* the socket by which it joined, before there is a loop */
     uint64_t session;
     uint32_t incarnation;
+    uint32_t wire;                   /* the version that holds for this connection */
+    char release[TRUNK_RELEASE_MAX]; /* of the gateway; empty when it does not say */
     uv_timer_t look;
     uint64_t look_ms;
     uint64_t tried_ms;
@@ -78,13 +80,14 @@ static zsock_t *dealer_open(const struct trunk_leaf *self)
 
 static bool hello_send(const struct trunk_leaf *self, void *raw, uint64_t seen)
 {
-    struct trunk_hello hello = {
-        .least = TRUNK_WIRE_LEAST, .most = TRUNK_WIRE, .session = self->session, .seen = seen
-    };
+    struct trunk_hello hello = { .speaks = self->opts.speaks, .session = self->session, .seen = seen };
     uint8_t head[TRUNK_HEAD_LEN];
     struct pack pack;
 
     (void)snprintf(hello.host, sizeof(hello.host), "%s", self->opts.host);
+    if (hello.speaks.most >= TRUNK_WIRE_NAMED) {
+        (void)snprintf(hello.release, sizeof(hello.release), "%s", self->opts.release);
+    }
     trunk_head_encode(&(struct trunk_head){ .kind = TRUNK_HELLO }, head);
     pack_init(&pack, TRUNK_BODY_MAX);
     trunk_hello_pack(&hello, &pack);
@@ -180,15 +183,26 @@ static bool message_wait(void *raw, uint64_t until_ms, struct arrival *arrival)
     return false;
 }
 
+/* False also when it chose a version that was not offered. */
+static bool welcome_read(struct trunk_leaf *self, struct arrival *arrival, struct trunk_welcome *ret_welcome)
+{
+    if (!trunk_welcome_read(arrival_body(arrival), ret_welcome) || ret_welcome->wire < self->opts.speaks.least ||
+        ret_welcome->wire > self->opts.speaks.most) {
+        return false;
+    }
+    self->wire = ret_welcome->wire;
+    return true;
+}
+
 static bool join_answer(struct trunk_leaf *self, struct arrival *arrival)
 {
     struct trunk_welcome welcome;
     struct trunk_refused refused;
 
-    if (arrival->is_good && arrival->head.kind == TRUNK_WELCOME &&
-        trunk_welcome_read(arrival_body(arrival), &welcome)) {
+    if (arrival->is_good && arrival->head.kind == TRUNK_WELCOME && welcome_read(self, arrival, &welcome)) {
         self->session = welcome.session;
         self->incarnation = welcome.incarnation;
+        (void)snprintf(self->release, sizeof(self->release), "%s", welcome.release);
         return true;
     }
     if (arrival->is_good && arrival->head.kind == TRUNK_REFUSED &&
@@ -231,9 +245,12 @@ int trunk_leaf_join(const struct trunk_leaf_opts *opts, struct trunk_leaf **ret_
     struct trunk_leaf *self = mem_new(sizeof(*self));
 
     self->opts = *opts;
+    self->opts.speaks = opts->speaks.most ? opts->speaks : trunk_range_all;
+    self->opts.release = opts->release ? opts->release : "";
     while (!join_try(self)) {
     }
-    log_info("trunk_joined", "host=%s endpoint=%s incarnation=%u", opts->host, opts->tcp->endpoint, self->incarnation);
+    log_info("trunk_joined", "host=%s endpoint=%s incarnation=%u wire=%u release=%s", opts->host, opts->tcp->endpoint,
+             self->incarnation, self->wire, self->release[0] ? self->release : "-");
     *ret_self = self;
     return 0;
 }
@@ -372,7 +389,7 @@ static void on_welcome(struct trunk_leaf *self, struct arrival *arrival)
 {
     struct trunk_welcome welcome;
 
-    if (trunk_welcome_read(arrival_body(arrival), &welcome) && welcome.session == self->session &&
+    if (welcome_read(self, arrival, &welcome) && welcome.session == self->session &&
         trunk_relay_connect(self->relay, welcome.seen)) {
         silence(self, false);
     } else {

@@ -10,6 +10,7 @@
 #include "bus/curve.h"
 #include "bus/node.h"
 #include "bus/topology.h"
+#include "bus/trunk.h"
 
 #define TRUNK_LEAF_ENDPOINT "inproc://trunk"
 
@@ -17,8 +18,10 @@ struct trunk_leaf;
 
 struct trunk_leaf_opts {
     const char *host;
-    const struct topology_tcp *tcp; /* borrowed, as is the next */
+    const struct topology_tcp *tcp; /* borrowed, as are the others */
     const struct curve_pair *pair;
+    struct trunk_range speaks;
+    const char *release;
 };
 
 /* Waits, for ever if need be, until the gateway lets this host in. */

@@ -43,6 +43,7 @@ struct start {
     struct cli *cli;
     struct curve_pair pair; /* by which other machines know this one; empty: there are none */
     char keys_dir[PATH_MAX];
+    struct trunk_range speaks; /* with them */
     struct gateway_config config;
     struct gateway_sockets sockets;
     struct text_buf topology_text;
@@ -349,7 +350,8 @@ static int trunk_take(struct start *self)
     if (!tcp->endpoint[0]) {
         return 0;
     }
-    r = gateway_ground_keys(&self->cli->paths, self->keys_dir, &self->pair);
+    r = gateway_ground_wire(&self->speaks);
+    r = r ? r : gateway_ground_keys(&self->cli->paths, self->keys_dir, &self->pair);
     if (r == 0 && strcmp(self->pair.public_key, tcp->curve) != 0) {
         cli_err("the topology says that this gateway's key is %s, but it is %s", tcp->curve, self->pair.public_key);
         cli_err_more("put the latter in the topology, as `curve`, here and on every machine that joins");
@@ -417,6 +419,7 @@ static int run(struct start *self)
     struct process_opts opts = { .topology = &self->topology,
                                  .trunk_pair = self->pair.public_key[0] ? &self->pair : NULL,
                                  .keys_dir = self->keys_dir,
+                                 .trunk_speaks = self->speaks,
                                  .sockets = gateway_sockets_serve(&self->sockets),
                                  .clients_path = self->cli->paths.clients_path,
                                  .on_ready = on_ready,

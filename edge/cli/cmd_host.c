@@ -108,12 +108,14 @@ static int run(struct join *self)
 int cmd_host(struct cli *cli)
 {
     CLEANUP(join_deinit) struct join self = { .cli = cli, .lock_fd = -1, .topology_fd = -1 };
+    struct trunk_range speaks;
     int r;
 
     umask(0077);                                 /* of this process and its child: what they make is for nobody else */
     secret_memory_guard();                       /* of both likewise */
     (void)descriptors_raise(DESCRIPTORS_WANTED); /* an agent that finds none left says so */
     r = topology_load(&self);
+    r = r ? r : gateway_ground_wire(&speaks); /* for its child, which reads it again */
     r = r ? r : gateway_ground_keys(&cli->paths, self.keys_dir, &self.pair);
     r = r ? r : gateway_ground_take(&cli->paths, &self.lock_fd);
     r = r ? r : gateway_ground_topology(&self.topology_text, &self.topology_fd);

@@ -22,12 +22,18 @@
 
 /* One that joins from another machine has a key to be known by. */
 static int pair_load(const struct cli *cli, const struct topology *topology, const char *name,
-                     struct curve_pair *ret_pair)
+                     struct curve_pair *ret_pair, struct trunk_range *ret_speaks)
 {
     const struct topology_host *host = topology_host_find(topology, name);
     char keys_dir[PATH_MAX];
 
-    return host && host->is_remote ? gateway_ground_keys(&cli->paths, keys_dir, ret_pair) : CLI_EXIT_OK;
+    int r;
+
+    if (!host || !host->is_remote) {
+        return CLI_EXIT_OK;
+    }
+    r = gateway_ground_wire(ret_speaks);
+    return r ? r : gateway_ground_keys(&cli->paths, keys_dir, ret_pair);
 }
 
 /* The supervising process waits for one byte. */
@@ -54,6 +60,7 @@ int cmd_host_child(struct cli *cli)
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     CLEANUP(topology_deinit) struct topology topology = { 0 };
     CLEANUP(curve_pair_deinit) struct curve_pair pair = { .public_key = "" };
+    struct trunk_range speaks = { 0 };
     struct topology_error error = { "" };
     char path[PATH_MAX];
     uint64_t incarnation;
@@ -76,7 +83,7 @@ int cmd_host_child(struct cli *cli)
         cli_err("%s", r > 0 ? error.text : fault_text(r));
         return CLI_EXIT_SOFTWARE;
     }
-    r = pair_load(cli, &topology, host, &pair);
+    r = pair_load(cli, &topology, host, &pair, &speaks);
     if (r) {
         return r;
     }
@@ -90,6 +97,8 @@ int cmd_host_child(struct cli *cli)
                                       .incarnation = (uint32_t)incarnation,
                                       .last_end = getenv("OPENCLAW_BUS_LAST_END"),
                                       .trunk_pair = pair.public_key[0] ? &pair : NULL,
+                                      .trunk_speaks = speaks,
+                                      .release = OPENCLAW_VERSION,
                                       .pulse_fd = (int)pulse_fd,
                                       .on_ready = on_ready,
                                       .on_actor = compose_log_on_actor,

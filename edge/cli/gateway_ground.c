@@ -16,6 +16,8 @@
 #include "edge/cli/gateway_topology.h"
 #include "schema_gen.h"
 
+#define WIRE_ENV "OPENCLAW_BUS_WIRE"
+
 static int fault_explain(const char *what, int fault)
 {
     cli_err("%s: %s", what, fault_text(fault));
@@ -122,6 +124,21 @@ int gateway_ground_keys(const struct cli_paths *paths, char keys_dir[PATH_MAX], 
     return r ? fault_explain("cannot read the key of this machine", r) : CLI_EXIT_OK;
 }
 
+int gateway_ground_wire(struct trunk_range *ret_range)
+{
+    const char *text = getenv(WIRE_ENV);
+
+    if (!text || !text[0]) {
+        *ret_range = trunk_range_all;
+    } else if (!trunk_range_read(text, ret_range)) {
+        cli_err(WIRE_ENV "=%s is no version of the bus between machines that this release speaks", text);
+        cli_err_more("write one, or two with - between them, of %u to %u; without it all are offered",
+                     trunk_range_all.least, trunk_range_all.most);
+        return CLI_EXIT_CONFIG;
+    }
+    return CLI_EXIT_OK;
+}
+
 int gateway_ground_run(const struct cli_paths *paths, const int *topology_fd, struct process_opts *opts)
 {
     static char name[] = "openclaw";
@@ -137,6 +154,7 @@ int gateway_ground_run(const struct cli_paths *paths, const int *topology_fd, st
     opts->keep_fds = topology_fd;
     opts->keep_fds_n = 1;
     opts->on_actor = compose_log_on_actor;
+    opts->release = OPENCLAW_VERSION;
     r = process_run(opts);
     run_dir_sweep(paths->run_dir, "");
     return r;

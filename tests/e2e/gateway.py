@@ -57,6 +57,7 @@ class Elsewhere:
         self.host = host
         self.process = None
         self.skew_s = 0  # its clock is off by so much; set it before the start
+        self.extra = {}  # of its environment
         self.prefix = gateway.network.machine(host) if gateway.network else []
         self.state_dir = os.path.join(gateway.state_dir, f"elsewhere-{host}")
         self.output = os.path.join(gateway.state_dir, f"elsewhere-{host}.txt")
@@ -71,7 +72,7 @@ class Elsewhere:
     @property
     def environment(self):
         return {**self.gateway.environment, **self.clock(), "OPENCLAW_STATE_DIR": self.state_dir,
-                "OPENCLAW_CONFIG_PATH": os.path.join(self.state_dir, "none.json")}
+                "OPENCLAW_CONFIG_PATH": os.path.join(self.state_dir, "none.json"), **self.extra}
 
     def clock(self):
         """Time goes on as it does, from a wrong start. ASan wants to be loaded first, and is linked in anyway."""

@@ -9,6 +9,7 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/frame.h"
+#include "bus/json.h"
 #include "bus/trunk.h"
 #include "bus/trunk_session.h"
 
@@ -48,9 +49,11 @@ static void a_head_of_another_length_kind_or_number_is_refused(void **state)
 static void greetings_are_read_as_they_were_written(void **state)
 {
     CLEANUP(pack_deinit) struct pack pack;
-    struct trunk_hello hello = { .least = 1, .most = 3, .host = "agents", .session = INT64_MAX, .seen = 9 };
-    struct trunk_welcome welcome = { .wire = TRUNK_WIRE, .incarnation = 4, .session = 5, .seen = 6 };
-    struct trunk_refused refused = { .reason = "no", .is_final = true };
+    struct trunk_hello hello = {
+        .speaks = { 1, 3 }, .host = "agents", .session = INT64_MAX, .seen = 9, .release = "9.1"
+    };
+    struct trunk_welcome welcome = { .wire = TRUNK_WIRE, .incarnation = 4, .session = 5, .seen = 6, .release = "9.2" };
+    struct trunk_refused refused = { .reason = "no", .is_final = true, .code = TRUNK_NO_DENIED, .speaks = { 1, 2 } };
     struct trunk_hello hello_out;
     struct trunk_welcome welcome_out;
     struct trunk_refused refused_out;
@@ -70,20 +73,92 @@ static void greetings_are_read_as_they_were_written(void **state)
     trunk_refused_pack(&refused, &pack);
     assert_true(trunk_refused_read(pack_span(&pack), &refused_out));
     assert_string_equal(refused_out.reason, "no");
-    assert_true(refused_out.is_final);
+    assert_memory_equal(&refused, &refused_out, sizeof(refused));
+}
+
+static struct span text_pack(const char *json, struct pack *pack)
+{
+    pack_reset(pack);
+    assert_int_equal(json_to_pack(span_from(json), &(struct json_opts){ 0 }, pack, NULL), 0);
+    return pack_span(pack);
+}
+
+/* As the release before says them, and as one to come may. */
+static void greetings_of_another_version_are_read_as_far_as_they_are_known(void **state)
+{
+    CLEANUP(pack_deinit) struct pack pack;
+    struct trunk_hello hello;
+    struct trunk_welcome welcome;
+    struct trunk_refused refused;
+
+    (void)state;
+    pack_init(&pack, TRUNK_BODY_MAX);
+    assert_true(
+        trunk_hello_read(text_pack("{\"least\":1,\"most\":1,\"host\":\"a\",\"session\":0,\"seen\":0}", &pack), &hello));
+    assert_string_equal(hello.release, "");
+    assert_true(trunk_hello_read(text_pack("{\"least\":2,\"most\":3,\"host\":\"a\",\"session\":0,\"seen\":0,"
+                                           "\"release\":7,\"news\":[1]}",
+                                           &pack),
+                                 &hello));
+    assert_string_equal(hello.release, "");
+    assert_true(
+        trunk_welcome_read(text_pack("{\"wire\":1,\"incarnation\":1,\"session\":1,\"seen\":0}", &pack), &welcome));
+    assert_true(trunk_refused_read(text_pack("{\"reason\":\"no\",\"final\":true}", &pack), &refused));
+    assert_int_equal(refused.code, TRUNK_NO_UNSAID);
+    assert_int_equal(refused.speaks.most, 0);
+    assert_true(
+        trunk_refused_read(text_pack("{\"reason\":\"no\",\"code\":99,\"least\":3,\"most\":2}", &pack), &refused));
+    assert_int_equal(refused.code, TRUNK_NO_UNSAID);
+    assert_int_equal(refused.speaks.most, 0);
+}
+
+static void a_range_is_what_this_release_speaks_or_none(void **state)
+{
+    struct trunk_range range = { 9, 9 };
+
+    (void)state;
+    assert_true(trunk_range_read("1", &range));
+    assert_int_equal(range.least, 1);
+    assert_int_equal(range.most, 1);
+    assert_true(trunk_range_read("1-2", &range));
+    assert_int_equal(range.most, 2);
+    for (const char *const *text =
+             (const char *const[]){ "", "0", "3", "2-1", "1-3", "1-", "-1", "1 ", "+1", "x", NULL };
+         *text; text++) {
+        assert_false(trunk_range_read(*text, &range));
+    }
+    assert_int_equal(range.most, 2); /* as it was */
 }
 
 static void versions_meet_at_the_newest_that_both_speak_or_not_at_all(void **state)
 {
-    char reason[TRUNK_REASON_MAX] = "";
+    char reason[TRUNK_REASON_MAX];
 
     (void)state;
-    assert_int_equal(trunk_wire_choose(TRUNK_WIRE, TRUNK_WIRE, reason), TRUNK_WIRE);
-    assert_int_equal(trunk_wire_choose(TRUNK_WIRE, TRUNK_WIRE + 1, reason), TRUNK_WIRE); /* a newer host */
-    assert_int_equal(trunk_wire_choose(TRUNK_WIRE_LEAST, TRUNK_WIRE_LEAST, reason), TRUNK_WIRE_LEAST); /* an older */
-    assert_string_equal(reason, "");
-    assert_int_equal(trunk_wire_choose(TRUNK_WIRE + 1, TRUNK_WIRE + 2, reason), 0);
-    assert_non_null(strstr(reason, "at most one apart"));
+    static const struct {
+        struct trunk_range gateway;
+        struct trunk_range host;
+        uint32_t wire;
+        const char *says;
+    } rows[] = {
+        { { 1, 2 }, { 1, 2 }, 2, "" },
+        { { 1, 2 }, { 2, 3 }, 2, "" }, /* a newer host */
+        { { 1, 2 }, { 1, 1 }, 1, "" }, /* an older one */
+        { { 1, 1 }, { 1, 2 }, 1, "" },
+        { { 2, 3 }, { 1, 2 }, 2, "" },
+        { { 1, 2 },
+          { 3, 4 },
+          0,
+          "the host speaks versions 3 to 4 of the bus between machines, the gateway 1 to 2: update OpenClaw on the "
+          "gateway's machine" },
+        { { 3, 4 }, { 1, 2 }, 0, "update OpenClaw on the host's machine" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        reason[0] = '\0';
+        assert_int_equal(trunk_wire_choose(&rows[i].gateway, &rows[i].host, reason), rows[i].wire);
+        assert_true(rows[i].says[0] ? strstr(reason, rows[i].says) != NULL : !reason[0]);
+    }
 }
 
 /* --- the session --------------------------------------------------------------------------- */
@@ -229,6 +304,8 @@ int main(void)
         cmocka_unit_test(a_head_is_read_as_it_was_written),
         cmocka_unit_test(a_head_of_another_length_kind_or_number_is_refused),
         cmocka_unit_test(greetings_are_read_as_they_were_written),
+        cmocka_unit_test(greetings_of_another_version_are_read_as_far_as_they_are_known),
+        cmocka_unit_test(a_range_is_what_this_release_speaks_or_none),
         cmocka_unit_test(versions_meet_at_the_newest_that_both_speak_or_not_at_all),
         cmocka_unit_test(what_is_sent_is_kept_in_order_until_it_is_acknowledged),
         cmocka_unit_test(nobody_can_have_heard_what_was_not_said),

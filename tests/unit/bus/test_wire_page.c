@@ -1,6 +1,7 @@
 /*
  * docs/bus-wire.md: the bytes that it shows are those of the code. An example is a line
- * "header field=value …", the bytes of that header, a line "body JSON", and its bytes.
+ * "header field=value …" (or, between machines, "head field=value …"), the bytes of that header, a line "body JSON",
+ * and its bytes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,10 +17,12 @@
 #include "bus/envelope.h"
 #include "bus/json.h"
 #include "bus/pack.h"
+#include "bus/trunk.h"
 #include "bus/value.h"
 
 #define PAGE TEST_DATA "/../../docs/bus-wire.md"
-#define EXAMPLES_LEAST 10U
+#define EXAMPLES_LEAST 14U
+#define TRUNK_EXAMPLES_LEAST 4U
 #define BYTES_MAX 1024U
 
 struct page {
@@ -133,34 +136,79 @@ static void body_check(const char *text, const uint8_t *bytes, size_t bytes_n)
     assert_true(wire_check(bytes, bytes_n, PACK_DEPTH_MAX));
 }
 
+static void head_check(const char *fields, const uint8_t *bytes, size_t bytes_n)
+{
+    struct trunk_head head = { .kind = (enum trunk_kind)number(fields, "kind"),
+                               .number = number(fields, "number"),
+                               .seen = number(fields, "seen") };
+    uint8_t made[TRUNK_HEAD_LEN];
+
+    trunk_head_encode(&head, made);
+    assert_int_equal(bytes_n, sizeof(made));
+    assert_memory_equal(made, bytes, bytes_n);
+}
+
+/* What of such a body is read makes the same bytes again. */
+static void trunk_body_check(enum trunk_kind kind, const uint8_t *bytes, size_t bytes_n)
+{
+    struct span body = { (const char *)bytes, bytes_n };
+    CLEANUP(pack_deinit) struct pack pack;
+    struct trunk_hello hello;
+    struct trunk_welcome welcome;
+    struct trunk_refused refused;
+
+    pack_init(&pack, TRUNK_BODY_MAX);
+    if (kind == TRUNK_HELLO) {
+        assert_true(trunk_hello_read(body, &hello));
+        trunk_hello_pack(&hello, &pack);
+    } else if (kind == TRUNK_WELCOME) {
+        assert_true(trunk_welcome_read(body, &welcome));
+        trunk_welcome_pack(&welcome, &pack);
+    } else {
+        assert_int_equal(kind, TRUNK_REFUSED);
+        assert_true(trunk_refused_read(body, &refused));
+        trunk_refused_pack(&refused, &pack);
+    }
+    assert_int_equal(pack.len, bytes_n);
+    assert_memory_equal(pack.data, bytes, bytes_n);
+}
+
 static void every_example_is_what_the_code_sends(void **state)
 {
     struct page page = { .file = fopen(PAGE, "r") };
     uint8_t bytes[BYTES_MAX];
     char text[4096];
     unsigned n = 0;
+    unsigned trunks_n = 0;
 
     (void)state;
     assert_non_null(page.file);
     while (line_next(&page)) {
-        const char *fields = line_is(&page, "header");
+        const char *trunk = line_is(&page, "head ");
+        const char *fields = trunk ? trunk - 1 : line_is(&page, "header");
 
         if (!fields) {
             page.has_line = false;
             continue;
         }
         (void)snprintf(text, sizeof(text), "%s", fields);
+        enum trunk_kind kind = (enum trunk_kind)number(text, "kind");
         size_t bytes_n = bytes_read(&page, bytes);
-        header_check(text, bytes, bytes_n);
+        (trunk ? head_check : header_check)(text, bytes, bytes_n);
         const char *body = line_is(&page, "body ");
         assert_non_null(body);
         (void)snprintf(text, sizeof(text), "%s", body);
         bytes_n = bytes_read(&page, bytes);
         body_check(text, bytes, bytes_n);
+        if (trunk) {
+            trunk_body_check(kind, bytes, bytes_n);
+            trunks_n++;
+        }
         n++;
     }
     (void)fclose(page.file); /* only read from */
     assert_true(n >= EXAMPLES_LEAST);
+    assert_true(trunks_n >= TRUNK_EXAMPLES_LEAST);
 }
 
 static void the_numbers_of_the_page_are_those_of_the_code(void **state)
@@ -175,6 +223,15 @@ static void the_numbers_of_the_page_are_those_of_the_code(void **state)
     assert_int_equal(PACK_DEPTH_MAX, 64);
     assert_int_equal(ACTOR_LIFE_UNRESPONSIVE, 6);
     assert_int_equal(FAIL_UNKNOWN_METHOD, 6);
+    assert_int_equal(TRUNK_WIRE_LEAST, 1);
+    assert_int_equal(TRUNK_WIRE, 2);
+    assert_int_equal(TRUNK_WIRE_NAMED, 2);
+    assert_int_equal(TRUNK_BODY_MAX, 4096);
+    assert_int_equal(TRUNK_KIND_MAX, 7);
+    assert_int_equal(TRUNK_DEAD_MS, 1500);
+    assert_int_equal(TRUNK_BEAT_MS, 500);
+    assert_int_equal(TRUNK_REASON_MAX, 192);
+    assert_int_equal(TRUNK_NO_UNREADABLE, 7);
 }
 
 int main(void)
