@@ -378,7 +378,7 @@ static void file_refuse(struct config *self)
     struct activation *it = &self->activation;
 
     config_document_locate(&it->fresh.document, &self->issue);
-    pack_reset(&self->issues);
+    config_details_set(self, NULL);
     it->is_file_broken = true;
     config_refuse(self);
 }

@@ -28,7 +28,8 @@ struct config {
     uint64_t version;
     struct snapshot snapshot;
     struct config_error issue; /* why the file now on disk is not the snapshot; empty: it is */
-    struct pack issues;        /* the same as a packed array of {path, message}; empty when there is none */
+    struct pack issues;        /* the same as a packed array of {path, message, …}; empty when there is none */
+    size_t issues_left_out;    /* beyond that */
     struct pack scratch;
     char unserved[256];                                         /* sections that were last reported as not served */
     char was_refused[sizeof(((struct config_error *)0)->text)]; /* the refusal that was last told */
@@ -54,6 +55,8 @@ struct config {
 
 /* Builds a snapshot of the files on disk. 0, SNAPSHOT_E_REFUSED (issue and issues say why), or a fault. */
 int config_load(struct config *self, struct snapshot *ret_snapshot);
+/* What is wrong with the file on disk in detail; NULL: nothing is known of that. */
+void config_details_set(struct config *self, const struct config_issues *issues);
 /* Puts `fresh` in force and tells everybody what differs. `fresh` is empty afterwards. */
 int config_apply(struct config *self, struct snapshot *fresh, struct actor_ctx *cause);
 /* Other secrets under the same references are in force than were in `before`: tells those whom it concerns. The rollout

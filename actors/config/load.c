@@ -6,13 +6,14 @@
 #include "actors/config/diff.h"
 #include "actors/config/last_good.h"
 #include "actors/config/reload.h"
+#include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema/base/config_shape.h"
 
 /* Builds a snapshot of one file and what it includes; an absent file is an empty config. */
 static int file_load(const struct config *self, const char *path, struct snapshot *ret_snapshot,
-                     struct config_error *error, struct pack *issues)
+                     struct config_error *error, struct config_issues *issues)
 {
     struct snapshot_opts opts = { .path = path,
                                   .state_dir = self->state_dir,
@@ -31,14 +32,22 @@ static int file_load(const struct config *self, const char *path, struct snapsho
     return 0;
 }
 
+void config_details_set(struct config *self, const struct config_issues *issues)
+{
+    pack_reset(&self->issues);
+    if (issues) {
+        config_issues_pack(issues, true, &self->issues);
+    }
+    self->issues_left_out = issues ? config_issues_left_out(issues) : 0;
+}
+
 int config_load(struct config *self, struct snapshot *ret_snapshot)
 {
+    CLEANUP(config_issues_destroy) struct config_issues *issues = config_issues_new();
     struct config_error error = { "" };
+    int r = file_load(self, self->path, ret_snapshot, &error, issues);
 
-    pack_reset(&self->issues);
-    pack_array_begin(&self->issues);
-    int r = file_load(self, self->path, ret_snapshot, &error, &self->issues);
-    pack_array_end(&self->issues);
+    config_details_set(self, issues);
     self->issue = r > 0 ? error : (struct config_error){ "" };
     return r;
 }

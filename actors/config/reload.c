@@ -119,7 +119,7 @@ static bool is_missing(const struct config *self)
 /* Nobody means an empty config by removing the file. */
 static int missing_refuse(struct config *self)
 {
-    pack_reset(&self->issues);
+    config_details_set(self, NULL);
     (void)snprintf(self->issue.text, sizeof(self->issue.text), "%.600s: the file is gone", self->path);
     return SNAPSHOT_E_REFUSED;
 }

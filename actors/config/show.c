@@ -72,7 +72,9 @@ int config_on_get(void *arg, struct actor_ctx *ctx, const void *msg)
 
     (void)msg;
     pack_reset(&self->scratch);
-    view_pack(&self->snapshot, self->path, self->issue.text, pack_span(&self->issues), &self->scratch);
+    view_pack(&self->snapshot, self->path,
+              &(struct view_issues){ self->issue.text, pack_span(&self->issues), self->issues_left_out },
+              &self->scratch);
     return scratch_reply(self, ctx);
 }
 

@@ -14,6 +14,7 @@
 #include "schema/base/config_env.h"
 #include "schema/base/config_document.h"
 #include "schema/base/config_file.h"
+#include "schema/base/config_issues.h"
 #include "schema/base/gateway_config.h"
 
 /* Where the gateway listens. */
@@ -34,8 +35,8 @@ struct snapshot_opts {
     const char *state_dir;
     struct config_lookup lookup;
     const struct secret_set
-        *before;         /* what is in force, whose profiles stand in for files that cannot be read; or NULL */
-    struct pack *issues; /* an open array that gets what is wrong with the shape, or NULL */
+        *before;                  /* what is in force, whose profiles stand in for files that cannot be read; or NULL */
+    struct config_issues *issues; /* gets what is wrong with the document, or NULL */
 };
 
 enum {

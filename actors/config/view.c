@@ -43,8 +43,24 @@ static void warnings_pack(const struct snapshot *snapshot, struct pack *out)
     pack_array_end(out);
 }
 
-void view_pack(const struct snapshot *snapshot, const char *path, const char *issue, struct span issues,
-               struct pack *out)
+static void issues_pack(const struct view_issues *issues, struct pack *out)
+{
+    pack_key(out, "issues");
+    if (*issues->text && value_count(issues->items)) {
+        pack_raw(out, issues->items);
+    } else {
+        pack_array_begin(out);
+        if (*issues->text) {
+            issue_pack(SPAN_LIT(""), issues->text, out);
+        }
+        pack_array_end(out);
+    }
+    if (*issues->text && issues->left_out) {
+        pack_kv_u64(out, "issuesHiddenCount", issues->left_out);
+    }
+}
+
+void view_pack(const struct snapshot *snapshot, const char *path, const struct view_issues *issues, struct pack *out)
 {
     CLEANUP(pack_deinit) struct pack source;
     CLEANUP(pack_deinit) struct pack resolved;
@@ -69,22 +85,13 @@ void view_pack(const struct snapshot *snapshot, const char *path, const char *is
     pack_kv_raw(out, "parsed", pack_span(&source));
     pack_kv_raw(out, "sourceConfig", pack_span(&source));
     pack_kv_raw(out, "resolved", pack_span(&resolved));
-    pack_kv_bool(out, "valid", !*issue);
+    pack_kv_bool(out, "valid", !*issues->text);
     pack_kv_raw(out, "runtimeConfig", pack_span(&effective));
     pack_kv_raw(out, "config", pack_span(&effective));
     if (snapshot->document.is_present) {
         pack_kv_text(out, "hash", snapshot->document.hash);
     }
-    pack_key(out, "issues");
-    if (*issue && value_count(issues)) {
-        pack_raw(out, issues);
-    } else {
-        pack_array_begin(out);
-        if (*issue) {
-            issue_pack(SPAN_LIT(""), issue, out);
-        }
-        pack_array_end(out);
-    }
+    issues_pack(issues, out);
     pack_key(out, "warnings");
     warnings_pack(snapshot, out);
     pack_key(out, "legacyIssues");

@@ -7,9 +7,13 @@
 #include "actors/config/snapshot.h"
 #include "bus/pack.h"
 
-/* `issue` is what is wrong with the file now on disk, which is then not the snapshot; empty when all is well.
- * `issues` is the same as an array of {path, message}, empty when nothing is known in detail. */
-void view_pack(const struct snapshot *snapshot, const char *path, const char *issue, struct span issues,
-               struct pack *out);
+/* What is wrong with the file now on disk, which is then not the snapshot. */
+struct view_issues {
+    const char *text;  /* empty when all is well */
+    struct span items; /* an array of {path, message, …}; empty when nothing is known in detail */
+    size_t left_out;   /* beyond those */
+};
+
+void view_pack(const struct snapshot *snapshot, const char *path, const struct view_issues *issues, struct pack *out);
 
 #endif

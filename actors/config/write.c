@@ -157,6 +157,29 @@ static int write_finish(struct write *write, const struct secret_entry *broken, 
     return r ? r : write_answer(write);
 }
 
+/* Nothing comes in force of it, so it is not asked what secrets it refers to and where it would listen. */
+static int partial_finish(struct write *write)
+{
+    struct snapshot now;
+    int r = write_check_loss(write);
+
+    r = r ? r : store(write);
+    if (r) {
+        return r;
+    }
+    copies_scrub(write);
+    r = config_load(write->self, &now);
+    if (!r) {
+        snapshot_deinit(&now); /* somebody has mended the rest meanwhile, which the watch takes */
+        return write_answer_partial(write);
+    }
+    if (r > 0) {
+        config_refuse(write->self);
+        r = write_answer_partial(write);
+    }
+    return r;
+}
+
 static void on_judged(struct config *self, const struct secret_entry *broken, const char *problem)
 {
     struct write *write = self->write;
@@ -186,8 +209,8 @@ static int write_run(struct write *write)
         return r;
     }
     r = write_check_trial(write);
-    if (r) {
-        return r;
+    if (r || write->is_partial) {
+        return r ? r : partial_finish(write);
     }
     self->write = write;
     write->is_judging = true;

@@ -84,11 +84,16 @@ static void answer_pack(const struct write *write, struct pack *out)
     pack_map_begin(out);
     pack_kv_bool(out, "ok", true);
     pack_kv_text(out, "path", write->self->path);
-    pack_kv_text(out, "hash", write->self->snapshot.document.hash);
+    pack_kv_text(out, "hash", write->is_partial ? write->fresh.document.hash : write->self->snapshot.document.hash);
     pack_key(out, "config");
     config_redact(pack_span(&write->self->snapshot.effective), out);
+    if (write->is_partial) {
+        pack_kv_bool(out, "valid", !write->self->issue.text[0]);
+        pack_kv_text(out, "reason", write->self->issue.text);
+        pack_kv_raw(out, "issues", pack_span(&write->self->issues));
+    }
     listening_due(write->self, due);
-    if (due[0]) {
+    if (due[0] && !write->is_partial) {
         pack_kv_text(out, "startDue", due);
     }
     if (write->overridden[0]) {
@@ -99,11 +104,30 @@ static void answer_pack(const struct write *write, struct pack *out)
     }
 }
 
+static int answer_send(struct write *write)
+{
+    struct pack *out = &write->self->scratch;
+
+    pack_reset(out);
+    answer_pack(write, out);
+    followers_problems_pack(write->self, out);
+    pack_map_end(out);
+    if (pack_error(out)) {
+        return pack_error(out);
+    }
+    return write->ctx ? actor_reply_span(write->ctx, pack_span(out))
+                      : actor_token_reply_span(write->self->actor, write->token, pack_span(out));
+}
+
+int write_answer_partial(struct write *write)
+{
+    return answer_send(write);
+}
+
 int write_answer(struct write *write)
 {
     struct config *self = write->self;
     struct rollout *rollout = rollout_find(self, self->version);
-    struct pack *out = &self->scratch;
 
     if (rollout && !rollout->has_asker) {
         rollout->has_asker = true;
@@ -111,13 +135,5 @@ int write_answer(struct write *write)
         rollout->asker = write->ctx ? actor_defer(write->ctx, NULL) : write->token;
         return rollout->answer.fault; /* it is open still */
     }
-    pack_reset(out);
-    answer_pack(write, out);
-    followers_problems_pack(self, out);
-    pack_map_end(out);
-    if (pack_error(out)) {
-        return pack_error(out);
-    }
-    return write->ctx ? actor_reply_span(write->ctx, pack_span(out))
-                      : actor_token_reply_span(write->self->actor, write->token, pack_span(out));
+    return answer_send(write);
 }

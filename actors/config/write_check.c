@@ -6,7 +6,7 @@
 #include "bus/value.h"
 #include "schema/base/config_loss.h"
 #include "schema/base/config_store.h"
-#include "schema/base/config_valid.h"
+#include "schema/base/gateway_check.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -55,38 +55,57 @@ static int reject(struct write *write, const char *reason, struct span details)
         write, &(struct failure){ .code = FAIL_INVALID_REQUEST, .message = span_from(text), .details = details });
 }
 
-static int shape_reject(struct write *write, const struct config_error *error, struct pack *issues)
+static int shape_reject(struct write *write, const struct config_error *error, const struct config_issues *issues)
 {
     CLEANUP(pack_deinit) struct pack details;
     char text[FAILURE_MESSAGE_MAX];
     char summary[400];
 
-    config_valid_summary(pack_span(issues), summary, sizeof(summary));
+    config_issues_summary(issues, summary, sizeof(summary));
     (void)snprintf(text, sizeof(text), "invalid config: %.400s", summary[0] ? summary : error->text);
     pack_init(&details, 0);
     pack_map_begin(&details);
-    pack_kv_raw(&details, "issues", pack_span(issues));
+    pack_key(&details, "issues");
+    config_issues_pack(issues, false, &details); /* where they would stand is of no use */
+    if (config_issues_left_out(issues)) {
+        pack_kv_u64(&details, "issuesHiddenCount", config_issues_left_out(issues));
+    }
     pack_map_end(&details);
     return reject(write, text, pack_error(&details) ? NOTHING : pack_span(&details));
 }
 
+/* Less is wrong than with what is on disk, and nothing that is right there. */
+static bool is_partial_mend(const struct write *write, const struct config_issues *after)
+{
+    CLEANUP(config_issues_destroy) struct config_issues *before = config_issues_new();
+    CLEANUP(gateway_config_deinit) struct gateway_config ignored = { 0 };
+    struct config_lookup lookup = config_lookup_process();
+    struct gateway_overrides overrides = gateway_overrides_from(lookup);
+    struct config_error error = { "" };
+
+    return write->is_disk_unusable && config_issues_count(after) &&
+           gateway_check(&write->disk.document, &overrides, lookup, &ignored, &error, before) > 0 &&
+           config_issues_is_mend(before, after);
+}
+
 int write_check_trial(struct write *write)
 {
-    CLEANUP(pack_deinit) struct pack issues;
+    CLEANUP(config_issues_destroy) struct config_issues *issues = config_issues_new();
     struct config_error error = { "" };
     struct snapshot_opts opts = { .path = write->self->path,
                                   .state_dir = write->self->state_dir,
                                   .lookup = config_lookup_process(),
-                                  .issues = &issues };
+                                  .issues = issues };
 
-    pack_init(&issues, 0);
-    pack_array_begin(&issues);
     write->overlay = (struct config_overlay){ .path = write_target(write), .text = write_text_after(write) };
     write->fresh.document.sources.overlay = &write->overlay;
     int r = snapshot_load(&write->fresh, &opts, &error);
     write->fresh.document.sources.overlay = NULL;
-    pack_array_end(&issues);
-    return r > 0 ? shape_reject(write, &error, &issues) : r;
+    if (r > 0 && is_partial_mend(write, issues)) {
+        write->is_partial = true;
+        return 0;
+    }
+    return r > 0 ? shape_reject(write, &error, issues) : r;
 }
 
 int write_check_secrets(struct write *write, const struct secret_entry *broken)

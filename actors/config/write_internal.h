@@ -39,6 +39,7 @@ struct write {
     bool has_disk;
     bool is_disk_unusable; /* `disk` is no more than a document: it was refused, and the change may mend it */
     struct snapshot fresh; /* what the change makes of the config */
+    bool is_partial;       /* that cannot be used either, and less is wrong with it than with what is on disk */
     struct config_overlay overlay;
     char when[CONFIG_TIME_LEN];
     char overridden[128];   /* what of it a flag or the environment counts before */
@@ -68,7 +69,10 @@ int write_base_broken_check(struct write *write);
 const char *write_target(const struct write *write);
 struct span write_text_before(const struct write *write);
 struct span write_text_after(const struct write *write);
-/* Builds what the change makes of the config, as a load of the written file would. */
+/*
+ * Builds what the change makes of the config, as a load of the written file would. Of a file that cannot be used one
+ * thing may be mended after the other (is_partial).
+ */
 int write_check_trial(struct write *write);
 /* A reference that leads nowhere and is not there already is a mistake of this change. */
 int write_check_secrets(struct write *write, const struct secret_entry *broken);
@@ -84,6 +88,8 @@ void write_answer_look(struct write *write);
 int write_fail(struct write *write, const struct failure *failure);
 int write_refuse_with(struct write *write, int code, const char *text);
 int write_refuse(struct write *write, const char *text);
+/* The file is better, and still cannot be used: what was in force stays, and what is wrong still is told. */
+int write_answer_partial(struct write *write);
 /* Whoever changed the config hears of it when all whom it concerns work by it, or have said why not. */
 int write_answer(struct write *write);
 

@@ -33,6 +33,13 @@ static int wanted_write(struct config_writer *self, const struct config_ops *ops
         return r;
     }
     cli_out("%s\n", what);
+    if (self->left.text[0]) {
+        cli_out("The config cannot be used yet: ");
+        cli_out_safe(span_from(self->left.text), false);
+        cli_out("\n%s\n", config_writer_is_alone(self) ? "No gateway starts from it until that is corrected as well."
+                                                       : "The running gateway goes on with what it had in force.");
+        return CLI_EXIT_OK;
+    }
     if (self->overridden[0]) {
         cli_out_safe(span_from(self->overridden), false);
         cli_out(": a flag or the environment of the running gateway counts before it.\n");

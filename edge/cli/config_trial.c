@@ -84,12 +84,9 @@ static void refs_collect(struct trial *self)
 
 static int shape_check(struct trial *self)
 {
-    struct text_buf raw = { 0 };
-    int r = text_buf_add(&raw, (struct span){ self->writer->raw.data, self->writer->raw.len });
+    CLEANUP(config_edit_deinit) struct config_edit edit = { 0 };
+    int r = config_writer_make(self->writer, &edit, &self->document, &self->error);
 
-    r = r ? r
-          : config_document_build(&self->document, self->writer->cli->paths.config_path, &raw, config_lookup_process(),
-                                  &self->error);
     r = r ? r : config_writer_judge(self->writer, &self->document, &self->error);
     return r > 0 ? 0 : r;
 }
@@ -215,6 +212,11 @@ static int text_print(const struct trial *self, bool is_ok, const char *what)
         return CLI_EXIT_FAILED;
     }
     cli_out("would do: %s\n", what);
+    if (self->writer->left.text[0]) {
+        cli_out("wrong still: ");
+        cli_out_safe(span_from(self->writer->left.text), false);
+        cli_out("\n");
+    }
     if (self->skipped_n) {
         cli_out("not checked: %zu references to what a program knows; --allow-exec runs it\n", self->skipped_n);
     }

@@ -149,9 +149,11 @@ static int gateway_write(struct config_writer *self)
     } else {
         struct span due = value_str(value_get(pack_span(&answer), "startDue"), SPAN_LIT(""));
         struct span overridden = value_str(value_get(pack_span(&answer), "overridden"), SPAN_LIT(""));
+        struct span reason = value_str(value_get(pack_span(&answer), "reason"), SPAN_LIT(""));
 
         (void)snprintf(self->start_due, sizeof(self->start_due), "%.*s", SPAN_FMT(due));          /* cut */
         (void)snprintf(self->overridden, sizeof(self->overridden), "%.*s", SPAN_FMT(overridden)); /* likewise */
+        (void)snprintf(self->left.text, sizeof(self->left.text), "%.*s", SPAN_FMT(reason));       /* likewise */
     }
     mem_wipe(params.data, params.cap);
     cli_rpc_close(&rpc);
@@ -174,41 +176,63 @@ static const char *target(const struct config_writer *self, const struct config_
     return edit->source ? self->document.sources.items[edit->source]->path : self->cli->paths.config_path;
 }
 
-/* 0 when a gateway would start from it, or none is to. */
-static int start_check(const struct config_document *document, struct config_error *error)
+/* What a start would say of it, which is all that can be wrong: 0 when a gateway would start from it, or none is to. */
+static int start_check(const struct config_document *document, struct config_error *error, struct config_issues *issues)
 {
     CLEANUP(gateway_config_deinit) struct gateway_config config = { 0 };
     struct config_lookup lookup = config_lookup_process();
     struct gateway_overrides overrides = gateway_overrides_from(lookup);
-    int r = gateway_check(document, &overrides, lookup, &config, error, NULL);
+    int r = gateway_check(document, &overrides, lookup, &config, error, issues);
 
-    return r == GATEWAY_CHECK_E_ELSEWHERE ? 0 : r ? r : gateway_secrets_look(document, error);
+    if (r == GATEWAY_CHECK_E_ELSEWHERE) {
+        return 0;
+    }
+    r = r ? r : gateway_secrets_look(document, error);
+    return r;
 }
 
 /* What is not complete yet is completed step by step, so only what was is held to it. */
-int config_writer_judge(const struct config_writer *self, const struct config_document *fresh,
-                        struct config_error *error)
+int config_writer_judge(struct config_writer *self, const struct config_document *fresh, struct config_error *error)
 {
-    struct config_error ignored;
-    int r = config_valid(fresh, error, NULL);
+    CLEANUP(config_issues_destroy) struct config_issues *before = config_issues_new();
+    CLEANUP(config_issues_destroy) struct config_issues *after = config_issues_new();
+    struct config_error ignored = { "" };
+    bool is_startable = !start_check(&self->document, &ignored, before);
+    int r = start_check(fresh, error, after);
 
-    if (r || start_check(&self->document, &ignored)) {
+    self->left.text[0] = '\0';
+    if (r <= 0 || is_startable) {
         return r;
     }
-    return start_check(fresh, error);
+    if (config_valid(fresh, &ignored, NULL)) {
+        if (!config_issues_is_mend(before, after)) {
+            return r;
+        }
+        self->left = *error;
+    }
+    error->text[0] = '\0';
+    return 0;
 }
 
-/* What the change makes of the config, as a load of the written file would. */
-static int trial(const struct config_writer *self, const struct config_edit *edit, struct config_document *fresh)
+int config_writer_make(const struct config_writer *self, struct config_edit *edit, struct config_document *fresh,
+                       struct config_error *error)
 {
-    struct config_overlay overlay = { .path = target(self, edit), .text = { edit->text.data, edit->text.len } };
-    struct config_error error = { "" };
+    char when[32];
+    struct config_change change = { .kind = CONFIG_CHANGE_REPLACE,
+                                    .raw = { self->raw.data, self->raw.len },
+                                    .version = OPENCLAW_VERSION,
+                                    .when = when };
 
-    fresh->sources.overlay = &overlay;
-    int r = config_document_load(fresh, self->cli->paths.config_path, config_lookup_process(), &error);
+    now_text(when);
+    int r = config_change(&self->document, self->cli->paths.config_path, &change, config_lookup_process(), edit, error);
+    if (r) {
+        return r;
+    }
+    struct config_overlay overlay = { .path = target(self, edit), .text = { edit->text.data, edit->text.len } };
+    fresh->sources.overlay = edit->is_changed ? &overlay : NULL;
+    r = config_document_load(fresh, self->cli->paths.config_path, config_lookup_process(), error);
     fresh->sources.overlay = NULL;
-    r = r ? r : config_writer_judge(self, fresh, &error);
-    return r ? config_writer_refuse(self, r < 0 ? fault_text(r) : error.text) : CLI_EXIT_OK;
+    return r;
 }
 
 static struct span text_before(const struct config_writer *self, const struct config_edit *edit)
@@ -309,21 +333,14 @@ static int alone_write(struct config_writer *self, bool is_trial)
     CLEANUP(config_edit_deinit) struct config_edit edit = { 0 };
     CLEANUP(config_document_deinit) struct config_document fresh;
     struct config_error error = { "" };
-    char when[32];
 
-    now_text(when);
     config_document_init(&fresh);
-    struct config_change change = { .kind = CONFIG_CHANGE_REPLACE,
-                                    .raw = { self->raw.data, self->raw.len },
-                                    .version = OPENCLAW_VERSION,
-                                    .when = when };
-    int r =
-        config_change(&self->document, self->cli->paths.config_path, &change, config_lookup_process(), &edit, &error);
+    int r = config_writer_make(self, &edit, &fresh, &error);
+    r = r || !edit.is_changed ? r : config_writer_judge(self, &fresh, &error);
     if (r) {
         return config_writer_refuse(self, r < 0 ? fault_text(r) : error.text);
     }
-    r = edit.is_changed ? trial(self, &edit, &fresh) : CLI_EXIT_OK;
-    r = r || !edit.is_changed ? r : loss_refuse(self, &edit, &fresh);
+    r = !edit.is_changed ? r : loss_refuse(self, &edit, &fresh);
     if (r || !edit.is_changed || is_trial) {
         return r;
     }

@@ -15,6 +15,7 @@
 #include "edge/cli/cli.h"
 #include "edge/cli/config_turn.h"
 #include "schema/base/config_document.h"
+#include "schema/base/config_edit.h"
 
 struct config_writer {
     struct config_again *again; /* borrowed; NULL: it is made once */
@@ -23,6 +24,7 @@ struct config_writer {
     struct text_buf raw;             /* what the config shall be, as JSON: filled by the owner, wiped */
     char start_due[128];             /* by a running gateway: what counts only when it is started again; "": nothing */
     char overridden[128];            /* likewise: what its flags or its environment count before */
+    struct config_error left;        /* what is wrong still with a config that could not be used before either */
     int lock_fd;                     /* held while no gateway runs; -1: one does */
     int turn_fd;                     /* held against other commands; -1: not yet */
 };
@@ -45,12 +47,16 @@ int config_writer_turn(struct config_writer *self);
 /* No gateway runs, and none can start until this ends. */
 bool config_writer_is_alone(const struct config_writer *self);
 
+/* What `raw` makes of the config: in `edit` the text of the file that changes, in `fresh` (initialized) the whole. 0, a
+ * positive outcome with the error, or a fault. */
+int config_writer_make(const struct config_writer *self, struct config_edit *edit, struct config_document *fresh,
+                       struct config_error *error);
 /*
  * Would `fresh` do in place of what is there? It must be a config, and must not keep a gateway from starting that would
- * start now. 0, a positive outcome with the error, or a fault.
+ * start now. Of one that cannot be used already it is enough that less is wrong, and nothing that was right; `left`
+ * then gets the rest. 0, a positive outcome with the error, or a fault.
  */
-int config_writer_judge(const struct config_writer *self, const struct config_document *fresh,
-                        struct config_error *error);
+int config_writer_judge(struct config_writer *self, const struct config_document *fresh, struct config_error *error);
 /* Checks what `raw` makes of the config as far as that can be done here. Returns an exit code. */
 int config_writer_try(struct config_writer *self);
 /* Checks and writes. Returns an exit code. */

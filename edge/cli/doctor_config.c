@@ -26,6 +26,7 @@
 #include "schema/base/secret_provider.h"
 
 #define PLACE_MAX 512
+#define UNKNOWN_MAX 64U /* keys that are taken out by one repair */
 #define NOTHING ((struct span){ 0 })
 
 static struct span text_span(const struct text_buf *text)
@@ -230,7 +231,7 @@ static int unknown_look(struct doctor *self)
 {
     struct unknown unknown = { .self = self };
 
-    for (unsigned i = 0; i < CONFIG_SHAPE_ISSUES_MAX; i++) {
+    for (unsigned i = 0; i < UNKNOWN_MAX; i++) {
         CLEANUP(config_document_deinit) struct config_document document;
         struct text_buf copy = { 0 };
         struct config_error error = { "" };
@@ -362,30 +363,58 @@ static void on_untrusted(void *arg, struct span name, const char *key, const cha
         "its references lead nowhere until that is mended");
 }
 
+/* They were found in the repaired text; people look for them in the one that is there. */
+static void issues_tell(struct doctor *self, const struct config_issues *issues)
+{
+    CLEANUP(config_document_deinit) struct config_document document;
+    struct config_error ignored = { "" };
+    struct text_buf copy = { 0 };
+    char text[DOCTOR_TEXT_MAX];
+
+    config_document_init(&document);
+    bool is_there =
+        !text_buf_add(&copy, text_span(&self->disk)) &&
+        !config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &ignored);
+    for (size_t i = 0; i < config_issues_kept(issues); i++) {
+        struct config_issue issue = *config_issues_at(issues, i);
+
+        if (is_there && issue.where.file[0]) {
+            config_document_find(&document, span_from(issue.place), &issue.where);
+        }
+        config_issue_show(&issue, text, sizeof(text));
+        doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM, "%s", text),
+                       "correct it by hand, or with openclaw config set");
+    }
+    if (config_issues_left_out(issues)) {
+        doctor_fix_say(
+            doctor_add(self, "config", DOCTOR_PROBLEM, "and %zu more that are wrong", config_issues_left_out(issues)),
+            "openclaw doctor shows them when the others are corrected");
+    }
+}
+
 /* What stands in the way of a start, in the words of a start. */
 static bool start_look(struct doctor *self, struct config_document *document, bool *ret_is_secret_missing)
 {
+    CLEANUP(config_issues_destroy) struct config_issues *issues = config_issues_new();
     CLEANUP(gateway_config_deinit) struct gateway_config gateway = { 0 };
     struct config_lookup lookup = config_lookup_process();
     struct gateway_overrides overrides = gateway_overrides_from(lookup);
     struct config_error error = { "" };
 
     overrides.is_dev = self->cli->paths.is_dev;
-    int r = gateway_check(document, &overrides, lookup, &gateway, &error, NULL);
+    if (!value_path(pack_span(&document->resolved), "gateway.mode").len) {
+        overrides.is_unconfigured_allowed = true; /* that it is not set is told apart */
+    }
+    int r = gateway_check(document, &overrides, lookup, &gateway, &error, issues);
     if (r == GATEWAY_CHECK_E_ELSEWHERE) {
         doctor_fix_say(doctor_add(self, "gateway", DOCTOR_NOTE,
                                   "gateway.mode is \"remote\": the gateway and its state are on another machine"),
                        "run the doctor there as well");
         return true;
     }
-    if (!value_path(pack_span(&document->resolved), "gateway.mode").len) {
-        overrides.is_unconfigured_allowed = true; /* that it is not set is told apart */
-        r = gateway_check(document, &overrides, lookup, &gateway, &error, NULL);
-    }
     *ret_is_secret_missing = r == GATEWAY_CHECK_E_NO_SECRET;
     if (r > 0 && !*ret_is_secret_missing) {
-        doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM, "%s", error.text), "correct it by hand, or with "
-                                                                                     "openclaw config set");
+        issues_tell(self, issues);
     }
     return r == 0 || *ret_is_secret_missing;
 }

@@ -118,7 +118,6 @@ int gateway_secrets_look(const struct config_document *document, struct config_e
                            self.refs[i].source == SECRET_SOURCE_ENV
                                ? ": set it here and for the gateway, or in .env of the state directory"
                                : "");
-            config_document_locate(document, error);
             return 1;
         }
     }

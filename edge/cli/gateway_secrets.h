@@ -14,7 +14,8 @@
  */
 int gateway_secrets_check(const char *config_path);
 
-/* The same for one look, without running programs that know secrets. 0, 1 with the error, or a fault. */
+/* The same for one look, without running programs that know secrets. 0, 1 with the error, which begins with the place,
+ * or a fault. */
 int gateway_secrets_look(const struct config_document *document, struct config_error *error);
 
 #endif

@@ -17,10 +17,12 @@
 
 #define NOTHING ((struct span){ 0 })
 #define PLACE_MAX 256
+#define TEXT_MAX 768
 #define WORD_MAX 64 /* of a value that is quoted */
 
 struct check {
-    struct config_error *error;
+    void (*on)(void *arg, const char *place, const char *text);
+    void *arg;
     unsigned problems;
     char place[PLACE_MAX];
     size_t place_len;
@@ -30,16 +32,18 @@ struct check {
 
 static void problem(struct check *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The first one is told in full; the others are counted. */
+/* At the place in hand, with which the text begins. */
 static void problem(struct check *self, const char *fmt, ...)
 {
+    char text[TEXT_MAX];
+    int n = snprintf(text, sizeof(text), "%s ", self->place);
     va_list args;
 
-    if (self->problems++ == 0) {
-        va_start(args, fmt);
-        (void)vsnprintf(self->error->text, sizeof(self->error->text), fmt, args);
-        va_end(args);
-    }
+    self->problems++;
+    va_start(args, fmt);
+    (void)vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, args); /* cut; a place is shorter */
+    va_end(args);
+    self->on(self->arg, self->place, text);
 }
 
 static size_t place_push(struct check *self, struct span key)
@@ -260,13 +264,12 @@ static void refuse(struct check *self, const struct config_rule *rule, struct sp
 
     expected_show(rule, expected, sizeof(expected));
     if (!value.len) {
-        problem(self, "%s is missing, expected %s, for example %s", self->place, expected,
-                rule->example ? rule->example : "\"text\"");
+        problem(self, "is missing, expected %s, for example %s", expected, rule->example ? rule->example : "\"text\"");
         return;
     }
     found_show(value, is_secret, found, sizeof(found));
     use_show(rule, value, use, sizeof(use));
-    problem(self, "%s is %s, expected %s; the nearest is %s", self->place, found, expected, use);
+    problem(self, "is %s, expected %s; the nearest is %s", found, expected, use);
 }
 
 /* --- judging one value --------------------------------------------------------------------------- */
@@ -320,8 +323,8 @@ static void judge(struct check *self, const struct config_rule *rule, struct spa
         refuse(self, rule, value);
     } else if ((rule->kind == CONFIG_RULE_OBJECT || rule->kind == CONFIG_RULE_LIST) && rule->max &&
                value_count(value) > (uint64_t)rule->max) {
-        problem(self, "%s has %" PRIu32 " entries, expected at most %" PRId64 "; remove %" PRId64, self->place,
-                value_count(value), rule->max, (int64_t)value_count(value) - rule->max);
+        problem(self, "has %" PRIu32 " entries, expected at most %" PRId64 "; remove %" PRId64, value_count(value),
+                rule->max, (int64_t)value_count(value) - rule->max);
     }
 }
 
@@ -392,18 +395,16 @@ static void agent_check(struct check *self, struct span list, unsigned at, struc
 
     word_show(text, word);
     if (!agent_id_normalize(text, id) || text.len > AGENT_ID_MAX) {
-        problem(self,
-                "agents.list.%u.id is \"%s\", expected 1 to %d letters, digits, \"-\" and \"_\"; the nearest is "
-                "\"%s\"",
-                at, word, AGENT_ID_MAX, agent_id_normalize(text, id) ? id : "main");
+        problem(self, "is \"%s\", expected 1 to %d letters, digits, \"-\" and \"_\"; the nearest is \"%s\"", word,
+                AGENT_ID_MAX, agent_id_normalize(text, id) ? id : "main");
         return;
     }
     unsigned first = agent_first(list, id, at);
     if (first != at) {
         problem(self,
-                "agents.list.%u.id is \"%s\", which means \"%s\", and so does agents.list.%u.id; expected an id of its "
-                "own, the nearest is \"%.56s-%u\"",
-                at, word, id, first, id, at + 1);
+                "is \"%s\", which means \"%s\", and so does agents.list.%u.id; expected an id of its own, the nearest "
+                "is \"%.56s-%u\"",
+                word, id, first, id, at + 1);
     }
 }
 
@@ -417,79 +418,87 @@ static void agents_check(struct check *self, struct span list)
         struct span id = value_str(value_get(entry, "id"), NOTHING);
 
         if (id.len) {
+            char place[32];
+            int len = snprintf(place, sizeof(place), "agents.list.%u.id", i);
+            size_t before = place_push(self, (struct span){ place, (size_t)len });
+
             agent_check(self, list, i, id);
+            place_pop(self, before);
         }
     }
+}
+
+/* Those that speak as OpenAI does. */
+static void provider_url_check(struct check *self, struct span url)
+{
+    struct span text = value_str(url, NOTHING);
+    size_t before = place_push(self, SPAN_LIT("baseUrl"));
+    char word[WORD_MAX];
+
+    word_show(text, word);
+    if (!url.len) {
+        problem(self, "is missing, expected an address that begins with http:// or https://, for example "
+                      "\"https://api.openai.com/v1\"");
+    } else if (value_kind_of(url) == VALUE_STR && !span_starts(text, "http://") && !span_starts(text, "https://")) {
+        problem(self,
+                "is \"%s\", expected an address that begins with http:// or https://; the nearest is \"https://%s\"",
+                word, word[0] ? word : "api.openai.com/v1");
+    }
+    place_pop(self, before);
 }
 
 static void provider_check(struct check *self, struct span id, struct span provider)
 {
     struct span api = value_str(value_get(provider, "api"), SPAN_LIT("openai-completions"));
-    struct span url = value_get(provider, "baseUrl");
-    struct span text = value_str(url, NOTHING);
-    char name[WORD_MAX];
-    char word[WORD_MAX];
 
-    word_show(id, name);
-    word_show(text, word);
     if (!id.len || id.len > CONFIG_CHECK_PROVIDER_ID_MAX || memchr(id.ptr, '/', id.len)) {
-        problem(self, "models.providers has the name \"%s\", expected 1 to %d bytes without \"/\"", name,
-                CONFIG_CHECK_PROVIDER_ID_MAX);
+        problem(self, "is the name of a provider, expected 1 to %d bytes without \"/\"", CONFIG_CHECK_PROVIDER_ID_MAX);
     }
     if (span_is_text(id, "builtin")) {
-        problem(self, "models.providers.builtin is the name of the built-in provider, expected another; the nearest "
-                      "is \"builtin-2\"");
+        problem(self, "is the name of the built-in provider, expected another; the nearest is \"builtin-2\"");
     }
-    if (!span_is_text(api, "openai-completions") || value_kind_of(provider) != VALUE_MAP) {
-        return;
-    }
-    if (!url.len) {
-        problem(self,
-                "models.providers.%s.baseUrl is missing, expected an address that begins with http:// or https://, "
-                "for example \"https://api.openai.com/v1\"",
-                name);
-    } else if (value_kind_of(url) == VALUE_STR && !span_starts(text, "http://") && !span_starts(text, "https://")) {
-        problem(self,
-                "models.providers.%s.baseUrl is \"%s\", expected an address that begins with http:// or https://; the "
-                "nearest is \"https://%s\"",
-                name, word, word[0] ? word : "api.openai.com/v1");
+    if (span_is_text(api, "openai-completions") && value_kind_of(provider) == VALUE_MAP) {
+        provider_url_check(self, value_get(provider, "baseUrl"));
     }
 }
 
 static void providers_check(struct check *self, struct span providers)
 {
     struct value_iter it = value_iter(providers);
+    size_t all = place_push(self, SPAN_LIT("models.providers"));
     struct span id;
     struct span provider;
 
     while (value_kind_of(providers) == VALUE_MAP && value_next(&it, &id, &provider)) {
+        char name[WORD_MAX];
+
+        word_show(id, name);
+        size_t one = place_push(self, span_from(name));
         provider_check(self, id, provider);
+        place_pop(self, one);
     }
+    place_pop(self, all);
 }
 
-static void hooks_check(struct check *self, struct span hooks)
+static void on_hooks_problem(void *arg, const char *text)
 {
-    char why[HOOKS_PROBLEM_MAX];
+    struct check *self = arg;
+    size_t len = strcspn(text, " ");
+    size_t before = place_push(self, (struct span){ text, len });
 
-    if (!hooks_config_check(hooks, why)) {
-        problem(self, "%s", why);
-    }
+    problem(self, "%s", text + len + (text[len] == ' '));
+    place_pop(self, before);
 }
 
-int config_check(struct span doc, struct config_error *error)
+unsigned config_check(struct span doc, void (*on)(void *arg, const char *place, const char *text), void *arg)
 {
-    struct check self = { .error = error };
+    struct check self = { .on = on, .arg = arg };
 
     for (size_t i = 0; i < config_rules_n; i++) {
         rule_apply(&self, &config_rules[i], doc, config_rules[i].path);
     }
     providers_check(&self, value_path(doc, "models.providers"));
     agents_check(&self, value_path(doc, "agents.list"));
-    hooks_check(&self, value_get(doc, "hooks"));
-    if (self.problems > 1) {
-        size_t len = strlen(error->text);
-
-        (void)snprintf(error->text + len, sizeof(error->text) - len, " (and %u more)", self.problems - 1);
-    }
-    return self.problems ? CONFIG_CHECK_E_REFUSED : 0;
+    hooks_config_check(value_get(doc, "hooks"), on_hooks_problem, &self);
+    return self.problems;
 }

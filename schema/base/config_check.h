@@ -8,17 +8,15 @@
 #define SCHEMA_BASE_CONFIG_CHECK_H
 
 #include "bus/base/span.h"
-#include "schema/base/config_file.h"
 
 #define CONFIG_CHECK_AGENTS_MAX 256
 #define CONFIG_CHECK_PROVIDERS_MAX 63
 #define CONFIG_CHECK_PROVIDER_ID_MAX 127 /* bytes */
 
-enum {
-    CONFIG_CHECK_E_REFUSED = 1, /* the error tells the first problem, and how many more there are */
-};
-
-/* `doc` is the whole document after substitution; empty when there is no file. */
-int config_check(struct span doc, struct config_error *error);
+/*
+ * Calls `on` for each problem: its place ("agents.list.0.id"), and a sentence that begins with it. `doc` is the whole
+ * document after substitution; empty when there is no file. Returns how many there are.
+ */
+unsigned config_check(struct span doc, void (*on)(void *arg, const char *place, const char *text), void *arg);
 
 #endif

@@ -149,31 +149,40 @@ static size_t steps_of(struct span doc, struct span place, struct json5_step *st
 }
 
 void config_document_where(const struct config_document *self, const struct json5_step *steps, size_t steps_n,
-                           char *out, size_t out_size)
+                           struct config_where *ret_where)
 {
     struct json5_item item = { 0 };
     size_t found = 0;
-    unsigned column = 0;
     const struct config_source *source = config_sources_find(&self->sources, steps, steps_n, &item, &found);
 
-    out[0] = '\0';
+    ret_where->file[0] = '\0';
     if (source) {
-        unsigned line = json5_line_of((struct span){ source->text.data, source->text.len }, item.key_at, &column);
-        (void)snprintf(out, out_size, "%.400s:%u:%u", source->path, line, column);
+        struct span text = { source->text.data, source->text.len };
+
+        (void)snprintf(ret_where->file, sizeof(ret_where->file), "%.399s", source->path); /* cut */
+        ret_where->line = json5_line_of(text, item.key_at, &ret_where->column);
+    }
+}
+
+void config_document_find(const struct config_document *self, struct span place, struct config_where *ret_where)
+{
+    struct json5_step steps[STEPS_MAX];
+    size_t n = steps_of(pack_span(&self->source), place, steps, STEPS_MAX);
+
+    ret_where->file[0] = '\0';
+    if (n) {
+        config_document_where(self, steps, n, ret_where);
     }
 }
 
 void config_document_locate(const struct config_document *self, struct config_error *error)
 {
-    struct json5_step steps[STEPS_MAX];
     struct config_error plain = *error;
-    size_t len = strcspn(plain.text, " ");
-    char where[480];
-    size_t n = steps_of(pack_span(&self->source), (struct span){ plain.text, len }, steps, STEPS_MAX);
+    struct config_where where;
 
-    config_document_where(self, steps, n, where, sizeof(where));
-    if (n && where[0]) {
-        int head = snprintf(error->text, sizeof(error->text), "%s: ", where);
+    config_document_find(self, (struct span){ plain.text, strcspn(plain.text, " ") }, &where);
+    if (where.file[0]) {
+        int head = snprintf(error->text, sizeof(error->text), "%s:%u:%u: ", where.file, where.line, where.column);
         (void)snprintf(error->text + head, sizeof(error->text) - (size_t)head, "%.*s",
                        (int)(sizeof(error->text) - (size_t)head - 1), plain.text);
     }

@@ -19,6 +19,13 @@ struct config_document {
     struct pack resolved; /* with ${NAME} replaced */
 };
 
+/* Where something stands in the files. */
+struct config_where {
+    char file[400]; /* empty: nowhere */
+    unsigned line;
+    unsigned column;
+};
+
 enum {
     CONFIG_DOCUMENT_E_REFUSED = 1, /* see the error */
 };
@@ -39,8 +46,10 @@ struct span config_document_text(const struct config_document *self);
 
 /* Puts "file:line:column: " before an error that begins with the place it is about. */
 void config_document_locate(const struct config_document *self, struct config_error *error);
-/* "file:line:column" of a place, or of the nearest thing above it. */
+/* Where a place stands, or the nearest thing above it. */
 void config_document_where(const struct config_document *self, const struct json5_step *steps, size_t steps_n,
-                           char *out, size_t out_size);
+                           struct config_where *ret_where);
+/* The same of "agents.list.0.id". */
+void config_document_find(const struct config_document *self, struct span place, struct config_where *ret_where);
 
 #endif

@@ -39,7 +39,8 @@ static bool tell(struct check *self, const struct config_shape *shape, const cha
         self->steps[issue.where_n++] = (struct json5_step){ .key = self->key };
     }
 
-    if (self->issues++ < CONFIG_SHAPE_ISSUES_MAX && self->on) {
+    self->issues++;
+    if (self->on) {
         va_start(args, fmt);
         (void)vsnprintf(issue.message, sizeof(issue.message), fmt, args);
         va_end(args);

@@ -12,7 +12,6 @@
 #include "schema/base/json5_scan.h"
 #include "schema/config_table.h"
 
-#define CONFIG_SHAPE_ISSUES_MAX 64U
 #define CONFIG_SHAPE_STEPS_MAX 64U
 
 struct config_shape_issue {
@@ -27,7 +26,7 @@ enum {
     CONFIG_SHAPE_E_REFUSED = 1, /* there were issues */
 };
 
-/* Calls `on` (may be NULL) for each issue, at most CONFIG_SHAPE_ISSUES_MAX times. */
+/* Calls `on` (may be NULL) for each issue. */
 int config_shape_check(struct span doc, void (*on)(void *arg, const struct config_shape_issue *issue), void *arg);
 
 /* Calls `on` for each section of `doc` that is known but not served. */

@@ -12,32 +12,69 @@ static bool is_elsewhere(struct span doc, const struct gateway_overrides *overri
            !overrides->is_unconfigured_allowed && !overrides->is_dev;
 }
 
-int gateway_check(const struct config_document *document, const struct gateway_overrides *overrides,
-                  struct config_lookup lookup, struct gateway_config *ret_config, struct config_error *error,
-                  struct pack *issues)
-{
-    CLEANUP(gateway_config_deinit) struct gateway_config self = { 0 };
-    struct span doc = document->is_present ? pack_span(&document->resolved) : NOTHING;
+struct start {
+    const struct config_document *document;
+    const struct gateway_overrides *overrides;
+    struct config_lookup lookup;
+    struct config_issues *issues;
+    struct gateway_config config;
+};
 
-    if (config_valid(document, error, issues)) {
-        return GATEWAY_CHECK_E_REFUSED;
+/* 0, an outcome of gateway_config, or a fault. */
+static int told(const struct start *self, int r, const struct config_error *error)
+{
+    if (r > 0) {
+        config_issues_add_text(self->issues, CONFIG_ISSUE_START, self->document, error->text);
     }
-    int r = gateway_config_resolve(doc, overrides, lookup, &self, error);
-    bool is_resolved = r == 0;
-    r = r ? r : gateway_config_guard(&self, doc, overrides, error);
-    if (r < 0) {
+    return r;
+}
+
+/*
+ * What a start asks for beyond values that can be read. Of values that are wrong it would find what only follows from
+ * that; so then it is looked at no further than it goes without them.
+ */
+static int start_look(struct start *self, struct span doc, bool is_valid)
+{
+    struct gateway_overrides rest = *self->overrides;
+    bool is_for_clients = is_elsewhere(doc, self->overrides);
+    struct config_error error = { "" };
+    int r = 0;
+
+    if (!is_valid && (config_issues_touch(self->issues, "gateway") || config_issues_touch(self->issues, "hooks"))) {
+        config_issues_obscure(self->issues);
+        return is_for_clients ? 0 : told(self, gateway_config_mode_check(doc, self->overrides, &error), &error);
+    }
+    r = told(self, gateway_config_resolve(doc, self->overrides, self->lookup, &self->config, &error), &error);
+    if (r || (is_for_clients && !is_valid)) {
         return r;
     }
-    if (r > 0) {
-        config_valid_issue_add(issues, error);
-        config_document_locate(document, error);
+    r = told(self, gateway_config_mode_check(doc, self->overrides, &error), &error);
+    if (r && is_for_clients) {
+        return GATEWAY_CHECK_E_ELSEWHERE;
     }
-    if (r > 0 && is_resolved && is_elsewhere(doc, overrides)) {
-        r = GATEWAY_CHECK_E_ELSEWHERE;
+    rest.is_unconfigured_allowed = true; /* that has been told */
+    int other = told(self, gateway_config_guard(&self->config, doc, &rest, &error), &error);
+    return r ? r : other;
+}
+
+int gateway_check(const struct config_document *document, const struct gateway_overrides *overrides,
+                  struct config_lookup lookup, struct gateway_config *ret_config, struct config_error *error,
+                  struct config_issues *issues)
+{
+    CLEANUP(config_issues_destroy) struct config_issues *own = issues ? NULL : config_issues_new();
+    struct start start = {
+        .document = document, .overrides = overrides, .lookup = lookup, .issues = issues ? issues : own
+    };
+    struct span doc = document->is_present ? pack_span(&document->resolved) : NOTHING;
+    bool is_valid = !config_valid(document, error, start.issues);
+    int r = start_look(&start, doc, is_valid);
+
+    config_issues_error(start.issues, error);
+    r = r >= 0 && !is_valid ? GATEWAY_CHECK_E_REFUSED : r;
+    if (r >= 0 && r != GATEWAY_CHECK_E_REFUSED) {
+        *ret_config = start.config;
     }
-    if (r != GATEWAY_CHECK_E_REFUSED) {
-        *ret_config = self;
-    }
+    gateway_config_deinit(&start.config);
     return r;
 }
 

@@ -5,8 +5,7 @@
 #ifndef SCHEMA_BASE_GATEWAY_CHECK_H
 #define SCHEMA_BASE_GATEWAY_CHECK_H
 
-#include "bus/pack.h"
-#include "schema/base/config_document.h"
+#include "schema/base/config_issues.h"
 #include "schema/base/gateway_config.h"
 
 enum {
@@ -17,12 +16,12 @@ enum {
 
 /*
  * Looks at everything that needs no file but those of the document. `ret_config` is set but for
- * E_REFUSED and faults. `error` tells the first problem with file and line; `issues` (may be NULL)
- * gets a map for each, into an open array. 0, an outcome, or a fault.
+ * E_REFUSED and faults. Everything that is wrong goes to `issues` (may be NULL); `error` tells the first,
+ * with file and line, and how many more there are. 0, an outcome, or a fault.
  */
 int gateway_check(const struct config_document *document, const struct gateway_overrides *overrides,
                   struct config_lookup lookup, struct gateway_config *ret_config, struct config_error *error,
-                  struct pack *issues);
+                  struct config_issues *issues);
 
 /* Reads the file (absent is no error here) and checks it; for bind "tailnet" the address is looked up as well. */
 int gateway_check_load(const char *path, const struct gateway_overrides *overrides, struct gateway_config *ret_config,

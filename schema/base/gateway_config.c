@@ -280,16 +280,27 @@ static bool is_loopback(const char *host)
     return !strncmp(host, "127.", 4) || !strcmp(host, "::1");
 }
 
+int gateway_config_mode_check(struct span doc, const struct gateway_overrides *overrides, struct config_error *error)
+{
+    struct span mode = value_str(value_path(doc, "gateway.mode"), SPAN_LIT("unset"));
+
+    if (span_is_text(mode, "local") || overrides->is_unconfigured_allowed || overrides->is_dev) {
+        return 0;
+    }
+    return config_error_say(
+        error, GATEWAY_CONFIG_E_REFUSED,
+        "gateway.mode is %.*s, so no gateway starts from %s: set gateway.mode to \"local\", or pass "
+        "--allow-unconfigured for a trial",
+        SPAN_FMT(mode), doc.len ? "this config" : "a missing config file");
+}
+
 int gateway_config_guard(const struct gateway_config *self, struct span doc, const struct gateway_overrides *overrides,
                          struct config_error *error)
 {
-    if (!self->is_mode_local && !overrides->is_unconfigured_allowed && !overrides->is_dev) {
-        struct span mode = value_str(value_path(doc, "gateway.mode"), SPAN_LIT("unset"));
-        return config_error_say(
-            error, GATEWAY_CONFIG_E_REFUSED,
-            "gateway.mode is %.*s, so no gateway starts from %s: set gateway.mode to \"local\", or pass "
-            "--allow-unconfigured for a trial",
-            SPAN_FMT(mode), self->is_file_present ? "this config" : "a missing config file");
+    int r = gateway_config_mode_check(doc, overrides, error);
+
+    if (r) {
+        return r;
     }
     if (self->auth == GATEWAY_AUTH_NONE && !is_loopback(self->host)) {
         return config_error_say(

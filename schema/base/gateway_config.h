@@ -99,6 +99,9 @@ int gateway_config_resolve(struct span doc, const struct gateway_overrides *over
 int gateway_config_guard(const struct gateway_config *self, struct span doc, const struct gateway_overrides *overrides,
                          struct config_error *error);
 
+/* The first of these alone: does the document say that a gateway may start from it? 0 or GATEWAY_CONFIG_E_REFUSED. */
+int gateway_config_mode_check(struct span doc, const struct gateway_overrides *overrides, struct config_error *error);
+
 /* The address of this machine in the tailnet, as the host of a config whose bind is TAILNET. */
 int gateway_config_tailnet(struct gateway_config *self, struct config_error *error);
 

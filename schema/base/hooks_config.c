@@ -162,48 +162,43 @@ static bool has_templated_key(struct span hooks)
     return false;
 }
 
-static const char *keys_problem(struct span hooks)
+static void keys_check(struct span hooks, void (*on)(void *arg, const char *problem), void *arg)
 {
     struct span prefixes = hooks_key_prefixes(hooks);
     struct span fixed = text_of(hooks, "defaultSessionKey");
 
     if (fixed.len && !hooks_key_fits(prefixes, fixed)) {
-        return "hooks.defaultSessionKey begins with none of hooks.allowedSessionKeyPrefixes: change one of them";
-    }
-    if (!fixed.len && !hooks_key_fits(prefixes, SPAN_LIT("hook:x"))) {
-        return "hooks.allowedSessionKeyPrefixes leaves out \"hook:\", which every hook without a session key of its "
-               "own gets: add it, or set hooks.defaultSessionKey";
+        on(arg, "hooks.defaultSessionKey begins with none of hooks.allowedSessionKeyPrefixes: change one of them");
+    } else if (!fixed.len && !hooks_key_fits(prefixes, SPAN_LIT("hook:x"))) {
+        on(arg, "hooks.allowedSessionKeyPrefixes leaves out \"hook:\", which every hook without a session key of its "
+                "own gets: add it, or set hooks.defaultSessionKey");
     }
     if (!prefixes.len && has_templated_key(hooks)) {
-        return "a mapping or preset of hooks makes session keys out of what strangers send: say in "
-               "hooks.allowedSessionKeyPrefixes how they may begin, for example [\"hook:\"]";
+        on(arg, "hooks.allowedSessionKeyPrefixes is missing while a mapping or preset makes session keys out of what "
+                "strangers send: say in it how they may begin, for example [\"hook:\"]");
     }
-    return NULL;
 }
 
-bool hooks_config_check(struct span hooks, char problem[HOOKS_PROBLEM_MAX])
+void hooks_config_check(struct span hooks, void (*on)(void *arg, const char *problem), void *arg)
 {
     struct span token = hooks_token(hooks);
     char path[HOOKS_PATH_MAX];
-    const char *why = NULL;
 
     if (!is_on(hooks)) {
-        return true;
+        return;
     }
     if (!token.len) {
-        why = "hooks.token is missing while hooks.enabled is true, expected a secret of its own, for example what "
-              "\"openssl rand -hex 24\" prints";
+        on(arg, "hooks.token is missing while hooks.enabled is true, expected a secret of its own, for example what "
+                "\"openssl rand -hex 24\" prints");
     } else if (token.len >= HOOKS_TOKEN_MAX) {
-        why = "hooks.token is too long, expected at most 511 bytes";
-    } else if (!path_read(hooks, path)) {
-        why = "hooks.path is no path, expected at most 127 bytes without \"?\", \"#\" and spaces, for example "
-              "\"/hooks\"";
-    } else if (strcmp(path, "/") == 0) {
-        why = "hooks.path is \"/\", where everything else is served; expected a path of its own, for example "
-              "\"/hooks\"";
-    } else {
-        why = keys_problem(hooks);
+        on(arg, "hooks.token is too long, expected at most 511 bytes");
     }
-    (void)snprintf(problem, HOOKS_PROBLEM_MAX, "%s", why ? why : "");
-    return !why;
+    if (!path_read(hooks, path)) {
+        on(arg, "hooks.path is no path, expected at most 127 bytes without \"?\", \"#\" and spaces, for example "
+                "\"/hooks\"");
+    } else if (strcmp(path, "/") == 0) {
+        on(arg, "hooks.path is \"/\", where everything else is served; expected a path of its own, for example "
+                "\"/hooks\"");
+    }
+    keys_check(hooks, on, arg);
 }

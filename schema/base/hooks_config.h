@@ -13,7 +13,6 @@
 #define HOOKS_PATH_MAX 128U /* with terminator */
 #define HOOKS_BODY_DEFAULT ((size_t)256 << 10)
 #define HOOKS_BODY_MAX ((size_t)4 << 20) /* more is not taken, whatever the config says */
-#define HOOKS_PROBLEM_MAX 256U
 #define HOOKS_TOKEN_MAX 512U
 
 /* What is read where the config says nothing, or is switched off, is off. */
@@ -36,7 +35,8 @@ bool hooks_key_fits(struct span prefixes, struct span key);
 /* "/a/" as "a". */
 struct span hooks_match_path(struct span path);
 
-/* Whether hooks that are switched on can be served like that; else what is wrong and what to do. */
-bool hooks_config_check(struct span hooks, char problem[HOOKS_PROBLEM_MAX]);
+/* Calls `on` for each reason why hooks that are switched on cannot be served like that, which begins with its place
+ * and says what to do. */
+void hooks_config_check(struct span hooks, void (*on)(void *arg, const char *problem), void *arg);
 
 #endif

@@ -111,6 +111,72 @@ def test_an_edit_that_a_running_gateway_refused_is_mended_by_a_change(alone, wro
         assert client.call("health")["config"]["ok"]
 
 
+WRONG = """// mine
+{
+  gateway: { mode: 'local', bind: 'wifi', auth: { mode: 'token', token: '%s' } }, // let in
+  loging: {},
+  logging: { level: 'loud' },
+  agents: { list: [ { id: 'main' }, { id: 'MAIN' } ] },
+}
+"""
+PLACES = [("gateway.bind", 3, 29), ("logging.level", 5, 14), ("agents.list.1.id", 6, 39), ("", 4, 3)]
+MENDS = [(("set", "logging.level", "info"), 2), (("unset", "agents.list[1]"), 1),
+         (("patch", "--stdin", "--replace-path", "gateway.bind"), 0), (("unset", "loging"), None)]
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_all_that_is_wrong_is_told_and_one_is_mended_after_the_other(alone, is_running):
+    if is_running:
+        alone.start()
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write(WRONG % alone.token)
+    lines = run(alone, "validate", code=1).splitlines()
+    assert [line.split(" ")[1] for line in lines] == [f"{alone.config_path}:{line}:{column}:"
+                                                      for _, line, column in PLACES]
+    verdict = json.loads(alone.cli("config", "validate", "--json").stdout)
+    assert [(one["path"], one["line"], one["column"]) for one in verdict["issues"]] == PLACES
+    assert {one["file"] for one in verdict["issues"]} == {alone.config_path} and "(and 3 more)" in verdict["error"]
+    found = alone.cli("doctor", "--non-interactive").stdout
+    for place, line, column in PLACES[:3]:
+        assert f"{alone.config_path}:{line}:{column}: {place} is " in found
+    assert "nobody knows loging" in found
+    for words in (("set", "logging.level", "louder"), ("set", "gateway.bind", "lo"), ("set", "gateway.port", "x"),
+                  ("set", "--batch-json", '[{"path":"logging.level","value":"info"},{"path":"sesion","value":{}}]')):
+        said = run(alone, *words, code=1)
+        assert ("invalid config" if is_running else "nothing was written") in said and read(alone) == WRONG % alone.token
+    for words, more in MENDS:
+        tried = run(alone, *words, "--dry-run", input="{ gateway: { bind: 'loopback' } }")
+        said = run(alone, *words, input="{ gateway: { bind: 'loopback' } }")
+        assert ("cannot be used yet" in said) is ("wrong still" in tried) is (more is not None), (words, said, tried)
+        assert more is None or f"(and {more} more)" in said or (not more and "loging" in said), (words, said)
+        if is_running and more is not None:
+            assert "goes on with what it had" in said
+            with Client(alone.port, alone.token) as client:
+                now = client.call("config.get")
+                assert not now["valid"] and len(now["issues"]) == more + 1 and "loging" not in now["parsed"]
+                assert not client.call("health")["config"]["ok"]
+    text = read(alone)
+    assert "// mine" in text and "// let in" in text and "valid: " in run(alone, "validate")
+    with open(os.path.join(alone.state_dir, "logs", "config-audit.jsonl"), encoding="utf-8") as file:
+        assert len([line for line in file if '"rename"' in line]) == len(MENDS)
+    if is_running:
+        with Client(alone.port, alone.token) as client:
+            assert client.call("config.get")["valid"] and client.call("health")["config"]["ok"]
+
+
+def test_of_very_many_that_are_wrong_the_first_are_told_and_the_others_counted(alone):
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        json.dump({"gateway": {"mode": "local", "auth": {"mode": "token", "token": alone.token}},
+                   "env": {"vars": {f"NAME_{i}": i for i in range(40)}}}, file, indent=1)
+    lines = run(alone, "validate", code=1).splitlines()
+    assert len(lines) == 17 and lines[-1] == "  and 24 more" and "env.vars.NAME_15" in lines[15]
+    verdict = json.loads(alone.cli("config", "validate", "--json").stdout)
+    assert len(verdict["issues"]) == 16 and verdict["issuesHiddenCount"] == 24 and "(and 39 more)" in verdict["error"]
+    assert "and 24 more" in alone.cli("doctor", "--non-interactive").stdout
+    run(alone, "set", "env.vars.NAME_39", "a text")
+    assert "(and 38 more)" in json.loads(alone.cli("config", "validate", "--json").stdout)["error"]
+
+
 def test_a_patch_comes_from_a_file_or_standard_input(alone):
     path = os.path.join(alone.state_dir, "patch.json5")
     with open(path, "w", encoding="utf-8") as file:

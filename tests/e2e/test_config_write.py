@@ -199,6 +199,37 @@ def test_what_an_edit_was_refused_for_is_mended_from_the_text_on_disk(running, c
     assert now["valid"] and now["parsed"]["gateway"]["bind"] == "loopback"
 
 
+def test_of_several_things_that_are_wrong_one_is_mended_after_the_other(running, client):
+    put(running, "openclaw.json", (TEXT % running.token).replace("session: { $include: './session.json5' },", ""))
+    know(client)
+    whole = parsed(client)
+    wrong = {"bind": "wifi", "prot": 1, "reload": {"mode": "warm"}}
+    edited = read(running).replace("mode: 'local',", "mode: 'local', bind: 'wifi', prot: 1, reload: { mode: 'warm' },")
+    put(running, "openclaw.json", edited)
+    base = hashlib.sha256(edited.encode()).hexdigest()
+    told = client.wait_event("health", lambda health: not health["config"]["ok"])["config"]["reason"]
+    assert "gateway.bind" in told and told.endswith("(and 2 more)")
+    issues = client.call("config.get")["issues"]
+    assert [issue["path"] for issue in issues] == ["gateway.bind", "gateway", "gateway.reload.mode"]
+    assert all(issue["file"] == running.config_path and issue["line"] for issue in issues)
+
+    def asked(gateway):
+        return client.call("config.set", {"raw": json.dumps({**whole, "gateway": {**whole["gateway"], **gateway}}),
+                                          "baseHash": base})
+
+    for other in ({"prot": 1, "reload": wrong["reload"], "port": "x"}, {**wrong, "bind": "lo"}):
+        with pytest.raises(CallError, match="invalid config") as refused:
+            asked(other)
+        assert len(refused.value.error["details"]["issues"]) > 1 and read(running) == edited
+    for left, key in ((2, "bind"), (1, "prot"), (0, "reload")):
+        del wrong[key]
+        answer = asked(wrong)
+        base = answer["hash"]
+        assert base == hashlib.sha256(read(running).encode()).hexdigest()
+        assert answer.get("valid", True) is (left == 0) and len(answer.get("issues", [])) == left
+        assert bool(left) is ("reason" in answer) and client.call("config.get")["valid"] is (left == 0)
+
+
 def test_what_does_not_fit_is_refused_and_kept_aside(running, client):
     before = read(running)
     error = refusal(client, "config.set", {**parsed(client), "gateway": {"mode": "bogus"}})

@@ -35,7 +35,7 @@ static void show(const struct snapshot *snapshot)
     struct text_buf json = { 0 };
 
     pack_init(&out, 0);
-    view_pack(snapshot, "openclaw.json", "", (struct span){ 0 }, &out);
+    view_pack(snapshot, "openclaw.json", &(struct view_issues){ .text = "" }, &out);
     is_whole(&out);
     FUZZ_HOLD(json_from_value(pack_span(&out), &json) == 0);
     FUZZ_HOLD(!memmem(json.data, json.len, SECRET, sizeof(SECRET) - 1));

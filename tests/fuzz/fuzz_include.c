@@ -60,8 +60,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (!r) {
         FUZZ_HOLD(wire_check(document.resolved.data, document.resolved.len, PACK_DEPTH_MAX));
-        int refused = config_valid(&document, &error, NULL);
+        struct config_issues *issues = config_issues_new();
+        int refused = config_valid(&document, &error, issues);
         FUZZ_HOLD(!refused || error.text[0]);
+        FUZZ_HOLD((config_issues_count(issues) != 0) == (refused != 0));
+        FUZZ_HOLD(!config_issues_is_mend(issues, issues));
+        config_issues_destroy(&issues);
     }
     text_buf_deinit(&text);
     config_document_deinit(&document);

@@ -391,7 +391,7 @@ static void shows_a_config_without_its_secrets(void **state)
     pack_init(&out, 0);
     assert_int_equal(
         build(&snapshot, "{gateway:{mode:'local',auth:{token:'T-IN-FILE'}},web:{a:'${KEY}'}}", env_token, &error), 0);
-    view_pack(&snapshot, "/p/openclaw.json", "", (struct span){ 0 }, &out);
+    view_pack(&snapshot, "/p/openclaw.json", &(struct view_issues){ .text = "" }, &out);
     assert_int_equal(pack_error(&out), 0);
     assert_int_equal(json_from_value(pack_span(&out), &text), 0);
     struct span shown = { text.data, text.len };
@@ -401,7 +401,7 @@ static void shows_a_config_without_its_secrets(void **state)
     assert_true(value_bool(value_get(pack_span(&out), "valid"), false));
     assert_true(span_is_text(value_str(value_get(pack_span(&out), "hash"), SPAN_LIT("")), snapshot.document.hash));
     pack_reset(&out);
-    view_pack(&snapshot, "/p/openclaw.json", "line 3 is wrong", (struct span){ 0 }, &out);
+    view_pack(&snapshot, "/p/openclaw.json", &(struct view_issues){ .text = "line 3 is wrong" }, &out);
     assert_false(value_bool(value_get(pack_span(&out), "valid"), true));
     assert_json(value_get(pack_span(&out), "issues"), "[{\"path\":\"\",\"message\":\"line 3 is wrong\"}]");
     snapshot_deinit(&snapshot);
