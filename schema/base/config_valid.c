@@ -39,8 +39,8 @@ static void on_issue(void *arg, const struct config_shape_issue *found)
 
     config_shape_place(found->steps, found->steps_n, true, issue.place, sizeof(issue.place));
     (void)snprintf(issue.message, sizeof(issue.message), "%s", found->message); /* it fits */
-    (void)snprintf(issue.text, sizeof(issue.text), "%.200s%s%s", issue.place, issue.place[0] ? ": " : "",
-                   issue.message);
+    (void)snprintf(issue.text, sizeof(issue.text), "%.190s%s%s", issue.place, issue.place[0] ? ": " : "",
+                   issue.message); /* it fits */
     struct config_issue *kept = config_issues_add(job->issues, job->source, &issue);
     if (kept) {
         config_document_where(job->document, found->steps, found->where_n, &kept->where);

@@ -134,7 +134,23 @@ def compare(scene, make_words):
             missing = [each for each in lacks(parsed(theirs.stdout), parsed(ours.stdout))
                        if not any(fnmatch.fnmatchcase(each.replace("[", "("), at.replace("[", "(")) for at in MEANT)]
             assert not missing, f"{name} has, and ours has not: {missing}"
+    return told
 
+
+# What the original must be told of our gateway, whatever it makes of it.
+EXPECTED = {
+    "gateway call health --json": lambda told: told["ok"],
+    "health --json": lambda told: told["ok"],
+    "status --json": lambda told: told["gateway"]["reachable"],
+    "status --deep --json": lambda told: told["gateway"]["reachable"],
+    "gateway status --require-rpc --json": lambda told: told["rpc"]["ok"],
+    "gateway probe --json": lambda told: told["ok"] and not told["degraded"],
+    "channels status --json": lambda told: "channels" in told,
+    "system presence --json": lambda told: any(row.get("mode") == "gateway" for row in told),
+    "logs --json --limit 5": lambda told: told[0]["type"] == "meta",
+    "agent --agent main --message hello --json": lambda told: "hello" in told["result"]["payloads"][0]["text"],
+    "secrets reload --json": lambda told: told["ok"] and told["warningCount"] == 0,
+}
 
 LOOKING = [
     "devices list --json", "nodes list --json", "nodes list --connected --json", "nodes status --json",
@@ -161,7 +177,14 @@ WRONG = [
 
 @pytest.mark.parametrize("line", LOOKING)
 def test_what_is_looked_at_looks_the_same(scene, line):
-    compare(scene, line.split())
+    for name, theirs in compare(scene, line.split()).items():
+        if line in EXPECTED:
+            assert theirs.returncode == 0, theirs.stderr
+            assert EXPECTED[line](parsed(theirs.stdout)), f"{name}: {theirs.stdout}"
+
+
+def test_what_is_expected_is_looked_at():
+    assert set(EXPECTED) <= set(LOOKING)
 
 
 @pytest.fixture
