@@ -18,7 +18,7 @@ static int store(struct write *write)
     int r = config_store_replace(write_target(write), write_text_before(write), write_text_after(write), &error);
 
     if (r == CONFIG_STORE_E_CHANGED) {
-        return write_refuse(write, WRITE_CHANGED);
+        return write_refuse_changed(write, WRITE_CHANGED);
     }
     if (r == CONFIG_STORE_E_REFUSED) {
         return write_refuse_with(write, FAIL_STORAGE, error.text);

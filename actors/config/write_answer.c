@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "actors/config/write_internal.h"
+#include "bus/base/cleanup.h"
 #include "bus/value.h"
 #include "schema/base/config_redact.h"
 
@@ -24,6 +25,20 @@ int write_refuse_with(struct write *write, int code, const char *text)
 int write_refuse(struct write *write, const char *text)
 {
     return write_refuse_with(write, FAIL_INVALID_REQUEST, text);
+}
+
+int write_refuse_changed(struct write *write, const char *text)
+{
+    CLEANUP(pack_deinit) struct pack details;
+
+    pack_init(&details, 0);
+    pack_map_begin(&details);
+    pack_kv_text(&details, "code", CONFIG_CHANGE_CONFLICT);
+    pack_map_end(&details);
+    return pack_error(&details) ? pack_error(&details)
+                                : write_fail(write, &(struct failure){ .code = FAIL_INVALID_REQUEST,
+                                                                       .message = span_from(text),
+                                                                       .details = pack_span(&details) });
 }
 
 /* Nothing is started again for a change, so no file waits to tell about it afterwards. */

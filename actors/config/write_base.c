@@ -34,7 +34,7 @@ int write_base_edited_take(struct write *write, struct snapshot *now)
                        self->was_refused);
         return write_refuse(write, text);
     }
-    return is_awaited ? write_refuse(write, WRITE_CHANGED) : r;
+    return is_awaited ? write_refuse_changed(write, WRITE_CHANGED) : r;
 }
 
 /*
@@ -114,7 +114,7 @@ int write_base_check(struct write *write)
         return write_refuse(write, "config base hash required; re-run config.get and retry");
     }
     if (write_base_of(write)->is_present && !span_is_text(write->in.base_hash, write_base_of(write)->hash)) {
-        return write_refuse(write, WRITE_CHANGED);
+        return write_refuse_changed(write, WRITE_CHANGED);
     }
     return 0;
 }
@@ -136,7 +136,7 @@ int write_base_broken_check(struct write *write)
         return r;
     }
     if (is_there ? !span_is_text(write->in.base_hash, hash) : write->in.base_hash.len > 0) {
-        return write_refuse(write, "config changed since last load; look at it again");
+        return write_refuse_changed(write, "config changed since last load; look at it again");
     }
     r = is_there ? config_load(self, &now) : SNAPSHOT_E_REFUSED;
     if (!r) {

@@ -88,6 +88,8 @@ void write_answer_look(struct write *write);
 int write_fail(struct write *write, const struct failure *failure);
 int write_refuse_with(struct write *write, int code, const char *text);
 int write_refuse(struct write *write, const char *text);
+/* Somebody else's change came first. */
+int write_refuse_changed(struct write *write, const char *text);
 /* The file is better, and still cannot be used: what was in force stays, and what is wrong still is told. */
 int write_answer_partial(struct write *write);
 /* Whoever changed the config hears of it when all whom it concerns work by it, or have said why not. */

@@ -9,6 +9,7 @@
 #include "bus/lock.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/gateway_state.h"
+#include "schema/base/config_change.h"
 
 #define TURN_MS 30000U /* how long a command waits for others */
 #define LOOK_MS 10U
@@ -89,7 +90,7 @@ static bool is_passing(const struct cli *cli, const struct cli_problem *problem)
 {
     switch (problem->kind) {
     case CLI_PROBLEM_ANSWER:
-        return problem->retryable || strstr(problem->message, "config changed since last load");
+        return problem->retryable || !strcmp(problem->detail, CONFIG_CHANGE_CONFLICT);
     case CLI_PROBLEM_CLOSED:
         return problem->close_code == CLOSE_RESTART;
     case CLI_PROBLEM_UNREACHABLE:

@@ -9,6 +9,9 @@
 #include "schema/base/config_document.h"
 #include "schema/base/config_edit.h"
 
+/* details.code of the answer to a change that was made from something else than what is there; for programs. */
+#define CONFIG_CHANGE_CONFLICT "CONFIG_CHANGED"
+
 enum config_change_kind {
     CONFIG_CHANGE_REPLACE, /* `raw` is the whole config */
     CONFIG_CHANGE_PATCH,   /* `raw` is a merge patch (RFC 7396) */

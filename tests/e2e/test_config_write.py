@@ -156,6 +156,7 @@ def test_a_base_hash_is_needed_and_must_be_the_newest(running, client):
             with pytest.raises(CallError) as refused:
                 client.call(method, params)
             assert refused.value.error["message"] == says
+            assert refused.value.error.get("details") == ({"code": "CONFIG_CHANGED"} if "changed" in says else None)
     assert read(running) == before
 
 
