@@ -240,8 +240,8 @@ struct actor_opts {
     const char *host;          /* for the tap */
     const char *node_address;  /* "host/<name>" or "supervisor"; its own address for a node */
     const char *node_endpoint; /* NULL for a node */
-    const char *run_dir;       /* where node endpoints of other processes are, or NULL */
-    const char *endpoints[2];  /* to bind; NULL-ended when one */
+    const char *run_dir; /* of the gateway, where other processes can reach a socket; or NULL. Outlives the actor */
+    const char *endpoints[2]; /* to bind; NULL-ended when one */
     const struct schema_registry *registry;
     struct actor_stats *stats; /* outlives the actor */
     struct pulse *pulse;       /* the same; NULL: nobody watches */

@@ -4,7 +4,7 @@
  * Accepts    bus.resolve bus.topic bus.subscribe bus.unsubscribe bus.watch bus.state
  *            bus.exit bus.spawn bus.despawn bus.restart bus.hello bus.sync
  *            bus.host_down bus.silent bus.blame bus.stop bus.rebind bus.tap
- * Answers    bus.actors bus.links bus.settle bus.listen
+ * Answers    bus.actors bus.links bus.settle bus.listen bus.operate
  * On restart of its process the directory is empty; the other nodes sync it again.
  */
 #include "bus/node.h"
@@ -159,6 +159,18 @@ static int on_tap(void *arg, struct actor_ctx *ctx, const void *msg)
     return actor_reply_span(ctx, empty_map);
 }
 
+static int on_operate(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    struct node *self = node_of(actor_ctx_actor(ctx));
+
+    (void)arg;
+    (void)msg;
+    if (!self->opts.on_operate) {
+        return actor_fail(ctx, FAIL_INVALID_REQUEST, "it is the supervisor who is asked that");
+    }
+    return self->opts.on_operate(self->opts.arg, ctx);
+}
+
 /* --- routes ----------------------------------------------------------------------------------------- */
 
 static const struct actor_route node_routes[] = {
@@ -184,6 +196,7 @@ static const struct actor_route node_routes[] = {
     { &wire_links, node_links_on_links, ACTOR_RAW },
     { &wire_settle, node_settle_on_settle, ACTOR_RAW },
     { &wire_listen, node_listen_on_listen, ACTOR_RAW },
+    { &wire_operate, on_operate, ACTOR_RAW },
 };
 
 static const struct actor_def node_def = {

@@ -51,6 +51,8 @@ struct node_opts {
     const char *(*on_way)(void *arg, const char *host);
     /* Supervisor: bus.listen; see `listen` of process_sockets. */
     int (*on_listen)(void *arg, const char *host, uint16_t port, bool is_taken, char *why, size_t why_size);
+    /* Supervisor: bus.operate. Answers as a handler does. */
+    int (*on_operate)(void *arg, struct actor_ctx *ctx);
 };
 
 int node_new(const struct node_opts *opts, struct node **ret_node);

@@ -598,7 +598,9 @@ static int node_init(struct process *self)
                                          .on_hello = on_hello,
                                          .host_of = host_of,
                                          .on_way = process_trunk_way,
-                                         .on_listen = process_sockets_on_listen },
+                                         .on_listen = process_sockets_on_listen,
+                                         .on_entry = process_tap_on_entry,
+                                         .on_operate = process_operate },
                     &self->node);
 }
 

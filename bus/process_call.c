@@ -222,7 +222,7 @@ void process_call_on_request(struct process *self, const struct control_request 
     } else if (actor_cast_span(node_actor(self->node), to, msg, params, NULL)) {
         control_refuse(self->control, request->ticket, "INTERNAL", "it could not be sent");
     } else {
-        process_accept(self, request->ticket);
+        process_accept(self, (struct process_asker){ .ticket = request->ticket });
     }
 }
 

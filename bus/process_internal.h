@@ -1,8 +1,8 @@
 /*
  * process_internal: the supervising process as its parts see it: process.c keeps the
  * children, process_ops.c answers the operator, process_tap.c keeps the watchers,
- * process_dir.c the run directory, process_sockets.c the listening sockets,
- * process_memory.c an eye on caps, process_pulse.c one on what hangs, process_exec.c starts
+ * process_operate.c answers operators who come by way of an edge, process_dir.c the run directory, process_sockets.c
+ * the listening sockets, process_memory.c an eye on caps, process_pulse.c one on what hangs, process_exec.c starts
  * hosts that are other programs, process_trunk.c knows those of other machines. Only they
  * include this.
  */
@@ -163,11 +163,28 @@ int process_exec_start(struct hostling *host, int ready_fd);
 
 /* --- process_ops.c -------------------------------------------------------------------- */
 
+/* Whoever waits for an answer: a client of the control socket or, with a token, an actor. Zeroed: nobody. */
+struct process_asker {
+    uint64_t ticket;
+    struct actor_token token;
+};
+
 void process_on_request(void *arg, const struct control_request *request);
+void process_answer(struct process *self, struct process_asker asker, struct span result);
 /* Answers with an empty object. */
-void process_accept(struct process *self, uint64_t ticket);
+void process_accept(struct process *self, struct process_asker asker);
+/* `code` is FAIL_*. */
+void process_refuse(struct process *self, struct process_asker asker, int code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* What every host says of its actors. */
+void process_actors_ask(struct process *self, struct process_asker asker);
 /* Forgets every request that still waits. */
 void process_ops_deinit(struct process *self);
+
+/* --- process_operate.c ---------------------------------------------------------------- */
+
+/* bus.operate. */
+int process_operate(void *arg, struct actor_ctx *ctx);
 
 /* --- process_call.c ------------------------------------------------------------------- */
 
@@ -180,6 +197,13 @@ void process_call_deinit(struct process *self);
 /* {"op": "tap", "endpoint", "filter", "bodies", "times"}: attached until the connection closes. */
 void process_tap_on_request(struct process *self, const struct control_request *request);
 void process_tap_on_gone(void *arg, uint64_t client);
+/* The same for an edge that watches for one of its clients, `who`: until it says so, or is gone. */
+void process_tap_of_actor(struct process *self, struct process_asker asker, struct span owner, struct span who,
+                          struct span body);
+/* False when that actor has no such watcher. */
+bool process_tap_end(struct process *self, struct span owner, struct span endpoint);
+/* An actor may be gone, and with it those for whom it watched. */
+void process_tap_on_entry(void *arg, const struct directory_entry *entry);
 /* A host's process has come: it is told of every watcher. */
 void process_tap_on_hello(struct process *self, const char *host);
 void process_tap_deinit(struct process *self);

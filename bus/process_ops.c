@@ -3,6 +3,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -121,14 +122,43 @@ static void on_status(struct process *self, const struct control_request *reques
     control_answer(self->control, request->ticket, pack_span(&out));
 }
 
-void process_accept(struct process *self, uint64_t ticket)
+void process_answer(struct process *self, struct process_asker asker, struct span result)
+{
+    if (asker.token.id) { /* without memory for it the deadline ends the call */
+        (void)actor_token_reply_span(node_actor(self->node), asker.token, result);
+    } else {
+        control_answer(self->control, asker.ticket, result);
+    }
+}
+
+void process_accept(struct process *self, struct process_asker asker)
 {
     CLEANUP(pack_deinit) struct pack out;
 
     pack_init(&out, 0);
     pack_map_begin(&out);
     pack_map_end(&out);
-    control_answer(self->control, ticket, pack_span(&out));
+    process_answer(self, asker, pack_span(&out));
+}
+
+void process_refuse(struct process *self, struct process_asker asker, int code, const char *fmt, ...)
+{
+    char text[FAILURE_MESSAGE_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args); /* a longer one is cut */
+    va_end(args);
+    if (asker.token.id) { /* as above */
+        (void)actor_token_fail_text(node_actor(self->node), asker.token, code, "%s", text);
+    } else {
+        control_refuse(self->control, asker.ticket, failure_name(code), "%s", text);
+    }
+}
+
+static struct process_asker asker_of(const struct control_request *request)
+{
+    return (struct process_asker){ .ticket = request->ticket };
 }
 
 static struct hostling *host_find(struct process *self, struct span name)
@@ -175,13 +205,13 @@ static void on_restart(struct process *self, const struct control_request *reque
         return;
     }
     log_info("restart_asked", "address=%.*s client=%llu", SPAN_FMT(address), (unsigned long long)request->client);
-    process_accept(self, request->ticket);
+    process_accept(self, asker_of(request));
 }
 
 static void on_stop(struct process *self, const struct control_request *request)
 {
     log_info("process_stop_asked", "client=%llu", (unsigned long long)request->client);
-    process_accept(self, request->ticket);
+    process_accept(self, asker_of(request));
     process_stop(self, 0);
 }
 
@@ -198,7 +228,7 @@ struct gather {
     struct process *process;
     const struct schema_msg *msg; /* what they are asked */
     gather_rows rows;
-    uint64_t ticket;
+    struct process_asker asker;
     unsigned pending_n;
     struct gather_host {
         struct gather *gather;
@@ -299,7 +329,7 @@ static void gather_answer(struct gather *gather)
     }
     pack_array_end(&out);
     pack_map_end(&out);
-    control_answer(self->control, gather->ticket, pack_span(&out));
+    process_answer(self, gather->asker, pack_span(&out));
 }
 
 static void gather_finish(struct gather *gather)
@@ -360,12 +390,12 @@ static void host_ask(struct gather *gather, struct hostling *host)
     gather->pending_n++;
 }
 
-static void hosts_ask(struct process *self, uint64_t ticket, const struct schema_msg *msg, gather_rows rows)
+static void hosts_ask(struct process *self, struct process_asker asker, const struct schema_msg *msg, gather_rows rows)
 {
     struct gather *gather = mem_new(sizeof(*gather));
 
     gather->process = self;
-    gather->ticket = ticket;
+    gather->asker = asker;
     gather->msg = msg;
     gather->rows = rows;
     gather->next = self->gathers;
@@ -378,9 +408,14 @@ static void hosts_ask(struct process *self, uint64_t ticket, const struct schema
     }
 }
 
+void process_actors_ask(struct process *self, struct process_asker asker)
+{
+    hosts_ask(self, asker, &wire_actors, rows_told_pack);
+}
+
 static void on_actors(struct process *self, const struct control_request *request)
 {
-    hosts_ask(self, request->ticket, &wire_actors, rows_told_pack);
+    process_actors_ask(self, asker_of(request));
 }
 
 /* Each row as it was told, and where it is from. */
@@ -403,7 +438,7 @@ static void links_pack(const struct gather *gather, const struct gather_host *fr
 
 static void on_links(struct process *self, const struct control_request *request)
 {
-    hosts_ask(self, request->ticket, &wire_links, links_pack);
+    hosts_ask(self, asker_of(request), &wire_links, links_pack);
 }
 
 void process_ops_deinit(struct process *self)

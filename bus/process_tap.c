@@ -1,7 +1,8 @@
 /*
  * Who watches the bus. A watcher binds a socket in the run directory and names it; every
  * process of the gateway connects there and can only send. It is detached when its
- * control connection closes, however that happens.
+ * control connection closes, however that happens; one of an edge, which watches for its
+ * client, when the edge says so or is gone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,10 @@
 
 struct tap_client {
     struct tap_client *next;
-    uint64_t client;
+    uint64_t client;               /* of the control socket; 0: it is an actor's */
+    char owner[ACTOR_ADDRESS_MAX]; /* that actor; empty: none */
+    uint32_t incarnation;          /* of the owner */
+    char who[256];                 /* for whom it watches */
     bool with_bodies;
     bool with_times;
     char endpoint[TAP_ENDPOINT_MAX];
@@ -29,19 +33,24 @@ struct tap_client {
 struct tap_ask {
     struct tap_ask *next;
     struct process *process;
-    uint64_t ticket; /* 0: nobody waits */
+    struct process_asker asker;
     unsigned pending_n;
 };
 
-static struct tap_ask *ask_new(struct process *self, uint64_t ticket)
+static struct tap_ask *ask_new(struct process *self, struct process_asker asker)
 {
     struct tap_ask *ask = mem_new(sizeof(*ask));
 
     ask->process = self;
-    ask->ticket = ticket;
+    ask->asker = asker;
     ask->next = self->tap_asks;
     self->tap_asks = ask;
     return ask;
+}
+
+static bool is_awaited(const struct tap_ask *ask)
+{
+    return ask->asker.ticket || ask->asker.token.id;
 }
 
 /* Every host that was to be told has been. */
@@ -53,8 +62,8 @@ static void ask_finish(struct tap_ask *ask)
             break;
         }
     }
-    if (ask->ticket) {
-        process_accept(ask->process, ask->ticket);
+    if (is_awaited(ask)) {
+        process_accept(ask->process, ask->asker);
     }
     free(ask);
 }
@@ -65,7 +74,7 @@ static void on_host_answer(void *state, struct actor *actor, void *cookie, const
 
     (void)state;
     (void)actor;
-    if (answer->failure && ask->ticket) {
+    if (answer->failure && is_awaited(ask)) {
         /* A host that is down is told when it comes back; a full one refuses for good. */
         log_warning("tap_host_refused", "host=%.*s reason=\"%.*s\"", SPAN_FMT(answer->from),
                     SPAN_FMT(answer->failure->message));
@@ -104,13 +113,13 @@ static void host_tell(struct process *self, const char *host, const struct tap_c
 }
 
 /* Tells every living host, and this process itself. */
-static void all_tell(struct process *self, const struct tap_client *tap, bool is_on, uint64_t ticket)
+static void all_tell(struct process *self, const struct tap_client *tap, bool is_on, struct process_asker asker)
 {
     struct tap_wish wish = { .endpoint = span_from(tap->endpoint),
                              .filter = span_from(tap->filter),
                              .with_bodies = tap->with_bodies,
                              .with_times = tap->with_times };
-    struct tap_ask *ask = ask_new(self, ticket);
+    struct tap_ask *ask = ask_new(self, asker);
 
     for (size_t i = 0; i < self->hosts_n; i++) {
         if (process_host_is_there(&self->hosts[i])) {
@@ -128,7 +137,7 @@ static void all_tell(struct process *self, const struct tap_client *tap, bool is
 void process_tap_on_hello(struct process *self, const char *host)
 {
     for (const struct tap_client *tap = self->taps; tap; tap = tap->next) {
-        struct tap_ask *ask = ask_new(self, 0);
+        struct tap_ask *ask = ask_new(self, (struct process_asker){ 0 });
 
         host_tell(self, host, tap, true, ask);
         if (ask->pending_n == 0) {
@@ -138,17 +147,17 @@ void process_tap_on_hello(struct process *self, const char *host)
 }
 
 /* A filter that fits; the asker is told what is wrong with any other. */
-static bool filter_is_fit(struct process *self, uint64_t ticket, struct span text)
+static bool filter_is_fit(struct process *self, struct process_asker asker, struct span text)
 {
     struct tap_filter filter;
     struct tap_filter_error error;
 
     if (text.len && memchr(text.ptr, '\0', text.len)) {
-        control_refuse(self->control, ticket, "INVALID_REQUEST", "\"filter\" has a zero byte");
+        process_refuse(self, asker, FAIL_INVALID_REQUEST, "\"filter\" has a zero byte");
         return false;
     }
     if (text.len && tap_filter_parse(text, &filter, &error)) {
-        control_refuse(self->control, ticket, "INVALID_REQUEST", "\"filter\", column %u: %s", error.column, error.text);
+        process_refuse(self, asker, FAIL_INVALID_REQUEST, "\"filter\", column %u: %s", error.column, error.text);
         return false;
     }
     return true;
@@ -165,6 +174,7 @@ static bool endpoint_is_ours(const struct process *self, struct span endpoint)
            !memchr(endpoint.ptr, '\0', endpoint.len);
 }
 
+/* Watchers of actors are their own business, as long as each has an endpoint of its own. */
 static unsigned taps_count(const struct process *self, uint64_t client, struct span endpoint, bool *ret_is_known)
 {
     unsigned n = 0;
@@ -172,48 +182,93 @@ static unsigned taps_count(const struct process *self, uint64_t client, struct s
     *ret_is_known = false;
     for (const struct tap_client *tap = self->taps; tap; tap = tap->next) {
         n++;
-        *ret_is_known = *ret_is_known || tap->client == client || span_is_text(endpoint, tap->endpoint);
+        *ret_is_known = *ret_is_known || (client && tap->client == client) || span_is_text(endpoint, tap->endpoint);
     }
     return n;
 }
 
-void process_tap_on_request(struct process *self, const struct control_request *request)
+/* What was asked for; NULL when the asker was refused. */
+static struct tap_client *tap_new(struct process *self, struct process_asker asker, uint64_t client, struct span body)
 {
-    struct span endpoint = value_str(value_get(request->body, "endpoint"), (struct span){ "", 0 });
-    struct span filter = value_str(value_get(request->body, "filter"), (struct span){ "", 0 });
+    struct span endpoint = value_str(value_get(body, "endpoint"), (struct span){ "", 0 });
+    struct span filter = value_str(value_get(body, "filter"), (struct span){ "", 0 });
     struct tap_client *tap;
     bool is_known;
 
     if (!endpoint_is_ours(self, endpoint)) {
-        control_refuse(self->control, request->ticket, "INVALID_REQUEST", "\"endpoint\" must be ipc://%s/tap-<name>",
+        process_refuse(self, asker, FAIL_INVALID_REQUEST, "\"endpoint\" must be ipc://%s/tap-<name>",
                        self->opts->run_dir);
-        return;
+        return NULL;
     }
-    if (taps_count(self, request->client, endpoint, &is_known) >= TAP_WATCHERS_MAX) {
-        control_refuse(self->control, request->ticket, "UNAVAILABLE", "%d taps are attached; end one first",
-                       TAP_WATCHERS_MAX);
-        return;
+    if (taps_count(self, client, endpoint, &is_known) >= TAP_WATCHERS_MAX) {
+        process_refuse(self, asker, FAIL_UNAVAILABLE, "%d taps are attached; end one first", TAP_WATCHERS_MAX);
+        return NULL;
     }
     if (is_known) {
-        control_refuse(self->control, request->ticket, "INVALID_REQUEST", "this connection or endpoint has a tap");
-        return;
+        process_refuse(self, asker, FAIL_INVALID_REQUEST, "this connection or endpoint has a tap");
+        return NULL;
     }
-    if (!filter_is_fit(self, request->ticket, filter)) {
-        return;
+    if (!filter_is_fit(self, asker, filter)) {
+        return NULL;
     }
     tap = mem_new(sizeof(*tap));
-    tap->client = request->client;
-    tap->with_bodies = value_bool(value_get(request->body, "bodies"), false);
-    tap->with_times = value_bool(value_get(request->body, "times"), false);
+    tap->client = client;
+    tap->with_bodies = value_bool(value_get(body, "bodies"), false);
+    tap->with_times = value_bool(value_get(body, "times"), false);
     memcpy(tap->endpoint, endpoint.ptr, endpoint.len);
     if (filter.len) {
         memcpy(tap->filter, filter.ptr, filter.len);
     }
+    return tap;
+}
+
+static void tap_attach_all(struct process *self, struct process_asker asker, struct tap_client *tap)
+{
     tap->next = self->taps;
     self->taps = tap;
-    log_info("tap_attached", "client=%llu uid=%u pid=%d bodies=%d filter=\"%s\"", (unsigned long long)tap->client,
-             request->uid, request->pid, tap->with_bodies, tap->filter);
-    all_tell(self, tap, true, request->ticket);
+    all_tell(self, tap, true, asker);
+}
+
+void process_tap_on_request(struct process *self, const struct control_request *request)
+{
+    struct process_asker asker = { .ticket = request->ticket };
+    struct tap_client *tap = tap_new(self, asker, request->client, request->body);
+
+    if (tap) {
+        log_info("tap_attached", "client=%llu uid=%u pid=%d bodies=%d filter=\"%s\"", (unsigned long long)tap->client,
+                 request->uid, request->pid, tap->with_bodies, tap->filter);
+        tap_attach_all(self, asker, tap);
+    }
+}
+
+void process_tap_of_actor(struct process *self, struct process_asker asker, struct span owner, struct span who,
+                          struct span body)
+{
+    const struct directory_entry *entry = directory_find(node_directory(self->node), owner);
+    struct tap_client *tap = tap_new(self, asker, 0, body);
+
+    if (!tap) {
+        return;
+    }
+    (void)snprintf(tap->owner, sizeof(tap->owner), "%.*s", SPAN_FMT(owner)); /* an address always fits */
+    tap->incarnation = entry ? entry->incarnation : 0;
+    (void)snprintf(tap->who, sizeof(tap->who), "%.*s", (int)(who.len < sizeof(tap->who) ? who.len : 0), who.ptr);
+    log_info("tap_attached", "edge=%s %s bodies=%d filter=\"%s\"", tap->owner, tap->who, tap->with_bodies, tap->filter);
+    tap_attach_all(self, asker, tap);
+}
+
+static void tap_end(struct process *self, struct tap_client **at)
+{
+    struct tap_client *tap = *at;
+
+    *at = tap->next;
+    if (tap->client) {
+        log_info("tap_detached", "client=%llu", (unsigned long long)tap->client);
+    } else {
+        log_info("tap_detached", "edge=%s %s", tap->owner, tap->who);
+    }
+    all_tell(self, tap, false, (struct process_asker){ 0 });
+    free(tap);
 }
 
 void process_tap_on_gone(void *arg, uint64_t client)
@@ -221,14 +276,36 @@ void process_tap_on_gone(void *arg, uint64_t client)
     struct process *self = arg;
 
     for (struct tap_client **at = &self->taps; *at; at = &(*at)->next) {
-        struct tap_client *tap = *at;
-
-        if (tap->client == client) {
-            *at = tap->next;
-            log_info("tap_detached", "client=%llu", (unsigned long long)client);
-            all_tell(self, tap, false, 0);
-            free(tap);
+        if ((*at)->client == client) {
+            tap_end(self, at);
             return;
+        }
+    }
+}
+
+bool process_tap_end(struct process *self, struct span owner, struct span endpoint)
+{
+    for (struct tap_client **at = &self->taps; *at; at = &(*at)->next) {
+        if (span_is_text(owner, (*at)->owner) && span_is_text(endpoint, (*at)->endpoint)) {
+            tap_end(self, at);
+            return true;
+        }
+    }
+    return false;
+}
+
+void process_tap_on_entry(void *arg, const struct directory_entry *entry)
+{
+    struct process *self = arg;
+    struct tap_client **at = &self->taps;
+
+    while (*at) {
+        bool is_its = strcmp((*at)->owner, entry->address) == 0;
+
+        if (is_its && (!entry->is_up || entry->incarnation != (*at)->incarnation)) {
+            tap_end(self, at);
+        } else {
+            at = &(*at)->next;
         }
     }
 }

@@ -79,6 +79,7 @@ static void actor_thread(zsock_t *pipe, void *args)
         .host = slot->host->opts->name,
         .node_address = slot->node_endpoint + sizeof("inproc://node-") - 1,
         .node_endpoint = slot->node_endpoint,
+        .run_dir = slot->host->opts->has_supervisor ? slot->host->opts->run_dir : NULL,
         .endpoints = { slot->local, slot->remote[0] ? slot->remote : NULL },
         .registry = slot->host->opts->registry,
         .stats = &slot->stats,

@@ -35,3 +35,4 @@ WIRE(wire_settled, 23, "bus.settled", SCHEMA_MSG_CALL, 0);
 WIRE(wire_listen, 24, "bus.listen", SCHEMA_MSG_CALL, 0);
 WIRE(wire_links, 26, "bus.links", SCHEMA_MSG_CALL, 0);
 WIRE(wire_blame, 27, "bus.blame", SCHEMA_MSG_CAST, 0);
+WIRE(wire_operate, 28, "bus.operate", SCHEMA_MSG_CALL, 0);

@@ -5,8 +5,10 @@
 #ifndef EDGE_CLI_BUS_TOP_H
 #define EDGE_CLI_BUS_TOP_H
 
+#include "bus/json.h"
+#include "bus/pack.h"
+#include "bus/tap_record.h"
 #include "edge/cli/tap_quantile.h"
-#include "edge/cli/tap_record.h"
 
 struct bus_top {
     struct text_buf before; /* the answer of the look before, packed */

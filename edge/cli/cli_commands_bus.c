@@ -158,9 +158,12 @@ static const struct cli_opt top_options[] = {
     { 0 },
 };
 
-static const struct cli_opt *const top_tables[] = { top_options, cli_commands_json, NULL };
-static const struct cli_opt *const trace_tables[] = { trace_options, cli_commands_json, NULL };
-static const struct cli_opt *const tap_tables[] = { tap_options, cli_commands_json, NULL };
+static const struct cli_opt *const top_tables[] = { top_options, cli_commands_target, cli_commands_timeout,
+                                                    cli_commands_json, NULL };
+static const struct cli_opt *const trace_tables[] = { trace_options, cli_commands_target, cli_commands_timeout,
+                                                      cli_commands_json, NULL };
+static const struct cli_opt *const tap_tables[] = { tap_options, cli_commands_target, cli_commands_timeout,
+                                                    cli_commands_json, NULL };
 static const struct cli_opt *const actors_tables[] = { cli_commands_json, NULL };
 
 static const struct cli_example tap_examples[] = {
@@ -169,6 +172,8 @@ static const struct cli_example tap_examples[] = {
     { "openclaw bus tap --bodies --count 20", "The next twenty envelopes with their bodies." },
     { "openclaw bus tap --record bus.tap --rotate 16 --keep 4", "Keep the last 80 MiB, to look at later." },
     { "openclaw bus tap --pcap --bodies | wireshark -k -i -", "Watch with Wireshark." },
+    { "openclaw bus tap --url wss://gateway.example:18789 --token TOKEN --filter 'kind == fail'",
+      "A gateway elsewhere, as its administrator." },
     { "openclaw bus tap --read bus.tap --filter 'kind == fail'", "What failed in it." },
     { 0 },
 };

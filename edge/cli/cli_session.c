@@ -494,6 +494,13 @@ int cli_session_wait(struct cli_session *self, uint64_t ms, struct cli_problem *
     return step_finish(self, "wait", ms, problem);
 }
 
+void cli_session_wake(struct cli_session *self)
+{
+    if (!self->request.id[0]) {
+        self->request.is_done = true;
+    }
+}
+
 int cli_session_pause(struct cli_session *self, uint64_t ms, struct cli_problem *problem)
 {
     uint64_t deadline = clock_mono_ms() + ms;

@@ -57,6 +57,9 @@ int cli_session_call(struct cli_session *self, const struct cli_call *call, stru
 /* Lets events arrive for so long; 0 when the time is over. */
 int cli_session_wait(struct cli_session *self, uint64_t ms, struct cli_problem *problem);
 
+/* In on_event: the wait has brought what it was for, and ends. */
+void cli_session_wake(struct cli_session *self);
+
 /* Lets time pass, connected or not; a problem only when interrupted. */
 int cli_session_pause(struct cli_session *self, uint64_t ms, struct cli_problem *problem);
 /* Connects anew after the connection ended. 0 or CLI_SESSION_E_PROBLEM. */

@@ -178,7 +178,7 @@ static int look_show(const struct cli *cli, struct span look)
 /* --- looks ---------------------------------------------------------------------------------------- */
 
 /* Asks the gateway; shows what has passed since the look before, unless it is the first. */
-static int look(const struct cli *cli, struct bus_top *top, const struct tap_watch *watch, bool is_first)
+static int look(const struct cli *cli, struct bus_top *top, struct tap_watch *watch, bool is_first)
 {
     CLEANUP(pack_deinit) struct pack answer;
     CLEANUP(pack_deinit) struct pack out;
@@ -186,11 +186,11 @@ static int look(const struct cli *cli, struct bus_top *top, const struct tap_wat
 
     pack_init(&answer, 0);
     pack_init(&out, 0);
-    r = control_client_op(cli->paths.control_path, "actors", &answer);
+    r = tap_watch_actors(watch, cli, &answer);
     if (r) {
         return r;
     }
-    top->dropped = tap_order_dropped(&watch->order);
+    top->dropped = tap_watch_dropped(watch);
     if (bus_top_look(top, pack_span(&answer), clock_mono_ns(), &out)) {
         cli_err("out of memory");
         return CLI_EXIT_SOFTWARE;
@@ -214,8 +214,8 @@ int cmd_bus_top(struct cli *cli)
 {
     CLEANUP(bus_top_deinit) struct bus_top top = { 0 };
     CLEANUP(tap_watch_close)
-    struct tap_watch watch = { TAP_WATCH_INIT, .filter_text = FILTER, .with_times = true, .on_record = on_record,
-                               .arg = &top };
+    struct tap_watch watch = { TAP_WATCH_INIT,        .filter_text = FILTER,  .with_times = true,
+                               .may_be_remote = true, .on_record = on_record, .arg = &top };
     int r;
 
     tap_watch_signals();

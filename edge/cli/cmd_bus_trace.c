@@ -119,7 +119,8 @@ static int live_run(const struct cli *cli, struct tracing *self)
 {
     char filter[TAP_TRACE_TEXT + 16];
     CLEANUP(tap_watch_close)
-    struct tap_watch watch = { TAP_WATCH_INIT, .with_times = true, .on_record = on_record, .arg = self };
+    struct tap_watch watch = { TAP_WATCH_INIT, .with_times = true, .may_be_remote = true, .on_record = on_record,
+                               .arg = self };
     uint64_t end_ms = clock_mono_ms() + cli_number(cli, "duration") * 1000U;
     int r;
 

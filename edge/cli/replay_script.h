@@ -9,7 +9,8 @@
 #define EDGE_CLI_REPLAY_SCRIPT_H
 
 #include "bus/schema_table.h"
-#include "edge/cli/tap_record.h"
+#include "bus/json.h"
+#include "bus/tap_record.h"
 
 enum replay_kind {
     REPLAY_CALL,

@@ -14,7 +14,8 @@
 #define EDGE_CLI_TAP_BLOCK_H
 
 #include "edge/cli/tap_bloom.h"
-#include "edge/cli/tap_record.h"
+#include "bus/json.h"
+#include "bus/tap_record.h"
 #include "edge/cli/tap_varint.h"
 
 /* One that grows. Zeroed memory is ready. */

@@ -4,6 +4,7 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
+#include "bus/pack.h"
 
 #define PCAP_MAGIC 0xa1b2c3d4U /* in our byte order, times in microseconds */
 #define PCAP_LINKTYPE_USER0 147U

@@ -10,7 +10,8 @@
 #ifndef EDGE_CLI_TAP_PCAP_H
 #define EDGE_CLI_TAP_PCAP_H
 
-#include "edge/cli/tap_record.h"
+#include "bus/json.h"
+#include "bus/tap_record.h"
 
 #define TAP_PCAP_PACKET_MAX 262144U /* more than a reader takes; what is longer is cut */
 

@@ -4,6 +4,7 @@
 
 #include "bus/base/clock.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/tap_line.h"
 #include "edge/cli/tap_pcap.h"
 
 #define MIB (1024U * 1024U)
@@ -56,8 +57,8 @@ int tap_sink_open(struct tap_sink *self, const struct cli *cli)
 static int line_make(const struct tap_sink *self, const struct tap_record *record, struct text_buf *out)
 {
     return self->is_pcap   ? tap_pcap_add(record, out)
-           : self->is_json ? tap_record_json(record, out)
-                           : tap_record_text(record, out);
+           : self->is_json ? tap_line_json(record, out)
+                           : tap_line_text(record, out);
 }
 
 static void line_write(struct tap_sink *self, const struct tap_record *record)

@@ -6,7 +6,8 @@
 #ifndef EDGE_CLI_TAP_TRACE_H
 #define EDGE_CLI_TAP_TRACE_H
 
-#include "edge/cli/tap_record.h"
+#include "bus/json.h"
+#include "bus/tap_record.h"
 
 #define TAP_TRACE_ROWS_MAX 10000U
 

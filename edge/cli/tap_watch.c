@@ -101,14 +101,30 @@ int tap_watch_open(struct tap_watch *self, const struct cli *cli)
 {
     int r = tap_watch_filter(self->filter_text, &self->filter);
 
+    if (r) {
+        return r;
+    }
+    self->is_remote = self->may_be_remote && tap_remote_is_meant(cli);
+    if (self->is_remote) {
+        return tap_remote_open(&self->remote, cli,
+                               &(struct tap_remote_wish){ .filter = self->filter_text,
+                                                          .with_bodies = self->with_bodies,
+                                                          .with_times = self->with_times,
+                                                          .on_record = self->on_record,
+                                                          .arg = self->arg });
+    }
     self->calls = mem_new(sizeof(*self->calls));
-    r = r ? r : control_client_open(cli->paths.control_path, &self->client);
+    r = control_client_open(cli->paths.control_path, &self->client);
     r = r ? r : socket_bind(self, cli);
     return r ? r : attach(self);
 }
 
 void tap_watch_close(struct tap_watch *self)
 {
+    if (self->is_remote) {
+        tap_remote_close(&self->remote);
+        return;
+    }
     control_client_close(&self->client);
     if (self->pull) {
         (void)zmq_close(self->pull);
@@ -166,7 +182,15 @@ static void batches_take(struct tap_watch *self)
     (void)zmq_msg_close(&msg);
 }
 
-int tap_watch_step(struct tap_watch *self, long timeout_ms)
+static int remote_step(struct tap_watch *self, long timeout_ms)
+{
+    int r = tap_remote_step(&self->remote, timeout_ms);
+
+    is_interrupted = is_interrupted || self->remote.is_interrupted;
+    return r;
+}
+
+static int local_step(struct tap_watch *self, long timeout_ms)
 {
     long hold_ms = HOLD_US / 1000;
     zmq_pollitem_t items[] = { { .socket = self->pull, .events = ZMQ_POLLIN },
@@ -190,11 +214,31 @@ int tap_watch_step(struct tap_watch *self, long timeout_ms)
     return CLI_EXIT_OK;
 }
 
+int tap_watch_step(struct tap_watch *self, long timeout_ms)
+{
+    return self->is_remote ? remote_step(self, timeout_ms) : local_step(self, timeout_ms);
+}
+
+int tap_watch_actors(struct tap_watch *self, const struct cli *cli, struct pack *ret_actors)
+{
+    return self->is_remote ? tap_remote_actors(&self->remote, ret_actors)
+                           : control_client_op(cli->paths.control_path, "actors", ret_actors);
+}
+
+uint64_t tap_watch_dropped(const struct tap_watch *self)
+{
+    return self->is_remote ? self->remote.dropped : tap_order_dropped(&self->order);
+}
+
 void tap_watch_rest(struct tap_watch *self)
 {
-    records_give(self, INT64_MAX);
-    if (tap_order_dropped(&self->order)) {
+    if (self->is_remote) {
+        tap_remote_rest(&self->remote);
+    } else {
+        records_give(self, INT64_MAX);
+    }
+    if (tap_watch_dropped(self)) {
         cli_err("the gateway dropped at least %llu records that could not be taken in time",
-                (unsigned long long)tap_order_dropped(&self->order));
+                (unsigned long long)tap_watch_dropped(self));
     }
 }

@@ -1,15 +1,17 @@
 /*
- * tap_watch: a watcher of the running gateway of this state directory.
+ * tap_watch: a watcher of the running gateway of this state directory, or of one elsewhere.
  *
- * Binds a socket that can only receive and has the gateway's processes connect to it; the
- * control connection keeps it attached, so it ends with us however we end.
+ * Here it binds a socket that can only receive and has the gateway's processes connect to it; the
+ * control connection keeps it attached, so it ends with us however we end. Elsewhere it is
+ * tap_remote that watches.
  */
 #ifndef EDGE_CLI_TAP_WATCH_H
 #define EDGE_CLI_TAP_WATCH_H
 
 #include "edge/cli/cli.h"
 #include "edge/cli/control_client.h"
-#include "edge/cli/tap_order.h"
+#include "edge/cli/tap_remote.h"
+#include "bus/tap_order.h"
 
 #define TAP_WATCH_PATH_MAX 160
 
@@ -17,13 +19,16 @@ struct tap_watch {
     const char *filter_text; /* NULL: everything */
     bool with_bodies;
     bool with_times;
-    bool is_prompt; /* gives records as they come, without waiting for others that may be older */
-    int also_fd;    /* what else ends a wait when it can be read; 0: nothing */
+    bool is_prompt;     /* gives records as they come, without waiting for others that may be older */
+    bool may_be_remote; /* the command has the options that name a gateway */
+    int also_fd;        /* what else ends a wait when it can be read; 0: nothing */
     /* Is given every record that fits, in the order of time. Borrowed for the call. */
     void (*on_record)(void *arg, const struct tap_record *record);
     void *arg;
     /* Its own: */
     struct tap_filter filter;
+    bool is_remote;
+    struct tap_remote remote;
     struct control_client client;
     void *context;
     void *pull;
@@ -42,6 +47,10 @@ int tap_watch_open(struct tap_watch *self, const struct cli *cli);
 /* Waits for records, `timeout_ms` at most (-1: as long as it takes; a signal ends it too). An
  * exit code: CLI_EXIT_UNAVAILABLE when the gateway has ended, after the last of its records. */
 int tap_watch_step(struct tap_watch *self, long timeout_ms);
+/* What the gateway counts of its actors is appended. An exit code. */
+int tap_watch_actors(struct tap_watch *self, const struct cli *cli, struct pack *ret_actors);
+/* Records that were lost so far. */
+uint64_t tap_watch_dropped(const struct tap_watch *self);
 /* Gives what is still held back, and tells on standard error what was lost. */
 void tap_watch_rest(struct tap_watch *self);
 void tap_watch_close(struct tap_watch *self);

@@ -69,6 +69,8 @@ struct edge {
     struct call *orphan_handshakes;
     struct call *held_handshakes; /* until health is ready */
     struct call *orphan_subscriptions;
+    struct call *orphan_taps;
+    size_t tappings_n;
     size_t conns_n;
     size_t clients_n;     /* of them, WebSockets behind hello-ok */
     size_t clients_new_n; /* of those, the ones that speak the newest protocol */

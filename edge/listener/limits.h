@@ -17,22 +17,25 @@
 #define LIMIT_QUEUED_ONE 33554432U   /* the same for all connections of one principal */
 #define LIMIT_QUEUED_LOW 50331648U   /* what is left of the first after room was made */
 #define LIMIT_QUEUED_ONE_LOW 25165824U
-#define LIMIT_INPUT_ALL 134217728U    /* messages and bodies that are not complete, of everybody */
-#define LIMIT_INPUT_PEER 67108864U    /* the same of one address that is not this machine */
-#define LIMIT_STRANGERS_ALL 16777216U /* the same before auth has agreed, of everybody */
-#define LIMIT_STRANGERS_PEER 4194304U /* the same of one address that is not this machine */
-#define LIMIT_WAITING_MIN 65536U      /* who has less waiting than this is not to blame */
-#define LIMIT_DROP_FROM 1048576U      /* droppable events are left out above this, ... */
-#define LIMIT_DROP_FROM_TIGHT 65536U  /* ... above this while half of all room is taken */
-#define LIMIT_SHARE_BEHIND 16384U     /* an event is queued by reference behind so much, ... */
-#define LIMIT_SHARE_BYTES 4096U       /* ... or when it is so large, ... */
-#define LIMIT_SHARE_MIN 256U          /* ... but not when it is smaller than a reference */
-#define LIMIT_OUT_HIGH 1048576U       /* a client whose answers back up is not read from ... */
-#define LIMIT_OUT_LOW 262144U         /* ... until so few bytes are left */
-#define LIMIT_STREAMS 128U            /* requests under way on one connection of HTTP/2 */
-#define LIMIT_IN_FLIGHT 1024U         /* requests of one connection that wait for an answer */
-#define LIMIT_SUBSCRIPTIONS 256U      /* session keys of one connection */
-#define LIMIT_LIVE_SOCKETS 256U       /* canvas pages that wait to be told of changes */
+#define LIMIT_INPUT_ALL 134217728U     /* messages and bodies that are not complete, of everybody */
+#define LIMIT_INPUT_PEER 67108864U     /* the same of one address that is not this machine */
+#define LIMIT_STRANGERS_ALL 16777216U  /* the same before auth has agreed, of everybody */
+#define LIMIT_STRANGERS_PEER 4194304U  /* the same of one address that is not this machine */
+#define LIMIT_WAITING_MIN 65536U       /* who has less waiting than this is not to blame */
+#define LIMIT_DROP_FROM 1048576U       /* droppable events are left out above this, ... */
+#define LIMIT_DROP_FROM_TIGHT 65536U   /* ... above this while half of all room is taken */
+#define LIMIT_SHARE_BEHIND 16384U      /* an event is queued by reference behind so much, ... */
+#define LIMIT_SHARE_BYTES 4096U        /* ... or when it is so large, ... */
+#define LIMIT_SHARE_MIN 256U           /* ... but not when it is smaller than a reference */
+#define LIMIT_OUT_HIGH 1048576U        /* a client whose answers back up is not read from ... */
+#define LIMIT_OUT_LOW 262144U          /* ... until so few bytes are left */
+#define LIMIT_STREAMS 128U             /* requests under way on one connection of HTTP/2 */
+#define LIMIT_IN_FLIGHT 1024U          /* requests of one connection that wait for an answer */
+#define LIMIT_SUBSCRIPTIONS 256U       /* session keys of one connection */
+#define LIMIT_LIVE_SOCKETS 256U        /* canvas pages that wait to be told of changes */
+#define LIMIT_TAPS 4U                  /* clients that watch the bus; others of its watchers are the owner's own */
+#define LIMIT_TAP_WAITING 262144U      /* lines of the tap wait above this, ... */
+#define LIMIT_TAP_WAITING_TIGHT 65536U /* ... above this while half of all room is taken */
 #define LIMIT_JSON_DEPTH 64U
 #define LIMIT_ROLE_REFUSALS 10U    /* in a row; one more ends the connection */
 #define LIMIT_WAITING_INPUT 65536U /* read ahead while a request is in hand */

@@ -5,8 +5,8 @@
  * Accepts    edge_follow, config_update, metrics_read; topics: every event of the schema, auth_generation,
  *            auth_revoked, auth_edge_settings_changed
  * Asks       auth (auth_connect, auth_http, auth_edge_settings), health (health_snapshot, presence_join and
- *            _leave), router (agent_run, router_agents, router_resolve), and the owner of each
- *            method a client calls
+ *            _leave), router (agent_run, router_agents, router_resolve), the supervisor (bus.operate), and the
+ *            owner of each method a client calls
  * On restart clients come again; the listening sockets stay open meanwhile, because the
  * supervising process holds them and they are only lent here (bus/sockets.h).
  */
@@ -33,6 +33,7 @@
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
 #include "edge/listener/subscription.h"
+#include "edge/listener/tapping.h"
 #include "schema/base/gateway_config.h"
 #include "schema_gen.h"
 
@@ -398,6 +399,7 @@ static void edge_deinit(void *state, struct actor *actor)
     handshake_free_orphans(edge);
     rpc_free_orphans(edge);
     subscription_free_orphans(edge);
+    tapping_free_orphans(edge);
     peer_table_deinit(&edge->peers);
     write_rate_deinit(&edge->writes);
     tally_deinit(&edge->tally);

@@ -11,6 +11,7 @@
 #include "edge/listener/hello.h"
 #include "edge/listener/subscription.h"
 #include "edge/listener/surface.h"
+#include "edge/listener/tapping.h"
 #include "edge/listener/traceparent.h"
 #include "schema_gen.h"
 
@@ -291,7 +292,8 @@ static void params_read(const struct frame *frame, const struct schema_msg *msg)
         if (msg->max_bytes && body.len > msg->max_bytes) {
             refuse(frame, FAIL_INVALID_REQUEST, "invalid %s params: larger than %u bytes", msg->name, msg->max_bytes);
         } else if (strcmp(schema_method_of(msg)->owner, "edge") == 0) {
-            if (!surface_take(frame->conn, frame->id, msg, body)) {
+            if (!surface_take(frame->conn, frame->id, msg, body) &&
+                !tapping_take(frame->conn, frame->id, frame->trace, msg, body)) {
                 subscription_take(frame->conn, frame->id, frame->trace, msg, body);
             }
         } else {

@@ -16,6 +16,7 @@
 #include "edge/listener/presence.h"
 #include "edge/listener/rpc.h"
 #include "edge/listener/subscription.h"
+#include "edge/listener/tapping.h"
 
 #define HEAD_GUESS 4U /* of most frames: 126 to 65535 bytes */
 #define KEY_LEN 24U   /* 16 bytes in base64 */
@@ -126,6 +127,7 @@ static void client_leave(struct conn *conn, struct ws *ws)
     if (ws->phase == WS_LEAVING) {
         return; /* it left when that began */
     }
+    tapping_end(conn, ws);
     if (ws->is_counted_preauth) {
         ws->is_counted_preauth = false;
         conn->peer->preauth_n--;
@@ -352,6 +354,7 @@ static void on_close(struct conn *conn)
     handshake_drop(conn, ws);
     rpc_drop(conn, ws);
     subscription_drop(conn, ws);
+    tapping_drop(conn, ws);
     conn->state = NULL;
     ws_destroy(ws);
 }

@@ -26,6 +26,7 @@ enum ws_phase {
 /* What only the handshake needs. */
 struct handshake;
 struct capability;
+struct tapping;
 
 struct ws {
     enum ws_phase phase;
@@ -47,6 +48,8 @@ struct ws {
     struct capability *capability; /* to read the canvas; NULL: it may have none */
     struct call *requests;
     struct call *subscriptions; /* being resolved */
+    struct call *tap_asks;      /* with the supervisor */
+    struct tapping *tapping;    /* it sees the bus; NULL: it does not */
     uint32_t requests_n;
     uint32_t role_refusals; /* in a row */
     unsigned leave_code;    /* while it leaves: how it is closed then */

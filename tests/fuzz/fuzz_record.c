@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "edge/cli/tap_line.h"
 #include "edge/cli/tap_load.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -23,8 +24,8 @@ static void block_check(const struct tap_record *record)
     FUZZ_HOLD(tap_block_add(&block, record) == 0 && tap_block_write(&block, &bytes) == 0);
     FUZZ_HOLD(tap_block_open((struct span){ bytes.data, bytes.len }, &reader) == 0);
     FUZZ_HOLD(tap_block_next(&reader, &again) == 0);
-    if (tap_record_json(record, &a) == 0) {
-        FUZZ_HOLD(tap_record_json(&again, &b) == 0 &&
+    if (tap_line_json(record, &a) == 0) {
+        FUZZ_HOLD(tap_line_json(&again, &b) == 0 &&
                   span_is((struct span){ a.data, a.len }, (struct span){ b.data, b.len }));
     }
 }

@@ -8,7 +8,10 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/pack.h"
-#include "edge/cli/tap_order.h"
+#include "bus/tap_order.h"
+#include "bus/tap_shown.h"
+#include "bus/value.h"
+#include "edge/cli/tap_line.h"
 
 static void timed_pack(struct pack *pack, int64_t ts_us, struct envelope env, const char *note, bool times)
 {
@@ -150,7 +153,7 @@ static void makes_one_json_object_per_line(void **state)
     record_pack(&pack, 1500, call, "receiver is down");
     add(&order, &pack, 0);
     held = tap_order_take(&order, INT64_MAX);
-    assert_int_equal(tap_record_json(&held->record, &line), 0);
+    assert_int_equal(tap_line_json(&held->record, &line), 0);
     assert_int_equal(text_buf_add(&line, (struct span){ "", 1 }), 0);
     assert_string_equal(
         line.data,
@@ -178,8 +181,8 @@ static void says_how_long_it_took_to_handle(void **state)
     add(&order, &pack, 0);
     held = tap_order_take(&order, INT64_MAX);
     tap_record_pair(&held->record, calls);
-    assert_int_equal(tap_record_json(&held->record, &json), 0);
-    assert_int_equal(tap_record_text(&held->record, &text), 0);
+    assert_int_equal(tap_line_json(&held->record, &json), 0);
+    assert_int_equal(tap_line_text(&held->record, &text), 0);
     assert_int_equal(text_buf_add(&json, (struct span){ "", 1 }), 0);
     assert_int_equal(text_buf_add(&text, (struct span){ "", 1 }), 0);
     assert_non_null(strstr(json.data, "\"handled\":{\"by\":\"edge/0\",\"waitMs\":4,\"handlerMs\":0.006}"));
@@ -270,6 +273,103 @@ static void adds_up_what_senders_lost_over_all_their_lives(void **state)
     tap_order_deinit(&order);
 }
 
+static void a_record_that_is_shown_can_be_read_again(void **state)
+{
+    struct envelope env = call;
+    struct tap_order order = { 0 };
+    struct tap_record again;
+    struct tap_held *held;
+    struct pack batch;
+    CLEANUP(pack_deinit) struct pack shown;
+    uint8_t first[ENVELOPE_HEADER_MAX];
+    uint8_t second[ENVELOPE_HEADER_MAX];
+    size_t len;
+
+    (void)state;
+    env.id = UINT64_MAX;
+    env.incarnation = 65537;
+    env.flags = 4096;
+    env.via = SPAN_LIT("router");
+    env.asker = 3;
+    env.principal = SPAN_LIT("somebody");
+    batch_begin(&batch);
+    timed_pack(&batch, 1700000000123456, env, "receiver is down", true);
+    add(&order, &batch, 0);
+    held = tap_order_take(&order, INT64_MAX);
+    held->record.has_latency = true;
+    held->record.latency_ms = 2.5;
+    pack_init(&shown, 0);
+    pack_map_begin(&shown);
+    tap_shown_pack(&held->record, &shown);
+    tap_shown_pack_rest(&held->record, &shown);
+    pack_map_end(&shown);
+    assert_true(tap_shown_read(pack_span(&shown), &again));
+    len = envelope_encode(&held->record.env, first);
+    assert_int_equal(envelope_encode(&again.env, second), len);
+    assert_memory_equal(first, second, len);
+    assert_true(again.ts_us == held->record.ts_us && again.bytes == 7);
+    assert_true(again.is_handled && again.waited_us == 4000 && again.busy_us == 6);
+    assert_true(span_is_text(again.address, "edge/0") && span_is_text(again.host, "main"));
+    assert_true(span_is_text(again.note, "receiver is down") && span_is_text(again.session, "agent:main:x"));
+    assert_true(again.has_latency && again.latency_ms > 2.49 && again.latency_ms < 2.51);
+    assert_true(span_is(again.body, held->record.body));
+    assert_string_equal(again.trace, held->record.trace);
+    free(held);
+    tap_order_deinit(&order);
+}
+
+static bool shown_is_read(const char *kind, const char *from, const char *trace, size_t name_len)
+{
+    CLEANUP(pack_deinit) struct pack pack;
+    struct tap_record record;
+    char name[256];
+
+    memset(name, 'x', sizeof(name));
+    pack_init(&pack, 0);
+    pack_map_begin(&pack);
+    pack_kv_text(&pack, "kind", kind);
+    pack_kv_text(&pack, "from", from);
+    pack_kv_text(&pack, "to", "b");
+    pack_kv_str(&pack, "method", (struct span){ name, name_len });
+    pack_kv_text(&pack, "trace", trace);
+    pack_map_end(&pack);
+    return tap_shown_read(pack_span(&pack), &record);
+}
+
+static void what_is_no_record_is_not_read(void **state)
+{
+    (void)state;
+    assert_true(shown_is_read("call", "a", NULL, ENVELOPE_NAME_MAX - 1));
+    assert_true(shown_is_read("call", "a", "00000000000000010000000000000002", 1));
+    assert_false(shown_is_read("call", "a", NULL, ENVELOPE_NAME_MAX));
+    assert_false(shown_is_read("shout", "a", NULL, 1));
+    assert_false(shown_is_read("call", "", NULL, 1));
+    assert_false(shown_is_read("call", "a", "0000000000000001000000000000000", 1));
+    assert_false(shown_is_read("call", "a", "0000000000000001000000000000000x", 1));
+}
+
+static void the_oldest_leave_early_when_they_are_too_large_together(void **state)
+{
+    struct tap_order order = { .bytes_max = 3000 };
+    struct tap_held *held;
+    unsigned taken = 0;
+    struct pack pack;
+
+    (void)state;
+    batch_begin(&pack);
+    for (int64_t at = 1; at <= 20; at++) {
+        record_pack(&pack, at, call, NULL);
+    }
+    add(&order, &pack, 0);
+    assert_true(order.bytes > 3000);
+    while ((held = tap_order_take(&order, 0))) {
+        assert_int_equal(held->record.ts_us, ++taken);
+        free(held);
+    }
+    assert_true(taken > 0 && taken < 20 && order.n == 20 - taken && order.bytes <= 3000);
+    tap_order_deinit(&order);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +379,9 @@ int main(void)
         cmocka_unit_test(says_how_long_it_took_to_handle),
         cmocka_unit_test(a_filter_sees_session_method_and_topic),
         cmocka_unit_test(skips_and_counts_what_is_malformed),
+        cmocka_unit_test(a_record_that_is_shown_can_be_read_again),
+        cmocka_unit_test(what_is_no_record_is_not_read),
+        cmocka_unit_test(the_oldest_leave_early_when_they_are_too_large_together),
         cmocka_unit_test(adds_up_what_senders_lost_over_all_their_lives),
     };
 

@@ -13,6 +13,7 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
+#include "edge/cli/tap_line.h"
 #include "edge/cli/tap_load.h"
 
 struct place {
@@ -154,8 +155,8 @@ static void what_goes_in_comes_out(void **state)
     assert_int_equal(tap_block_next(&reader, &out), 0);
     assert_int_equal(out.ts_us, 5);
     assert_int_equal(tap_block_next(&reader, &out), 0);
-    assert_int_equal(tap_record_json(&in, &a), 0);
-    assert_int_equal(tap_record_json(&out, &b), 0);
+    assert_int_equal(tap_line_json(&in, &a), 0);
+    assert_int_equal(tap_line_json(&out, &b), 0);
     assert_int_equal(a.len, b.len);
     assert_memory_equal(a.data, b.data, a.len);
     assert_int_equal(out.env.flags, 65536);

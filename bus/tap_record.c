@@ -1,14 +1,8 @@
-#include "edge/cli/tap_record.h"
+#include "bus/tap_record.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <time.h>
-
-#include "bus/base/cleanup.h"
 #include "bus/base/mem.h"
 #include "bus/value.h"
 
-#define HEAD_TEXT_MAX 640
 #define CELLS_MIN 5
 
 static const struct span nothing = { NULL, 0 };
@@ -119,11 +113,6 @@ struct tap_record *tap_record_copy(const struct tap_record *self)
 
 /* --- the filter's view ------------------------------------------------------------------------ */
 
-static bool is_topic(const struct tap_record *self)
-{
-    return self->env.kind == ENVELOPE_PUBLISH;
-}
-
 struct tap_filter_subject tap_record_subject(const struct tap_record *self)
 {
     struct tap_filter_subject subject = tap_subject(&self->env, self->bytes);
@@ -135,110 +124,4 @@ struct tap_filter_subject tap_record_subject(const struct tap_record *self)
     subject.latency_ms = self->latency_ms;
     subject.ts_ms = (double)self->ts_us / 1000.0;
     return subject;
-}
-
-/* --- lines ---------------------------------------------------------------------------------------- */
-
-static void handled_pack(const struct tap_record *self, struct pack *pack)
-{
-    pack_key(pack, "handled");
-    pack_map_begin(pack);
-    pack_kv_str(pack, "by", self->address);
-    pack_kv_f64(pack, "waitMs", (double)self->waited_us / 1000.0);
-    pack_kv_f64(pack, "handlerMs", (double)self->busy_us / 1000.0);
-    pack_map_end(pack);
-}
-
-int tap_record_json(const struct tap_record *self, struct text_buf *out)
-{
-    const struct envelope *env = &self->env;
-    CLEANUP(pack_deinit) struct pack pack;
-    int r;
-
-    pack_init(&pack, 0);
-    pack_map_begin(&pack);
-    pack_kv_f64(&pack, "ts", (double)self->ts_us / 1000.0);
-    pack_kv_text(&pack, "kind", envelope_kind_name(env->kind));
-    pack_kv_str(&pack, "from", env->from);
-    pack_kv_str(&pack, "to", env->to);
-    pack_kv_str(&pack, is_topic(self) ? "topic" : "method", env->name);
-    pack_kv_text(&pack, "trace", self->trace[0] ? self->trace : NULL);
-    pack_kv_u64(&pack, "bytes", self->bytes);
-    pack_kv_u64(&pack, "id", env->id);
-    if (env->corr) {
-        pack_kv_u64(&pack, "corr", env->corr);
-    }
-    if (env->via.len) {
-        pack_kv_str(&pack, "via", env->via);
-    }
-    if (env->left_ms != UINT32_MAX && env->kind == ENVELOPE_CALL) {
-        pack_kv_u64(&pack, "leftMs", env->left_ms);
-    }
-    if (self->has_latency) {
-        pack_kv_f64(&pack, "latencyMs", self->latency_ms);
-    }
-    if (self->session.len) {
-        pack_kv_str(&pack, "session", self->session);
-    }
-    if (env->principal.len) {
-        pack_kv_str(&pack, "principal", env->principal);
-    }
-    pack_kv_str(&pack, "host", self->host);
-    if (self->note.len) {
-        pack_kv_str(&pack, "undelivered", self->note);
-    }
-    if (self->is_handled) {
-        handled_pack(self, &pack);
-    }
-    if (self->body.len) {
-        pack_kv_raw(&pack, "body", self->body);
-    }
-    pack_map_end(&pack);
-    r = pack_error(&pack);
-    r = r ? r : json_from_value(pack_span(&pack), out);
-    return r ? r : text_buf_add(out, SPAN_LIT("\n"));
-}
-
-static int handled_text(const struct tap_record *self, struct text_buf *out)
-{
-    char text[ACTOR_ADDRESS_MAX + 96];
-    int len = 0;
-
-    if (self->is_handled) {
-        len = snprintf(text, sizeof(text), "  handled by %.*s: waited %.3f ms, took %.3f ms",
-                       (int)(self->address.len < ACTOR_ADDRESS_MAX ? self->address.len : ACTOR_ADDRESS_MAX),
-                       self->address.ptr, (double)self->waited_us / 1000.0, (double)self->busy_us / 1000.0);
-    }
-    return len > 0 ? text_buf_add(out, (struct span){ text, (size_t)len }) : 0;
-}
-
-int tap_record_text(const struct tap_record *self, struct text_buf *out)
-{
-    const struct envelope *env = &self->env;
-    time_t seconds = (time_t)(self->ts_us / 1000000);
-    char latency[32] = "";
-    char head[HEAD_TEXT_MAX];
-    struct tm local = { 0 };
-    int len;
-    int r;
-
-    (void)localtime_r(&seconds, &local);
-    if (self->has_latency) {
-        (void)snprintf(latency, sizeof(latency), " %.2f ms", self->latency_ms);
-    }
-    len = snprintf(head, sizeof(head), "%02d:%02d:%02d.%06d %-7s %.*s -> %.*s  %.*s  %llu B%s%s%.*s", local.tm_hour,
-                   local.tm_min, local.tm_sec, (int)(self->ts_us % 1000000), envelope_kind_name(env->kind),
-                   SPAN_FMT(env->from), SPAN_FMT(env->to), SPAN_FMT(env->name), (unsigned long long)self->bytes,
-                   latency, self->note.len ? "  not delivered: " : "",
-                   (int)(self->note.len < 100 ? self->note.len : 100), self->note.len ? self->note.ptr : "");
-    if (len < 0) {
-        return -EINVAL;
-    }
-    r = text_buf_add(out, (struct span){ head, (size_t)len < sizeof(head) ? (size_t)len : sizeof(head) - 1 });
-    r = r ? r : handled_text(self, out);
-    if (r == 0 && self->body.len) {
-        r = text_buf_add(out, SPAN_LIT("  "));
-        r = r ? r : json_from_value(self->body, out);
-    }
-    return r ? r : text_buf_add(out, SPAN_LIT("\n"));
 }

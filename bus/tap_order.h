@@ -3,10 +3,10 @@
  * sends in batches of its own, so an answer may arrive before its question; a short hold
  * mends that. Pure: the caller says until when.
  */
-#ifndef EDGE_CLI_TAP_ORDER_H
-#define EDGE_CLI_TAP_ORDER_H
+#ifndef BUS_TAP_ORDER_H
+#define BUS_TAP_ORDER_H
 
-#include "edge/cli/tap_record.h"
+#include "bus/tap_record.h"
 
 #define TAP_ORDER_MAX 65536U /* records held at most; then the oldest leave early */
 
@@ -14,7 +14,9 @@ struct tap_order {
     struct tap_held **heap;
     size_t n;
     size_t cap;
-    uint64_t added; /* keeps records of one moment in the order they came in */
+    size_t bytes;     /* of what is held */
+    size_t bytes_max; /* beyond that, too, the oldest leave early; 0: any number */
+    uint64_t added;   /* keeps records of one moment in the order they came in */
     struct tap_sender *senders;
 };
 
@@ -32,6 +34,7 @@ uint64_t tap_order_dropped(const struct tap_order *self);
 struct tap_held {
     struct tap_record record;
     uint64_t number;
+    size_t len;
     char bytes[]; /* what the record borrows from */
 };
 struct tap_held *tap_order_take(struct tap_order *self, int64_t until_us);

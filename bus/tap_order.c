@@ -1,4 +1,4 @@
-#include "edge/cli/tap_order.h"
+#include "bus/tap_order.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -87,6 +87,7 @@ static int heap_push(struct tap_order *self, struct tap_held *held)
         self->cap = cap;
     }
     self->heap[self->n++] = held;
+    self->bytes += held->len;
     for (size_t i = self->n - 1; i && is_before(self->heap[i], self->heap[(i - 1) / 2]); i = (i - 1) / 2) {
         swap(self->heap, i, (i - 1) / 2);
     }
@@ -97,6 +98,7 @@ static struct tap_held *heap_pop(struct tap_order *self)
 {
     struct tap_held *first = self->heap[0];
 
+    self->bytes -= first->len;
     self->heap[0] = self->heap[--self->n];
     for (size_t i = 0, least = 0;; i = least) {
         for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < self->n; child++) {
@@ -127,13 +129,15 @@ void tap_order_deinit(struct tap_order *self)
 /* A record with everything it borrows; NULL when memory is out. */
 static struct tap_held *held_new(struct span host, struct span address, struct span item)
 {
-    struct tap_held *held = malloc(sizeof(*held) + host.len + address.len + item.len);
+    size_t len = host.len + address.len + item.len;
+    struct tap_held *held = malloc(sizeof(*held) + len);
     char *at = held ? held->bytes : NULL;
 
     if (!held) {
         return NULL;
     }
     held->record = (struct tap_record){ .host = { at, host.len }, .address = { at + host.len, address.len } };
+    held->len = sizeof(*held) + len;
     memcpy(at, host.ptr, host.len);
     memcpy(at + host.len, address.ptr, address.len);
     memcpy(at + host.len + address.len, item.ptr, item.len);
@@ -182,7 +186,9 @@ int tap_order_add(struct tap_order *self, struct span batch, unsigned *ret_malfo
 
 struct tap_held *tap_order_take(struct tap_order *self, int64_t until_us)
 {
-    if (self->n == 0 || (self->heap[0]->record.ts_us > until_us && self->n <= TAP_ORDER_MAX)) {
+    bool is_full = self->n > TAP_ORDER_MAX || (self->bytes_max && self->bytes > self->bytes_max);
+
+    if (self->n == 0 || (self->heap[0]->record.ts_us > until_us && !is_full)) {
         return NULL;
     }
     return heap_pop(self);

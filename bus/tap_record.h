@@ -1,13 +1,12 @@
 /*
- * tap_record: what a watcher receives, made into lines. Pure: no sockets, no clock.
+ * tap_record: one envelope as a watcher receives it. Pure: no sockets, no clock.
  *
  * Batches come from the hosts of our own gateway, but are checked like any bytes.
  */
-#ifndef EDGE_CLI_TAP_RECORD_H
-#define EDGE_CLI_TAP_RECORD_H
+#ifndef BUS_TAP_RECORD_H
+#define BUS_TAP_RECORD_H
 
 #include "bus/envelope.h"
-#include "bus/json.h"
 #include "bus/tap_subject.h"
 
 #define TAP_CALLS_N 16384U /* calls whose answer is awaited, to tell the latency */
@@ -53,9 +52,5 @@ struct tap_record *tap_record_copy(const struct tap_record *self);
 
 /* The fields that a filter sees. */
 struct tap_filter_subject tap_record_subject(const struct tap_record *self);
-
-/* Appends one line: a JSON object, or a row for people. 0 or -ENOMEM. */
-int tap_record_json(const struct tap_record *self, struct text_buf *out);
-int tap_record_text(const struct tap_record *self, struct text_buf *out);
 
 #endif
