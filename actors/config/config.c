@@ -98,6 +98,7 @@ static void config_deinit(void *state, struct actor *actor)
     snapshot_deinit(&self->snapshot);
     pack_deinit(&self->scratch);
     pack_deinit(&self->issues);
+    config_refused_forget(self);
 }
 
 const struct actor_def config_actor = {

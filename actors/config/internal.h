@@ -30,6 +30,7 @@ struct config {
     struct config_error issue; /* why the file now on disk is not the snapshot; empty: it is */
     struct pack issues;        /* the same as a packed array of {path, message, …}; empty when there is none */
     size_t issues_left_out;    /* beyond that */
+    char **refused;            /* the files that it is made of, which are watched for a repair; NULL-ended, or NULL */
     struct pack scratch;
     char unserved[256];                                         /* sections that were last reported as not served */
     char was_refused[sizeof(((struct config_error *)0)->text)]; /* the refusal that was last told */
@@ -55,6 +56,8 @@ struct config {
 
 /* Builds a snapshot of the files on disk. 0, SNAPSHOT_E_REFUSED (issue and issues say why), or a fault. */
 int config_load(struct config *self, struct snapshot *ret_snapshot);
+/* Nothing is refused any more. */
+void config_refused_forget(struct config *self);
 /* What is wrong with the file on disk in detail; NULL: nothing is known of that. */
 void config_details_set(struct config *self, const struct config_issues *issues);
 /* Puts `fresh` in force and tells everybody what differs. `fresh` is empty afterwards. */

@@ -1,6 +1,7 @@
 #include "actors/config/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "actors/config/diff.h"
@@ -11,9 +12,10 @@
 #include "bus/value.h"
 #include "schema/base/config_shape.h"
 
-/* Builds a snapshot of one file and what it includes; an absent file is an empty config. */
+/* Builds a snapshot of one file and what it includes; an absent file is an empty config. On a refusal `ret_seen` (may
+ * be NULL) gets the files. */
 static int file_load(const struct config *self, const char *path, struct snapshot *ret_snapshot,
-                     struct config_error *error, struct config_issues *issues)
+                     struct config_error *error, struct config_issues *issues, struct config_sources *ret_seen)
 {
     struct snapshot_opts opts = { .path = path,
                                   .state_dir = self->state_dir,
@@ -24,6 +26,10 @@ static int file_load(const struct config *self, const char *path, struct snapsho
 
     snapshot_init(&built);
     int r = snapshot_load(&built, &opts, error);
+    if (r > 0 && ret_seen) {
+        *ret_seen = built.document.sources;
+        built.document.sources = (struct config_sources){ 0 };
+    }
     if (r) {
         snapshot_deinit(&built);
         return r;
@@ -41,12 +47,38 @@ void config_details_set(struct config *self, const struct config_issues *issues)
     self->issues_left_out = issues ? config_issues_left_out(issues) : 0;
 }
 
+void config_refused_forget(struct config *self)
+{
+    for (size_t i = 0; self->refused && self->refused[i]; i++) {
+        free(self->refused[i]);
+    }
+    free(self->refused);
+    self->refused = NULL;
+}
+
+/* What an edit brings may be mended in any of the files that were read for it. */
+static void refused_note(struct config *self, const struct config_sources *sources)
+{
+    config_refused_forget(self);
+    self->refused = mem_new((sources->n + 1) * sizeof(*self->refused));
+    for (size_t i = 0; i < sources->n; i++) {
+        self->refused[i] = mem_text(sources->items[i]->path, strlen(sources->items[i]->path));
+    }
+}
+
 int config_load(struct config *self, struct snapshot *ret_snapshot)
 {
     CLEANUP(config_issues_destroy) struct config_issues *issues = config_issues_new();
     struct config_error error = { "" };
-    int r = file_load(self, self->path, ret_snapshot, &error, issues);
+    struct config_sources seen = { 0 };
+    int r = file_load(self, self->path, ret_snapshot, &error, issues, &seen);
 
+    if (r > 0) {
+        refused_note(self, &seen);
+    } else {
+        config_refused_forget(self);
+    }
+    config_sources_deinit(&seen);
     config_details_set(self, issues);
     self->issue = r > 0 ? error : (struct config_error){ "" };
     return r;
@@ -272,7 +304,7 @@ int config_first_load(struct config *self)
         return r;
     }
     config_status_tell(self);
-    if (!last_good_path(self->path, spare) || file_load(self, spare, &fresh, &ignored, NULL) ||
+    if (!last_good_path(self->path, spare) || file_load(self, spare, &fresh, &ignored, NULL, NULL) ||
         !fresh.document.is_present) {
         log_error("config_unusable", "reason=\"%s\"", self->issue.text); /* the only place that can say why */
         return FAULT(-EINVAL);

@@ -198,6 +198,9 @@ void reload_follow(struct config *self)
     for (size_t i = 1; i < sources->n; i++) {
         watch_add(&self->watch, sources->items[i]->path);
     }
+    for (size_t i = 1; self->refused && self->refused[0] && self->refused[i]; i++) {
+        watch_add(&self->watch, self->refused[i]);
+    }
     watch_end(&self->watch);
 }
 

@@ -82,9 +82,11 @@ static int broken_keep(struct write *write)
 /* What the change makes of the file, in `edit`. */
 static int edit_make(struct write *write)
 {
-    int r = write->in.is_repair ? write_base_broken_check(write) : write_base_check(write);
+    int r = write->in.file.len    ? write_base_file_check(write)
+            : write->in.is_repair ? write_base_broken_check(write)
+                                  : write_base_check(write);
 
-    if (r || !write->in.is_repair) {
+    if (r || (!write->in.is_repair && !write->in.file.len)) {
         return r ? r : change_make(write);
     }
     write->edit.is_changed = true;
@@ -161,8 +163,9 @@ static int write_finish(struct write *write, const struct secret_entry *broken, 
 static int partial_finish(struct write *write)
 {
     struct snapshot now;
-    int r = write_check_loss(write);
+    int r = write->in.is_repair ? 0 : write_check_loss(write);
 
+    r = r ? r : broken_keep(write);
     r = r ? r : store(write);
     if (r) {
         return r;
@@ -337,8 +340,9 @@ int config_on_repair(void *arg, struct actor_ctx *ctx, const void *msg)
 
     return request_run(arg, ctx,
                        &(struct request){ .method = "config.repair",
-                                          .is_repair = true,
+                                          .is_repair = !in->file.len,
                                           .raw = in->raw,
                                           .base_hash = in->base_hash,
+                                          .file = in->file,
                                           .client = in->client });
 }

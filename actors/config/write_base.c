@@ -119,6 +119,38 @@ int write_base_check(struct write *write)
     return 0;
 }
 
+static int file_find(struct write *write)
+{
+    const struct config_sources *sources = &write->disk.document.sources;
+    char hash[CONFIG_FILE_HASH_LEN] = "";
+
+    for (size_t i = 1; i < sources->n; i++) {
+        const struct config_source *source = sources->items[i];
+
+        if (span_is_text(write->in.file, source->path)) {
+            int r = config_file_hash((struct span){ source->text.data, source->text.len }, hash);
+
+            write->edit.source = i;
+            return r ? r : span_is_text(write->in.base_hash, hash) ? 0 : write_refuse_changed(write, WRITE_CHANGED);
+        }
+    }
+    return write_refuse(write, "the config includes no file of that path");
+}
+
+int write_base_file_check(struct write *write)
+{
+    struct config_error error = { "" };
+    int r = config_document_load(&write->disk.document, write->self->path, config_lookup_process(), &error);
+
+    if (r) {
+        return r > 0 ? write_refuse(write, error.text) : r;
+    }
+    write->has_disk = true;
+    write->is_disk_unusable = true; /* as far as anybody knows; what is in force may be something else */
+    r = file_find(write);
+    return r ? r : rollouts_check(write);
+}
+
 int write_base_broken_check(struct write *write)
 {
     struct config *self = write->self;

@@ -6,7 +6,7 @@
 #include "bus/value.h"
 #include "schema/base/config_loss.h"
 #include "schema/base/config_store.h"
-#include "schema/base/gateway_check.h"
+#include "schema/base/config_mend.h"
 
 #define NOTHING ((struct span){ 0 })
 
@@ -75,17 +75,22 @@ static int shape_reject(struct write *write, const struct config_error *error, c
 }
 
 /* Less is wrong than with what is on disk, and nothing that is right there. */
-static bool is_partial_mend(const struct write *write, const struct config_issues *after)
+static bool is_partial_mend(const struct write *write, const struct config_error *error,
+                            const struct config_issues *issues)
 {
-    CLEANUP(config_issues_destroy) struct config_issues *before = config_issues_new();
-    CLEANUP(gateway_config_deinit) struct gateway_config ignored = { 0 };
-    struct config_lookup lookup = config_lookup_process();
-    struct gateway_overrides overrides = gateway_overrides_from(lookup);
-    struct config_error error = { "" };
+    CLEANUP(config_document_deinit) struct config_document document;
+    struct gateway_overrides overrides = gateway_overrides_from(config_lookup_process());
+    struct config_error why = { "" };
+    struct config_mend_side before = { &write->disk.document, true, &why };
+    struct config_mend_side after = { &write->fresh.document, config_issues_count(issues) > 0, error };
 
-    return write->is_disk_unusable && config_issues_count(after) &&
-           gateway_check(&write->disk.document, &overrides, lookup, &ignored, &error, before) > 0 &&
-           config_issues_is_mend(before, after);
+    config_document_init(&document);
+    if (write->in.is_repair) {
+        before.document = &document;
+        before.is_loaded = !config_document_load(&document, write->self->path, config_lookup_process(), &why);
+    }
+    return (write->is_disk_unusable || write->in.is_repair) &&
+           config_mend_is(&before, &after, &overrides, write->in.file.len > 0);
 }
 
 int write_check_trial(struct write *write)
@@ -101,7 +106,7 @@ int write_check_trial(struct write *write)
     write->fresh.document.sources.overlay = &write->overlay;
     int r = snapshot_load(&write->fresh, &opts, &error);
     write->fresh.document.sources.overlay = NULL;
-    if (r > 0 && is_partial_mend(write, issues)) {
+    if (r > 0 && is_partial_mend(write, &error, issues)) {
         write->is_partial = true;
         return 0;
     }

@@ -22,6 +22,7 @@ struct request {
     struct span raw;
     struct span replace;
     struct span base_hash;
+    struct span file; /* of a repair: the included file that `raw` is for; empty: the config file */
     struct span note;
     struct type_client client;
 };
@@ -62,6 +63,8 @@ int write_base_check(struct write *write);
 int write_base_edited_take(struct write *write, struct snapshot *now);
 /* Of a repair: only what cannot be used is replaced as a whole, and only the text that whoever repairs it has seen. */
 int write_base_broken_check(struct write *write);
+/* The same of a file that is included, which is changed like any other. */
+int write_base_file_check(struct write *write);
 
 /* --- write_check.c ------------------------------------------------------------------------------------- */
 

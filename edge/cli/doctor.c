@@ -9,6 +9,7 @@
 void doctor_init(struct doctor *self, const struct cli *cli)
 {
     *self = (struct doctor){ .cli = cli, .disk = { .is_secret = true }, .fresh = { .is_secret = true } };
+    self->included = mem_new(DOCTOR_INCLUDED_MAX * sizeof(*self->included));
     self->findings = mem_new((DOCTOR_FINDINGS_MAX + 1) * sizeof(*self->findings)); /* the last is the spare one */
 }
 
@@ -16,6 +17,12 @@ void doctor_deinit(struct doctor *self)
 {
     text_buf_deinit(&self->disk);
     text_buf_deinit(&self->fresh);
+    for (size_t i = 0; i < self->included_n; i++) {
+        text_buf_deinit(&self->included[i]->disk);
+        text_buf_deinit(&self->included[i]->fresh);
+        free(self->included[i]);
+    }
+    free(self->included);
     free(self->findings);
 }
 

@@ -14,6 +14,7 @@
 #include "bus/json.h"
 #include "bus/pack.h"
 #include "edge/cli/cli.h"
+#include "schema/base/config_document.h"
 
 #define DOCTOR_FINDINGS_MAX 256U
 #define DOCTOR_TEXT_MAX 768
@@ -40,6 +41,16 @@ struct doctor_finding {
     mode_t mode;               /* for the repair */
 };
 
+/* A file that the config includes, and what the repairs make of it. */
+struct doctor_included {
+    char path[PATH_MAX];
+    struct text_buf disk;
+    struct text_buf fresh; /* wiped, like the other */
+    bool is_written;
+};
+
+#define DOCTOR_INCLUDED_MAX 256U
+
 struct doctor {
     const struct cli *cli;
     struct doctor_finding *findings;
@@ -52,10 +63,12 @@ struct doctor {
     pid_t holder;           /* its pid; 0: it has not said */
     struct text_buf disk;   /* the config file as it is */
     bool has_disk;
-    bool is_link;          /* and a symbolic link in its place, which is never written to */
-    struct text_buf fresh; /* what its repair would make of it; wiped */
-    bool is_usable;        /* the config as it is would be taken */
-    bool is_token_alone;   /* nothing else of the config is to change */
+    bool is_link;                      /* and a symbolic link in its place, which is never written to */
+    struct text_buf fresh;             /* what its repair would make of it; wiped */
+    struct doctor_included **included; /* those that a repair changes */
+    size_t included_n;
+    bool is_usable;      /* the config as it is would be taken */
+    bool is_token_alone; /* nothing else of the config is to change */
     bool is_written;
     char kept[PATH_MAX]; /* where the text went that was replaced; empty: nowhere, or the gateway knows */
 };
@@ -77,6 +90,17 @@ void doctor_state_look(struct doctor *self);
 void doctor_config_look(struct doctor *self);
 /* The same: a repair that puts back the newest copy that would do, of the last good config before all. */
 void doctor_config_spare(struct doctor *self, struct doctor_finding *finding);
+/* doctor_included.c: what is to be repaired in files that the config includes. Needs `fresh`. 0 or a fault. */
+int doctor_included_legacy(struct doctor *self);
+/* The file takes part in the repairs from now on; NULL when the source is none of its own. */
+struct doctor_included *doctor_included_open(struct doctor *self, const struct config_sources *sources,
+                                             const struct config_source *source);
+/* The files make up a document, though it may refer to variables that are not set. */
+bool doctor_included_is_read(const struct config_document *document);
+/* The document of the repaired texts, as config_document_build has it. */
+int doctor_included_build(struct doctor *self, struct config_document *document, struct config_error *error);
+/* doctor_unknown.c: keys that nobody knows. Needs `fresh`. 0 or a fault. */
+int doctor_unknown_look(struct doctor *self);
 /* doctor_history.c: what the original keeps, and this gateway does not take over. */
 void doctor_history_look(struct doctor *self);
 /* doctor_gateway.c: who runs, and who holds the port. Sets `is_running`; comes first. */

@@ -18,6 +18,7 @@
 #include "edge/cli/doctor_write.h"
 #include "schema/base/config_create.h"
 #include "schema/base/config_edit.h"
+#include "schema/base/config_mend.h"
 #include "schema/base/config_shape.h"
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
@@ -26,7 +27,6 @@
 #include "schema/base/secret_provider.h"
 
 #define PLACE_MAX 512
-#define UNKNOWN_MAX 64U /* keys that are taken out by one repair */
 #define NOTHING ((struct span){ 0 })
 
 static struct span text_span(const struct text_buf *text)
@@ -153,106 +153,6 @@ static int legacy_look(struct doctor *self)
     return r;
 }
 
-struct included {
-    struct doctor *self;
-    const struct config_document *document;
-};
-
-/* Of the whole config as one text: what stands in the file itself has been told. */
-static void on_included_legacy(void *arg, const char *says, bool is_done)
-{
-    const struct included *included = arg;
-    const char *path = included->document->sources.items[0]->path;
-    size_t len = strlen(path);
-    struct config_error error = { "" };
-
-    (void)is_done;
-    (void)snprintf(error.text, sizeof(error.text), "%s", says);
-    config_document_locate(included->document, &error);
-    if (error.text[0] == '/' && (strncmp(error.text, path, len) != 0 || error.text[len] != ':')) {
-        doctor_fix_say(doctor_add(included->self, "config", DOCTOR_PROBLEM,
-                                  "of an earlier version, in a file that is included: %s", error.text),
-                       "write it so by hand: nothing is repaired in included files");
-    }
-}
-
-/* Keys of earlier formats in files that are included; they are named, and not moved. */
-static int included_look(struct doctor *self)
-{
-    CLEANUP(config_document_deinit) struct config_document document;
-    CLEANUP(text_buf_deinit) struct text_buf whole = { .is_secret = true };
-    CLEANUP(text_buf_deinit) struct text_buf ignored = { .is_secret = true };
-    struct text_buf copy = { 0 };
-    struct config_error error = { "" };
-
-    config_document_init(&document);
-    int r = text_buf_add(&copy, text_span(&self->fresh));
-    r = r ? r : config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &error);
-    if (r < 0 || document.sources.n < 2 || pack_error(&document.source) || !document.source.len) {
-        return r < 0 ? r : 0;
-    }
-    r = json_from_value(pack_span(&document.source), &whole);
-    return r ? FAULT_FOLD(r)
-             : config_legacy_move(text_span(&whole), on_included_legacy,
-                                  &(struct included){ .self = self, .document = &document }, &ignored);
-}
-
-struct unknown {
-    struct doctor *self;
-    bool is_again; /* something was taken out; what is left must be looked at anew */
-};
-
-static void on_issue(void *arg, const struct config_shape_issue *issue)
-{
-    struct unknown *unknown = arg;
-    struct doctor *self = unknown->self;
-    CLEANUP(text_buf_deinit) struct text_buf without = { .is_secret = true };
-    struct json5_item item;
-    char place[PLACE_MAX];
-
-    if (unknown->is_again || issue->where_n <= issue->steps_n ||
-        json5_find(text_span(&self->fresh), issue->steps, issue->where_n, &item) != issue->where_n) {
-        return; /* told as what it is when the keys that can go are gone */
-    }
-    config_shape_place(issue->steps, issue->where_n, false, place, sizeof(place));
-    if (json5_remove(text_span(&self->fresh), issue->steps, issue->where_n, &without)) {
-        return;
-    }
-    struct doctor_finding *finding =
-        doctor_add(self, "config", DOCTOR_PROBLEM, "nobody knows %s: %s", place, issue->message);
-    edit_offer(finding);
-    doctor_fix_say(finding, "remove %s; the text with it is kept as %s.bak", place, self->cli->paths.config_path);
-    text_swap(&self->fresh, &without);
-    unknown->is_again = true;
-}
-
-/* One key at a time: a place found before a removal may be another after it. */
-static int unknown_look(struct doctor *self)
-{
-    struct unknown unknown = { .self = self };
-
-    for (unsigned i = 0; i < UNKNOWN_MAX; i++) {
-        CLEANUP(config_document_deinit) struct config_document document;
-        struct text_buf copy = { 0 };
-        struct config_error error = { "" };
-
-        config_document_init(&document);
-        unknown.is_again = false;
-        if (text_buf_add(&copy, text_span(&self->fresh))) {
-            return FAULT(-ENOMEM);
-        }
-        int r = config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &error);
-        if (r < 0 || pack_error(&document.source) || !document.source.len) {
-            return r < 0 ? r : 0;
-        }
-        (void)config_shape_check(pack_span(&document.source), on_issue, &unknown); /* told by on_issue, and later */
-        if (!unknown.is_again) {
-            return 0;
-        }
-    }
-    return 0;
-}
-
 static int value_set(struct doctor *self, const char *place, const char *value)
 {
     CLEANUP(text_buf_deinit) struct text_buf fresh = { .is_secret = true };
@@ -372,8 +272,9 @@ static void issues_tell(struct doctor *self, const struct config_issues *issues)
     char text[DOCTOR_TEXT_MAX];
 
     config_document_init(&document);
+    bool is_changed = self->included_n > 0 || !span_is(text_span(&self->fresh), text_span(&self->disk));
     bool is_there =
-        !text_buf_add(&copy, text_span(&self->disk)) &&
+        is_changed && !text_buf_add(&copy, text_span(&self->disk)) &&
         !config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &ignored);
     for (size_t i = 0; i < config_issues_kept(issues); i++) {
         struct config_issue issue = *config_issues_at(issues, i);
@@ -461,14 +362,12 @@ static void hooks_look(struct doctor *self, struct span doc)
 static void document_look(struct doctor *self)
 {
     CLEANUP(config_document_deinit) struct config_document document;
-    struct text_buf copy = { 0 };
     struct config_error error = { "" };
     char unserved[400] = "";
     bool is_secret_missing = false;
 
     config_document_init(&document);
-    int r = text_buf_add(&copy, text_span(&self->fresh));
-    r = r ? r : config_document_build(&document, self->cli->paths.config_path, &copy, config_lookup_process(), &error);
+    int r = doctor_included_build(self, &document, &error);
     if (r) {
         doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM, "%s", r < 0 ? fault_text(r) : error.text),
                        "correct it by hand");
@@ -492,17 +391,42 @@ static void document_look(struct doctor *self)
     }
 }
 
+/* With the repairs the config is usable, or less is wrong with it and nothing that is right now. */
+static bool is_better(struct doctor *self)
+{
+    CLEANUP(config_document_deinit) struct config_document old;
+    CLEANUP(config_document_deinit) struct config_document fresh;
+    struct gateway_overrides overrides = gateway_overrides_from(config_lookup_process());
+    struct config_error old_error = { "" };
+    struct config_error fresh_error = { "" };
+    struct text_buf copy = { .is_secret = true };
+
+    config_document_init(&old);
+    config_document_init(&fresh);
+    overrides.is_dev = self->cli->paths.is_dev;
+    int r = doctor_included_build(self, &fresh, &fresh_error);
+    if (!r && !config_valid(&fresh, &fresh_error, NULL)) {
+        return true;
+    }
+    bool is_loaded =
+        !text_buf_add(&copy, text_span(&self->disk)) &&
+        !config_document_build(&old, self->cli->paths.config_path, &copy, config_lookup_process(), &old_error);
+    return config_mend_is(&(struct config_mend_side){ &old, is_loaded, &old_error },
+                          &(struct config_mend_side){ &fresh, !r, &fresh_error }, &overrides, false);
+}
+
 /* Writing what would be refused helps nobody: then the rest has to be mended first. */
 static void repairs_check(struct doctor *self)
 {
-    bool is_fine = self->fresh.data && is_valid(self, text_span(&self->fresh));
+    bool is_fine = self->fresh.data && is_better(self);
 
     for (size_t i = 0; i < self->n; i++) {
         struct doctor_finding *finding = &self->findings[i];
         size_t len = strlen(finding->fix);
-        bool is_edit = finding->repair == doctor_write_edited;
+        bool is_root = finding->repair == doctor_write_edited;
+        bool is_edit = is_root || finding->repair == doctor_write_included;
 
-        if ((is_edit && !is_fine) || (self->is_link && (is_edit || finding->repair == doctor_write_replaced))) {
+        if ((is_edit && !is_fine) || (self->is_link && (is_root || finding->repair == doctor_write_replaced))) {
             finding->repair = NULL;
             finding->is_held = true;
             (void)snprintf(finding->fix + len, sizeof(finding->fix) - len, "; --fix does it once %s",
@@ -583,8 +507,8 @@ static void config_look(struct doctor *self)
     int r = text_buf_add(&self->fresh, text_span(&self->disk));
     if (!self->is_token_alone) {
         r = r ? r : legacy_look(self);
-        r = r ? r : included_look(self);
-        r = r ? r : unknown_look(self);
+        r = r ? r : doctor_included_legacy(self);
+        r = r ? r : doctor_unknown_look(self);
     }
     if (r) {
         (void)doctor_add(self, "config", DOCTOR_PROBLEM, "the config cannot be looked at: %s", fault_text(r));

@@ -81,6 +81,45 @@ int config_document_build(struct config_document *self, const char *path, struct
     return finish(self, lookup, r, error);
 }
 
+/* Everything but the inclusions. */
+static void alone_pack(struct span value, struct pack *out)
+{
+    struct value_iter it = value_iter(value);
+    enum value_kind kind = value_kind_of(value);
+    struct span key;
+    struct span item;
+
+    if (kind != VALUE_MAP && kind != VALUE_ARRAY) {
+        pack_raw(out, value);
+        return;
+    }
+    (void)(kind == VALUE_MAP ? pack_map_begin(out) : pack_array_begin(out));
+    while (value_next(&it, &key, &item)) {
+        if (kind == VALUE_MAP && !span_is_text(key, "$include")) {
+            pack_key_span(out, key);
+            alone_pack(item, out);
+        } else if (kind == VALUE_ARRAY) {
+            alone_pack(item, out);
+        }
+    }
+    (void)(kind == VALUE_MAP ? pack_map_end(out) : pack_array_end(out));
+}
+
+int config_document_build_alone(struct config_document *self, struct span text, struct config_error *error)
+{
+    CLEANUP(pack_deinit) struct pack doc;
+
+    pack_init_secret(&doc, 0);
+    self->is_present = true;
+    int r = config_file_parse(text, "", &doc, error);
+    if (r) {
+        return r > 0 ? CONFIG_DOCUMENT_E_REFUSED : r;
+    }
+    alone_pack(pack_span(&doc), &self->source);
+    pack_raw(&self->resolved, pack_span(&self->source));
+    return pack_error(&self->resolved);
+}
+
 /* --- places --------------------------------------------------------------------------------------- */
 
 /* Of the keys that `place` begins with the longest; empty when there is none. */

@@ -41,6 +41,9 @@ int config_document_load(struct config_document *self, const char *path, struct 
 int config_document_build(struct config_document *self, const char *path, struct text_buf *text,
                           struct config_lookup lookup, struct config_error *error);
 
+/* What a text says by itself: without what it includes, ${NAME} as written, and nothing has a place. */
+int config_document_build_alone(struct config_document *self, struct span text, struct config_error *error);
+
 /* The text of the config file itself. */
 struct span config_document_text(const struct config_document *self);
 

@@ -225,7 +225,8 @@ static bool known_take(const struct config_issues *before, bool is_taken[KNOWN_M
     return false;
 }
 
-bool config_issues_is_mend(const struct config_issues *before, const struct config_issues *after)
+/* Is nothing new in `after`; and how many are left? */
+static bool compare(const struct config_issues *before, const struct config_issues *after, size_t *ret_left_n)
 {
     bool is_taken[KNOWN_MAX] = { false };
     size_t left_n = 0;
@@ -242,7 +243,22 @@ bool config_issues_is_mend(const struct config_issues *before, const struct conf
         }
         left_n += was_there;
     }
-    return left_n < before->known_n;
+    *ret_left_n = left_n;
+    return true;
+}
+
+bool config_issues_is_mend(const struct config_issues *before, const struct config_issues *after)
+{
+    size_t left_n = 0;
+
+    return compare(before, after, &left_n) && left_n < before->known_n;
+}
+
+bool config_issues_adds_none(const struct config_issues *before, const struct config_issues *after)
+{
+    size_t left_n = 0;
+
+    return compare(before, after, &left_n);
 }
 
 /* --- telling ------------------------------------------------------------------------------------------ */

@@ -67,6 +67,8 @@ void config_issues_obscure(struct config_issues *self);
  * numbers change when one is removed. A start may ask for what nobody could tell before.
  */
 bool config_issues_is_mend(const struct config_issues *before, const struct config_issues *after);
+/* The second half of that alone. */
+bool config_issues_adds_none(const struct config_issues *before, const struct config_issues *after);
 
 /* "file:line:column: text" of one. Always terminated. */
 void config_issue_show(const struct config_issue *issue, char *out, size_t out_size);

@@ -182,8 +182,12 @@ static int value_resolve(struct load *self, struct span value, struct pack *out)
 static int text_read(const struct config_sources *self, const char *path, struct text_buf *text,
                      struct config_error *error)
 {
-    int r = self->overlay && !strcmp(self->overlay->path, path) ? text_buf_add(text, self->overlay->text)
-                                                                : config_file_read(path, text, error);
+    const struct config_overlay *overlay = self->overlay;
+
+    while (overlay && strcmp(overlay->path, path) != 0) {
+        overlay = overlay->next;
+    }
+    int r = overlay ? text_buf_add(text, overlay->text) : config_file_read(path, text, error);
 
     return r ? r : text_buf_reserve(text, 1); /* an empty file is not the same as none */
 }
@@ -264,6 +268,7 @@ static int include_check(struct load *self, struct span name, char ret_real[PATH
         return refuse(self, "is one file too many: a config is at most 256 files", shown);
     }
     if (!realpath(path, ret_real)) {
+        (void)source_add(self, path); /* it is watched for all the same; without memory it is not */
         return refuse(self, errno == ENOENT ? "names a file that does not exist" : "names a file that cannot be read",
                       shown);
     }

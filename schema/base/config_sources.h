@@ -36,7 +36,8 @@ struct config_source {
 
 /* A text that counts instead of what the file holds: a change on trial. */
 struct config_overlay {
-    const char *path; /* as the source has it */
+    const struct config_overlay *next; /* of another file; NULL: there is none */
+    const char *path;                  /* as the source has it */
     struct span text;
 };
 

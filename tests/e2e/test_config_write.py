@@ -99,6 +99,26 @@ def test_an_included_file_is_changed_where_it_is(running, client):
     assert read(running, "session.json5") == '{ mainKey: "other" } // of its own\n'
 
 
+def test_the_text_of_an_included_file_is_replaced_for_who_has_seen_it(running, client):
+    path = os.path.join(os.path.realpath(running.state_dir), "session.json5")
+    old = read(running, "session.json5")
+    seen = hashlib.sha256(old.encode()).hexdigest()
+    text = "{ mainKey: 'other' } // repaired\n"
+    for params, says in (({"file": path, "baseHash": "deadbeef"}, "config changed since last load"),
+                         ({"file": path}, "config changed since last load"),
+                         ({"file": running.config_path, "baseHash": seen}, "includes no file of that path"),
+                         ({"file": "/etc/passwd", "baseHash": seen}, "includes no file of that path"),
+                         ({"file": path, "baseHash": seen, "raw": "{ mainKey: 7 }"}, "invalid config: session.mainKey"),
+                         ({"file": path, "baseHash": seen, "raw": "{"}, "expected")):
+        with pytest.raises(CallError, match=says):
+            client.call("config.repair", {"raw": text, **params})
+        assert read(running, "session.json5") == old
+    answer = client.call("config.repair", {"raw": text, "file": path, "baseHash": seen})
+    assert answer["config"]["session"]["mainKey"] == "other" and read(running, "session.json5") == text
+    assert read(running, "session.json5.bak") == old and stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    put(running, "session.json5", old)
+
+
 def test_a_merge_patch_sets_adds_and_removes(running):
     made = Gateway().start()
     try:

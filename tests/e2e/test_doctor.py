@@ -182,16 +182,90 @@ def test_oc_134730_old_keys_become_what_they_are_today_and_the_rest_stays(ours):
     assert "0 problems" in doctor(ours, "--repair") and files(ours) == again, "the second time changes nothing"
 
 
-def test_old_keys_in_a_file_that_is_included_are_named_and_left_to_a_person(ours):
-    name = os.path.join(ours.state_dir, "old.json5")
-    old = "{ // old\n agent: { model: 'builtin/echo' }, session: { parentForkMaxTokens: 5 } }"
-    write(name, old)
-    write(ours.config_path, "{ $include: './old.json5', gateway: { mode: 'local', bind: '*' } }")
+GOOD = "{ gateway: { mode: 'local', auth: { token: 'abc-def-ghi-jkl' } } }"
+
+
+def included(gateway, name, text):
+    path = os.path.join(os.path.realpath(gateway.state_dir), name)
+    write(path, text, 0o640)
+    return path
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_what_stands_in_files_that_are_included_is_repaired_there(ours, is_running):
+    if is_running:
+        write(ours.config_path, GOOD.replace('abc-def-ghi-jkl', ours.token))
+        ours.start()
+    old = included(ours, "old.json5", "// shared\n{ // old\n agent: { model: 'builtin/echo' }, /* stays */ }\n")
+    session = included(ours, "session.json5", "{ mainKey: 'main', // mine\n  parentForkMaxTokens: 5, bogus: 1 } // end")
+    one = included(ours, "one.json5", "{ id: 'work', nam: 'W' /* why */ }")
+    root = f"{{ $include: './old.json5', gateway: {{ mode: 'local', bind: '*', auth: {{ token: '{ours.token}' }} }},\n" \
+           "  session: { $include: './session.json5' }, agents: { list: [ { id: 'main' }, { $include: 'one.json5' } ] },\n" \
+           "  loging: {} } // top"
+    write(ours.config_path, root)
+    before = [read(path) for path in (old, session, one)]
+    said = doctor(ours, "--non-interactive")
+    for told in (f"{old}:3:11: agent.model becomes agents.defaults.model.primary", f"rewrite it in {old}: ",
+                 f"{session}:2:3: session.parentForkMaxTokens is removed", f"remove session.bogus from {session}",
+                 f"remove agents.list[1].nam from {one}", "remove loging; "):
+        assert told in said, (told, said)
+    assert [read(path) for path in (old, session, one)] == before and read(ours.config_path) == root
+    doctor(ours, "--fix")
+    assert read(old).startswith("// shared\n{ // old\n") and "/* stays */" in read(old) and '"primary": "builtin/echo"' in read(old)
+    assert "agent:" not in read(old)
+    assert "// mine" in read(session) and read(session).endswith("} // end") and "bogus" not in read(session)
+    assert "parentFork" not in read(session) and "/* why */" in read(one) and "nam" not in read(one)
+    text = read(ours.config_path)
+    assert text.count("$include") == 3 and text.endswith("} // top") and "loging" not in text and "'*'" not in text
+    for path, kept in zip((old, session, one), before):
+        assert read(path + ".bak") == kept and mode_of(path) == 0o600
+    assert ours.cli("config", "validate").returncode == 0
+    assert json.loads(ours.cli("config", "get", "agents.defaults.model", "--json").stdout) == {"primary": "builtin/echo"}
+    lines = read(os.path.join(ours.state_dir, "logs", "config-audit.jsonl")).splitlines()
+    assert {json.loads(line)["configPath"] for line in lines} >= {ours.config_path} and len(lines) == 4
+    if is_running:
+        with Client(ours.port, ours.token) as client:
+            assert client.call("config.get")["valid"]
+
+
+def test_a_file_that_stands_in_two_places_and_what_leaves_its_file_are_left_to_a_person(ours):
+    twice = included(ours, "twice.json5", "{ nam: 1 }")
+    routing = included(ours, "routing.json5", "{ queue: { mode: 'collect' } }")
+    text = "{ gateway: { mode: 'local', auth: { token: 'abc-def-ghi-jkl' } }, routing: { $include: 'routing.json5' },\n" \
+           "  agents: { list: [ { id: 'a', $include: 'twice.json5' }, { id: 'b', $include: 'twice.json5' } ] } }"
+    write(ours.config_path, text)
     said = doctor(ours, "--fix", code=1)
-    assert f"{name}:2:11: agent.model becomes agents.defaults.model.primary" in said
-    assert f"{name}:2:47: session.parentForkMaxTokens is removed" in said
-    assert "nothing is repaired in included files" in said and read(name) == old
-    assert f"{name}:" not in "".join(line for line in said.splitlines() if "gateway.bind" in line)
+    assert f"{routing}:1:3: routing.queue becomes messages.queue" in said and "write it so by hand" in said
+    assert f"{twice}:1:3: agents.list.0: Unrecognized key" in said
+    assert read(twice) == "{ nam: 1 }" and read(routing) == "{ queue: { mode: 'collect' } }"
+    assert read(ours.config_path) == text
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+@pytest.mark.parametrize("fault, says", [
+    ("{ level: 'loud' }", "log.json5:1:3: logging.level is \"loud\""), ("{ level: ", "log.json5:1:10: the file ends before it is finished"),
+    ("{ level: '${NOT_SET_ANYWHERE}' }", "NOT_SET_ANYWHERE"), (None, "names a file that does not exist")])
+def test_what_is_wrong_in_a_file_that_is_included_holds_back_no_other_repair(ours, is_running, fault, says):
+    if is_running:
+        write(ours.config_path, GOOD.replace('abc-def-ghi-jkl', ours.token))
+        ours.start()
+    log = os.path.join(ours.state_dir, "log.json5")
+    if fault:
+        write(log, fault)
+    write(ours.config_path, f"{{ // mine\n gateway: {{ mode: 'local', bind: '*', auth: {{ token: '{ours.token}', tokn: 1 }} }},\n"
+                            " logging: { $include: './log.json5' } }")
+    said = doctor(ours, "--fix", code=1)
+    assert says in said and "held back" not in said and "done: remove gateway.auth.tokn" in said, said
+    text = read(ours.config_path)
+    assert "tokn" not in text and '"lan"' in text and "// mine" in text and "$include" in text
+    assert not fault or read(log) == fault
+    again = doctor(ours, "--fix", code=1)
+    assert says in again and "0 can be repaired here" in again
+    write(log, "{ level: 'info' }")
+    doctor(ours, "--fix")
+    if is_running:
+        with Client(ours.port, ours.token) as client:
+            until(lambda: client.call("config.get")["valid"], 10, "the mended config")
 
 
 def test_a_model_of_old_that_is_an_object_moves_whole(ours):
@@ -228,10 +302,10 @@ def test_oc_12858_a_config_that_is_fine_is_not_touched(ours):
 
 def test_what_only_a_person_can_correct_is_left_alone(ours):
     write(ours.config_path, '{ gateway: { mode: "local", port: "many", auth: { token: "abc-def-ghi-jkl" } }, bogus: 1 }')
-    before = files(ours)
     said = doctor(ours, "--fix", code=1)
-    assert "gateway.port" in said and "held back: remove bogus" in said and "once what only you can correct is corrected" in said
-    assert files(ours) == before
+    assert "gateway.port" in said and "done: remove bogus" in said and "1 finding is left" in said
+    assert 'port: "many"' in read(ours.config_path) and "bogus" not in read(ours.config_path)
+    assert "bogus" in read(ours.config_path + ".bak")
 
 
 def test_a_missing_token_is_made_and_a_reference_is_not_replaced(ours):
