@@ -21,6 +21,7 @@
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
+#include "edge/cli/cli_uuid.h"
 #include "edge/cli/cli_service.h"
 #include "edge/cli/config_advice.h"
 #include "edge/cli/gateway_claim.h"
@@ -268,6 +269,18 @@ static int port_export(const struct start *self)
     return 0;
 }
 
+/* What clients know one start of a gateway from another by. It stays when a host of it is started again. */
+static int boot_export(void)
+{
+    char id[CLI_UUID_LEN + 1];
+    int r = cli_uuid_new(id);
+
+    if (r || setenv("OPENCLAW_BOOT_ID", id, 1)) {
+        return fault_explain("cannot set up the environment", r ? r : -errno);
+    }
+    return 0;
+}
+
 /* Who starts it twice wants to hear that, and not of a port. */
 static bool is_own_port(const struct start *self)
 {
@@ -446,6 +459,7 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : tls_take(&self);
     r = r ? r : local_take(&self);
     r = r ? r : trunk_take(&self);
+    r = r ? r : boot_export();
     r = r ? r : gateway_ground_topology(&self.topology_text, &self.topology_fd);
     return r ? r : run(&self);
 }

@@ -53,6 +53,15 @@ static bool is_width(struct span text)
     return text.len > 0;
 }
 
+static void origin_read(struct site *self, struct span origin)
+{
+    origin.len -= origin.len && origin.ptr[origin.len - 1] == '/';
+    self->origin[0] = '\0';
+    if (origin.len < sizeof(self->origin)) {
+        (void)snprintf(self->origin, sizeof(self->origin), "%.*s", SPAN_FMT(origin));
+    }
+}
+
 void site_configure(struct site *self, struct span config, const char *home)
 {
     struct span map = value_path(config, "gateway.controlUi");
@@ -66,6 +75,7 @@ void site_configure(struct site *self, struct span config, const char *home)
     self->is_on = value_bool(value_get(map, "enabled"), true);
     self->allows_external_embeds = value_bool(value_get(map, "allowExternalEmbedUrls"), false);
     base_read(self, value_str(value_get(map, "basePath"), none));
+    origin_read(self, value_str(value_path(config, "gateway.publicOrigin"), none));
     (void)site_root_read(value_str(value_get(map, "root"), none), home, self->root); /* too long: none */
     site_deinit(self);
     avatar = span_trim(avatar);

@@ -12,16 +12,18 @@
 #include "bus/json.h"
 #include "edge/http/request.h"
 
-#define SITE_BASE_MAX 128U  /* bytes of gateway.controlUi.basePath, with terminator */
-#define SITE_ROOT_MAX 4096U /* of gateway.controlUi.root, with terminator */
-#define SITE_NAME_MAX 1024U /* of the path of a file below the root, with terminator */
+#define SITE_BASE_MAX 128U   /* bytes of gateway.controlUi.basePath, with terminator */
+#define SITE_ORIGIN_MAX 320U /* of gateway.publicOrigin, with terminator */
+#define SITE_ROOT_MAX 4096U  /* of gateway.controlUi.root, with terminator */
+#define SITE_NAME_MAX 1024U  /* of the path of a file below the root, with terminator */
 
 struct site {
     bool is_on;
-    char base[SITE_BASE_MAX]; /* "" or "/name": no slash behind it */
-    char root[SITE_ROOT_MAX]; /* directory, "~" resolved; empty: the start page that the program carries */
-    char assistant[128];      /* ui.assistant.name, or empty */
-    char *avatar;             /* ui.assistant.avatar, or NULL */
+    char base[SITE_BASE_MAX];     /* "" or "/name": no slash behind it */
+    char origin[SITE_ORIGIN_MAX]; /* gateway.publicOrigin without a slash behind it; empty: nobody says */
+    char root[SITE_ROOT_MAX];     /* directory, "~" resolved; empty: the start page that the program carries */
+    char assistant[128];          /* ui.assistant.name, or empty */
+    char *avatar;                 /* ui.assistant.avatar, or NULL */
     char embed_sandbox[16];
     char message_width[64]; /* gateway.controlUi.chatMessageMaxWidth, or empty */
     bool allows_external_embeds;

@@ -144,6 +144,32 @@ static int auth_add(const struct msg_auth_decision *decision, unsigned protocol,
     return r ? r : add(out, "}");
 }
 
+/* The start of this gateway, for whoever waits for the next one. The supervising process has chosen it. */
+static int server_add(struct conn *conn, unsigned protocol, struct text_buf *out)
+{
+    char text[192];
+    int r;
+
+    (void)snprintf(text, sizeof(text),
+                   "{\"type\":\"hello-ok\",\"protocol\":%u,\"server\":{\"version\":\"%s\",\"connId\":\"%s\"", protocol,
+                   OPENCLAW_VERSION, ws_of(conn)->conn_id); /* fits */
+    r = add(out, text);
+    r = r || protocol < 4 ? r : text_add(out, "bootId", getenv("OPENCLAW_BOOT_ID"));
+    return r ? r : add(out, "}");
+}
+
+/* Where others than this client find the control UI, which is not where the client came in. */
+static int control_ui_add(const struct site *site, unsigned protocol, struct text_buf *out)
+{
+    char url[SITE_ORIGIN_MAX + SITE_BASE_MAX];
+
+    if (protocol < 4 || !site->is_on || !site->origin[0]) {
+        return 0;
+    }
+    (void)snprintf(url, sizeof(url), "%s%s", site->origin, site->base); /* fits */
+    return text_add(out, "controlUiUrl", url);
+}
+
 static int payload_add(struct conn *conn, const struct msg_auth_decision *decision,
                        const struct msg_health_snapshot_value *health, struct text_buf *out)
 {
@@ -152,13 +178,11 @@ static int payload_add(struct conn *conn, const struct msg_auth_decision *decisi
     char text[192];
     int r;
 
-    (void)snprintf(text, sizeof(text),
-                   "{\"type\":\"hello-ok\",\"protocol\":%u,\"server\":{\"version\":\"%s\",\"connId\":\"%s\"},"
-                   "\"features\":",
-                   protocol, OPENCLAW_VERSION, ws_of(conn)->conn_id); /* fits */
-    r = add(out, text);
+    r = server_add(conn, protocol, out);
+    r = r ? r : add(out, ",\"features\":");
     r = r ? r : text_buf_add(out, (struct span){ edge->features.data, edge->features.len });
     r = r ? r : snapshot_add(conn, decision, health, out);
+    r = r ? r : control_ui_add(&edge->site, protocol, out);
     r = r ? r : surface_hello_write(conn, out);
     r = r ? r : auth_add(decision, protocol, out);
     (void)snprintf(text, sizeof(text), ",\"policy\":{\"maxPayload\":%u,\"maxBufferedBytes\":%u,\"tickIntervalMs\":%u}}",

@@ -1,5 +1,6 @@
 #include "schema/base/config_check.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -18,7 +19,8 @@
 #define NOTHING ((struct span){ 0 })
 #define PLACE_MAX 256
 #define TEXT_MAX 768
-#define WORD_MAX 64 /* of a value that is quoted */
+#define PUBLIC_ORIGIN_MAX 300 /* bytes */
+#define WORD_MAX 64           /* of a value that is quoted */
 
 struct check {
     void (*on)(void *arg, const char *place, const char *text);
@@ -480,6 +482,46 @@ static void providers_check(struct check *self, struct span providers)
     place_pop(self, all);
 }
 
+/* "host" or "host:port" of these letters; a host of IPv6 stands in brackets. */
+static bool is_authority(struct span text)
+{
+    bool has_host = text.len && text.ptr[0] != ':';
+
+    for (size_t i = 0; i < text.len; i++) {
+        has_host = has_host && (isalnum((unsigned char)text.ptr[i]) || strchr("-.:[]_", text.ptr[i]));
+    }
+    return has_host;
+}
+
+/* Addresses of this gateway for others begin with it. Without TLS there is none but for a developer's own machine. */
+static void public_origin_check(struct check *self, struct span value)
+{
+    struct span text = value_str(value, NOTHING);
+    bool is_plain = span_starts(text, "http://");
+    size_t scheme = is_plain ? 7 : 8;
+    char word[WORD_MAX];
+
+    if (value_kind_of(value) != VALUE_STR) {
+        return; /* the shape's to say */
+    }
+    struct span rest = text.len > scheme ? (struct span){ text.ptr + scheme, text.len - scheme } : NOTHING;
+    rest.len -= rest.len && rest.ptr[rest.len - 1] == '/';
+    bool is_here = span_starts(rest, "localhost") || span_starts(rest, "127.0.0.1") || span_starts(rest, "[::1]");
+    size_t here = span_starts(rest, "[::1]") ? 5 : 9;
+    is_here = is_here && (rest.len == here || rest.ptr[here] == ':');
+    if (text.len < PUBLIC_ORIGIN_MAX && is_authority(rest) && (is_plain ? is_here : span_starts(text, "https://"))) {
+        return;
+    }
+    size_t before = place_push(self, SPAN_LIT("gateway.publicOrigin"));
+    word_show(text, word);
+    problem(
+        self,
+        "is \"%s\", expected https:// and a host, without a path; for example \"https://gateway.example.com\" (http:// "
+        "for localhost alone)",
+        word);
+    place_pop(self, before);
+}
+
 static void on_hooks_problem(void *arg, const char *text)
 {
     struct check *self = arg;
@@ -499,6 +541,7 @@ unsigned config_check(struct span doc, void (*on)(void *arg, const char *place, 
     }
     providers_check(&self, value_path(doc, "models.providers"));
     agents_check(&self, value_path(doc, "agents.list"));
+    public_origin_check(&self, value_path(doc, "gateway.publicOrigin"));
     hooks_config_check(value_get(doc, "hooks"), on_hooks_problem, &self);
     return self.problems;
 }
