@@ -11,6 +11,7 @@
 #include "bus/base/descriptors.h"
 #include "bus/base/mem.h"
 
+#define BATCH_LOOK 8   /* mails between two looks at the clock */
 #define CLOSE_SPINS 16 /* turns of a loop that is to be closed, before they are slowed down */
 
 static _Thread_local struct actor *current_actor;
@@ -221,6 +222,13 @@ static void handled_show(struct actor *self, struct mail *mail, uint64_t began_n
     }
 }
 
+/* Enough for one turn of the loop? */
+static bool batch_is_over(unsigned handled, uint64_t began_ns)
+{
+    return handled >= ACTOR_BATCH ||
+           (handled % BATCH_LOOK == 0 && handled && clock_mono_ns() - began_ns >= ACTOR_BATCH_NS);
+}
+
 static void handle_batch(struct actor *self)
 {
     uint64_t began_ns = self->mailbox.msgs ? clock_mono_ns() : 0;
@@ -228,7 +236,7 @@ static void handle_batch(struct actor *self)
     unsigned handled = 0;
     bool is_timed = self->mailbox.msgs && tap_port_wants_times(&self->tap);
 
-    for (; handled < ACTOR_BATCH && !self->is_stopping; handled++) {
+    for (; !self->is_stopping && !batch_is_over(handled, began_ns); handled++) {
         struct mail *mail = mailbox_pop(&self->mailbox);
 
         if (!mail) {
@@ -584,9 +592,9 @@ void actor_close(struct actor *self)
     own_loop_close(self);
     call_free_all(self);
     topic_free_all(self);
+    mailbox_deinit(&self->mailbox); /* its lanes are of the links */
     link_close_all(self);
     zsock_destroy(&self->pull);
-    mailbox_deinit(&self->mailbox);
     tap_port_deinit(&self->tap);
     pack_deinit(&self->scratch);
     watches_free(self);

@@ -26,6 +26,7 @@
 #define LINK_PARKED_MSGS 4096
 #define LINK_PARKED_BYTES ((size_t)8 * 1024 * 1024)
 #define ACTOR_BATCH 64              /* mails handled before other handles of the loop get a turn */
+#define ACTOR_BATCH_NS 250000U      /* or sooner, when they take longer than this */
 #define PROCESS_END_NEWS_MS 600000U /* so long it is told why the supervisor ended a process */
 #define ACTOR_BODY_MAX ((size_t)64 * 1024 * 1024)
 
@@ -79,6 +80,7 @@ struct link {
     uint32_t heard_incarnation; /* of the peer's life that the two counts below belong to */
     int64_t owed_bytes;         /* credit to give back */
     int64_t owed_msgs;
+    struct mailbox_lane lane;  /* received, and not handled yet */
     struct park park;          /* waits for the peer's address, or events for credit */
     struct call_slot *calls;   /* ours, which this peer must answer */
     struct serve_slot *serves; /* this peer's, which we must answer */

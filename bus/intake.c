@@ -88,9 +88,9 @@ static void mail_take(struct actor *self, struct mail *mail)
         mailbox_recycle(&self->mailbox, &mail);
         return;
     }
-    int r = mailbox_push(&self->mailbox, &mail);
+    int r = mailbox_push(&self->mailbox, &mail->link->lane, &mail);
     if (r > 0 && mail->env.kind == ENVELOPE_PUBLISH && topic_mail_to_gap(self, mail)) {
-        r = mailbox_push(&self->mailbox, &mail);
+        r = mailbox_push(&self->mailbox, &mail->link->lane, &mail);
     }
     if (r > 0) {
         link_account(self, mail->link, mail->env.incarnation, mail->bytes);

@@ -6,10 +6,12 @@
 #include "bus/base/mem.h"
 #include "bus/frame.h"
 
+#define LANE_TURN 8U /* mails of one sender before the next one's turn */
+
 void mailbox_init(struct mailbox *self, uint32_t msgs_max, size_t bytes_max)
 {
     *self = (struct mailbox){ .msgs_max = msgs_max, .bytes_max = bytes_max };
-    self->tail = &self->head;
+    self->lanes_tail = &self->lane;
 }
 
 void mailbox_deinit(struct mailbox *self)
@@ -100,7 +102,79 @@ static bool is_bus_word(const struct mail *mail)
     return mail->env.kind == ENVELOPE_CAST && (span_starts(mail->env.name, "bus.") || envelope_is_lasting(&mail->env));
 }
 
-int mailbox_push(struct mailbox *self, struct mail **mail_p)
+/* --- lanes -------------------------------------------------------------------------------- */
+
+static void lane_append(struct mailbox *self, struct mailbox_lane *lane)
+{
+    lane->next = NULL;
+    *self->lanes_tail = lane;
+    self->lanes_tail = &lane->next;
+}
+
+/* Takes off the one whose turn it was. */
+static struct mailbox_lane *lane_leave(struct mailbox *self)
+{
+    struct mailbox_lane *lane = self->lane;
+
+    self->lane = lane->next;
+    if (!self->lane) {
+        self->lanes_tail = &self->lane;
+    }
+    self->turn_left = LANE_TURN;
+    return lane;
+}
+
+static bool is_oldest(const struct mailbox *self, const struct mail *mail)
+{
+    for (const struct mailbox_lane *lane = self->lane; lane; lane = lane->next) {
+        if (lane->head->number < mail->number) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void mail_append(struct mailbox *self, struct mailbox_lane *lane, struct mail *mail)
+{
+    mail->number = self->pushed++;
+    if (!lane->head) {
+        lane->tail = &lane->head;
+        if (!self->lane) {
+            self->turn_left = LANE_TURN;
+        }
+        lane_append(self, lane);
+    }
+    *lane->tail = mail;
+    lane->tail = &mail->next;
+}
+
+/* The next in turn; NULL when nothing waits. Whoever has the oldest mail is patient enough, so this ends. */
+static struct mail *mail_take(struct mailbox *self)
+{
+    struct mailbox_lane *lane;
+    struct mail *mail;
+
+    if (!self->lane) {
+        return NULL;
+    }
+    if (self->turn_left == 0) {
+        lane_append(self, lane_leave(self));
+    }
+    while (self->lane->is_patient && !is_oldest(self, self->lane->head)) {
+        lane_append(self, lane_leave(self));
+    }
+    lane = self->lane;
+    mail = lane->head;
+    lane->head = mail->next;
+    self->turn_left--;
+    if (!lane->head) {
+        (void)lane_leave(self); /* it is the caller's */
+    }
+    mail->next = NULL;
+    return mail;
+}
+
+int mailbox_push(struct mailbox *self, struct mailbox_lane *lane, struct mail **mail_p)
 {
     struct mail *mail = *mail_p;
 
@@ -123,23 +197,17 @@ int mailbox_push(struct mailbox *self, struct mail **mail_p)
     }
     self->msgs++;
     self->bytes += mail->bytes;
-    *self->tail = TAKE(*mail_p);
-    self->tail = &mail->next;
+    mail_append(self, lane, TAKE(*mail_p));
     return 0;
 }
 
 struct mail *mailbox_pop(struct mailbox *self)
 {
-    struct mail *mail = self->head;
+    struct mail *mail = mail_take(self);
 
     if (!mail) {
         return NULL;
     }
-    self->head = mail->next;
-    if (!self->head) {
-        self->tail = &self->head;
-    }
-    mail->next = NULL;
     self->msgs--;
     self->bytes -= mail->bytes;
     if (mail->principal) {

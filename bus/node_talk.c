@@ -104,6 +104,7 @@ void node_talk_open(struct actor *self)
 {
     self->node = link_get(self, span_from(self->node_address));
     self->node->is_fixed = true;
+    self->node->lane.is_patient = true; /* the end of a peer comes behind its last words */
     if (self->opts.node_endpoint) {
         link_apply(self, self->node, span_from(self->opts.node_endpoint), 1, ACTOR_LIFE_READY, 0);
     }
