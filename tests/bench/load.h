@@ -81,6 +81,9 @@ void load_close(struct load_conn *self);
 void load_flush(struct load_conn *self, int epoll);
 /* Reads what has come; false when the other side closed. */
 bool load_fill(struct load_conn *self);
+/* Sleeps until there is input, or for that long: who spins is made to wait by the scheduler when he has something to
+ * do. */
+void load_rest(int epoll, uint64_t ns);
 /* Waits up to `timeout_ms` and calls `on` for each connection that can be read, after filling it. */
 typedef void (*load_on_input)(void *arg, struct load_conn *conn);
 void load_wait(int epoll, int timeout_ms, load_on_input on, void *arg);

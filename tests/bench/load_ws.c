@@ -175,7 +175,8 @@ void load_pace(const struct load_opts *opts)
             load_flush(conn, self->epoll);
             continue;
         }
-        load_wait(self->epoll, sent < total && due - now < 2000000U ? 0 : 1, on_paced, self);
+        load_rest(self->epoll, sent < total ? due - now : 1000000U);
+        load_wait(self->epoll, 0, on_paced, self);
     }
     printf("{\"rate\":%.0f,\"p50_us\":%.2f,\"p99_us\":%.2f,\"lost\":%llu}\n",
            (double)self->done * 1e9 / (double)(load_now_ns() - start), load_hist_at(&self->hist, 0.5),
