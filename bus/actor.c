@@ -304,9 +304,13 @@ static void pump(struct actor *self)
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
+    struct actor *self = poll->data;
+
     (void)status;
     (void)events;
-    pump(poll->data);
+    if (!uv_is_active((uv_handle_t *)&self->work)) { /* else it has had its batch in this turn */
+        pump(self);
+    }
 }
 
 static void on_work(uv_idle_t *idle)

@@ -26,7 +26,7 @@
 #define LINK_PARKED_MSGS 4096
 #define LINK_PARKED_BYTES ((size_t)8 * 1024 * 1024)
 #define ACTOR_BATCH 64              /* mails handled before other handles of the loop get a turn */
-#define ACTOR_BATCH_NS 250000U      /* or sooner, when they take longer than this */
+#define ACTOR_BATCH_NS 1000000U     /* or fewer, when they take longer than this */
 #define PROCESS_END_NEWS_MS 600000U /* so long it is told why the supervisor ended a process */
 #define ACTOR_BODY_MAX ((size_t)64 * 1024 * 1024)
 

@@ -327,15 +327,20 @@ void call_on_link_silent(struct actor *self, struct link *link)
     }
 }
 
+static void slot_on_link_life(struct actor *self, const struct call_slot *slot, const struct link *link)
+{
+    if (slot->target_incarnation && slot->target_incarnation != link->incarnation) {
+        call_fail_later(self, slot->id, FAIL_UNAVAILABLE, 0, "went down before it answered");
+    }
+}
+
 void call_on_link_life(struct actor *self, struct link *link)
 {
     struct call_slot *next = NULL;
 
     for (struct call_slot *slot = link->calls; slot; slot = next) {
         next = slot->next;
-        if (slot->target_incarnation && slot->target_incarnation != link->incarnation) {
-            call_fail_later(self, slot->id, FAIL_UNAVAILABLE, 0, "went down before it answered");
-        }
+        slot_on_link_life(self, slot, link);
     }
 }
 
@@ -444,7 +449,7 @@ static void on_forwarded(struct actor *self, struct call_slot *slot, struct mail
     } else if (link_is_silent(link)) {
         call_on_link_silent(self, link);
     } else if (link->state == LINK_UP) { /* while it is being resolved its incarnation is not known */
-        call_on_link_life(self, link);
+        slot_on_link_life(self, slot, link);
     }
 }
 
