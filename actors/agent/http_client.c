@@ -8,8 +8,9 @@
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
 
-#define READ_BUFFER_BYTES 131072L
-#define CONNECTIONS_KEPT_MAX 64L
+#define READ_BUFFER_BYTES 32768L /* of each transfer; made, and wiped, with every one of them */
+#define CONNECTIONS_KEPT_MIN 64U
+#define CONNECTIONS_KEPT_MAX 1024U
 #define WAIT_MAX_MS 86400000U
 
 struct http_socket {
@@ -21,6 +22,7 @@ struct http_socket {
 struct http_transfer {
     struct http_client *client;
     struct http_transfer *next;
+    struct http_transfer *prev;
     CURL *easy;
     struct curl_slist *headers;
     const struct http_events *events;
@@ -38,21 +40,35 @@ struct http_transfer {
 
 /* --- transfers ----------------------------------------------------------------------- */
 
+/* As many connections are kept for the next requests as were of use at once. libcurl closes those that have not been
+ * used for two minutes. */
+static void connections_keep(struct http_client *self)
+{
+    if (self->transfers_n > self->kept_n && self->kept_n < CONNECTIONS_KEPT_MAX) {
+        self->kept_n = self->kept_n * 2 < CONNECTIONS_KEPT_MAX ? self->kept_n * 2 : CONNECTIONS_KEPT_MAX;
+        /* It takes any number. */
+        (void)self->curl.multi_setopt(self->multi, CURLMOPT_MAXCONNECTS, (long)self->kept_n);
+    }
+}
+
 static void transfer_link(struct http_client *self, struct http_transfer *transfer)
 {
     transfer->next = self->transfers;
+    if (transfer->next) {
+        transfer->next->prev = transfer;
+    }
     self->transfers = transfer;
+    self->transfers_n++;
+    connections_keep(self);
 }
 
-/* They are as few as runs under way, so a walk does. */
 static void transfer_unlink(struct http_client *self, struct http_transfer *transfer)
 {
-    struct http_transfer **at = &self->transfers;
-
-    while (*at != transfer) {
-        at = &(*at)->next;
+    if (transfer->next) {
+        transfer->next->prev = transfer->prev;
     }
-    *at = transfer->next;
+    *(transfer->prev ? &transfer->prev->next : &self->transfers) = transfer->next;
+    self->transfers_n--;
 }
 
 /* It is in no list any more. */
@@ -166,8 +182,7 @@ static uint64_t transfer_due(const struct http_transfer *transfer)
 
 static void watch_on_timer(uv_timer_t *timer);
 
-/* Arms the watch for the earliest deadline. It may ring too early (activity moves
- * deadlines without touching the timer), never too late. */
+/* Arms the watch for the earliest deadline. */
 static void watch_arm(struct http_client *self)
 {
     uint64_t due = 0;
@@ -176,11 +191,25 @@ static void watch_arm(struct http_client *self)
     for (struct http_transfer *transfer = self->transfers; transfer; transfer = transfer->next) {
         due = due_min(due, transfer_due(transfer));
     }
+    self->watch_due = due;
     if (due) {
         (void)uv_timer_start(&self->watch, watch_on_timer, due > now ? due - now : 0,
                              0); /* fails for no callback only */
     } else {
         (void)uv_timer_stop(&self->watch); /* always 0 */
+    }
+}
+
+/* A deadline of this transfer is new. The watch may ring too early, as what moves away or ends does not touch it; it
+ * never rings too late. */
+static void watch_note(struct http_client *self, const struct http_transfer *transfer)
+{
+    uint64_t due = transfer_due(transfer);
+    uint64_t now = uv_now(self->loop);
+
+    if (due && (!self->watch_due || due < self->watch_due)) {
+        self->watch_due = due;
+        (void)uv_timer_start(&self->watch, watch_on_timer, due > now ? due - now : 0, 0); /* as above */
     }
 }
 
@@ -315,7 +344,7 @@ static size_t on_curl_body(char *bytes, size_t size, size_t n, void *arg)
     transfer->stall_due = uv_now(transfer->client->loop) + transfer->stall_ms;
     if (transfer->first_byte_due) {
         transfer->first_byte_due = 0;
-        watch_arm(transfer->client); /* later ones only move the deadline away */
+        watch_note(transfer->client, transfer); /* later ones only move the deadline away */
     }
     (void)transfer->client->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE,
                                               &status); /* known once a body comes */
@@ -359,9 +388,10 @@ int http_client_open(struct http_client *self, char *ret_text, size_t text_cap)
         curl->multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self) ||
         curl->multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer) ||
         curl->multi_setopt(self->multi, CURLMOPT_TIMERDATA, self) ||
-        curl->multi_setopt(self->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT_MAX)) {
+        curl->multi_setopt(self->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT_MIN)) {
         return FAULT(-ENOSYS);
     }
+    self->kept_n = CONNECTIONS_KEPT_MIN;
     return 0;
 }
 
@@ -533,7 +563,7 @@ int http_transfer_start(struct http_client *self, const struct http_request *req
         transfer_free(transfer);
         return FAULT(-ENOMEM);
     }
-    watch_arm(self);
+    watch_note(self, transfer);
     self->is_started = true;
     *ret_transfer = transfer;
     return 0;
@@ -559,5 +589,5 @@ void http_transfer_pause(struct http_transfer *transfer, bool is_paused)
         is_paused || transfer->first_byte_due ? 0 : uv_now(transfer->client->loop) + transfer->stall_ms;
     /* A refusal to write inside comes as the transfer's end. */
     (void)transfer->client->curl.easy_pause(transfer->easy, is_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
-    watch_arm(transfer->client);
+    watch_note(transfer->client, transfer);
 }

@@ -23,9 +23,12 @@ struct http_client {
     uv_loop_t *loop;
     struct libcurl curl; /* nothing before http_client_open */
     CURLM *multi;
-    uv_timer_t timer; /* libcurl's own */
-    uv_timer_t watch; /* the earliest deadline of a transfer */
+    uv_timer_t timer;   /* libcurl's own */
+    uv_timer_t watch;   /* the earliest deadline of a transfer */
+    uint64_t watch_due; /* loop time it rings; 0: it does not */
     struct http_transfer *transfers;
+    uint32_t transfers_n;
+    uint32_t kept_n; /* connections that stay open for further requests, at most */
     bool is_open;
     bool is_started; /* a transfer was started since the last kick */
 };

@@ -66,15 +66,66 @@ static void usage_read(struct span usage, struct openai_chunk *chunk)
     chunk->usage.total = total > 0 ? (uint64_t)total : chunk->usage.input + chunk->usage.output;
 }
 
+/* Members are looked at once, in the order in which they stand: there is such a text for every token. No name stands
+ * there twice, as json_to_pack leaves the last. */
+static void delta_read(struct span delta, struct openai_chunk *chunk)
+{
+    struct value_iter it = value_iter(delta);
+    struct span key;
+    struct span item;
+
+    while (it.is_map && value_next(&it, &key, &item)) {
+        if (span_is_text(key, "content")) {
+            chunk->text = value_str(item, (struct span){ 0 });
+        } else if (span_is_text(key, "tool_calls")) {
+            chunk->tool_calls = item;
+            chunk->has_tool_call |= value_count(item) > 0;
+        } else if (span_is_text(key, "function_call")) {
+            chunk->has_tool_call |= value_kind_of(item) == VALUE_MAP;
+        }
+    }
+}
+
 static void choice_read(struct span choice, struct openai_chunk *chunk)
 {
-    struct span delta = value_get(choice, "delta");
+    struct value_iter it = value_iter(choice);
+    struct span key;
+    struct span item;
 
-    chunk->text = value_str(value_get(delta, "content"), (struct span){ 0 });
-    chunk->finish_reason = value_str(value_get(choice, "finish_reason"), (struct span){ 0 });
-    chunk->tool_calls = value_get(delta, "tool_calls");
-    chunk->has_tool_call =
-        value_count(chunk->tool_calls) > 0 || value_kind_of(value_get(delta, "function_call")) == VALUE_MAP;
+    while (it.is_map && value_next(&it, &key, &item)) {
+        if (span_is_text(key, "delta")) {
+            delta_read(item, chunk);
+        } else if (span_is_text(key, "finish_reason")) {
+            chunk->finish_reason = value_str(item, (struct span){ 0 });
+        }
+    }
+}
+
+/* What a chunk consists of, as far as we use it. */
+struct chunk_parts {
+    struct span error;
+    struct span choices;
+    struct span usage;
+    struct span id;
+};
+
+static void parts_read(struct span root, struct chunk_parts *parts)
+{
+    struct value_iter it = value_iter(root);
+    struct span key;
+    struct span item;
+
+    while (value_next(&it, &key, &item)) {
+        if (span_is_text(key, "error")) {
+            parts->error = item;
+        } else if (span_is_text(key, "choices")) {
+            parts->choices = item;
+        } else if (span_is_text(key, "usage")) {
+            parts->usage = item;
+        } else if (span_is_text(key, "id")) {
+            parts->id = item;
+        }
+    }
 }
 
 int openai_chunk_parse(struct span data, struct pack *scratch, struct openai_chunk *ret_chunk)
@@ -82,9 +133,9 @@ int openai_chunk_parse(struct span data, struct pack *scratch, struct openai_chu
     static const struct json_opts opts = { .depth_max = DEPTH_MAX };
     struct openai_chunk chunk = { 0 };
     struct json_error error;
+    struct chunk_parts parts = { .id = { 0 } };
     struct value_iter it;
     struct span root;
-    struct span fault;
     struct span key;
     struct span choice;
     int rc;
@@ -98,22 +149,22 @@ int openai_chunk_parse(struct span data, struct pack *scratch, struct openai_chu
     if (rc || value_kind_of(root) != VALUE_MAP) {
         return OPENAI_WIRE_E_RUBBISH;
     }
-    fault = value_get(root, "error");
-    if (value_kind_of(fault) == VALUE_MAP || value_kind_of(fault) == VALUE_STR) {
+    parts_read(root, &parts);
+    if (value_kind_of(parts.error) == VALUE_MAP || value_kind_of(parts.error) == VALUE_STR) {
         chunk.has_error = true;
-        chunk.error = value_str(fault, value_str(value_get(fault, "message"), SPAN_LIT("")));
+        chunk.error = value_str(parts.error, value_str(value_get(parts.error, "message"), SPAN_LIT("")));
         *ret_chunk = chunk;
         return 0;
     }
-    if (value_kind_of(value_get(root, "choices")) != VALUE_ARRAY) {
+    if (value_kind_of(parts.choices) != VALUE_ARRAY) {
         return OPENAI_WIRE_E_RUBBISH;
     }
-    it = value_iter(value_get(root, "choices"));
+    it = value_iter(parts.choices);
     if (value_next(&it, &key, &choice)) {
         choice_read(choice, &chunk); /* we ask for one */
     }
-    chunk.response_id = value_str(value_get(root, "id"), (struct span){ 0 });
-    usage_read(value_get(root, "usage"), &chunk);
+    chunk.response_id = value_str(parts.id, (struct span){ 0 });
+    usage_read(parts.usage, &chunk);
     *ret_chunk = chunk;
     return 0;
 }
