@@ -7,7 +7,7 @@
  *   admit.c  a message comes in: row of the run and of the message, once per key
  *   turn.c   a run starts, gets text, ends, is aborted, is taken up again after a crash
  *   batch.c  one commit for all that happened in one turn of the loop, then the answers
- *   show.c   what people see of a run: events, chunks, final answers
+ *   show.c   what people see of a run: events, chunks, final answers; show_text.c its text as events
  *   waits.c  agent.wait
  *   beat.c   agent_heartbeat: turns that nobody asked for
  *   setup.c  the configuration
@@ -189,6 +189,9 @@ void show_run(struct agent *self, struct run *run);
 /* What stands in the scratch goes to everyone. A payload that is too large to pack or to send is not sent; the
  * transcript has all of it. */
 void show_publish(struct agent *self, const struct schema_msg *topic);
+/* More of its text as events, as far as it is due; and the text so far as the web chat sees it. */
+void show_text(struct agent *self, struct run *run);
+void show_chat_delta(struct agent *self, struct run *run);
 /* Shows the text that was held back for a while. */
 void show_late(struct agent *self);
 /* The calls of tools in the answer of a run that is done; and a message of the question, when it is a tool's result. */

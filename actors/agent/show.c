@@ -10,12 +10,8 @@
 #include "bus/value.h"
 #include "schema_gen.h"
 
-#define CHAT_DELTA_MS 150U /* least time between two chat deltas of one run */
 #define CHUNK_MAX 65536U
 #define DRAINS_BYTES_MAX ((size_t)64 << 20) /* text of ended runs that waits for slow readers */
-/* Each agent event repeats the whole text, so its cost grows with the square of the text.
- * Past the first bytes events keep a distance that bounds one run to 4 MB/s of them. */
-#define SHOWN_BYTES_PER_MS 4096U
 
 /* --- events ------------------------------------------------------------------------------- */
 
@@ -74,57 +70,6 @@ static void show_question(struct agent *self, struct run *run)
     }
     text_buf_deinit(&run->said);
     run->said = (struct text_buf){ 0 };
-}
-
-static void show_chat_delta(struct agent *self, struct run *run)
-{
-    run->chat_due_ms = uv_now(actor_loop(self->actor)) + CHAT_DELTA_MS;
-    pack_reset(&self->scratch);
-    events_chat_delta(&self->scratch, run, clock_wall_ms());
-    show_publish(self, EVENT_CHAT);
-}
-
-static void show_agent_text(struct agent *self, struct run *run)
-{
-    run->shown_due_ms = uv_now(actor_loop(self->actor)) + run->text.len / SHOWN_BYTES_PER_MS;
-    pack_reset(&self->scratch);
-    events_run_text(&self->scratch, run, clock_wall_ms());
-    show_publish(self, EVENT_AGENT);
-}
-
-/* What may not be shown yet is shown when it is due. */
-static void show_text(struct agent *self, struct run *run)
-{
-    uint64_t now_ms = uv_now(actor_loop(self->actor));
-    uint64_t late_ms = 0;
-
-    if (run->shown < run->text.len) {
-        if (now_ms >= run->shown_due_ms || run->phase == RUN_ENDING) {
-            show_agent_text(self, run);
-        } else {
-            late_ms = run->shown_due_ms;
-        }
-    }
-    if (run->chat_shown < run->text.len && run->phase != RUN_ENDING) {
-        if (now_ms >= run->chat_due_ms) {
-            show_chat_delta(self, run);
-        } else if (!late_ms || run->chat_due_ms < late_ms) {
-            late_ms = run->chat_due_ms;
-        }
-    }
-    if (late_ms && (!self->late_due_ms || late_ms < self->late_due_ms)) {
-        self->late_due_ms = late_ms;
-        waits_arm(self);
-    }
-}
-
-void show_late(struct agent *self)
-{
-    for (struct run *run = zhashx_first(self->book.runs); run; run = zhashx_next(self->book.runs)) {
-        if (run->phase == RUN_ACTIVE && (run->shown < run->text.len || run->chat_shown < run->text.len)) {
-            batch_touch(self, run);
-        }
-    }
 }
 
 static void show_run_ended(struct agent *self, struct run *run)

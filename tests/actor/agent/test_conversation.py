@@ -270,3 +270,21 @@ def test_a_hundred_sessions_at_once(echo):
     for i in range(100):
         final = echo.event("chat", lambda b, i=i: b["runId"] == f"k{i}" and b["state"] == "final")
         assert text_of(final["message"]) == f"Echo: text {i}"
+
+
+def test_a_crowd_of_runs_is_shown_less_often_and_streamed_as_before(make):
+    """Of 32 runs at once events keep 16 ms apart; whoever streams one gets all of it."""
+    rig = make({"agents": {"defaults": {"model": {"primary": "builtin/echo"}, "maxConcurrent": 32}}})
+    text = " ".join(f"w{i}" for i in range(800))
+    numbers = [rig.send("agent_run", {"session_key": f"agent:main:c{i}", "idempotency_key": f"crowd{i}",
+                                      "messages": [{"role": "user", "content": text}]}, window=1 << 20) for i in range(32)]
+    for number in numbers:
+        rig.answer(number, 60)
+    assert "".join(chunk["text"] for chunk in rig.chunks(numbers[0], "run_delta")) == "Echo: " + text
+    begun = max(rig.of_run("agent", f"crowd{i}")[0]["ts"] for i in range(32))
+    ended = min(rig.event("agent", lambda b, i=i: b["runId"] == f"crowd{i}" and b["data"].get("phase") == "end")["ts"]
+                for i in range(32))
+    events = [b for b in rig.of_run("agent", "crowd0") if b["stream"] == "assistant"]
+    assert "".join(b["data"]["delta"] for b in events) == events[-1]["data"]["text"] == "Echo: " + text
+    crowded = [b["ts"] for b in events if begun < b["ts"] < ended]
+    assert crowded[-1] - crowded[0] >= (len(crowded) - 1) * 16 - 100
