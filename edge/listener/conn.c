@@ -9,6 +9,7 @@
 #include "edge/listener/budget.h"
 #include "edge/listener/conn_internal.h"
 #include "edge/listener/edge.h"
+#include "edge/listener/flush.h"
 #include "edge/listener/http.h"
 #include "edge/listener/http1.h"
 #include "edge/listener/http2.h"
@@ -26,20 +27,12 @@ size_t conn_waiting(const struct conn *self)
     return outq_pending(&self->out) + self->ahead + self->held;
 }
 
-static void on_flush(uv_idle_t *idle);
-
 /* Once in this turn of the loop; libwebsockets calls by itself when a partial write is out. */
 static void write_want(struct conn *self)
 {
-    struct edge *edge = self->edge;
-
-    if (self->is_dirty || self->is_partial || self->is_filling || !self->wsi) {
-        return;
+    if (!self->is_partial && !self->is_filling && self->wsi) {
+        flush_want(self);
     }
-    self->is_dirty = true;
-    self->dirty_next = edge->dirty;
-    edge->dirty = self;
-    (void)uv_idle_start(&edge->flush, on_flush); /* fails only without a callback */
 }
 
 void conn_wake(struct conn *self)
@@ -544,28 +537,6 @@ int conn_on_writable(struct conn *self)
     return self->is_killed ? -1 : 0;
 }
 
-static void on_flush(uv_idle_t *idle)
-{
-    struct edge *edge = idle->data;
-    struct conn *list;
-
-    budget_check(edge);
-    list = edge->dirty;
-    edge->dirty = NULL;
-    while (list) {
-        struct conn *conn = list;
-
-        list = conn->dirty_next;
-        conn->is_dirty = false;
-        if (conn_on_writable(conn)) {
-            conn_kill(conn);
-        }
-    }
-    if (!edge->dirty) {
-        (void)uv_idle_stop(idle); /* cannot fail */
-    }
-}
-
 /* --- the end -------------------------------------------------------------------------- */
 
 void conn_finish(struct conn *self)
@@ -624,13 +595,7 @@ static void lists_leave(struct conn *self)
     if (*at) {
         *at = self->doom_next;
     }
-    at = &self->edge->dirty;
-    while (self->is_dirty && *at && *at != self) {
-        at = &(*at)->dirty_next;
-    }
-    if (self->is_dirty && *at) {
-        *at = self->dirty_next;
-    }
+    flush_forget(self);
 }
 
 void conn_destroy(struct conn *self)

@@ -22,6 +22,7 @@
 
 #include "bus/base/span.h"
 #include "bus/json.h"
+#include "edge/listener/flush.h"
 #include "edge/listener/outq.h"
 #include "edge/listener/peer.h"
 #include "edge/listener/quota.h"
@@ -91,16 +92,17 @@ struct conn {
     enum conn_phase phase;
     unsigned holds;
     struct conn *doom_next;  /* waiting to be closed from the loop */
-    struct conn *dirty_next; /* waiting to be written in this turn of the loop */
-    uint32_t peer_uid;       /* who opened a local socket */
+    struct conn *flush_next; /* in the queue of those that are to be written to */
+    enum flush_lane flush;
+    uint32_t peer_uid; /* who opened a local socket */
     bool has_peer_uid;
     bool is_known;        /* auth has agreed to somebody behind it */
     bool is_in_input;     /* ops->on_input is on the stack */
     bool is_secret_input; /* what is being read holds a secret */
-    bool is_dirty;
-    bool is_filling; /* ops->fill is on the stack */
-    bool is_partial; /* libwebsockets holds what the socket did not take */
-    bool is_slow;    /* it did so since the queue was last empty */
+    bool is_streaming;    /* a body is sent piece by piece */
+    bool is_filling;      /* ops->fill is on the stack */
+    bool is_partial;      /* libwebsockets holds what the socket did not take */
+    bool is_slow;         /* it did so since the queue was last empty */
     bool is_killed;
 };
 

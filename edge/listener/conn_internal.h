@@ -1,6 +1,6 @@
 /*
  * conn_internal: a connection as its two parts see it: conn.c has what is read and written,
- * conn_lws.c what libwebsockets does for it. Only they include this.
+ * conn_lws.c what libwebsockets does for it. Only they and flush.c include this.
  */
 #ifndef EDGE_LISTENER_CONN_INTERNAL_H
 #define EDGE_LISTENER_CONN_INTERNAL_H

@@ -63,7 +63,7 @@ struct edge {
 
     struct conn *conns;
     struct conn *doomed;
-    struct conn *dirty;
+    struct flush_queue flushes[FLUSH_LANES];
     struct call *orphan_exchanges; /* of connections that are gone */
     struct call *orphan_requests;
     struct call *orphan_handshakes;
@@ -83,7 +83,7 @@ struct edge {
     struct text_buf spares[EDGE_SPARES_MAX];
     size_t spares_n;
 
-    uv_idle_t flush; /* writes the dirty */
+    uv_idle_t flush; /* writes to those in `flushes` */
     uv_timer_t reap; /* closes the doomed */
     uv_timer_t sweep;
     uv_timer_t tick;

@@ -47,10 +47,10 @@ static bool on_begin(struct stream *stream, struct response *response, bool is_f
     struct text_buf *out = conn_out(conn);
     size_t before = out ? out->len : 0;
 
-    (void)is_followed; /* the head says how long the body is, or that it comes in chunks */
     if (!out) {
         return false;
     }
+    conn->is_streaming = is_followed;
     self->is_chunked = response->is_streamed && !self->is_http10;
     stream->is_kept_alive = stream->is_kept_alive && !(response->is_streamed && self->is_http10);
     response->is_http10 = self->is_http10;
@@ -100,6 +100,7 @@ static void on_end(struct stream *stream)
         (void)conn_send(conn, SPAN_LIT("0\r\n\r\n")); /* false: the connection ends anyway */
         self->is_chunked = false;
     }
+    conn->is_streaming = false;
     self->stage = HTTP1_HEAD;
     self->scanned = 0;
     if (stream->is_kept_alive) {
