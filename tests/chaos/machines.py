@@ -29,7 +29,6 @@ class Machines(rig.Rig):
         self.counted = dict.fromkeys(self.deeds_of, 0)
         self.gateway.add_host(OTHER, "agent/ops")
         self.gateway.more[0].skew_s = options.skew
-        self.newest = 0.0
 
     def on_refused(self, error):
         if not self.is_closed:
@@ -98,7 +97,7 @@ class Machines(rig.Rig):
         """The clock that should be wrong was: else the run says nothing of wrong clocks."""
         with rig.Client(self.gateway.port, self.gateway.token) as client:
             session = next(reversed(self.senders[1].acknowledged))
-            stamp = client.call("chat.history", {"sessionKey": session, "limit": 1})["messages"][-1]["timestamp"] / 1000
+            stamp = self.messages(client, session)[-1]["timestamp"] / 1000
         off = stamp - time.time() - self.options.skew
         assert abs(off) < 30, f"the clock of {OTHER} is {off:.0f} s away from what was asked"
 

@@ -206,10 +206,21 @@ class Rig:
             if sys.stdout.isatty():
                 print(f"\r{number + 1} of {self.options.kills}", end="", flush=True)
 
+    @staticmethod
+    def messages(client, session):
+        """All of one session. A machine that is busy, or badly reached, may be taken for gone for a moment."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return client.call("chat.history", {"sessionKey": session, "limit": 1000}, 20)["messages"]
+            except CallError as error:
+                if not error.error.get("retryable") or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
+
     def history(self, client, session):
         """The texts of one session by role."""
-        said = client.call("chat.history", {"sessionKey": session, "limit": 1000}, 20)["messages"]
-        return [(message["role"], text_of(message)) for message in said]
+        return [(message["role"], text_of(message)) for message in self.messages(client, session)]
 
     def verify(self):
         """What the sessions hold once the runs that were under way have ended."""
