@@ -26,7 +26,7 @@ class Machines(rig.Rig):
     def __init__(self, options, network):
         super().__init__(options, network)
         self.is_closed = False  # by us: the gateway's supervising process is away
-        self.counted = dict.fromkeys(self.deeds_of, 0)
+        self.took = {deed: [] for deed in self.deeds_of}
         self.gateway.add_host(OTHER, "agent/ops")
         self.gateway.more[0].skew_s = options.skew
 
@@ -54,13 +54,13 @@ class Machines(rig.Rig):
 
     def do_one(self, number):
         deed = self.random.choice(self.deeds_of)
-        self.counted[deed] += 1
         since = self.cut(deed) if deed.startswith("cut") else self.kill(deed)
         what = f"{deed} ({number})"
         until(lambda: self.is_whole() and self.answers(), RETURN_S, f"a whole gateway after {what}")
         self.is_closed = False
         self.until_all_get_on(f"work after {what}")
         self.recovered(since, what)
+        self.took[deed].append(self.recoveries[-1])
 
     def kill(self, deed):
         killed = time.monotonic()
@@ -102,4 +102,6 @@ class Machines(rig.Rig):
         assert abs(off) < 30, f"the clock of {OTHER} is {off:.0f} s away from what was asked"
 
     def deeds(self):
-        return ", ".join(f"{n} × {deed}" for deed, n in self.counted.items())
+        """How often what was done, and until when all was well again: in the median, and at worst."""
+        return "; ".join(f"{len(times)} × {deed} ({sorted(times)[len(times) // 2]:.2f} s, {max(times):.2f} s)"
+                         for deed, times in self.took.items() if times)
