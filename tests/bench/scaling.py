@@ -1,8 +1,8 @@
 """The model of docs/scaling.md: what simple traffic costs says what mixed traffic costs. Both run on the real bus.
 
 A run is a call of an edge, by the router, to an agent, and the agent's events to every edge. The bus costs less for a
-message the more there are, so there are two sets of prices: `rest`, where each message finds its receiver asleep, and
-`busy`, where none does.
+message the more there are at once, so there are two sets of prices: for traffic as fast as it goes, and (`rest`) for traffic
+with pauses, in which each message wakes its receiver.
 """
 
 import json
@@ -58,7 +58,7 @@ class Prices:
         self.event_rest = (few - self.call_rest) / PACE["events"] - 4 * self.event_each_rest
 
     def busy(self, shape):
-        """Processor time of one run when nobody sleeps."""
+        """Processor time of one run of traffic as fast as it goes."""
         edges, events = shape.get("edges", 1), shape.get("events", 0)
         text, event = ((shape.get(name, SMALL) - SMALL) / 1024 for name in ("text", "event"))
         # A call's text takes one way over the link for one within the process, and so is priced; an event's the link alone.
@@ -67,6 +67,7 @@ class Prices:
 
     def rest(self, shape):
         edges, events = shape.get("edges", 1), shape.get("events", 0)
+        """The same with pauses."""
         return self.call_rest + shape.get("work", 0) + events * (self.event_rest + edges * self.event_each_rest)
 
     def rest_latency(self, shape):
@@ -113,6 +114,19 @@ def memory(bench, link, tell):
     predicted, found = base + 31 * agent + 15 * edge + 31 * 15 * pair, kb(16, 32)
     tell(f"{link}: memory of 16 edges and 32 agents", predicted / 1024, found / 1024, "MB", off(found, predicted))
     return f"{link}: kB of memory: {agent:.0f} an agent, {edge:.0f} an edge, {pair:.1f} each further pair of them"
+
+
+def told(watcher, ask):
+    """What a client that only listens is told of one run: (events, bytes)."""
+    ask()
+    events, size = 0, 0
+    try:
+        while True:
+            text = watcher.socket.receive(1)
+            if json.loads(text).get("event") in ("agent", "chat"):
+                events, size = events + 1, size + len(text)
+    except TimeoutError:
+        return events, size
 
 
 def measure(program, scale, tell):

@@ -20,7 +20,7 @@ import time
 
 import rig
 from client import CallError, Client
-from gateway import TOPOLOGIES, Gateway, until
+from gateway import TOPOLOGIES, until
 
 INVALID = ("broken text", "wrong value", "unknown key", "include broken")
 DEBOUNCE_MS = 20
