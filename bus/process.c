@@ -91,6 +91,7 @@ static void everything_close(struct process *self)
         process_sockets_close(&self->hosts[i]);
         handle_close(&self->hosts[i].timer);
     }
+    process_upgrade_deinit(self);
     control_destroy(&self->control);
     trunk_hub_destroy(&self->trunks);
     if (self->node) {
@@ -130,19 +131,31 @@ static void stop_next(struct process *self)
         everything_close(self);
     } else if (last != self->stopping) {
         self->stopping = last;
-        (void)kill(last->pid, SIGTERM); /* a child of ours, not yet waited for */
+        (void)kill(last->pid, self->exit_code == PROCESS_UPGRADE ? HOST_SIGNAL_RESTART
+                                                                 : SIGTERM); /* a child of ours, not yet waited for */
         uv_timer_start(&self->stop_timer, on_stop_deadline, PROCESS_STOP_MS, 0);
     }
 }
 
 void process_stop(struct process *self, int exit_code)
 {
-    if (self->is_stopping) {
+    bool is_upgrading = self->is_stopping && self->exit_code == PROCESS_UPGRADE;
+
+    if (self->is_stopping && !is_upgrading) {
         children_signal(self, SIGKILL);
         return;
     }
     log_info("process_stopping", "pid=%d", (int)getpid());
     notify_send("STOPPING=1");
+    if (is_upgrading) {
+        self->exit_code = exit_code; /* what ends already goes on ending */
+    } else {
+        process_end(self, exit_code);
+    }
+}
+
+void process_end(struct process *self, int exit_code)
+{
     self->is_stopping = true;
     self->exit_code = exit_code;
     for (size_t i = 0; i < self->hosts_n; i++) {

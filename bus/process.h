@@ -42,6 +42,11 @@ struct process_opts {
      * _RUN_DIR, _SOCKETS_FD (bus/sockets.h), _PULSE_FD, _LAST_END, and _READY_FD: the child
      * writes a byte there when its host is ready, and closes it. */
     char *const *child_argv;
+    /* The program that takes the place of this one when the operator asks for it, and what shows that it would start;
+     * NULL: none does. */
+    const char *program;
+    char *const *trial_argv;
+    unsigned upgrades_n; /* how often that has happened in this process */
     const int *keep_fds; /* inherited by children */
     size_t keep_fds_n;
     struct process_sockets sockets;
@@ -54,8 +59,10 @@ struct process_opts {
     void *arg;
 };
 
-/* Runs until SIGTERM, SIGINT or SIGHUP; SIGUSR1 restarts every host. 0, or the exit code
- * that the command line should use. */
+#define PROCESS_UPGRADE 256 /* no exit code: all has ended, and `program` is to be executed */
+
+/* Runs until SIGTERM, SIGINT or SIGHUP; SIGUSR1 restarts every host. 0, PROCESS_UPGRADE, or the
+ * exit code that the command line should use. */
 int process_run(const struct process_opts *opts);
 
 #endif

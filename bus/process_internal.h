@@ -3,8 +3,8 @@
  * children, process_ops.c answers the operator, process_tap.c keeps the watchers,
  * process_operate.c answers operators who come by way of an edge, process_dir.c the run directory, process_sockets.c
  * the listening sockets, process_memory.c an eye on caps, process_pulse.c one on what hangs, process_exec.c starts
- * hosts that are other programs, process_trunk.c knows those of other machines. Only they
- * include this.
+ * hosts that are other programs, process_trunk.c knows those of other machines,
+ * process_upgrade.c makes way for another program. Only they include this.
  */
 #ifndef BUS_PROCESS_INTERNAL_H
 #define BUS_PROCESS_INTERNAL_H
@@ -21,6 +21,7 @@
 
 struct process;
 struct socket_channel;
+struct upgrade_trial;
 
 /* One host of the topology: its process, or the wait for the next one. */
 struct hostling {
@@ -86,11 +87,12 @@ struct process {
     struct process_call *calls; /* made by hand, not answered yet */
     struct tap_client *taps;
     struct tap_ask *tap_asks;
-    int dir_fd;         /* the run directory, held */
-    int clients_file;   /* of clients_path: its socket's inode; -1: none */
-    uint32_t dir_life;  /* how often it was made again */
-    bool is_dir_due;    /* it is to be looked at soon */
-    bool is_dir_broken; /* it could not be made again */
+    struct upgrade_trial *trial; /* NULL: none is under way */
+    int dir_fd;                  /* the run directory, held */
+    int clients_file;            /* of clients_path: its socket's inode; -1: none */
+    uint32_t dir_life;           /* how often it was made again */
+    bool is_dir_due;             /* it is to be looked at soon */
+    bool is_dir_broken;          /* it could not be made again */
     uint64_t started_ms;
     struct hostling *stopping; /* the one that is to end now */
     bool has_been_ready;
@@ -102,6 +104,8 @@ struct process {
 
 /* Orderly stop; the second call kills what is left. */
 void process_stop(struct process *self, int exit_code);
+/* Ends every host in order, then the loop. With PROCESS_UPGRADE they know that they will be started again. */
+void process_end(struct process *self, int exit_code);
 /* The operator wants a fresh process for this host. Ends its "gave up" state as well. */
 void process_host_restart(struct hostling *host);
 
@@ -185,6 +189,12 @@ void process_ops_deinit(struct process *self);
 
 /* bus.operate. */
 int process_operate(void *arg, struct actor_ctx *ctx);
+
+/* --- process_upgrade.c ---------------------------------------------------------------- */
+
+/* {"op": "upgrade"}: answered once the new program has shown that it would start. */
+void process_upgrade_on_request(struct process *self, const struct control_request *request);
+void process_upgrade_deinit(struct process *self);
 
 /* --- process_call.c ------------------------------------------------------------------- */
 

@@ -104,6 +104,13 @@ static void on_status(struct process *self, const struct control_request *reques
     pack_kv_i64(&out, "pid", getpid());
     pack_kv_text(&out, "state", self->is_stopping ? "stopping" : self->has_been_ready ? "running" : "starting");
     pack_kv_u64(&out, "uptimeMs", now_ms - self->started_ms);
+    if (self->opts->release) {
+        pack_kv_text(&out, "release", self->opts->release);
+    }
+    if (self->opts->program) {
+        pack_kv_text(&out, "program", self->opts->program);
+    }
+    pack_kv_u64(&out, "upgrades", self->opts->upgrades_n);
     pack_kv_text(&out, "runDir", self->opts->run_dir);
     pack_key(&out, "listening");
     pack_array_begin(&out);
@@ -460,6 +467,7 @@ static const struct op ops[] = {
     { "call", process_call_on_request },
     { "restart", on_restart },
     { "stop", on_stop },
+    { "upgrade", process_upgrade_on_request },
     { "tap", process_tap_on_request },
 };
 

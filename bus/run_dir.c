@@ -53,7 +53,7 @@ bool run_dir_is(const char *run_dir, int fd)
            opened.st_ino == named.st_ino;
 }
 
-void run_dir_sweep(const char *run_dir, const char *prefix)
+static void sweep(const char *run_dir, const char *prefix, const char *spared)
 {
     DIR *dir = opendir(run_dir);
     struct dirent *entry;
@@ -61,12 +61,22 @@ void run_dir_sweep(const char *run_dir, const char *prefix)
     while (dir && (entry = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): this stream is ours alone */
         size_t len = strlen(entry->d_name);
 
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && len > strlen(SUFFIX) &&
-            strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX) == 0) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && strcmp(entry->d_name, spared) != 0 &&
+            len > strlen(SUFFIX) && strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX) == 0) {
             (void)unlinkat(dirfd(dir), entry->d_name, 0); /* see the header */
         }
     }
     if (dir) {
         (void)closedir(dir); /* only read from */
     }
+}
+
+void run_dir_sweep(const char *run_dir, const char *prefix)
+{
+    sweep(run_dir, prefix, "");
+}
+
+void run_dir_sweep_but(const char *run_dir, const char *name)
+{
+    sweep(run_dir, "", name);
 }

@@ -24,5 +24,7 @@ bool run_dir_is(const char *run_dir, int fd);
  * is replaced when somebody binds there.
  */
 void run_dir_sweep(const char *run_dir, const char *prefix);
+/* The same of all but that file. */
+void run_dir_sweep_but(const char *run_dir, const char *name);
 
 #endif

@@ -186,6 +186,7 @@ static const struct cli_opt host_options[] = {
       .kind = CLI_OPT_TEXT,
       .value = "file",
       .summary = "The topology; the same as the gateway's." },
+    { .name = "check", .kind = CLI_OPT_FLAG, .summary = "Say whether keys and topology let it start, and end." },
     { 0 },
 };
 

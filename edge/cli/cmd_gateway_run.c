@@ -26,6 +26,7 @@
 #include "edge/cli/config_advice.h"
 #include "edge/cli/gateway_claim.h"
 #include "edge/cli/gateway_ground.h"
+#include "edge/cli/gateway_handover.h"
 #include "edge/cli/gateway_port.h"
 #include "edge/cli/gateway_secrets.h"
 #include "edge/cli/gateway_sockets.h"
@@ -50,6 +51,7 @@ struct start {
     struct text_buf topology_text;
     struct topology topology;
     struct gateway_claims claims;
+    struct gateway_handover left; /* by the program before this one */
     int lock_fd;
     int topology_fd;
     bool is_port_given;                            /* by flag or environment, so the config does not count */
@@ -66,6 +68,7 @@ static void start_deinit(struct start *self)
     text_buf_deinit(&self->topology_text);
     topology_deinit(&self->topology);
     gateway_claims_deinit(&self->claims);
+    gateway_handover_deinit(&self->left);
     if (self->topology_fd >= 0) {
         (void)close(self->topology_fd); /* of memory alone */
     }
@@ -296,21 +299,44 @@ static bool is_own_port(const struct start *self)
     return true;
 }
 
-static int port_take(struct start *self)
+/* The sockets of the program before this one, when they are where this one is to listen: who waits there goes on
+ * waiting. */
+static bool port_inherit(struct start *self, const struct gateway_listen *left)
+{
+    if (left->n == 0 || strcmp(left->hosts[0], self->config.host) != 0 ||
+        (self->config.port != 0 && self->config.port != left->port)) {
+        return false;
+    }
+    self->sockets.now = *left;
+    return true;
+}
+
+static int port_open(struct start *self, const struct gateway_listen *left)
 {
     struct gateway_listen_error error = { "", "" };
-    int r = port_force(self);
 
-    if (r) {
-        return r;
-    }
-    if (gateway_listen_open(self->config.host, self->config.port, NULL, &self->sockets.now, &error)) {
+    if (gateway_listen_open(self->config.host, self->config.port, left->n ? left : NULL, &self->sockets.now, &error)) {
         if (!is_own_port(self)) {
             cli_err("%s%s%s", error.text, error.fix[0] ? "; " : "", error.fix);
         }
         return CLI_EXIT_CONFIG;
     }
-    return port_export(self);
+    return 0;
+}
+
+static int port_take(struct start *self)
+{
+    struct gateway_listen left;
+    int r;
+
+    gateway_handover_listen(&self->left, &left);
+    if (port_inherit(self, &left)) {
+        return port_export(self);
+    }
+    r = left.n ? 0 : port_force(self); /* else it would be we who hold it */
+    r = r ? r : port_open(self, &left);
+    gateway_listen_close(&left);
+    return r ? r : port_export(self);
 }
 
 /* What another gateway of this machine works with, this one must not. */
@@ -318,7 +344,7 @@ static int claims_take(struct start *self)
 {
     struct gateway_claim_error error;
 
-    if (gateway_claim_all(&self->claims, self->cli->paths.config_path, &error)) {
+    if (gateway_claim_all(&self->claims, self->cli->paths.config_path, &self->left, &error)) {
         cli_err("%s", error.what);
         cli_err_more("%s", error.fix);
         return CLI_EXIT_CONFIG;
@@ -378,7 +404,9 @@ static int local_take(struct start *self)
 {
     struct gateway_listen_error error = { "", "" };
 
-    if (gateway_listen_local(self->cli->paths.clients_path, &self->sockets.local_fd, &error)) {
+    self->sockets.local_fd = gateway_handover_local(&self->left, self->cli->paths.clients_path);
+    if (self->sockets.local_fd < 0 &&
+        gateway_listen_local(self->cli->paths.clients_path, &self->sockets.local_fd, &error)) {
         cli_err("%s", error.text);
         return CLI_EXIT_CONFIG;
     }
@@ -427,6 +455,20 @@ static void on_ready(void *arg)
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
 }
 
+static void leave(void *arg, struct gateway_handover *next)
+{
+    const struct start *self = arg;
+
+    for (size_t i = 0; i < self->sockets.now.n; i++) {
+        gateway_handover_add(next, self->sockets.now.fds[i]);
+    }
+    gateway_handover_add(next, self->sockets.local_fd);
+    gateway_handover_add(next, self->lock_fd);
+    for (size_t i = 0; i < self->claims.fds_n; i++) {
+        gateway_handover_add(next, self->claims.fds[i]);
+    }
+}
+
 static int run(struct start *self)
 {
     struct process_opts opts = { .topology = &self->topology,
@@ -435,10 +477,11 @@ static int run(struct start *self)
                                  .trunk_speaks = self->speaks,
                                  .sockets = gateway_sockets_serve(&self->sockets),
                                  .clients_path = self->cli->paths.clients_path,
+                                 .upgrades_n = self->left.upgrades_n,
                                  .on_ready = on_ready,
                                  .arg = self };
 
-    return gateway_ground_run(&self->cli->paths, &self->topology_fd, &opts);
+    return gateway_ground_run(self->cli, &self->topology_fd, &opts, leave);
 }
 
 int cmd_gateway_run(struct cli *cli)
@@ -446,6 +489,7 @@ int cmd_gateway_run(struct cli *cli)
     CLEANUP(start_deinit) struct start self = { .cli = cli, .lock_fd = -1, .topology_fd = -1 };
     int r;
 
+    gateway_handover_take(&self.left);
     gateway_sockets_init(&self.sockets);
     umask(0077);           /* of this process and its hosts: what they make is for nobody else */
     secret_memory_guard(); /* of both likewise */
@@ -453,12 +497,15 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : config_load(&self);
     r = r ? r : topology_load(&self);
     r = r ? r : descriptors_take(&self);
-    r = r ? r : port_take(&self);
-    r = r ? r : gateway_ground_take(&cli->paths, &self.lock_fd);
+    r = r ? r : trunk_take(&self);
+    if (r || cli_flag(cli, "check")) {
+        return r;
+    }
+    r = port_take(&self);
+    r = r ? r : gateway_ground_take(&cli->paths, &self.left, &self.lock_fd);
     r = r ? r : claims_take(&self);
     r = r ? r : tls_take(&self);
     r = r ? r : local_take(&self);
-    r = r ? r : trunk_take(&self);
     r = r ? r : boot_export();
     r = r ? r : gateway_ground_topology(&self.topology_text, &self.topology_fd);
     return r ? r : run(&self);

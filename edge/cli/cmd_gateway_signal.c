@@ -1,6 +1,7 @@
 /*
  * openclaw gateway stop, openclaw gateway restart: what a signal to the supervising process
- * does, for whoever does not know its pid. The control socket says which process that is.
+ * does, for whoever does not know its pid. The control socket says which process that is, and
+ * takes the word for what has no signal: an upgrade.
  */
 #include <errno.h>
 #include <poll.h>
@@ -10,11 +11,16 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
+#include "bus/value.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/cli_service.h"
 #include "edge/cli/control_client.h"
+
+#define STATUS_MS 1000
+#define LOOK_MS 50
 
 /* The descriptor stays this process's, whoever gets its number later. An exit code that is not 0: explained. */
 static int supervisor_open(const struct cli *cli, struct cli_service *service, int *ret_fd)
@@ -102,6 +108,93 @@ int cmd_gateway_stop(struct cli *cli)
     return r ? r : done_tell(cli, &service, "stop", "has ended");
 }
 
+/* --- another program in the same process ------------------------------------------------------- */
+
+/* False while it cannot be asked. */
+static bool status_read(const struct cli *cli, struct pack *ret_status)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    CLEANUP(pack_deinit) struct pack request;
+
+    pack_init(&request, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "status");
+    pack_map_end(&request);
+    pack_reset(ret_status);
+    return control_client_open_quiet(cli->paths.control_path, &client) == CLI_EXIT_OK &&
+           control_client_ask(&client, pack_span(&request), STATUS_MS, ret_status) == CLI_EXIT_OK;
+}
+
+static bool is_upgraded(struct span status, int64_t before)
+{
+    return value_i64(value_get(status, "upgrades"), -1) > before &&
+           span_is_text(value_str(value_get(status, "state"), (struct span){ "", 0 }), "running");
+}
+
+/* Until the next program serves, in the process `fd`. */
+static int upgrade_wait(const struct cli *cli, int fd, int64_t before, struct pack *ret_status)
+{
+    uint64_t until_ms = clock_mono_ms() + cli_number(cli, "timeout");
+    struct pollfd end = { .fd = fd, .events = POLLIN };
+
+    while (!status_read(cli, ret_status) || !is_upgraded(pack_span(ret_status), before)) {
+        if (poll(&end, 1, LOOK_MS) > 0) {
+            cli_err("the gateway ended at the start of its new program: its output, or the journal of its service, "
+                    "says why");
+            return CLI_EXIT_FAILED;
+        }
+        if (clock_mono_ms() > until_ms) {
+            cli_err("its new program does not serve yet: `openclaw gateway status` shows more");
+            return CLI_EXIT_TRY_LATER;
+        }
+    }
+    return CLI_EXIT_OK;
+}
+
+static int upgrade_tell(const struct cli *cli, const struct cli_service *service, struct span status)
+{
+    struct span release = value_str(value_get(status, "release"), SPAN_LIT("?"));
+    CLEANUP(pack_deinit) struct pack out;
+
+    pack_init(&out, 0);
+    if (!cli_flag(cli, "json")) {
+        cli_out("The gateway (pid %d) runs release %.*s.\n", (int)service->pid, SPAN_FMT(release));
+        return CLI_EXIT_OK;
+    }
+    pack_map_begin(&out);
+    pack_kv_bool(&out, "ok", true);
+    pack_kv_text(&out, "action", "upgrade");
+    pack_kv_i64(&out, "pid", service->pid);
+    pack_kv_str(&out, "release", release);
+    pack_kv_raw(&out, "upgrades", value_get(status, "upgrades"));
+    pack_map_end(&out);
+    return cli_rpc_print_json(pack_span(&out));
+}
+
+static int upgrade(struct cli *cli, int fd, const struct cli_service *service)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    CLEANUP(pack_deinit) struct pack request;
+    CLEANUP(pack_deinit) struct pack answer;
+    int64_t before = 0;
+    int r;
+
+    pack_init(&request, 0);
+    pack_init(&answer, 0);
+    if (status_read(cli, &answer)) {
+        before = value_i64(value_get(pack_span(&answer), "upgrades"), 0);
+    }
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "upgrade");
+    pack_map_end(&request);
+    r = control_client_open(cli->paths.control_path, &client);
+    r = r ? r : control_client_ask(&client, pack_span(&request), (int)cli_number(cli, "timeout"), &answer);
+    r = r ? r : upgrade_wait(cli, fd, before, &answer);
+    return r ? r : upgrade_tell(cli, service, pack_span(&answer));
+}
+
+/* --- the same program again ---------------------------------------------------------------------- */
+
 int cmd_gateway_restart(struct cli *cli)
 {
     struct cli_service service;
@@ -109,6 +202,11 @@ int cmd_gateway_restart(struct cli *cli)
     int r = supervisor_open(cli, &service, &fd);
 
     if (r) {
+        return r;
+    }
+    if (cli_flag(cli, "upgrade")) {
+        r = upgrade(cli, fd, &service);
+        (void)close(fd);
         return r;
     }
     r = signal_send(fd, SIGUSR1, &service);

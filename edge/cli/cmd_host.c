@@ -25,6 +25,7 @@ struct join {
     struct topology topology;
     struct curve_pair pair;
     char keys_dir[PATH_MAX];
+    struct gateway_handover left; /* by the program before this one */
     int lock_fd;
     int topology_fd;
 };
@@ -34,6 +35,7 @@ static void join_deinit(struct join *self)
     text_buf_deinit(&self->topology_text);
     topology_deinit(&self->topology);
     curve_pair_deinit(&self->pair);
+    gateway_handover_deinit(&self->left);
     if (self->topology_fd >= 0) {
         (void)close(self->topology_fd); /* of memory alone */
     }
@@ -96,13 +98,22 @@ static void on_ready(void *arg)
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
 }
 
+static void leave(void *arg, struct gateway_handover *next)
+{
+    const struct join *self = arg;
+
+    gateway_handover_add(next, self->lock_fd);
+}
+
 static int run(struct join *self)
 {
-    struct process_opts opts = {
-        .topology = &self->topology, .only_host = cli_arg(self->cli, 0), .on_ready = on_ready, .arg = self
-    };
+    struct process_opts opts = { .topology = &self->topology,
+                                 .only_host = cli_arg(self->cli, 0),
+                                 .upgrades_n = self->left.upgrades_n,
+                                 .on_ready = on_ready,
+                                 .arg = self };
 
-    return gateway_ground_run(&self->cli->paths, &self->topology_fd, &opts);
+    return gateway_ground_run(self->cli, &self->topology_fd, &opts, leave);
 }
 
 int cmd_host(struct cli *cli)
@@ -111,13 +122,17 @@ int cmd_host(struct cli *cli)
     struct trunk_range speaks;
     int r;
 
+    gateway_handover_take(&self.left);
     umask(0077);                                 /* of this process and its child: what they make is for nobody else */
     secret_memory_guard();                       /* of both likewise */
     (void)descriptors_raise(DESCRIPTORS_WANTED); /* an agent that finds none left says so */
     r = topology_load(&self);
     r = r ? r : gateway_ground_wire(&speaks); /* for its child, which reads it again */
     r = r ? r : gateway_ground_keys(&cli->paths, self.keys_dir, &self.pair);
-    r = r ? r : gateway_ground_take(&cli->paths, &self.lock_fd);
+    if (r || cli_flag(cli, "check")) {
+        return r;
+    }
+    r = gateway_ground_take(&cli->paths, &self.left, &self.lock_fd);
     r = r ? r : gateway_ground_topology(&self.topology_text, &self.topology_fd);
     return r ? r : run(&self);
 }

@@ -16,6 +16,7 @@
 #include "bus/base/mem.h"
 #include "bus/lock.h"
 #include "bus/value.h"
+#include "edge/cli/gateway_handover.h"
 #include "schema/base/agent_id.h"
 #include "schema/base/agent_workspace.h"
 #include "schema/base/config_document.h"
@@ -122,7 +123,8 @@ static void keep(struct gateway_claims *self, int fd)
     }
 }
 
-static int config_claim(struct gateway_claims *self, const char *config_path, struct gateway_claim_error *error)
+static int config_claim(struct gateway_claims *self, const char *config_path, struct gateway_handover *left,
+                        struct gateway_claim_error *error)
 {
     char real[PATH_MAX];
     char path[PATH_MAX + 8];
@@ -134,6 +136,11 @@ static int config_claim(struct gateway_claims *self, const char *config_path, st
         return 0; /* there is none to share */
     }
     (void)snprintf(path, sizeof(path), "%s.lock", real);
+    fd = gateway_handover_file(left, path);
+    if (fd >= 0) {
+        keep(self, fd);
+        return 0;
+    }
     r = lock_take(path, &fd, &holder);
     if (r == LOCK_E_HELD) {
         return refuse(error, "config file", real, holder,
@@ -158,9 +165,17 @@ static bool is_claimed(const struct gateway_claims *self, int fd)
     return false;
 }
 
-static int workspace_claim(struct gateway_claims *self, const char *path, struct gateway_claim_error *error)
+static int workspace_claim(struct gateway_claims *self, const char *path, struct gateway_handover *left,
+                           struct gateway_claim_error *error)
 {
-    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(fd_close) int fd = gateway_handover_file(left, path);
+
+    if (fd >= 0) {
+        keep(self, fd);
+        fd = -1; /* kept */
+        return 0;
+    }
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0 || is_claimed(self, fd)) {
         return 0; /* it is made later, or two agents of ours share it, which is our own affair */
@@ -178,8 +193,14 @@ static int workspace_claim(struct gateway_claims *self, const char *path, struct
 
 /* --- which workspaces -------------------------------------------------------------------------- */
 
-static int agent_claim(struct gateway_claims *self, struct span entry, struct span shared, bool is_default,
-                       struct gateway_claim_error *error)
+/* Where the claims come from, and go to. */
+struct claiming {
+    struct gateway_claims *claims;
+    struct gateway_handover *left;
+    struct gateway_claim_error *error;
+};
+
+static int agent_claim(const struct claiming *self, struct span entry, struct span shared, bool is_default)
 {
     char id[AGENT_ID_MAX + 1];
 
@@ -188,7 +209,7 @@ static int agent_claim(struct gateway_claims *self, struct span entry, struct sp
     }
     CLEANUP(mem_free)
     char *path = agent_workspace(value_str(value_get(entry, "workspace"), nothing), shared, id, is_default);
-    return workspace_claim(self, path, error);
+    return workspace_claim(self->claims, path, self->left, self->error);
 }
 
 /* The first marked as the default one is it, else the first. */
@@ -206,7 +227,7 @@ static size_t default_at(struct span list)
     return 0;
 }
 
-static int agents_claim(struct gateway_claims *self, struct span agents, struct gateway_claim_error *error)
+static int agents_claim(const struct claiming *self, struct span agents)
 {
     struct span shared = value_str(value_path(agents, "defaults.workspace"), nothing);
     struct span list = value_get(agents, "list");
@@ -217,26 +238,27 @@ static int agents_claim(struct gateway_claims *self, struct span agents, struct 
     int r = 0;
 
     if (value_count(list) == 0) {
-        return agent_claim(self, nothing, shared, true, error);
+        return agent_claim(self, nothing, shared, true);
     }
     for (size_t i = 0; !r && value_next(&it, &key, &entry); i++) {
-        r = agent_claim(self, entry, shared, i == chosen, error);
+        r = agent_claim(self, entry, shared, i == chosen);
     }
     return r;
 }
 
-int gateway_claim_all(struct gateway_claims *self, const char *config_path, struct gateway_claim_error *error)
+int gateway_claim_all(struct gateway_claims *self, const char *config_path, struct gateway_handover *left,
+                      struct gateway_claim_error *error)
 {
+    const struct claiming claiming = { .claims = self, .left = left, .error = error };
     CLEANUP(config_document_deinit) struct config_document document;
     struct config_error ignored;
-    int r = config_claim(self, config_path, error);
+    int r = config_claim(self, config_path, left, error);
 
     config_document_init(&document);
     if (r || config_document_load(&document, config_path, config_lookup_process(), &ignored)) {
         return r; /* a config that cannot be read has been refused already */
     }
-    return agents_claim(self, document.is_present ? value_get(pack_span(&document.resolved), "agents") : nothing,
-                        error);
+    return agents_claim(&claiming, document.is_present ? value_get(pack_span(&document.resolved), "agents") : nothing);
 }
 
 void gateway_claims_deinit(struct gateway_claims *self)

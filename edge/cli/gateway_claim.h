@@ -13,6 +13,8 @@
 #define GATEWAY_CLAIMS_MAX 260 /* the config, and a workspace of every agent */
 #define GATEWAY_CLAIM_TEXT (3 * PATH_MAX)
 
+struct gateway_handover;
+
 struct gateway_claims {
     int fds[GATEWAY_CLAIMS_MAX];
     size_t fds_n;
@@ -32,7 +34,8 @@ enum {
  * may be shared. 0, a fault, or GATEWAY_CLAIM_E_HELD with an explanation; what was claimed
  * until then is in `self` all the same.
  */
-int gateway_claim_all(struct gateway_claims *self, const char *config_path, struct gateway_claim_error *error);
+int gateway_claim_all(struct gateway_claims *self, const char *config_path, struct gateway_handover *left,
+                      struct gateway_claim_error *error);
 void gateway_claims_deinit(struct gateway_claims *self);
 
 /* The state directory of the gateway that this process is; "" when it is none, or not to be looked into. */

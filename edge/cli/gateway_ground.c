@@ -6,10 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
+#include "bus/base/mem.h"
 #include "bus/lock.h"
 #include "bus/run_dir.h"
-#include "edge/cli/cli.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/compose.h"
 #include "edge/cli/gateway_state.h"
@@ -36,15 +37,14 @@ static int dir_take(const char *name, const char *path, bool may_link)
     return 0;
 }
 
-static int run_dir_take(const char *run_dir)
+/* Of an earlier life: under the lock nobody can be behind them, but for the one that is handed on. */
+static void run_dir_clean(const struct cli_paths *paths, bool is_handed_on)
 {
-    int r = dir_take("run directory", run_dir, false);
-
-    if (r) {
-        return r;
+    if (is_handed_on) {
+        run_dir_sweep_but(paths->run_dir, strrchr(paths->clients_path, '/') + 1);
+    } else {
+        run_dir_sweep(paths->run_dir, "");
     }
-    run_dir_sweep(run_dir, ""); /* of an earlier life: under the lock nobody can be behind them */
-    return 0;
 }
 
 /* For the hosts: a database is opened only where no symbolic link can lead it elsewhere. */
@@ -58,8 +58,9 @@ static int state_export(const struct cli_paths *paths)
     return 0;
 }
 
-int gateway_ground_take(const struct cli_paths *paths, int *ret_lock_fd)
+int gateway_ground_take(const struct cli_paths *paths, struct gateway_handover *left, int *ret_lock_fd)
 {
+    bool is_handed_on = left->fds_n > 0;
     char path[PATH_MAX + 16];
     pid_t holder = 0;
     int r = dir_take("state directory", paths->state_dir, true);
@@ -71,7 +72,8 @@ int gateway_ground_take(const struct cli_paths *paths, int *ret_lock_fd)
         return r;
     }
     (void)snprintf(path, sizeof(path), "%s/gateway.lock", paths->state_dir);
-    r = lock_take(path, ret_lock_fd, &holder);
+    *ret_lock_fd = gateway_handover_file(left, path);
+    r = *ret_lock_fd >= 0 ? 0 : lock_take(path, ret_lock_fd, &holder);
     if (r == LOCK_E_HELD) {
         cli_err("another gateway (pid %d) runs on the state directory %s", (int)holder, paths->state_dir);
         cli_err_more("stop it, or give this one a state of its own with --profile or OPENCLAW_STATE_DIR");
@@ -85,7 +87,11 @@ int gateway_ground_take(const struct cli_paths *paths, int *ret_lock_fd)
         cli_err_more("%s", error.fix);
         return CLI_EXIT_CONFIG;
     }
-    return run_dir_take(paths->run_dir);
+    r = dir_take("run directory", paths->run_dir, false);
+    if (r == 0) {
+        run_dir_clean(paths, is_handed_on);
+    }
+    return r;
 }
 
 /* What hosts inherit. */
@@ -139,23 +145,53 @@ int gateway_ground_wire(struct trunk_range *ret_range)
     return CLI_EXIT_OK;
 }
 
-int gateway_ground_run(const struct cli_paths *paths, const int *topology_fd, struct process_opts *opts)
+/* The words of this command line, and that it is only to be seen whether it would start. */
+static char **trial_words(const struct cli *cli)
+{
+    static char word[] = "--check";
+    char **words = mem_new(((size_t)cli->argc + 2) * sizeof(*words));
+
+    memcpy(words, cli->argv, (size_t)cli->argc * sizeof(*words));
+    words[cli->argc] = word;
+    return words;
+}
+
+static void upgrade(const struct cli *cli, const struct process_opts *opts,
+                    void (*leave)(void *arg, struct gateway_handover *next))
+{
+    struct gateway_handover next = { .upgrades_n = opts->upgrades_n + 1 };
+
+    leave(opts->arg, &next);
+    (void)cli_out_flush(); /* a closed standard output is no reason to stop */
+    gateway_handover_exec(&next, opts->program, cli->argv);
+}
+
+int gateway_ground_run(struct cli *cli, const int *topology_fd, struct process_opts *opts,
+                       void (*leave)(void *arg, struct gateway_handover *next))
 {
     static char name[] = "openclaw";
     static char word[] = "host-child";
     char *child_argv[] = { name, word, NULL };
+    CLEANUP(mem_free) char **trial_argv = trial_words(cli);
+    char program[PATH_MAX];
     int r;
 
     compose_log_install("supervisor");
-    opts->run_dir = paths->run_dir;
-    opts->control_path = paths->control_path;
+    opts->run_dir = cli->paths.run_dir;
+    opts->control_path = cli->paths.control_path;
     opts->registry = &schema_registry;
     opts->child_argv = child_argv;
+    opts->program = gateway_handover_program(cli->argv[0], program) ? program : NULL;
+    opts->trial_argv = trial_argv;
     opts->keep_fds = topology_fd;
     opts->keep_fds_n = 1;
     opts->on_actor = compose_log_on_actor;
     opts->release = OPENCLAW_VERSION;
     r = process_run(opts);
-    run_dir_sweep(paths->run_dir, "");
+    run_dir_clean(&cli->paths, r == PROCESS_UPGRADE);
+    if (r == PROCESS_UPGRADE) {
+        upgrade(cli, opts, leave); /* returns only when it failed */
+        r = CLI_EXIT_SOFTWARE;
+    }
     return r;
 }

@@ -11,10 +11,12 @@
 #include "bus/json.h"
 #include "bus/process.h"
 #include "bus/trunk.h"
-#include "edge/cli/cli_paths.h"
+#include "edge/cli/cli.h"
+#include "edge/cli/gateway_handover.h"
 
-/* State and run directory, for this process and its children. The lock lasts while the descriptor is open. */
-int gateway_ground_take(const struct cli_paths *paths, int *ret_lock_fd);
+/* State and run directory, for this process and its children. The lock lasts while the descriptor is open; the program
+ * before this one may have left it. */
+int gateway_ground_take(const struct cli_paths *paths, struct gateway_handover *left, int *ret_lock_fd);
 /* A copy of the topology that children find by the environment. */
 int gateway_ground_topology(const struct text_buf *topology, int *ret_fd);
 /* The directory of keys, and this machine's own. */
@@ -22,7 +24,9 @@ int gateway_ground_keys(const struct cli_paths *paths, char keys_dir[PATH_MAX], 
 /* Versions of the bus between machines: OPENCLAW_BUS_WIRE, else all that this release speaks. */
 int gateway_ground_wire(struct trunk_range *ret_range);
 /* Supervises until all has ended; `opts` lack what is the same for both: directories, messages, the command of
- * children, `topology_fd` to inherit, the log. Returns what process_run does. */
-int gateway_ground_run(const struct cli_paths *paths, const int *topology_fd, struct process_opts *opts);
+ * children, `topology_fd` to inherit, the log. When the program is to be exchanged, what `leave` adds is left to the
+ * one that takes its place, which is executed with the words of the command line. Returns an exit code. */
+int gateway_ground_run(struct cli *cli, const int *topology_fd, struct process_opts *opts,
+                       void (*leave)(void *arg, struct gateway_handover *next));
 
 #endif

@@ -341,11 +341,19 @@ struct stream *http1_stream(struct conn *conn)
     return &((struct http1 *)conn->state)->stream;
 }
 
-bool http1_is_busy(const struct conn *conn)
+/* Whose connection we have taken is owed an answer; one that is kept for further requests may end between two of them
+ * (RFC 9112 §9.5). */
+bool http1_leave(struct conn *conn)
 {
     const struct http1 *self = conn->ops == &http1_ops ? conn->state : NULL;
 
-    return self && stream_is_busy(&self->stream);
+    if (!self || stream_is_busy(&self->stream)) {
+        return self != NULL;
+    }
+    if (!self->was_asked) {
+        conn_deadline(conn, TIME_FIRST_WORD_MS);
+    }
+    return !self->was_asked;
 }
 
 void http1_attach(struct conn *conn)

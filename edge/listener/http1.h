@@ -12,7 +12,7 @@ void http1_attach(struct conn *conn);
 void http1_detach(struct conn *conn);
 /* The request in hand of a connection that speaks HTTP/1.1. */
 struct stream *http1_stream(struct conn *conn);
-/* Is it one of HTTP/1.1, with a request under way? */
-bool http1_is_busy(const struct conn *conn);
+/* The gateway goes. Is there more to wait for: a request under way, or the first one of who has just come? */
+bool http1_leave(struct conn *conn);
 
 #endif

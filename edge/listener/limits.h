@@ -62,7 +62,8 @@
 #define TIME_TICK_MS 30000U        /* hello-ok says so */
 #define TIME_CALL_SLACK_MS 5000U   /* over the time a request asks for itself */
 #define TIME_CALL_MAX_MS 3600000U
-#define TIME_STOP_MS 1000U /* for close frames to reach their peers */
+#define TIME_STOP_MS 1000U      /* for close frames to reach their peers */
+#define TIME_FIRST_WORD_MS 300U /* then: for the request of who has just connected */
 #define TIME_RESTART_EXPECTED_MS 1500U
 
 #define LINGER_MAX 67108864U /* bytes read and thrown away behind a refusal */

@@ -430,7 +430,7 @@ static void edge_on_stop(void *state, struct actor *actor)
     for (struct conn *conn = edge->conns; conn; conn = conn->next) {
         if (ws_of(conn)) {
             ws_leave(conn, WS_CODE_RESTART, SPAN_LIT("service restart"));
-        } else if (!live_leave(conn) && !http2_leave(conn) && !http1_is_busy(conn)) {
+        } else if (!live_leave(conn) && !http2_leave(conn) && !http1_leave(conn)) {
             conn_finish(conn);
         }
     }

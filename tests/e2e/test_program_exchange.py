@@ -1,0 +1,194 @@
+"""`openclaw gateway restart --upgrade`: another program takes the place of the one that runs, and nobody is refused."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+
+import pytest
+
+from client import Client
+from gateway import BINARY, until
+from test_process import Control, hosts, is_whole, told
+
+
+@pytest.fixture
+def installed(fresh_gateway, tmp_path):
+    """A gateway that runs from a file of its own, which may be replaced."""
+    program = tmp_path / "openclaw"
+    shutil.copy(BINARY, program)
+    gateway = fresh_gateway(environment={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    if gateway.elsewhere:
+        gateway.elsewhere.extra = {"NOTIFY_SOCKET": ""}
+    gateway.program = program
+    gateway.command = lambda *words: [str(program), *words]
+    return gateway
+
+
+def replace(gateway, content=None):
+    """As a package manager does; another file, under the same name. The inode of what is there now."""
+    fresh = gateway.program.with_suffix(".new")
+    if content is None:
+        shutil.copy(BINARY, fresh)
+    else:
+        fresh.write_text(content, "utf-8")
+        fresh.chmod(0o755)
+    os.rename(fresh, gateway.program)
+    return os.stat(gateway.program).st_ino
+
+
+def upgrade(gateway, environment=None):
+    """With the command of the tests' own program, as what is installed may be broken."""
+    keep, gateway.command = gateway.command, lambda *words: [BINARY, *words]
+    try:
+        return gateway.cli("gateway", "restart", "--upgrade", "--json", environment=environment)
+    finally:
+        gateway.command = keep
+
+
+def program_of(pid):
+    return os.stat(f"/proc/{pid}/exe").st_ino
+
+
+def test_the_new_program_serves_in_the_same_process_behind_the_same_sockets(installed, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as service_manager:
+        service_manager.bind(str(tmp_path / "notify"))
+        service_manager.settimeout(10)
+        running = installed.start()
+        assert service_manager.recv(100) == b"READY=1"
+        with Client(running.port, running.token) as client:
+            client.chat("before")
+        before, clients = hosts(running), os.stat(os.path.join(running.state_dir, "run/clients.sock")).st_ino
+        inode = replace(running)
+        assert program_of(running.process.pid) != inode
+        done = upgrade(running)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"ok": True, "action": "upgrade", "pid": running.process.pid,
+                                           "release": running.cli("--version").stdout.split()[1], "upgrades": 1}
+        assert service_manager.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert service_manager.recv(100) == b"READY=1"
+    assert running.process.poll() is None
+    until(lambda: is_whole(running), 20, "all hosts")
+    after = [host for host in hosts(running) if host["pid"]]
+    assert {program_of(pid) for pid in [running.process.pid, *(host["pid"] for host in after)]} == {inode}
+    assert not {host["pid"] for host in before} & {host["pid"] for host in after}
+    assert os.stat(os.path.join(running.state_dir, "run/clients.sock")).st_ino == clients
+    assert "OPENCLAW_HANDOVER" not in str(open(f"/proc/{after[0]['pid']}/environ", "rb").read())
+    until(lambda: running.get("/readyz")[0] == 200, 20, "readiness")
+    with Client(running.port, running.token) as client:
+        assert "before" in json.dumps(client.call("chat.history", {"sessionKey": "agent:main:e2e"}))
+        client.chat("after")
+
+
+def test_what_it_holds_is_handed_on_and_nothing_else(installed):
+    def look():
+        names = []
+        for fd in os.listdir(f"/proc/{running.process.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                names.append(os.readlink(f"/proc/{running.process.pid}/fd/{fd}").split(":")[0])
+        return sorted(names)
+
+    def open_files():
+        """Without the connections of those who just ask."""
+        return min((look() for _ in range(50)), key=len)
+
+    running = installed.start()
+    with Client(running.port, running.token) as client:
+        client.chat("so that there is a workspace")
+    assert upgrade(running).returncode == 0
+    until(lambda: is_whole(running), 20, "all hosts")
+    before = open_files()
+    for number in (2, 3):
+        done = upgrade(running)
+        assert done.returncode == 0 and json.loads(done.stdout)["upgrades"] == number, done.stderr
+        until(lambda: is_whole(running), 20, "all hosts")
+    assert open_files() == before
+    second = running.cli("gateway", "run", "--port", "0", "--topology", running.arguments[-1]) if running.arguments else \
+        running.cli("gateway", "run", "--port", "0")
+    assert second.returncode == 78 and f"pid {running.process.pid}" in second.stderr, second.stderr
+
+
+@pytest.mark.parametrize("content, says", [("no program at all", "would not start"), ("#!/bin/sh\necho too new >&2\nexit 3\n", "too new"),
+                                           ("#!/bin/sh\nkill -9 $$\n", "signal 9")])
+def test_a_program_that_would_not_start_changes_nothing(installed, content, says):
+    running = installed.start()
+    before = [host["pid"] for host in hosts(running)]
+    replace(running, content)
+    done = upgrade(running)
+    assert done.returncode not in (0, 78), done.stdout
+    assert says in done.stderr or "cannot be run" in done.stderr, done.stderr
+    assert [host["pid"] for host in hosts(running)] == before and running.get("/healthz")[0] == 200
+    if content.startswith("#!"):
+        assert told(running, '"event":"upgrade_refused"')
+    replace(running)  # and the next one is taken
+    done = upgrade(running)
+    assert done.returncode == 0 and json.loads(done.stdout)["upgrades"] == 1, done.stderr
+
+
+def test_a_config_with_which_it_would_not_start_changes_nothing(installed):
+    running = installed.start()
+    with open(running.config_path, encoding="utf-8") as file:
+        good = file.read()
+    before = [host["pid"] for host in hosts(running)]
+    with open(running.config_path, "w", encoding="utf-8") as file:
+        file.write(good.replace('"local"', '"nowhere"'))
+    done = upgrade(running)
+    assert done.returncode != 0 and "exit code 78" in done.stderr and "gateway.mode" in done.stderr, done.stderr
+    assert [host["pid"] for host in hosts(running)] == before
+    with open(running.config_path, "w", encoding="utf-8") as file:
+        file.write(good)
+    assert upgrade(running).returncode == 0
+
+
+def test_a_stop_counts_more_than_an_upgrade(installed):
+    running = installed.start()
+    with Control(running) as control:
+        assert control.ask(op="upgrade") == {}
+        running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(20) == 0
+
+
+def test_two_upgrades_at_once_are_one(installed):
+    running = installed.start()
+    with Control(running) as control:
+        control.sock.sendall(b'{"id":1,"op":"upgrade"}\n{"id":2,"op":"upgrade"}\n')
+        answers = {answer["id"]: answer for answer in (json.loads(control.file.readline()) for _ in range(2))}
+    assert answers[1]["ok"] and answers[2]["error"]["code"] == "UNAVAILABLE", answers
+
+    def upgrades():
+        try:
+            with Control(running) as control:
+                return control.ask(op="status")["upgrades"]
+        except OSError:
+            return None
+
+    until(lambda: upgrades() == 1 and is_whole(running), 20, "the new program")
+
+
+def test_a_check_touches_nothing_that_runs(installed):
+    running = installed.start()
+    before = [host["pid"] for host in hosts(running)]
+    port = ["--port", str(running.port)]
+    assert running.cli("gateway", *port, *running.arguments, "--check", "--force").returncode == 0
+    assert running.cli("gateway", *port, "--topology", "/nowhere", "--check").returncode == 78
+    if running.elsewhere:
+        done = running.cli("host", "agents", "--topology", running.elsewhere.topology_path, "--check",
+                           environment=running.elsewhere.environment)
+        assert done.returncode == 0, done.stderr
+    assert [host["pid"] for host in hosts(running)] == before
+
+
+def test_a_host_elsewhere_takes_up_its_program_too(installed, topology):
+    if topology != "tcp":
+        pytest.skip("about the other machine")
+    running = installed.start()
+    keeper = running.elsewhere.process.pid
+    inode = replace(running)
+    done = upgrade(running, environment=running.elsewhere.environment)
+    assert done.returncode == 0 and json.loads(done.stdout)["pid"] == keeper, done.stderr
+    until(lambda: running.get("/readyz")[0] == 200, 20, "its agents")
+    assert program_of(keeper) == inode != program_of(running.process.pid)
+    with Client(running.port, running.token) as client:
+        client.chat("after")
