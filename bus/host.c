@@ -372,7 +372,7 @@ static int trunk_node_start(struct host *self)
 
     r = r ? r : node_start(self);
     if (r == 0 && self->trunk) {
-        trunk_leaf_serve(self->trunk, self->node, on_trunk_over, self);
+        trunk_leaf_serve(self->trunk, self->node, self->pulses, on_trunk_over, self);
     }
     return r;
 }

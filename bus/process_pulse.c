@@ -65,10 +65,14 @@ static bool is_hot(struct hostling *host, uint64_t passed_ms)
 
 /* --- what follows ------------------------------------------------------------------------ */
 
-/* Where the page names nobody that the directory knows on that host, nothing is said. */
-static void actor_silence(struct hostling *host, const char *address, struct stall *stall, bool is_silent)
+/* Where the page names nobody that the directory knows on that host, nothing is said. The directory of a host that has
+ * joined a gateway elsewhere is there: its own process says it further, when that is not what hangs. */
+static void actor_silence(struct hostling *host, size_t i, const char *address, bool is_silent)
 {
-    if (!node_silence(host->process->node, host->host->name, address, is_silent)) {
+    const struct stall *stall = &host->stalls[i];
+
+    pulse_silence(&host->pulse->actors[i], is_silent);
+    if (!node_silence(host->process->node, host->host->name, address, is_silent) && !host->process->opts->only_host) {
         return;
     }
     if (is_silent) {
@@ -93,7 +97,7 @@ static void hung_kill(struct hostling *host, const char *address, const struct s
 
 static void actor_look(struct hostling *host, size_t i, uint64_t passed_ms, bool is_host_hot)
 {
-    const struct pulse *pulse = &host->pulse->actors[i];
+    struct pulse *pulse = &host->pulse->actors[i];
     struct stall *stall = &host->stalls[i];
     uint32_t tid = atomic_load_explicit(&pulse->tid, memory_order_acquire);
     uint64_t beat = tid ? atomic_load_explicit(&pulse->beat, memory_order_relaxed) : 0;
@@ -105,7 +109,7 @@ static void actor_look(struct hostling *host, size_t i, uint64_t passed_ms, bool
     (void)snprintf(address, sizeof(address), "%.*s", (int)sizeof(pulse->address) - 1, pulse->address);
     if (stall->is_told && stall->own_ms == 0) {
         stall->is_told = false;
-        actor_silence(host, address, stall, false);
+        actor_silence(host, i, address, false);
     }
     if (!is_suspect || !proc_thread(host->pid, tid, &thread)) {
         stall_skip(stall);
@@ -114,7 +118,7 @@ static void actor_look(struct hostling *host, size_t i, uint64_t passed_ms, bool
     host->is_suspected = true;
     if (stall_add(stall, &thread, passed_ms) >= silent_ms && !stall->is_told) {
         stall->is_told = true;
-        actor_silence(host, address, stall, true);
+        actor_silence(host, i, address, true);
     }
     if (host->host->hang_ms && stall->own_ms >= (uint64_t)host->host->hang_ms * BUILD_SLOWNESS) {
         hung_kill(host, address, stall);

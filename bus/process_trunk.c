@@ -56,6 +56,16 @@ static void on_silent(void *arg, const char *name, bool is_silent)
     }
 }
 
+static void on_hangs(void *arg, const char *name, const char *actor, bool is_on)
+{
+    (void)arg;
+    if (is_on) {
+        log_warning("actor_unresponsive", "actor=%s host=%s why=\"its machine says so\"", actor, name);
+    } else {
+        log_info("actor_responds", "actor=%s host=%s", actor, name);
+    }
+}
+
 const char *process_trunk_way(void *arg, const char *name)
 {
     struct process *self = arg;
@@ -80,6 +90,7 @@ int process_trunk_init(struct process *self)
                                                    .arg = self,
                                                    .on_up = on_up,
                                                    .on_down = on_down,
-                                                   .on_silent = on_silent },
+                                                   .on_silent = on_silent,
+                                                   .on_hangs = on_hangs },
                          &self->trunks);
 }

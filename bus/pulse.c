@@ -92,6 +92,7 @@ void pulse_give(struct pulse *self)
 {
     if (self) {
         memset(self->address, 0, sizeof(self->address));
+        pulse_silence(self, false);
     }
 }
 

@@ -1,6 +1,7 @@
 /*
  * pulse: signs of life of the actors of one process, in a page that its supervising process
- * sees too. An actor writes one word; nobody is woken by it, and nothing is sent.
+ * sees too. An actor writes one word; nobody is woken by it, and nothing is sent. Back comes
+ * who does not respond: on another machine than the gateway's, the child carries that further.
  *
  * What stands in a page is the word of the child: its reader trusts nothing of it.
  */
@@ -8,6 +9,7 @@
 #define BUS_PULSE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +23,7 @@ struct pulse {
     _Alignas(64) _Atomic uint64_t beat; /* above bit 0: turns of the loop and messages, which only grow; 0: none yet */
     _Atomic uint32_t tid;               /* 0: nobody is here */
     char address[ACTOR_ADDRESS_MAX];    /* complete before `tid` is set */
+    _Atomic uint32_t is_silent; /* the supervising process finds that it does not respond, and alone writes this */
 };
 
 struct pulse_page {
@@ -40,6 +43,16 @@ void pulse_page_clear(struct pulse_page *self);
 struct pulse *pulse_take(struct pulse_page *self, const char *address);
 /* NULL-safe. */
 void pulse_give(struct pulse *self);
+
+static inline void pulse_silence(struct pulse *self, bool is_silent)
+{
+    atomic_store_explicit(&self->is_silent, is_silent, memory_order_relaxed);
+}
+
+static inline bool pulse_is_silent(struct pulse *self)
+{
+    return atomic_load_explicit(&self->is_silent, memory_order_relaxed) != 0;
+}
 
 /* --- on the thread of the actor; all NULL-safe ------------------------------------------ */
 

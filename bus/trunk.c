@@ -147,6 +147,14 @@ void trunk_refused_pack(const struct trunk_refused *self, struct pack *out)
     pack_map_end(out);
 }
 
+void trunk_hangs_pack(const struct trunk_hangs *self, struct pack *out)
+{
+    pack_map_begin(out);
+    pack_kv_text(out, "actor", self->actor);
+    pack_kv_bool(out, "on", self->is_on);
+    pack_map_end(out);
+}
+
 static bool body_check(struct span body)
 {
     return body.len <= TRUNK_BODY_MAX && wire_check(body.ptr, body.len, BODY_DEPTH) && value_kind_of(body) == VALUE_MAP;
@@ -238,5 +246,15 @@ bool trunk_refused_read(struct span body, struct trunk_refused *ret_refused)
     if (!range_read(body, &ret_refused->speaks)) {
         ret_refused->speaks = (struct trunk_range){ 0, 0 };
     }
+    return true;
+}
+
+bool trunk_hangs_read(struct span body, struct trunk_hangs *ret_hangs)
+{
+    *ret_hangs = (struct trunk_hangs){ .actor = "" };
+    if (!body_check(body) || !text_read(body, "actor", ret_hangs->actor, sizeof(ret_hangs->actor))) {
+        return false;
+    }
+    ret_hangs->is_on = value_bool(value_get(body, "on"), false);
     return true;
 }

@@ -11,9 +11,11 @@
  *   BEAT                                               nothing to say, and still here
  *   TAP      endpoint, batch (bus/tap.h)               for a watcher at the gateway; may be lost
  *   BYE                                                this life of the host ends in order
+ *   HANGS    body {actor, on}                          host → gateway: one of its actors does not respond, or does
+ * again
  *
  * HELLO says which versions the host speaks, WELCOME the newest that both do, which then
- * holds for this connection. Version 1 is without `release`. What REFUSED says beyond reason
+ * holds for this connection. Version 1 is without `release` and HANGS. What REFUSED says beyond reason
  * and final is said to everyone, and passed over by who does not know it.
  *
  * The head is 18 bytes: kind, zero, number of this DATA (else 0), number of the last DATA that
@@ -27,12 +29,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bus/actor.h"
 #include "bus/pack.h"
 #include "bus/topology.h"
 
 #define TRUNK_WIRE 2U       /* the newest that this release speaks */
 #define TRUNK_WIRE_LEAST 1U /* the oldest: that of the release before it */
 #define TRUNK_WIRE_NAMED 2U /* from here on both sides say which release they are */
+#define TRUNK_WIRE_HANGS 2U /* from here on a host says which of its actors hang */
 #define TRUNK_HEAD_LEN 18
 #define TRUNK_BODY_MAX ((size_t)4096) /* of HELLO, WELCOME, REFUSED */
 #define TRUNK_REASON_MAX 192          /* of the wire: version 1 reads no longer one */
@@ -49,7 +53,8 @@ enum trunk_kind {
     TRUNK_BEAT = 5,
     TRUNK_TAP = 6,
     TRUNK_BYE = 7,
-    TRUNK_KIND_MAX = TRUNK_BYE,
+    TRUNK_HANGS = 8,
+    TRUNK_KIND_MAX = TRUNK_HANGS,
 };
 
 struct trunk_head {
@@ -108,13 +113,20 @@ struct trunk_refused {
     struct trunk_range speaks; /* the gateway; zeros: it does not say */
 };
 
+struct trunk_hangs {
+    char actor[ACTOR_ADDRESS_MAX];
+    bool is_on;
+};
+
 void trunk_hello_pack(const struct trunk_hello *self, struct pack *out);
 void trunk_welcome_pack(const struct trunk_welcome *self, struct pack *out);
 void trunk_refused_pack(const struct trunk_refused *self, struct pack *out);
+void trunk_hangs_pack(const struct trunk_hangs *self, struct pack *out);
 /* Of bytes that may come from anyone. */
 bool trunk_hello_read(struct span body, struct trunk_hello *ret_hello);
 bool trunk_welcome_read(struct span body, struct trunk_welcome *ret_welcome);
 bool trunk_refused_read(struct span body, struct trunk_refused *ret_refused);
+bool trunk_hangs_read(struct span body, struct trunk_hangs *ret_hangs);
 
 /* The newest version that both speak; 0, and why not and what to do. */
 uint32_t trunk_wire_choose(const struct trunk_range *gateway, const struct trunk_range *host,

@@ -200,6 +200,19 @@ static void on_tap(struct hub_peer *peer, struct arrival *arrival)
     (void)zmq_msg_init(&arrival->parts[1]);
 }
 
+/* Calls to that actor end at once; what nobody here knows of that host, nobody asks anything. */
+static void on_hangs(struct hub_peer *peer, struct arrival *arrival)
+{
+    struct trunk_hub *self = peer->hub;
+    struct trunk_hangs hangs;
+
+    if (peer->wire >= TRUNK_WIRE_HANGS && arrival->parts_n == 1 &&
+        trunk_hangs_read(trunk_hub_part(arrival, 0), &hangs) &&
+        node_silence(self->opts.node, peer->host->name, hangs.actor, hangs.is_on)) {
+        self->opts.on_hangs(self->opts.arg, peer->host->name, hangs.actor, hangs.is_on);
+    }
+}
+
 static void on_arrival(struct trunk_hub *self, struct arrival *arrival)
 {
     struct hub_peer *peer = NULL;
@@ -222,6 +235,8 @@ static void on_arrival(struct trunk_hub *self, struct arrival *arrival)
         on_data(peer, arrival);
     } else if (arrival->head.kind == TRUNK_TAP) {
         on_tap(peer, arrival);
+    } else if (arrival->head.kind == TRUNK_HANGS) {
+        on_hangs(peer, arrival);
     } else if (arrival->head.kind == TRUNK_BYE) {
         peer_end(peer, ACTOR_LIFE_STOPPED, "it has ended in order");
     }

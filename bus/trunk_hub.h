@@ -39,6 +39,8 @@ struct trunk_hub_opts {
     void (*on_down)(void *arg, const char *host, const char *why);
     /* Nothing is heard of it, or it is heard of again. */
     void (*on_silent)(void *arg, const char *host, bool is_silent);
+    /* One of its actors does not respond, or does again. */
+    void (*on_hangs)(void *arg, const char *host, const char *actor, bool is_on);
 };
 
 /* Listens. The caller destroys it in any case. */

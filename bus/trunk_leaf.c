@@ -37,8 +37,10 @@ struct trunk_leaf {
     void *arg;
     struct trunk_relay *relay;
     struct trunk_taps *taps;
-    struct leaf_try *attempt; /* NULL: none */
-    zsock_t *joined;          /* the socket by which it joined, before there is a loop */
+    struct pulse_page *pulses;    /* NULL: nobody watches who hangs */
+    bool hangs[PULSE_ACTORS_MAX]; /* those of which that was said */
+    struct leaf_try *attempt;     /* NULL: none */
+    zsock_t *joined;              /* the socket by which it joined, before there is a loop */
     uint64_t session;
     uint32_t incarnation;
     uint32_t wire;                   /* the version that holds for this connection */
@@ -262,12 +264,10 @@ uint32_t trunk_leaf_incarnation(const struct trunk_leaf *self)
 
 /* --- what the relay asks ---------------------------------------------------------------------- */
 
-static void on_transmit(void *arg, const struct trunk_head *head, const zmq_msg_t *header, const zmq_msg_t *body)
+static void message_send(struct trunk_leaf *self, const struct trunk_head *head, const zmq_msg_t *const *parts,
+                         size_t parts_n)
 {
-    struct trunk_leaf *self = arg;
     uint8_t bytes[TRUNK_HEAD_LEN];
-    const zmq_msg_t *parts[] = { header, body };
-    size_t parts_n = header ? ARRAY_LEN(parts) : 0;
 
     if (!self->attempt) {
         return;
@@ -285,6 +285,11 @@ static void on_transmit(void *arg, const struct trunk_head *head, const zmq_msg_
         (void)frame_send(&copy, raw, i + 1 < parts_n);
     }
     zport_kick(&self->attempt->port);
+}
+
+static void on_transmit(void *arg, const struct trunk_head *head, const zmq_msg_t *header, const zmq_msg_t *body)
+{
+    message_send(arg, head, (const zmq_msg_t *[]){ header, body }, header ? 2 : 0);
 }
 
 static bool on_find(void *arg, struct span to, char out[LINK_ENDPOINT_MAX])
@@ -349,6 +354,47 @@ int trunk_leaf_tap(struct trunk_leaf *self, struct span endpoint, bool is_on, ch
     return trunk_taps_close(self->taps, endpoint, ret_local) ? 0 : TAP_E_UNKNOWN;
 }
 
+/* --- what hangs ----------------------------------------------------------------------------------- */
+
+static void hangs_say(struct trunk_leaf *self, size_t i, bool is_on)
+{
+    struct trunk_hangs hangs = { .is_on = is_on };
+    struct pack pack;
+    zmq_msg_t body;
+
+    (void)snprintf(hangs.actor, sizeof(hangs.actor), "%s", self->pulses->actors[i].address);
+    self->hangs[i] = is_on;
+    if (!hangs.actor[0]) {
+        return; /* it ended meanwhile, which the directory has */
+    }
+    pack_init(&pack, TRUNK_BODY_MAX);
+    trunk_hangs_pack(&hangs, &pack);
+    if (pack_error(&pack) == 0 && frame_copy(pack_span(&pack), &body) == 0) {
+        message_send(self,
+                     &(struct trunk_head){ .kind = TRUNK_HANGS, .seen = trunk_session_tell(&self->relay->session) },
+                     (const zmq_msg_t *[]){ &body }, 1);
+        frame_close(&body);
+    }
+    pack_deinit(&pack);
+}
+
+/* A connection may have lost what was said by the one before: then all is said again. */
+static void hangs_tell(struct trunk_leaf *self, bool is_again)
+{
+    uint32_t used = self->pulses ? atomic_load_explicit(&self->pulses->used, memory_order_relaxed) : 0;
+
+    if (self->wire < TRUNK_WIRE_HANGS || !self->relay->is_connected) {
+        return;
+    }
+    for (uint32_t i = 0; i < used && i < PULSE_ACTORS_MAX; i++) {
+        bool is_on = pulse_is_silent(&self->pulses->actors[i]);
+
+        if (is_on != self->hangs[i] || (is_again && is_on)) {
+            hangs_say(self, i, is_on);
+        }
+    }
+}
+
 /* --- the connection ------------------------------------------------------------------------------ */
 
 static void on_try_closed(void *arg)
@@ -392,6 +438,7 @@ static void on_welcome(struct trunk_leaf *self, struct arrival *arrival)
     if (welcome_read(self, arrival, &welcome) && welcome.session == self->session &&
         trunk_relay_connect(self->relay, welcome.seen)) {
         silence(self, false);
+        hangs_tell(self, true);
     } else {
         attempt_end(self);
     }
@@ -494,6 +541,7 @@ static void on_look(uv_timer_t *timer)
     self->look_ms = now_ms;
     self->looks_n++;
     trunk_taps_look(self->taps);
+    hangs_tell(self, false);
     if (is_late) {
         self->heard_ms = now_ms; /* we were away ourselves */
     }
@@ -538,9 +586,11 @@ int trunk_leaf_open(struct trunk_leaf *self, uv_loop_t *loop)
     return r;
 }
 
-void trunk_leaf_serve(struct trunk_leaf *self, struct node *node, void (*on_over)(void *arg), void *arg)
+void trunk_leaf_serve(struct trunk_leaf *self, struct node *node, struct pulse_page *pulses, void (*on_over)(void *arg),
+                      void *arg)
 {
     self->node = node;
+    self->pulses = pulses;
     self->on_over = on_over;
     self->arg = arg;
     self->look_ms = clock_mono_ms();

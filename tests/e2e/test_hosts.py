@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -11,12 +12,17 @@ import msgpack
 import pytest
 
 from client import CallError, Client
-from gateway import Gateway, until
+from gateway import BINARY, Gateway, until
 from trunk_peer import CALL, DATA, HELLO, REFUSED, WELCOME, Peer
 
 pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") != "tcp", reason="about links between machines")
 DETECTED_S = 2.0  # what is promised of a host that is not heard of
+STALL_S = 0.35    # so long at one piece of work, and it is looked into
 SLACK_S = 0.5     # for a busy machine, and a build with a sanitizer
+
+
+with open(BINARY, "rb") as file:
+    SLOWNESS = 5 if any(name in file.read() for name in (b"libasan", b"libtsan")) else 1  # of bus/process_pulse
 
 
 @pytest.fixture
@@ -148,6 +154,48 @@ def test_a_host_that_is_not_heard_of_fails_calls_at_once_and_goes_on_where_it_wa
     until(lambda: works(running), 5, "work")
     assert (child(running), running.elsewhere.process.pid) == pids
     assert host(running)["incarnation"] == 1
+
+
+def test_a_process_that_is_stopped_there_is_found_out_in_time(running):
+    """Its supervisor, which goes on, kills it; that is seen here by the end of its connection."""
+    assert works(running)
+    os.kill(child(running), signal.SIGSTOP)
+    took, _, error = failed_calls(running, 6)
+    assert took < DETECTED_S + SLACK_S, took
+    assert error.code == "UNAVAILABLE" and error.error.get("retryAfterMs"), error.error
+    until(lambda: works(running), 15, "work")
+    until(lambda: "host_hung" in running.elsewhere.text(), 5, "the log of its supervisor")
+
+
+def test_an_actor_that_hangs_there_is_found_out_before_its_process_is_ended(tmp_path):
+    """OpenSSL opens the file of authorities, which is a pipe to which nobody writes."""
+    pipe = tmp_path / "authorities.pem"
+    os.mkfifo(pipe)
+    with socket.create_server(("127.0.0.1", 0)) as provider:
+        config = {"models": {"providers": {"mute": {
+                      "api": "openai-completions", "baseUrl": f"https://127.0.0.1:{provider.getsockname()[1]}/v1",
+                      "apiKey": "k", "models": [{"id": "m", "name": "m"}], "request": {"tls": {"ca": str(pipe)}}}}},
+                  "agents": {"defaults": {"model": "mute/m"}}}
+        with Gateway("tcp", config=config) as running, Client(running.port, running.token) as client:
+            pid = child(running)
+            client.call("chat.send", {"sessionKey": "agent:main:x", "message": "hello", "idempotencyKey": "k1"})
+            began = time.monotonic()
+            with pytest.raises(CallError) as failed:
+                while time.monotonic() - began < 10:
+                    client.call("chat.history", {"sessionKey": "agent:main:x"})
+            took = time.monotonic() - began
+            assert took < DETECTED_S + SLACK_S + (SLOWNESS - 1) * STALL_S, took
+            assert failed.value.code == "UNAVAILABLE" and failed.value.error["retryAfterMs"] > 0
+            rows = json.loads(running.cli("bus", "actors", "--json").stdout)["actors"]
+            assert [row["state"] for row in rows if row["address"] == "agent/main"] == ["unresponsive"]
+            assert host(running)["state"] == "ready" and child(running) == pid, "it is an actor that hangs, not its process"
+            assert "agent/main is unresponsive" in json.dumps(client.call("health", {"probe": True}))
+            until(lambda: any("actor_unresponsive actor=agent/main host=agents" in line for line in running.logs()), 5, "the log")
+            os.rename(pipe, tmp_path / "gone")  # so that it does not hang again when it tries again
+            os.close(os.open(tmp_path / "gone", os.O_WRONLY))
+            until(lambda: any("actor_responds actor=agent/main host=agents" in line for line in running.logs()), 5, "its return")
+            assert client.call("chat.history", {"sessionKey": "agent:main:x"})["messages"]
+            assert child(running) == pid
 
 
 def test_a_gateway_that_starts_again_gets_its_hosts_back(running):

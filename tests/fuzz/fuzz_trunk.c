@@ -33,10 +33,37 @@ static void welcome_try(struct span body)
     }
 }
 
+static void refused_try(struct span body)
+{
+    struct trunk_refused refused;
+    struct trunk_refused again;
+    struct pack pack;
+
+    if (trunk_refused_read(body, &refused)) {
+        pack_init(&pack, TRUNK_BODY_MAX);
+        trunk_refused_pack(&refused, &pack);
+        FUZZ_HOLD(trunk_refused_read(pack_span(&pack), &again) && memcmp(&refused, &again, sizeof(refused)) == 0);
+        pack_deinit(&pack);
+    }
+}
+
+static void hangs_try(struct span body)
+{
+    struct trunk_hangs hangs;
+    struct trunk_hangs again;
+    struct pack pack;
+
+    if (trunk_hangs_read(body, &hangs)) {
+        pack_init(&pack, TRUNK_BODY_MAX);
+        trunk_hangs_pack(&hangs, &pack);
+        FUZZ_HOLD(trunk_hangs_read(pack_span(&pack), &again) && memcmp(&hangs, &again, sizeof(hangs)) == 0);
+        pack_deinit(&pack);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span bytes = { (const char *)data, size };
-    struct trunk_refused refused;
     struct trunk_head head;
     uint8_t again[TRUNK_HEAD_LEN];
 
@@ -46,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     hello_try(bytes);
     welcome_try(bytes);
-    FUZZ_HOLD(!trunk_refused_read(bytes, &refused) || memchr(refused.reason, '\0', sizeof(refused.reason)));
+    refused_try(bytes);
+    hangs_try(bytes);
     return 0;
 }

@@ -57,9 +57,16 @@ static void greetings_are_read_as_they_were_written(void **state)
     struct trunk_hello hello_out;
     struct trunk_welcome welcome_out;
     struct trunk_refused refused_out;
+    struct trunk_hangs hangs = { .actor = "agent/main", .is_on = true };
+    struct trunk_hangs hangs_out;
 
     (void)state;
     pack_init(&pack, TRUNK_BODY_MAX);
+    trunk_hangs_pack(&hangs, &pack);
+    assert_true(trunk_hangs_read(pack_span(&pack), &hangs_out));
+    assert_memory_equal(&hangs, &hangs_out, sizeof(hangs));
+    assert_false(trunk_welcome_read(pack_span(&pack), &welcome_out));
+    pack_reset(&pack);
     trunk_hello_pack(&hello, &pack);
     assert_true(trunk_hello_read(pack_span(&pack), &hello_out));
     assert_memory_equal(&hello, &hello_out, sizeof(hello));

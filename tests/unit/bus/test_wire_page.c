@@ -21,8 +21,8 @@
 #include "bus/value.h"
 
 #define PAGE TEST_DATA "/../../docs/bus-wire.md"
-#define EXAMPLES_LEAST 14U
-#define TRUNK_EXAMPLES_LEAST 4U
+#define EXAMPLES_LEAST 15U
+#define TRUNK_EXAMPLES_LEAST 5U
 #define BYTES_MAX 1024U
 
 struct page {
@@ -156,6 +156,7 @@ static void trunk_body_check(enum trunk_kind kind, const uint8_t *bytes, size_t 
     struct trunk_hello hello;
     struct trunk_welcome welcome;
     struct trunk_refused refused;
+    struct trunk_hangs hangs;
 
     pack_init(&pack, TRUNK_BODY_MAX);
     if (kind == TRUNK_HELLO) {
@@ -164,6 +165,9 @@ static void trunk_body_check(enum trunk_kind kind, const uint8_t *bytes, size_t 
     } else if (kind == TRUNK_WELCOME) {
         assert_true(trunk_welcome_read(body, &welcome));
         trunk_welcome_pack(&welcome, &pack);
+    } else if (kind == TRUNK_HANGS) {
+        assert_true(trunk_hangs_read(body, &hangs));
+        trunk_hangs_pack(&hangs, &pack);
     } else {
         assert_int_equal(kind, TRUNK_REFUSED);
         assert_true(trunk_refused_read(body, &refused));
@@ -226,8 +230,9 @@ static void the_numbers_of_the_page_are_those_of_the_code(void **state)
     assert_int_equal(TRUNK_WIRE_LEAST, 1);
     assert_int_equal(TRUNK_WIRE, 2);
     assert_int_equal(TRUNK_WIRE_NAMED, 2);
+    assert_int_equal(TRUNK_WIRE_HANGS, 2);
     assert_int_equal(TRUNK_BODY_MAX, 4096);
-    assert_int_equal(TRUNK_KIND_MAX, 7);
+    assert_int_equal(TRUNK_KIND_MAX, 8);
     assert_int_equal(TRUNK_DEAD_MS, 1500);
     assert_int_equal(TRUNK_BEAT_MS, 500);
     assert_int_equal(TRUNK_REASON_MAX, 192);
