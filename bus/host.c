@@ -340,10 +340,11 @@ static int node_start(struct host *self)
 }
 
 /* The gateway was started again, or has denied us: what this life knows is void. */
-static void on_trunk_over(void *arg)
+static void on_trunk_over(void *arg, const char *why)
 {
     struct host *self = arg;
 
+    pulse_page_say(self->pulses, why);
     self->is_reviving = true;
     stop_begin(self);
 }

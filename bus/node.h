@@ -74,6 +74,8 @@ void node_actor_gone(struct node *self, struct span address);
 
 /* Supervisor: a host's process has ended; everything on it is down at once, everywhere. */
 void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms);
+/* Supervisor: and that will not come again by itself, or not soon: why, for whoever asks how it is. */
+void node_host_lost(struct node *self, const char *host, enum actor_life life, const char *why);
 /* Supervisor: a word about a host that has come. */
 void node_host_status(struct node *self, const char *host, const char *status);
 /* Supervisor: an actor of that host, or with NULL everything on it, hangs or goes on. Calls to it end at once,

@@ -59,6 +59,21 @@ void node_host_status(struct node *self, const char *host, const char *status)
     }
 }
 
+void node_host_lost(struct node *self, const char *host, enum actor_life life, const char *why)
+{
+    struct directory_entry *entry;
+    char address[ACTOR_ADDRESS_MAX];
+
+    (void)snprintf(address, sizeof(address), "host/%s", host);
+    entry = directory_find(&self->directory, span_from(address));
+    if (entry && !entry->is_up) {
+        entry->life = life;
+        (void)snprintf(entry->status, sizeof(entry->status), "%s", why);
+        node_tell_entry_spread(self, entry);
+        node_tell_entry_sync(self, entry);
+    }
+}
+
 void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms)
 {
     struct pack pack;

@@ -268,8 +268,9 @@ static void on_restart_due(uv_timer_t *timer)
 /* Starts the next life, at once when the policy says so: no turn of the loop is lost. */
 static void host_revive(struct hostling *host)
 {
-    bool is_killed =
-        host->has_died && !host->is_hung && WIFSIGNALED(host->last_status) && WTERMSIG(host->last_status) == SIGKILL;
+    /* Neither comes from a bug of ours. */
+    bool is_killed = host->has_said || (host->has_died && !host->is_hung && WIFSIGNALED(host->last_status) &&
+                                        WTERMSIG(host->last_status) == SIGKILL);
     uint32_t delay_ms = 0;
 
     if (host->is_restart_asked) {
@@ -296,6 +297,17 @@ static void host_revive(struct hostling *host)
     uv_timer_start(&host->timer, on_restart_due, delay_ms, 0);
 }
 
+/* Why it ended, if anybody knows. */
+static void last_end_note(struct hostling *host)
+{
+    host->has_said = false;
+    if (!host->is_ended) {
+        host->last_end[0] = '\0';
+        host->has_said = host->pulse && pulse_page_said(host->pulse, host->last_end);
+    }
+    host->is_ended = false;
+}
+
 static void host_died(struct hostling *host, int status)
 {
     struct process *self = host->process;
@@ -304,7 +316,11 @@ static void host_died(struct hostling *host, int status)
     /* First of all: calls to it fail now, and what is logged below finds another way. */
     node_host_down(self->node, host->host->name, ACTOR_LIFE_BACKOFF, 0);
     status_text(status, text, sizeof(text));
-    if (self->is_stopping || host->is_restart_asked) {
+    last_end_note(host);
+    if (host->has_said) {
+        log_warning("host_ended", "host=%s pid=%d status=\"%s\" why=\"%s\"", host->host->name, (int)host->pid, text,
+                    host->last_end);
+    } else if (self->is_stopping || host->is_restart_asked) {
         log_info("host_ended", "host=%s pid=%d status=\"%s\"", host->host->name, (int)host->pid, text);
     } else {
         log_error("host_died", "host=%s pid=%d status=\"%s\" lived_ms=%llu", host->host->name, (int)host->pid, text,
@@ -316,10 +332,6 @@ static void host_died(struct hostling *host, int status)
     host->last_status = status;
     host->has_died = true;
     host->is_over_memory = false;
-    if (!host->is_ended) {
-        host->last_end[0] = '\0';
-    }
-    host->is_ended = false;
     host->life = ACTOR_LIFE_STOPPED;
     process_pulse_forget(host);
     ready_close(host);

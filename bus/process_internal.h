@@ -39,17 +39,18 @@ struct hostling {
     bool has_died;
     bool is_over_memory;   /* this life is told to end, as it has grown beyond its cap */
     bool is_ended;         /* we have ended this life; last_end says why */
+    bool has_said;         /* it ended by itself, and said why, which last_end has */
     bool is_restart_asked; /* the operator stops this life; start the next at once */
     bool is_hung;          /* this life was killed, as an actor of it, or all of it, stood still */
     bool is_stopped;       /* by a signal; see stopped_ms */
     bool is_silent;        /* that was told */
     bool is_suspected;     /* one of its actors may hang: it is looked at more often */
     uint64_t stopped_ms;
-    uint64_t cpu_ns;          /* of its process, when last looked at */
-    struct pulse_page *pulse; /* its actors' signs of life; NULL: not watched */
-    int pulse_fd;             /* for the child */
-    struct stall *stalls;     /* PULSE_ACTORS_MAX */
-    char last_end[192];       /* why we ended the life before; empty when we did not */
+    uint64_t cpu_ns;               /* of its process, when last looked at */
+    struct pulse_page *pulse;      /* its actors' signs of life; NULL: not watched */
+    int pulse_fd;                  /* for the child */
+    struct stall *stalls;          /* PULSE_ACTORS_MAX */
+    char last_end[PULSE_WORD_MAX]; /* why the life before was ended, or ended itself; empty when nobody says */
     struct supervisor_state supervisor;
     uv_timer_t timer;               /* next start; or, when stopping this host alone, its deadline */
     struct ready_pipe *ready;       /* this life says there that it serves; NULL when it has, or is over */

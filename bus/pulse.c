@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -68,6 +69,26 @@ void pulse_page_clear(struct pulse_page *self)
         pulse_give(&self->actors[i]);
     }
     atomic_store(&self->used, 0);
+    self->word[0] = '\0';
+}
+
+void pulse_page_say(struct pulse_page *self, const char *why)
+{
+    if (self) {
+        (void)snprintf(self->word, sizeof(self->word), "%s", why); /* cut texts are fine */
+    }
+}
+
+bool pulse_page_said(const struct pulse_page *self, char ret_why[PULSE_WORD_MAX])
+{
+    size_t n = 0;
+
+    while (n < PULSE_WORD_MAX - 1 && self->word[n]) {
+        ret_why[n] = (char)((unsigned char)self->word[n] < ' ' ? ' ' : self->word[n]);
+        n++;
+    }
+    ret_why[n] = '\0';
+    return n > 0;
 }
 
 struct pulse *pulse_take(struct pulse_page *self, const char *address)

@@ -16,7 +16,8 @@
 #include "bus/actor.h"
 
 #define PULSE_ACTORS_MAX 512U /* of one process; those beyond are not watched */
-#define PULSE_AT_WORK 1U      /* bit of a beat: inside a handler */
+#define PULSE_WORD_MAX 192U
+#define PULSE_AT_WORK 1U /* bit of a beat: inside a handler */
 
 /* Of one actor; its thread is the only writer of `beat`. */
 struct pulse {
@@ -29,6 +30,7 @@ struct pulse {
 struct pulse_page {
     _Atomic uint32_t used; /* those from here on were never taken */
     struct pulse actors[PULSE_ACTORS_MAX];
+    char word[PULSE_WORD_MAX]; /* why the child ends by itself, if it says so */
 };
 
 /* Makes one, with a descriptor for the child, which cannot change its size. 0 or a fault. */
@@ -38,6 +40,11 @@ int pulse_page_open(int fd, struct pulse_page **ret_page);
 void pulse_page_close(struct pulse_page **page_p);
 /* Its child is gone. */
 void pulse_page_clear(struct pulse_page *self);
+
+/* The child's last word, before it ends; NULL-safe. */
+void pulse_page_say(struct pulse_page *self, const char *why);
+/* False, and "", when it has left none. */
+bool pulse_page_said(const struct pulse_page *self, char ret_why[PULSE_WORD_MAX]);
 
 /* A place for the actor of that address; NULL when there is none left, or no page. */
 struct pulse *pulse_take(struct pulse_page *self, const char *address);

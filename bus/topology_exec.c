@@ -80,9 +80,10 @@ int topology_exec_check(struct walk *self, const struct topology_host *host)
         }
     }
     if (host->is_remote) {
-        return topology_refuse(
-            self, "host \"%s\" has \"exec\" and link \"tcp\": another program runs on the gateway's machine",
-            host->name);
+        return topology_refuse(self,
+                               "host \"%s\" has \"exec\" and link \"tcp\": another program runs on the gateway's "
+                               "machine; leave one of them out",
+                               host->name);
     }
     return host->is_rest_for_one
                ? topology_refuse(

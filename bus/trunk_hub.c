@@ -19,6 +19,7 @@
 #include "bus/trunk_hub_internal.h"
 
 #define HUB_BATCH 256U
+#define KEY_DENIED "its key was denied"
 #define SWEEP_LOOKS 40U /* looks between two looks for mailboxes that are gone */
 
 /* --- sending ----------------------------------------------------------------------------- */
@@ -171,6 +172,7 @@ static void on_data(struct hub_peer *peer, struct arrival *arrival)
     if (why) {
         log_warning("trunk_word_refused", "host=%s why=\"%s\"", peer->host->name, why);
         peer_end(peer, ACTOR_LIFE_BACKOFF, why);
+        node_host_lost(peer->hub->opts.node, peer->host->name, ACTOR_LIFE_BACKOFF, why);
         return;
     }
     if (trunk_relay_on_data(peer->relay, &arrival->head, &arrival->parts[0], &arrival->parts[1]) ==
@@ -363,7 +365,8 @@ static void peer_check(struct hub_peer *peer)
     }
     log_warning("trunk_denied", "host=%s why=\"its key is not allowed any more\"", peer->host->name);
     trunk_hub_refuse(peer->hub, peer->routing, peer->routing_len, TRUNK_NO_DENIED, TRUNK_HUB_DENIED);
-    peer_end(peer, ACTOR_LIFE_STOPPED, "its key was denied");
+    peer_end(peer, ACTOR_LIFE_STOPPED, KEY_DENIED);
+    node_host_lost(peer->hub->opts.node, peer->host->name, ACTOR_LIFE_GAVE_UP, KEY_DENIED);
 }
 
 static void on_keys(uv_fs_event_t *event, const char *name, int events, int status)

@@ -33,7 +33,7 @@ struct trunk_leaf {
     struct trunk_leaf_opts opts;
     uv_loop_t *loop;
     struct node *node; /* NULL: not yet */
-    void (*on_over)(void *arg);
+    void (*on_over)(void *arg, const char *why);
     void *arg;
     struct trunk_relay *relay;
     struct trunk_taps *taps;
@@ -454,7 +454,7 @@ static void on_refused(struct trunk_leaf *self, struct arrival *arrival)
     if (refused.is_final && !self->is_over) {
         self->is_over = true;
         log_warning("trunk_refused", "host=%s why=\"%s\"", self->opts.host, refused.reason);
-        self->on_over(self->arg);
+        self->on_over(self->arg, refused.reason);
     } else {
         waiting_tell(self, refused.reason);
     }
@@ -586,8 +586,8 @@ int trunk_leaf_open(struct trunk_leaf *self, uv_loop_t *loop)
     return r;
 }
 
-void trunk_leaf_serve(struct trunk_leaf *self, struct node *node, struct pulse_page *pulses, void (*on_over)(void *arg),
-                      void *arg)
+void trunk_leaf_serve(struct trunk_leaf *self, struct node *node, struct pulse_page *pulses,
+                      void (*on_over)(void *arg, const char *why), void *arg)
 {
     self->node = node;
     self->pulses = pulses;

@@ -34,8 +34,8 @@ uint32_t trunk_leaf_incarnation(const struct trunk_leaf *self);
 int trunk_leaf_open(struct trunk_leaf *self, uv_loop_t *loop);
 /* Goes on once there is one. `pulses`, or NULL, say who hangs here. `on_over`: the gateway does not know this life any
  * more; it is to end, and the next one to begin. */
-void trunk_leaf_serve(struct trunk_leaf *self, struct node *node, struct pulse_page *pulses, void (*on_over)(void *arg),
-                      void *arg);
+void trunk_leaf_serve(struct trunk_leaf *self, struct node *node, struct pulse_page *pulses,
+                      void (*on_over)(void *arg, const char *why), void *arg);
 /* See on_tap of node_opts. */
 int trunk_leaf_tap(struct trunk_leaf *self, struct span endpoint, bool is_on, char ret_local[TAP_ENDPOINT_MAX]);
 /* Says goodbye and closes; the memory goes when the loop has run the closes. */

@@ -126,6 +126,32 @@ def test_a_key_that_nobody_has_allowed_does_not_come_in_until_somebody_does(runn
     until(lambda: works(running), 15, "work after it was allowed again")
 
 
+def test_a_host_that_was_denied_is_known_as_denied_on_both_sides(running):
+    def told(environment, *words):
+        done = running.cli(*words, environment=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def there(name):
+        return json.loads(told(running.elsewhere.environment, "bus", "actors", "--json"))["hosts"][0].get(name, "")
+
+    def health():
+        with Client(running.port, running.token) as client:
+            return json.dumps(client.call("health", {"probe": True}))
+
+    assert works(running) and "denied" not in health()
+    assert running.cli("bus", "deny", "agents").returncode == 0
+    until(lambda: "host/agents is gave_up: its key was denied" in health(), 10, "the word of health")
+    assert "host agents is stopped: it has not joined: its key was denied" in told(None, "bus", "actors")
+    until(lambda: "key of this host was denied" in there("lastEnd"), 10, "the reason, on the other side")
+    until(lambda: "host_ended" in running.elsewhere.text(), 10, "its log")
+    assert any("host_ended" in line and "was denied" in line for line in running.elsewhere.text().splitlines())
+    assert "host_died" not in running.elsewhere.text() and "went down" not in running.elsewhere.text()
+    assert running.cli("bus", "allow", "agents", running.elsewhere.key).returncode == 0
+    until(lambda: works(running), 15, "work after it was allowed again")
+    until(lambda: "denied" not in health(), 10, "health without it")
+
+
 def test_a_host_that_dies_is_started_again_with_all_it_had_acknowledged(running):
     with Client(running.port, running.token) as client:
         assert say(client, "before", "k-1") == "Echo: before"

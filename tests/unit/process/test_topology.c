@@ -181,6 +181,8 @@ static const struct {
     { "{ hosts: { a: { actors: ['a'], env: ['A'] } } }", "but no \"exec\"" },
     { "{ hosts: { a: { actors: ['a/*'], exec: ['/x'] } } }", "name each without" },
     { "{ hosts: { a: { actors: ['a'], exec: ['/x'], strategy: 'rest_for_one' } } }", "means nothing" },
+    { "{ hosts: { a: { actors: ['a'], exec: ['/x'], link: 'tcp' } } }", "has \"exec\" and link \"tcp\"" },
+    { "{ hosts: { a: { link: 'tcp', actors: ['a'], exec: ['/x'] } } }", "leave one of them out" },
     { "{ hosts: { Main: { actors: ['a'] } } }", "\"Main\" is no host name" },
     { "{ hosts: { 'a b': { actors: ['a'] } } }", "\"a b\" is no host name" },
     { "{ hosts: { '': { actors: ['a'] } } }", "is no host name" },
