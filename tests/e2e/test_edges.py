@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from client import Client
-from gateway import Gateway
+from gateway import Gateway, until
 from ws import Closed
 
 pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") not in (None, "ipc"), reason="is a topology of its own")
@@ -78,4 +78,4 @@ def test_one_edge_that_dies_takes_only_its_own_clients_along(running):
             pass  # its edge is gone
     assert 0 < lost < CLIENTS and alive == CLIENTS - lost
     with Client(running.port, running.token) as again:
-        assert again.call("health")["ok"]
+        until(lambda: again.call("health")["ok"], 15, "all being well again")
