@@ -59,13 +59,17 @@ static void first_write(struct edge *edge, enum flush_lane lane)
     }
 }
 
-/* Those that were to be written when this turn began; one that has more to say is behind them, for the next turn. */
+/* Those that were to be written when this turn began; one that has more to say is behind them, for the next turn. A
+ * write may end other connections, which are then in no queue any more. */
 static void all_write(struct edge *edge)
 {
-    struct conn *last = edge->flushes[FLUSH_AT_ONCE].last;
+    const struct flush_queue *queue = &edge->flushes[FLUSH_AT_ONCE];
+    size_t waiting_n = 0;
 
-    while (last) {
-        last = edge->flushes[FLUSH_AT_ONCE].head == last ? NULL : last;
+    for (const struct conn *conn = queue->head; conn; conn = conn->flush_next) {
+        waiting_n++;
+    }
+    for (; waiting_n > 0 && queue->head; waiting_n--) {
         first_write(edge, FLUSH_AT_ONCE);
     }
 }
