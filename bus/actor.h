@@ -233,6 +233,8 @@ int actor_cast_span(struct actor *self, const char *to, const struct schema_msg 
 int actor_publish(struct actor *self, const struct schema_msg *topic, const void *in, const struct actor_ctx *cause);
 int actor_publish_span(struct actor *self, const struct schema_msg *topic, struct span body,
                        const struct actor_ctx *cause);
+/* The same for what comes of a message that was handled long ago. */
+int actor_publish_traced(struct actor *self, const struct schema_msg *topic, struct span body, struct trace_id trace);
 /* From when the publishers have heard of it, which calls behind it wait for. In `init`:
  * before they hear that this actor is ready. */
 int actor_subscribe(struct actor *self, const struct actor_route *route);

@@ -86,9 +86,9 @@ bool tap_record_read(struct span value, struct tap_record *record)
 
 struct tap_record *tap_record_copy(const struct tap_record *self)
 {
-    const struct span *texts[] = { &self->host,     &self->address,       &self->note,
-                                   &self->session,  &self->env.from,      &self->env.to,
-                                   &self->env.name, &self->env.principal, &self->env.via };
+    const struct span *texts[] = { &self->host,     &self->address, &self->note,     &self->session,
+                                   &self->env.from, &self->env.to,  &self->env.name, &self->env.principal,
+                                   &self->env.via,  &self->body };
     size_t len = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -96,11 +96,10 @@ struct tap_record *tap_record_copy(const struct tap_record *self)
     }
     struct tap_record *copy = mem_new(sizeof(*copy) + len);
     struct span *copies[] = { &copy->host,   &copy->address,  &copy->note,          &copy->session, &copy->env.from,
-                              &copy->env.to, &copy->env.name, &copy->env.principal, &copy->env.via };
+                              &copy->env.to, &copy->env.name, &copy->env.principal, &copy->env.via, &copy->body };
     char *at = (char *)(copy + 1);
 
     *copy = *self;
-    copy->body = nothing;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (texts[i]->len) {
             memcpy(at, texts[i]->ptr, texts[i]->len);

@@ -47,7 +47,7 @@ bool tap_record_read(struct span value, struct tap_record *record);
 /* Notes a call, or gives its answer the time since. To be told of every record, in order of time. */
 void tap_record_pair(struct tap_record *self, struct tap_calls *calls);
 
-/* A copy with its own texts, without the body; free() it. */
+/* A copy with its own texts and body; free() it. */
 struct tap_record *tap_record_copy(const struct tap_record *self);
 
 /* The fields that a filter sees. */

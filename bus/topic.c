@@ -70,11 +70,14 @@ static struct envelope envelope_of(struct actor *self, const struct topic_pub *p
                               .trace = trace };
 }
 
-static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq_msg_t *frame,
-                         const struct actor_ctx *cause)
+static struct trace_id trace_of(const struct actor_ctx *cause)
+{
+    return cause ? actor_ctx_trace(cause) : (struct trace_id){ 0 };
+}
+
+static int frame_publish(struct actor *self, const struct schema_msg *topic, zmq_msg_t *frame, struct trace_id trace)
 {
     struct topic_pub *pub = pub_get(self, topic);
-    struct trace_id trace = cause ? actor_ctx_trace(cause) : (struct trace_id){ 0 };
     struct envelope env = envelope_of(self, pub, trace);
     bool is_droppable = schema_is_droppable(topic, (struct span){ zmq_msg_data(frame), zmq_msg_size(frame) });
     int r = 0;
@@ -99,16 +102,21 @@ int actor_publish(struct actor *self, const struct schema_msg *topic, const void
     zmq_msg_t frame;
     int r = message_make(self, topic, in, (struct span){ 0 }, &frame);
 
-    return r < 0 ? r : frame_publish(self, topic, &frame, cause);
+    return r < 0 ? r : frame_publish(self, topic, &frame, trace_of(cause));
+}
+
+int actor_publish_traced(struct actor *self, const struct schema_msg *topic, struct span body, struct trace_id trace)
+{
+    zmq_msg_t frame;
+    int r = message_frame(body, schema_body_is_secret(topic), &frame);
+
+    return r < 0 ? r : frame_publish(self, topic, &frame, trace);
 }
 
 int actor_publish_span(struct actor *self, const struct schema_msg *topic, struct span body,
                        const struct actor_ctx *cause)
 {
-    zmq_msg_t frame;
-    int r = message_frame(body, schema_body_is_secret(topic), &frame);
-
-    return r < 0 ? r : frame_publish(self, topic, &frame, cause);
+    return actor_publish_traced(self, topic, body, trace_of(cause));
 }
 
 static void item_send(struct actor *self, struct outbox_item *item)

@@ -176,7 +176,8 @@ static int rows_write(struct agent *self, const struct question *question, struc
 }
 
 /* A completion that a restart ended runs again, for what its session has of its question; nothing is added there. */
-static int cut_admit(struct agent *self, const struct store_run *ended, struct run **ret_run)
+static int cut_admit(struct agent *self, const struct question *question, const struct store_run *ended,
+                     struct run **ret_run)
 {
     struct store_run row = *ended;
     struct store_session session_row;
@@ -200,6 +201,7 @@ static int cut_admit(struct agent *self, const struct store_run *ended, struct r
     }
     session = session ? session : book_session_add(&self->book, &session_row);
     *ret_run = book_run_add(&self->book, session, &row);
+    (*ret_run)->trace = question->trace;
     batch_touch(self, *ret_run);
     return 0;
 }
@@ -214,7 +216,7 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
 
     pack_init(&said, 0);
     if (rc == ADMIT_E_ENDED && question->kind == STORE_RUN_COMPLETION && store_run_is_cut(ret_ended)) {
-        return cut_admit(self, ret_ended, ret_run);
+        return cut_admit(self, question, ret_ended, ret_run);
     }
     if (rc) {
         return rc;
@@ -236,6 +238,7 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
         session = book_session_add(&self->book, &session_row);
     }
     *ret_run = book_run_add(&self->book, session, &row);
+    (*ret_run)->trace = question->trace;
     (*ret_run)->is_new = true;
     if (row.state == STORE_RUN_STARTED) {
         run_start_keep(*ret_run);

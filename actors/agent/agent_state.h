@@ -124,6 +124,7 @@ void batch_retry_later(struct agent *self);
 /* A message that asks for a run. All borrowed. */
 struct question {
     enum store_run_kind kind;
+    struct trace_id trace; /* of whoever asks */
     struct span session_key;
     struct span id; /* idempotency key */
     struct span text;
@@ -186,9 +187,9 @@ void turn_flow(struct run *run);
 
 /* After a commit. The run may be gone from here on. */
 void show_run(struct agent *self, struct run *run);
-/* What stands in the scratch goes to everyone. A payload that is too large to pack or to send is not sent; the
- * transcript has all of it. */
-void show_publish(struct agent *self, const struct schema_msg *topic);
+/* What stands in the scratch goes to everyone, in the trace of the run. A payload that is too large to pack or to send
+ * is not sent; the transcript has all of it. */
+void show_publish(struct agent *self, const struct run *run, const struct schema_msg *topic);
 /* More of its text as events, as far as it is due; and the text so far as the web chat sees it. */
 void show_text(struct agent *self, struct run *run);
 void show_chat_delta(struct agent *self, struct run *run);

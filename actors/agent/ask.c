@@ -87,6 +87,7 @@ int on_chat_send(void *arg, struct actor_ctx *ctx, const void *msg)
     struct agent *self = arg;
     const struct msg_chat_send *in = msg;
     struct question question = { .kind = STORE_RUN_CHAT,
+                                 .trace = actor_ctx_trace(ctx),
                                  .session_key = in->session_key,
                                  .id = in->idempotency_key,
                                  .text = in->message,
@@ -162,6 +163,7 @@ int on_agent(void *arg, struct actor_ctx *ctx, const void *msg)
     const struct msg_agent *in = msg;
     char ref[STORE_NAME_MAX];
     struct question question = { .kind = STORE_RUN_AGENT,
+                                 .trace = actor_ctx_trace(ctx),
                                  .session_key = in->session_key,
                                  .id = in->idempotency_key,
                                  .text = in->message,

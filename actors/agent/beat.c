@@ -25,7 +25,8 @@
 
 struct beat {
     struct beat *next;
-    struct actor_token token;      /* void: whoever asked has gone */
+    struct actor_token token; /* void: whoever asked has gone */
+    struct trace_id trace;
     struct text_buf body;          /* the question, packed … */
     struct msg_agent_heartbeat in; /* … and as it borrows from there */
     struct span session_key;       /* whose turn it is */
@@ -276,6 +277,7 @@ static int beat_begin(struct agent *self, struct beat *beat)
     (void)snprintf(row.model, sizeof(row.model), "%.*s", SPAN_FMT(beat->in.model));
     beat->run = book_run_add(&self->book, session, &row);
     beat->run->beat = beat;
+    beat->run->trace = beat->trace;
     return 0; /* the book gives it to whoever starts runs */
 }
 
@@ -588,6 +590,7 @@ static int beat_add(struct agent *self, struct actor_ctx *ctx)
         return FAULT_FOLD(rc);
     }
     session_name(beat);
+    beat->trace = actor_ctx_trace(ctx);
     beat->token = actor_defer(ctx, beat);
     beat->next = self->beats;
     self->beats = beat;

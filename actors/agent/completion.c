@@ -168,6 +168,7 @@ static int completion_ask(struct agent *self, struct asker *asker, const struct 
     struct span key = in->has_previous_run_id ? span_from(previous->key) : in->session_key;
     char id[IDS_UUID_MAX];
     struct question question = { .kind = STORE_RUN_COMPLETION,
+                                 .trace = asker->trace,
                                  .session_key = key,
                                  .id = in->idempotency_key,
                                  .messages = conversation->fresh,
@@ -268,6 +269,7 @@ int on_agent_run(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     asker = mem_new(sizeof(*asker));
     asker->kind = ASKER_COMPLETION;
+    asker->trace = actor_ctx_trace(ctx);
     asker->token = actor_defer(ctx, asker);
     if (inputs_list(in.messages, refs)) {
         return intake_begin(self, asker, actor_ctx_body(ctx));

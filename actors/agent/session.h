@@ -42,7 +42,8 @@ enum asker_kind {
 
 struct asker {
     struct asker *next;
-    struct run *run; /* NULL: agent.wait for a run that is not here, or a completion that is still to begin */
+    struct trace_id trace; /* of an ASKER_COMPLETION */
+    struct run *run;       /* NULL: agent.wait for a run that is not here, or a completion that is still to begin */
     enum asker_kind kind;
     struct actor_token token;
     bool is_streaming;
@@ -66,6 +67,7 @@ struct run {
     uint32_t seq; /* of its newest agent event */
     void *owner;  /* of the book */
     struct store_run row;
+    struct trace_id trace; /* of the message that asked for it; of one that is taken up after a crash none */
     struct session *session;
     struct store_session *as_started; /* the session's row when it started, until that was shown; or NULL */
     struct run *next;                 /* in its session */

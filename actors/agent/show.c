@@ -15,10 +15,10 @@
 
 /* --- events ------------------------------------------------------------------------------- */
 
-void show_publish(struct agent *self, const struct schema_msg *topic)
+void show_publish(struct agent *self, const struct run *run, const struct schema_msg *topic)
 {
     if (!pack_error(&self->scratch) && self->scratch.len <= topic->max_bytes) {
-        (void)actor_publish_span(self->actor, topic, pack_span(&self->scratch), NULL); /* at most once */
+        (void)actor_publish_traced(self->actor, topic, pack_span(&self->scratch), run->trace); /* at most once */
     }
 }
 
@@ -26,7 +26,7 @@ static void publish_changed(struct agent *self, const struct run *run, const str
 {
     pack_reset(&self->scratch);
     events_session_changed(&self->scratch, run, &self->settings, change, clock_wall_ms());
-    show_publish(self, EVENT_SESSIONS_CHANGED);
+    show_publish(self, run, EVENT_SESSIONS_CHANGED);
 }
 
 static void publish_message(struct agent *self, const struct run *run, struct span body, struct span message_id,
@@ -34,7 +34,7 @@ static void publish_message(struct agent *self, const struct run *run, struct sp
 {
     pack_reset(&self->scratch);
     events_session_message(&self->scratch, run, &self->settings, body, message_id, message_seq);
-    show_publish(self, EVENT_SESSION_MESSAGE);
+    show_publish(self, run, EVENT_SESSION_MESSAGE);
     publish_changed(
         self, run,
         &(struct events_change){
@@ -46,7 +46,7 @@ static void show_start(struct agent *self, struct run *run)
     run->is_announced = true;
     pack_reset(&self->scratch);
     events_run_started(&self->scratch, run, clock_wall_ms());
-    show_publish(self, EVENT_AGENT);
+    show_publish(self, run, EVENT_AGENT);
     /* A quick run has ended when its start is told. */
     publish_changed(
         self, run,
@@ -76,14 +76,14 @@ static void show_run_ended(struct agent *self, struct run *run)
 {
     pack_reset(&self->scratch);
     events_run_ended(&self->scratch, run, clock_wall_ms());
-    show_publish(self, EVENT_AGENT);
+    show_publish(self, run, EVENT_AGENT);
 }
 
 static void show_chat_ended(struct agent *self, struct run *run)
 {
     pack_reset(&self->scratch);
     events_chat_ended(&self->scratch, run, clock_wall_ms());
-    show_publish(self, EVENT_CHAT);
+    show_publish(self, run, EVENT_CHAT);
 }
 
 static void show_end_events(struct agent *self, struct run *run)

@@ -31,7 +31,7 @@ void show_chat_delta(struct agent *self, struct run *run)
     run->chat_due_ms = uv_now(actor_loop(self->actor)) + max_of(CHAT_DELTA_MS, crowd_ms(self));
     pack_reset(&self->scratch);
     events_chat_delta(&self->scratch, run, clock_wall_ms());
-    show_publish(self, EVENT_CHAT);
+    show_publish(self, run, EVENT_CHAT);
 }
 
 static void show_agent_text(struct agent *self, struct run *run)
@@ -39,7 +39,7 @@ static void show_agent_text(struct agent *self, struct run *run)
     run->shown_due_ms = uv_now(actor_loop(self->actor)) + max_of(run->text.len / SHOWN_BYTES_PER_MS, crowd_ms(self));
     pack_reset(&self->scratch);
     events_run_text(&self->scratch, run, clock_wall_ms());
-    show_publish(self, EVENT_AGENT);
+    show_publish(self, run, EVENT_AGENT);
 }
 
 /* When the text of this run that is held back may be shown, the sooner of both kinds of event; 0: none is. */

@@ -10,10 +10,10 @@
 #include "schema_gen.h"
 
 /* What stands in the scratch: for those who watch the run, and for those who watch sessions. */
-static void both_publish(struct agent *self)
+static void both_publish(struct agent *self, const struct run *run)
 {
-    show_publish(self, EVENT_AGENT);
-    show_publish(self, EVENT_SESSION_TOOL);
+    show_publish(self, run, EVENT_AGENT);
+    show_publish(self, run, EVENT_SESSION_TOOL);
 }
 
 void show_tool_calls(struct agent *self, struct run *run)
@@ -29,7 +29,7 @@ void show_tool_calls(struct agent *self, struct run *run)
         if (tool_calls_is_part(part)) {
             pack_reset(&self->scratch);
             events_tool_called(&self->scratch, run, &self->settings, part, clock_wall_ms());
-            both_publish(self);
+            both_publish(self, run);
         }
     }
 }
@@ -39,6 +39,6 @@ void show_tool_result(struct agent *self, struct run *run, struct span message)
     if (message_is_result(message)) {
         pack_reset(&self->scratch);
         events_tool_answered(&self->scratch, run, &self->settings, message, clock_wall_ms());
-        both_publish(self);
+        both_publish(self, run);
     }
 }

@@ -90,6 +90,19 @@ static void trace_begin(struct tracing *self, const struct tap_record *record)
     kept_free(self);
 }
 
+static void kept_add(struct tracing *self, const struct tap_record *record)
+{
+    CLEANUP(pack_deinit) struct pack essence;
+    struct tap_record slim = *record;
+
+    pack_init(&essence, 0);
+    tap_trace_essence(record, &essence);
+    slim.body = pack_span(&essence);
+    free(self->kept[self->kept_at]);
+    self->kept[self->kept_at] = tap_record_copy(&slim);
+    self->kept_at = (self->kept_at + 1) % KEPT_N;
+}
+
 static void on_record(void *arg, const struct tap_record *record)
 {
     struct tracing *self = arg;
@@ -99,9 +112,7 @@ static void on_record(void *arg, const struct tap_record *record)
         trace_take(self, record);
         return;
     }
-    free(self->kept[self->kept_at]);
-    self->kept[self->kept_at] = tap_record_copy(record);
-    self->kept_at = (self->kept_at + 1) % KEPT_N;
+    kept_add(self, record);
     subject = tap_record_subject(record);
     if (record->trace[0] && !record->is_handled && tap_filter_fits(&self->filter, &subject)) {
         trace_begin(self, record);
@@ -124,6 +135,7 @@ static int live_run(const struct cli *cli, struct tracing *self)
     uint64_t end_ms = clock_mono_ms() + cli_number(cli, "duration") * 1000U;
     int r;
 
+    watch.with_bodies = true; /* they say when a run is over */
     if (self->trace.id[0]) {
         (void)snprintf(filter, sizeof(filter), "trace == %s", self->trace.id);
         watch.filter_text = filter;

@@ -7,6 +7,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/base/mem.h"
+#include "bus/value.h"
 
 #define LABEL_MAX 72   /* longest description of a message; more is cut */
 #define PICTURE_MIN 16 /* a narrower one says nothing */
@@ -81,6 +82,53 @@ static struct tap_trace_row *row_add(struct tap_trace *self, const struct tap_re
     return row;
 }
 
+/* --- runs --------------------------------------------------------------------------------- */
+
+static unsigned run_find(const struct tap_trace *self, struct span id)
+{
+    unsigned at = 0;
+
+    while (at < self->runs_n && !span_is_text(id, self->runs[at])) {
+        at++;
+    }
+    return at;
+}
+
+static void runs_note(struct tap_trace *self, const struct tap_record *record)
+{
+    struct span id = value_str(value_get(record->body, "runId"), (struct span){ "", 0 });
+    unsigned at = run_find(self, id);
+
+    if (!id.len || id.len >= TAP_TRACE_RUN_ID_MAX) {
+        return;
+    }
+    if (record->env.kind == ENVELOPE_REPLY && at == self->runs_n && at < TAP_TRACE_RUNS_MAX &&
+        span_is_text(value_str(value_get(record->body, "status"), id), "started")) {
+        text_copy(id, self->runs[self->runs_n++], TAP_TRACE_RUN_ID_MAX);
+    } else if (record->env.kind == ENVELOPE_PUBLISH && at < self->runs_n && span_is_text(record->env.name, "chat") &&
+               !span_is_text(value_str(value_get(record->body, "state"), SPAN_LIT("delta")), "delta")) {
+        memmove(self->runs[at], self->runs[at + 1], (--self->runs_n - at) * sizeof(self->runs[0]));
+    }
+}
+
+void tap_trace_essence(const struct tap_record *record, struct pack *out)
+{
+    static const char *const keys[] = { "runId", "status", "state" };
+
+    if (!value_get(record->body, keys[0]).len) {
+        return;
+    }
+    pack_map_begin(out);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        struct span value = value_get(record->body, keys[i]);
+
+        if (value_kind_of(value) == VALUE_STR && value.len < 2 * TAP_TRACE_RUN_ID_MAX) {
+            pack_kv_raw(out, keys[i], value);
+        }
+    }
+    pack_map_end(out);
+}
+
 void tap_trace_add(struct tap_trace *self, const struct tap_record *record)
 {
     struct tap_trace_row *row;
@@ -98,6 +146,7 @@ void tap_trace_add(struct tap_trace *self, const struct tap_record *record)
         }
         return;
     }
+    runs_note(self, record);
     row = row ? row : row_add(self, record);
     if (row && record->note.len) {
         text_copy(record->note, row->note, sizeof(row->note));
@@ -138,32 +187,41 @@ static void answers_find(const struct tap_trace *self)
     }
 }
 
-/* Was `row` sent while `outer` was being handled, or while it was owed an answer? */
-static bool is_within(const struct tap_trace_row *row, const struct tap_trace_row *outer, bool *ret_is_exact)
+/* How surely a message belongs within another one. */
+enum within {
+    WITHIN_NOT,
+    WITHIN_BEHIND,  /* its sender was called before, and has answered: it goes on with that */
+    WITHIN_OWED,    /* its sender still owes an answer */
+    WITHIN_HANDLER, /* it was sent by the handler */
+};
+
+static enum within within(const struct tap_trace_row *row, const struct tap_trace_row *outer)
 {
-    bool is_open =
-        outer->kind == ENVELOPE_CALL && (outer->answer_us < 0 || row->sent_us <= outer->sent_us + outer->answer_us);
+    bool is_call = outer->kind == ENVELOPE_CALL;
+    bool is_owed = is_call && (outer->answer_us < 0 || row->sent_us <= outer->sent_us + outer->answer_us);
 
     if (strcmp(outer->to, row->sender) != 0) {
-        return false;
+        return WITHIN_NOT;
     }
-    *ret_is_exact = outer->is_handled && row->sent_us >= handler_begin_us(outer) &&
-                    row->sent_us <= handler_begin_us(outer) + (int64_t)outer->busy_us;
-    return *ret_is_exact || is_open;
+    if (outer->is_handled && row->sent_us >= handler_begin_us(outer) &&
+        row->sent_us <= handler_begin_us(outer) + (int64_t)outer->busy_us) {
+        return WITHIN_HANDLER;
+    }
+    return is_owed ? WITHIN_OWED : is_call ? WITHIN_BEHIND : WITHIN_NOT;
 }
 
 static void depths_find(const struct tap_trace *self)
 {
     for (struct tap_trace_row *row = self->rows; row; row = row->next) {
         const struct tap_trace_row *parent = NULL;
-        bool is_parent_exact = false;
+        enum within surest = WITHIN_BEHIND;
 
         for (const struct tap_trace_row *outer = self->rows; outer != row; outer = outer->next) {
-            bool is_exact = false;
+            enum within now = within(row, outer);
 
-            if (is_within(row, outer, &is_exact) && is_exact >= is_parent_exact) {
+            if (now >= surest) {
                 parent = outer;
-                is_parent_exact = is_exact;
+                surest = now;
             }
         }
         row->depth = parent ? parent->depth + 1 : 0;
@@ -189,6 +247,9 @@ int64_t tap_trace_span_us(const struct tap_trace *self)
 bool tap_trace_is_over(const struct tap_trace *self)
 {
     answers_find(self);
+    if (self->runs_n) {
+        return false;
+    }
     for (const struct tap_trace_row *row = self->rows; row; row = row->next) {
         bool is_open = row->kind == ENVELOPE_CALL && row->answer_us < 0;
 

@@ -112,6 +112,30 @@ def test_one_request_is_traced_across_machines(running):
     assert '"agent/main"' in told and '"edge/0"' in told and "agents" in told, told[:2000]
 
 
+def attached(gateway):
+    return sum("tap_attached" in line for line in gateway.logs())
+
+
+def test_a_run_is_part_of_the_trace_of_whoever_asked_for_it(running):
+    before = attached(running)
+    trace = subprocess.Popen(running.command("bus", "trace", "--filter", "method == chat.send", "--json"),
+                             env=running.environment, stdout=subprocess.PIPE, text=True)
+    until(lambda: attached(running) >= before + 3, 10, "the tap in every process")
+    with Client(running.port, running.token) as client:
+        client.chat("far away", session="agent:main:trace")
+    told = json.loads(trace.communicate(timeout=20)[0])["messages"]
+    events = [one for one in told if one["kind"] == "publish" and one["host"] == "agents" and one["to"] == "edge/0"]
+    assert {"chat", "agent", "session.message"} <= {one["topic"] for one in events}, told
+
+
+def test_a_client_sees_what_the_other_machine_says(running):
+    with Client(running.port, running.token) as client:
+        assert client.call("bus.tap.subscribe", {"filter": "from == agent/main && topic == chat"})["subscribed"]
+        client.chat("seen from afar", session="agent:main:seen")
+        line = client.wait_event("bus.tap.lines")["lines"][0]
+        assert (line["host"], line["from"], line["topic"]) == ("agents", "agent/main", "chat")
+
+
 def test_a_key_that_nobody_has_allowed_does_not_come_in_until_somebody_does(running):
     assert running.cli("bus", "deny", "agents").returncode == 0
     # A live link ends at once.

@@ -141,7 +141,7 @@ def test_a_recording_has_what_passed_and_is_read_with_the_same_filters(gateway, 
 
 def test_a_trace_shows_where_the_time_of_one_request_went(gateway, tmp_path):
     path = str(tmp_path / "times.tap")
-    recorder = tap(gateway, "--record", path, "--times", "--filter", "method == chat.send")
+    recorder = tap(gateway, "--record", path, "--times")
     before = told(gateway, "tap_attached client=")
     tracer = subprocess.Popen(gateway.command("bus", "trace", "--json", "--filter", "method == chat.send"),
                               env=gateway.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -151,15 +151,19 @@ def test_a_trace_shows_where_the_time_of_one_request_went(gateway, tmp_path):
     way = [(one["kind"], one["from"], one["to"], one["depth"]) for one in traced["messages"]]
     assert way[0] == ("call", "edge/0", "router", 0)
     assert ("call", "edge/0", "agent/main", 1) in way, "the router hands it on while it handles it"
-    first, last = traced["messages"][0], traced["messages"][-1]
-    assert (last["kind"], last["from"], last["to"]) == ("reply", "agent/main", "edge/0")
+    first = traced["messages"][0]
+    reply = next(one for one in traced["messages"] if (one["kind"], one["from"], one["to"]) == ("reply", "agent/main", "edge/0"))
     assert all(one["wireMs"] > -1 and one["waitMs"] >= 0 and one["handlerMs"] > 0 for one in traced["messages"])
-    assert 0 < first["answerMs"] <= traced["spanMs"] and last["atMs"] == first["answerMs"]
+    assert 0 < first["answerMs"] <= traced["spanMs"] and reply["atMs"] == first["answerMs"]
+    events = [one for one in traced["messages"] if one["kind"] == "publish" and one["to"] == "edge/0"]
+    assert {"agent", "chat", "session.message", "sessions.changed"} <= {one["topic"] for one in events}
+    assert all(one["from"] == "agent/main" and one["depth"] > 0 for one in events)
+    assert max(one["atMs"] for one in events) > reply["atMs"], "what comes of it behind the answer belongs to it"
     recorder.send_signal(signal.SIGINT)
     recorder.communicate(timeout=10)
     read = json.loads(gateway.cli("bus", "trace", traced["trace"], "--read", path, "--json").stdout)
     assert read == traced, "a recording knows the same"
-    shown = gateway.cli("bus", "trace", "--filter", "kind == reply", "--read", path).stdout
+    shown = gateway.cli("bus", "trace", "--filter", "kind == reply && method == chat.send", "--read", path).stdout
     assert traced["trace"] in shown and "router > agent/main call (handed on) chat.send" in shown
 
 

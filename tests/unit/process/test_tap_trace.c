@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/pack.h"
 #include "edge/cli/tap_trace.h"
 
 #define ID "00000000000000010000000000000002"
@@ -155,12 +156,90 @@ static void takes_no_other_trace_and_no_more_than_it_can_show(void **state)
     assert_int_equal(trace.left_out, 5);
 }
 
+static void say(struct tap_trace *trace, int64_t ts_us, struct envelope env, const char *key, const char *value)
+{
+    struct tap_record record = { .ts_us = ts_us, .host = SPAN_LIT("main"), .env = env };
+    CLEANUP(pack_deinit) struct pack essence;
+    struct pack body;
+
+    record.env.trace = (struct trace_id){ 1, 2 };
+    record.address = envelope_sender(&env);
+    tap_subject_trace(record.env.trace, record.trace);
+    pack_init(&body, 0);
+    pack_init(&essence, 0);
+    pack_map_begin(&body);
+    pack_kv_text(&body, "runId", "run-1");
+    pack_kv_text(&body, "more", "of what does not matter");
+    pack_kv_text(&body, key, value);
+    pack_map_end(&body);
+    record.body = pack_span(&body);
+    tap_trace_essence(&record, &essence);
+    assert_true(essence.len > 0 && essence.len < body.len);
+    record.body = pack_span(&essence);
+    tap_trace_add(trace, &record);
+    pack_deinit(&body);
+}
+
+static struct envelope chat(uint64_t id)
+{
+    struct envelope env = message(ENVELOPE_PUBLISH, id, "agent/a", "edge/0", 0);
+
+    env.name = SPAN_LIT("chat");
+    return env;
+}
+
+static void waits_for_the_run_that_an_answer_says_has_begun(void **state)
+{
+    struct envelope call = message(ENVELOPE_CALL, 5, "edge/0", "agent/a", 9);
+    struct envelope reply = message(ENVELOPE_REPLY, 1, "agent/a", "edge/0", 9);
+    struct tap_trace trace;
+
+    (void)state;
+    tap_trace_init(&trace, ID);
+    add(&trace, 1000, call, NULL);
+    handle(&trace, 1100, call, 1, 50);
+    say(&trace, 1200, reply, "status", "started");
+    handle(&trace, 1300, reply, 1, 5);
+    assert_false(tap_trace_is_over(&trace));
+    say(&trace, 2000, chat(2), "state", "delta");
+    handle(&trace, 2100, chat(2), 1, 5);
+    assert_false(tap_trace_is_over(&trace));
+    say(&trace, 3000, chat(3), "state", "final");
+    assert_false(tap_trace_is_over(&trace)); /* not handled yet */
+    handle(&trace, 3100, chat(3), 1, 5);
+    assert_true(tap_trace_is_over(&trace));
+    tap_trace_finish(&trace);
+    assert_int_equal(trace.rows->depth, 0);
+    assert_int_equal(trace.rows->next->depth, 1);
+    assert_int_equal(trace.rows->next->next->depth, 1); /* behind the answer, and led to by the call all the same */
+    assert_int_equal(tap_trace_span_us(&trace), 2105);
+    tap_trace_deinit(&trace);
+}
+
+static void a_run_that_was_there_before_is_not_waited_for(void **state)
+{
+    struct envelope call = message(ENVELOPE_CALL, 5, "edge/0", "agent/a", 9);
+    struct envelope reply = message(ENVELOPE_REPLY, 1, "agent/a", "edge/0", 9);
+    struct tap_trace trace;
+
+    (void)state;
+    tap_trace_init(&trace, ID);
+    add(&trace, 1000, call, NULL);
+    handle(&trace, 1100, call, 1, 50);
+    say(&trace, 1200, reply, "status", "in_flight");
+    handle(&trace, 1300, reply, 1, 5);
+    assert_true(tap_trace_is_over(&trace));
+    tap_trace_deinit(&trace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_where_the_time_went_and_what_was_within_what),
         cmocka_unit_test(shows_it_to_people_and_programs),
         cmocka_unit_test(knows_what_was_not_delivered),
+        cmocka_unit_test(waits_for_the_run_that_an_answer_says_has_begun),
+        cmocka_unit_test(a_run_that_was_there_before_is_not_waited_for),
         cmocka_unit_test(takes_no_other_trace_and_no_more_than_it_can_show),
     };
 
