@@ -80,6 +80,13 @@ static void run_dir_choose(struct cli_paths *paths)
     (void)stpcpy(stpcpy(paths->clients_path, paths->run_dir), "/clients.sock");
 }
 
+void cli_paths_of_state(const char *state_dir, struct cli_paths *ret_paths)
+{
+    *ret_paths = (struct cli_paths){ 0 };
+    (void)snprintf(ret_paths->state_dir, sizeof(ret_paths->state_dir), "%s", state_dir); /* a path fits */
+    run_dir_choose(ret_paths);
+}
+
 static int state_dir_choose(struct cli_paths *paths, const char *home, char *(*env)(const char *),
                             struct cli_paths_error *error)
 {

@@ -38,6 +38,9 @@ enum {
 int cli_paths_resolve(const char *profile, bool is_dev, char *(*env)(const char *name), struct cli_paths *ret_paths,
                       struct cli_paths_error *error);
 
+/* The sockets of the gateway of that state directory; nothing else is set. */
+void cli_paths_of_state(const char *state_dir, struct cli_paths *ret_paths);
+
 /* What a line to type needs so that it means the same gateway: " --dev", " --profile work" or "". */
 const char *cli_paths_words(const struct cli_paths *self, char out[CLI_PROFILE_MAX + 16]);
 

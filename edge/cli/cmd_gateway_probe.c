@@ -1,7 +1,9 @@
 /*
- * openclaw gateway probe: which of the gateways one could mean answer, and what one may do there.
+ * openclaw gateway probe: which of the gateways one could mean answer, what one may do there, and which others run on
+ * this machine.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bus/base/cleanup.h"
@@ -12,6 +14,7 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_probe.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/gateway_found.h"
 
 #define TARGETS_MAX 2
 #define ASKS (CLI_PROBE_HEALTH | CLI_PROBE_STATUS | CLI_PROBE_PRESENCE | CLI_PROBE_CONFIG)
@@ -26,6 +29,8 @@ struct report {
     const struct cli *cli;
     struct probed targets[TARGETS_MAX];
     size_t targets_n;
+    struct gateway_found *found; /* of this user on this machine, asked or not */
+    size_t found_n;
     int64_t started_ms;
     uint64_t duration_ms;
 };
@@ -168,13 +173,33 @@ static bool is_same(const struct probed *a, const struct probed *b)
     return pid && pid == value_i64(value_get(b_process, "pid"), 0) && a_path.len && span_is(a_path, b_path);
 }
 
-/* How many gateways answered, as far as they can be told apart. */
+/* Is it one of those that run on this machine? */
+static bool is_found(const struct report *report, const struct probed *it)
+{
+    struct span state = value_path(pack_span(&it->probe.hello), "snapshot.stateDir");
+
+    for (size_t i = 0; i < report->found_n; i++) {
+        const struct gateway_found *found = &report->found[i];
+
+        if (span_is_text(value_str(state, (struct span){ "", 0 }), found->state_dir)) {
+            return true;
+        }
+        for (size_t k = 0; it->target.url.is_loopback && k < found->ports_n; k++) {
+            if (found->ports[k] == it->target.url.port) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* How many gateways there are, as far as they can be told apart: those that run here, and those that answered. */
 static size_t reachable_count(const struct report *report)
 {
-    size_t n = 0;
+    size_t n = report->found_n;
 
     for (size_t i = 0; i < report->targets_n; i++) {
-        bool is_new = report->targets[i].probe.is_connected;
+        bool is_new = report->targets[i].probe.is_connected && !is_found(report, &report->targets[i]);
 
         for (size_t k = 0; k < i && is_new; k++) {
             is_new = !report->targets[k].probe.is_connected || !is_same(&report->targets[i], &report->targets[k]);
@@ -199,6 +224,12 @@ static void several_pack(const struct report *report, struct pack *out)
         if (report->targets[i].probe.is_connected) {
             pack_text(out, report->targets[i].id);
         }
+    }
+    pack_array_end(out);
+    pack_key(out, "gateways");
+    pack_array_begin(out);
+    for (size_t i = 0; i < report->found_n; i++) {
+        gateway_found_pack(&report->found[i], out);
     }
     pack_array_end(out);
     pack_map_end(out);
@@ -323,6 +354,19 @@ static int targets_probe(struct report *report)
     return r ? r : target_probe(report, "localLoopback", CLI_TARGET_TOLERANT | CLI_TARGET_LOCAL);
 }
 
+static void several_print(const struct report *report)
+{
+    cli_out("\n");
+    cli_out_styled(CLI_STYLE_BAD, "Warning");
+    cli_out("    %s\n", SEVERAL);
+    for (size_t i = 0; i < report->found_n; i++) {
+        char text[PATH_MAX + 256];
+
+        gateway_found_text(&report->found[i], text, sizeof(text));
+        cli_out("           %s\n", text);
+    }
+}
+
 static int report_show(const struct report *report)
 {
     struct pack doc;
@@ -334,9 +378,7 @@ static int report_show(const struct report *report)
             target_print(&report->targets[i]);
         }
         if (reachable_count(report) > 1) {
-            cli_out("\n");
-            cli_out_styled(CLI_STYLE_BAD, "Warning");
-            cli_out("    %s\n", SEVERAL);
+            several_print(report);
         }
         return r;
     }
@@ -353,6 +395,7 @@ int cmd_gateway_probe(struct cli *cli)
     uint64_t from_ms = clock_mono_ms();
     int r = targets_probe(&report);
 
+    report.found_n = gateway_found_all(&report.found);
     report.duration_ms = clock_mono_ms() - from_ms;
     if (r == CLI_EXIT_OK) {
         r = report_show(&report);
@@ -364,5 +407,6 @@ int cmd_gateway_probe(struct cli *cli)
         cli_probe_deinit(&report.targets[i].probe);
         cli_target_deinit(&report.targets[i].target);
     }
+    free(report.found);
     return r;
 }

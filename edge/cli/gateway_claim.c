@@ -63,18 +63,24 @@ void gateway_claim_state_of(pid_t pid, char ret_path[PATH_MAX])
     }
 }
 
+const char *gateway_claim_profile_of(const char *state_dir)
+{
+    const char *name = strrchr(state_dir, '/');
+
+    return name && strncmp(name, PROFILE_PREFIX, sizeof(PROFILE_PREFIX) - 1) == 0 ? name + sizeof(PROFILE_PREFIX) - 1
+                                                                                  : NULL;
+}
+
 void gateway_claim_owner_text(pid_t pid, char *out, size_t size)
 {
     char state[PATH_MAX];
-    const char *name;
 
     gateway_claim_state_of(pid, state);
-    name = strrchr(state, '/');
+    const char *profile = gateway_claim_profile_of(state);
     if (!state[0]) {
         (void)snprintf(out, size, "pid %d", (int)pid);
-    } else if (name && strncmp(name, PROFILE_PREFIX, sizeof(PROFILE_PREFIX) - 1) == 0) {
-        (void)snprintf(out, size, "pid %d, state directory %s, --profile %s", (int)pid, state,
-                       name + sizeof(PROFILE_PREFIX) - 1);
+    } else if (profile) {
+        (void)snprintf(out, size, "pid %d, state directory %s, --profile %s", (int)pid, state, profile);
     } else {
         (void)snprintf(out, size, "pid %d, state directory %s", (int)pid, state);
     }

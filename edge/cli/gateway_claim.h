@@ -40,6 +40,8 @@ void gateway_claims_deinit(struct gateway_claims *self);
 
 /* The state directory of the gateway that this process is; "" when it is none, or not to be looked into. */
 void gateway_claim_state_of(pid_t pid, char ret_path[PATH_MAX]);
+/* The profile that such a directory belongs to; NULL for none. */
+const char *gateway_claim_profile_of(const char *state_dir);
 /* "pid 12, state directory /home/x/.openclaw-work (--profile work)"; of anything else the pid alone. */
 void gateway_claim_owner_text(pid_t pid, char *out, size_t size);
 

@@ -64,18 +64,33 @@ def test_the_bus_of_each_has_its_own_endpoints(fresh_gateway):
         assert own and not any(other.state_dir in line for line in own)
 
 
-def test_probe_warns_about_several(fresh_gateway):
-    first, second = fresh_gateway().start(), fresh_gateway().start()
+def test_probe_warns_about_several_and_names_them(home, fresh_gateway):
+    """Those of other tests may run beside these two."""
+    rescue = os.path.join(home, ".openclaw-rescue")
+    os.makedirs(rescue, mode=0o700)
+    first, second = fresh_gateway().start(), fresh_gateway(state_dir=rescue).start()
 
-    def probe(url):
-        done = first.cli("gateway", "probe", "--json", "--url", url, "--token", first.token)
-        return json.loads(done.stdout)["warnings"]
+    def warning(*words):
+        done = first.cli("gateway", "probe", "--json", "--token", first.token, *words)
+        return next((each for each in json.loads(done.stdout)["warnings"] if each["code"] == "multiple_gateways"), None)
 
-    codes = {each["code"]: each for each in probe(f"ws://127.0.0.1:{second.port}")}
-    assert codes["multiple_gateways"]["targetIds"] == ["explicit", "localLoopback"]
-    assert "multiple_gateways" not in [each["code"] for each in probe(f"ws://127.0.0.1:{first.port}")]
-    said = first.cli("gateway", "probe", "--url", f"ws://127.0.0.1:{second.port}", "--token", first.token).stdout
+    def of(running, told):
+        return next((each for each in told["gateways"] if each["stateDir"] == running.state_dir), None)
+
+    asked = warning("--url", f"ws://127.0.0.1:{second.port}")
+    assert asked["targetIds"] == ["explicit", "localLoopback"]
+    told = warning()
+    assert told["targetIds"] == ["localLoopback"], "the other was not asked, and is found all the same"
+    assert of(first, told) == {"pid": first.process.pid, "stateDir": first.state_dir, "ports": [first.port]}
+    assert of(second, told) == {"pid": second.process.pid, "stateDir": rescue, "profile": "rescue", "ports": [second.port]}
+    assert len({each["stateDir"] for each in told["gateways"]}) == len(told["gateways"])
+    said = first.cli("gateway", "probe", "--token", first.token).stdout
     assert "Several gateways answer" in said
+    for running, words in ((first, ""), (second, ", --profile rescue")):
+        assert f"pid {running.process.pid}, state directory {running.state_dir}{words}, port {running.port}\n" in said
+    second.stop()
+    told = warning()
+    assert told is None or (of(second, told) is None and of(first, told))
 
 
 class Main(Gateway):
