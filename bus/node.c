@@ -129,7 +129,8 @@ static int on_tap(void *arg, struct actor_ctx *ctx, const void *msg)
     struct tap_wish wish = { .endpoint = node_text_in(ctx, "endpoint", TAP_ENDPOINT_MAX),
                              .filter = node_text_in(ctx, "filter", TAP_FILTER_TEXT_MAX + 1),
                              .with_bodies = value_bool(value_get(actor_ctx_body(ctx), "bodies"), false),
-                             .with_times = value_bool(value_get(actor_ctx_body(ctx), "times"), false) };
+                             .with_times = value_bool(value_get(actor_ctx_body(ctx), "times"), false),
+                             .with_sessions = value_bool(value_get(actor_ctx_body(ctx), "sessions"), false) };
     bool is_on = value_bool(value_get(actor_ctx_body(ctx), "on"), true);
     static const struct span empty_map = { "\x80", 1 };
 

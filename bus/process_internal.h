@@ -205,7 +205,7 @@ void process_call_deinit(struct process *self);
 
 /* --- process_tap.c -------------------------------------------------------------------- */
 
-/* {"op": "tap", "endpoint", "filter", "bodies", "times"}: attached until the connection closes. */
+/* {"op": "tap", "endpoint", "filter", "bodies", "times", "sessions"}: attached until the connection closes. */
 void process_tap_on_request(struct process *self, const struct control_request *request);
 void process_tap_on_gone(void *arg, uint64_t client);
 /* The same for an edge that watches for one of its clients, `who`: until it says so, or is gone. */

@@ -25,6 +25,7 @@ struct tap_client {
     char who[256];                 /* for whom it watches */
     bool with_bodies;
     bool with_times;
+    bool with_sessions;
     char endpoint[TAP_ENDPOINT_MAX];
     char filter[TAP_FILTER_TEXT_MAX + 1];
 };
@@ -96,6 +97,7 @@ static void host_tell(struct process *self, const char *host, const struct tap_c
     pack_kv_text(&body, "filter", tap->filter);
     pack_kv_bool(&body, "bodies", tap->with_bodies);
     pack_kv_bool(&body, "times", tap->with_times);
+    pack_kv_bool(&body, "sessions", tap->with_sessions);
     pack_kv_bool(&body, "on", is_on);
     pack_map_end(&body);
     (void)snprintf(to, sizeof(to), "host/%s", host);
@@ -118,7 +120,8 @@ static void all_tell(struct process *self, const struct tap_client *tap, bool is
     struct tap_wish wish = { .endpoint = span_from(tap->endpoint),
                              .filter = span_from(tap->filter),
                              .with_bodies = tap->with_bodies,
-                             .with_times = tap->with_times };
+                             .with_times = tap->with_times,
+                             .with_sessions = tap->with_sessions };
     struct tap_ask *ask = ask_new(self, asker);
 
     for (size_t i = 0; i < self->hosts_n; i++) {
@@ -215,6 +218,7 @@ static struct tap_client *tap_new(struct process *self, struct process_asker ask
     tap->client = client;
     tap->with_bodies = value_bool(value_get(body, "bodies"), false);
     tap->with_times = value_bool(value_get(body, "times"), false);
+    tap->with_sessions = value_bool(value_get(body, "sessions"), false);
     memcpy(tap->endpoint, endpoint.ptr, endpoint.len);
     if (filter.len) {
         memcpy(tap->filter, filter.ptr, filter.len);

@@ -25,6 +25,7 @@ struct tap_watcher {
     char endpoint[TAP_ENDPOINT_MAX];
     bool with_bodies;
     bool with_times;
+    bool with_sessions;
     struct tap_filter filter;
 };
 
@@ -81,6 +82,7 @@ static struct tap_watcher *watcher_new(const struct tap_wish *wish)
     memcpy(watcher->endpoint, wish->endpoint.ptr, wish->endpoint.len);
     watcher->with_bodies = wish->with_bodies;
     watcher->with_times = wish->with_times;
+    watcher->with_sessions = wish->with_sessions;
     return watcher;
 }
 
@@ -286,21 +288,11 @@ static int64_t turn_us(struct tap_port *self)
     return self->turn_us;
 }
 
-/* Looks up what costs something, once. */
-static void view_complete(struct tap_port *self, struct view *view, const struct tap_filter *filter)
+static void view_session(const struct tap_port *self, struct view *view)
 {
     const char *const *key = self->registry->session_keys;
 
-    if (tap_filter_asks(filter, TAP_FILTER_TRACE) && view->subject.unknown & 1U << TAP_FILTER_TRACE) {
-        tap_subject_trace(view->sight->env->trace, view->trace);
-        view->subject.texts[TAP_FILTER_TRACE] = view->trace[0] ? span_from(view->trace) : nothing;
-        view->subject.unknown &= ~(1U << TAP_FILTER_TRACE);
-    }
-    if (tap_filter_asks(filter, TAP_FILTER_TS_MS)) {
-        view->subject.ts_ms = (double)turn_us(self) / 1000.0;
-        view->subject.unknown &= ~(1U << TAP_FILTER_TS_MS);
-    }
-    if (!tap_filter_asks(filter, TAP_FILTER_SESSION) || !(view->subject.unknown & 1U << TAP_FILTER_SESSION)) {
+    if (!(view->subject.unknown & 1U << TAP_FILTER_SESSION)) {
         return;
     }
     view->subject.unknown &= ~(1U << TAP_FILTER_SESSION);
@@ -311,6 +303,23 @@ static void view_complete(struct tap_port *self, struct view *view, const struct
             view->subject.texts[TAP_FILTER_SESSION] = session;
             return;
         }
+    }
+}
+
+/* Looks up what costs something, once. */
+static void view_complete(struct tap_port *self, struct view *view, const struct tap_filter *filter)
+{
+    if (tap_filter_asks(filter, TAP_FILTER_TRACE) && view->subject.unknown & 1U << TAP_FILTER_TRACE) {
+        tap_subject_trace(view->sight->env->trace, view->trace);
+        view->subject.texts[TAP_FILTER_TRACE] = view->trace[0] ? span_from(view->trace) : nothing;
+        view->subject.unknown &= ~(1U << TAP_FILTER_TRACE);
+    }
+    if (tap_filter_asks(filter, TAP_FILTER_TS_MS)) {
+        view->subject.ts_ms = (double)turn_us(self) / 1000.0;
+        view->subject.unknown &= ~(1U << TAP_FILTER_TS_MS);
+    }
+    if (tap_filter_asks(filter, TAP_FILTER_SESSION)) {
+        view_session(self, view);
     }
 }
 
@@ -433,13 +442,15 @@ static void record_add(struct tap_port *self, struct tap_socket *socket, struct 
 {
     const struct tap_sight *sight = view->sight;
     struct pack *batch = &socket->batch;
-    bool with_session = tap_filter_asks(&socket->watcher->filter, TAP_FILTER_SESSION);
+    /* The watcher judges again, and has no body to look into. */
+    bool with_session = socket->watcher->with_sessions || tap_filter_asks(&socket->watcher->filter, TAP_FILTER_SESSION);
 
     if (!socket->is_open) {
         batch_begin(self, socket);
     }
-    if (with_session) { /* the watcher judges again, and has no body to look into */
-        view_complete(self, view, &socket->watcher->filter);
+    if (with_session) {
+        view_begin(view);
+        view_session(self, view);
     }
     pack_array_begin(batch);
     pack_i64(batch, sight->is_handled ? self->turn_us - (int64_t)(sight->busy_ns / 1000) : self->turn_us);

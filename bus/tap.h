@@ -45,7 +45,8 @@ struct tap_wish {
     struct span endpoint;
     struct span filter; /* see tap_filter.h; empty: everything */
     bool with_bodies;
-    bool with_times; /* show as well what has been handled */
+    bool with_times;    /* show as well what has been handled */
+    bool with_sessions; /* say the session of each, which is in its body; without, only when the filter asks for it */
 };
 
 /* Process-wide list of watchers; thread-safe. */

@@ -4,7 +4,7 @@
  *   to ~ agent* && (kind == call || kind == fail) && bytes > 1000 && !(from == edge/0)
  *
  * Fields: to, from, address (either of the two), kind, name, method, topic, trace, session,
- * principal, undelivered (text: == != ~ !~) and bytes, latency or ms, ts (numbers: == != <
+ * principal, undelivered (text: == != ~ !~) and bytes or size, latency or ms, ts (numbers: == != <
  * <= > >=). "~" matches a pattern of "*" and "?". A field that an envelope does not have fits
  * nothing but "!=" and "!~". Pure: no bus, no files.
  *

@@ -34,6 +34,7 @@ static const struct {
     { "principal", TAP_FILTER_PRINCIPAL },
     { "undelivered", TAP_FILTER_UNDELIVERED },
     { "bytes", TAP_FILTER_BYTES },
+    { "size", TAP_FILTER_BYTES },
     { "latency", TAP_FILTER_LATENCY_MS },
     { "ms", TAP_FILTER_LATENCY_MS },
     { "ts", TAP_FILTER_TS_MS },
@@ -141,7 +142,7 @@ static int field_read(struct parser *self, uint8_t *ret_field)
     }
     return refuse(self, at,
                   "unknown field \"%.*s\"; there are to, from, address, kind, name, method, topic, trace, session, "
-                  "principal, undelivered, bytes, latency (or ms), ts",
+                  "principal, undelivered, bytes (or size), latency (or ms), ts",
                   (int)(word.len < 32 ? word.len : 32), word.ptr);
 }
 
@@ -270,6 +271,14 @@ static int kind_check(struct parser *self, size_t at, const struct tap_filter_no
                   (int)(value.len < 32 ? value.len : 32), value.ptr);
 }
 
+/* Hex digits of a trace may have been written either way. */
+static void lower_make(struct parser *self, const struct tap_filter_node *node)
+{
+    for (char *at = self->filter->values + node->value_at, *end = at + node->value_len; at < end; at++) {
+        *at = *at >= 'A' && *at <= 'F' ? (char)(*at - 'A' + 'a') : *at;
+    }
+}
+
 static int value_parse(struct parser *self, struct tap_filter_node *node)
 {
     size_t at;
@@ -281,6 +290,9 @@ static int value_parse(struct parser *self, struct tap_filter_node *node)
     blanks_skip(self);
     at = self->at;
     r = text_read(self, node);
+    if (node->field == TAP_FILTER_TRACE) {
+        lower_make(self, node);
+    }
     return r == 0 && node->field == TAP_FILTER_KIND && (node->op == OP_EQ || node->op == OP_NE)
                ? kind_check(self, at, node)
                : r;

@@ -105,16 +105,6 @@ static void on_look(uv_timer_t *timer)
     }
 }
 
-void tap_inlet_rest(struct tap_inlet *self)
-{
-    budget_fill(self);
-    records_give(self, INT64_MAX);
-    if (!self->is_closed) {
-        self->lost += self->order.n; /* there is no room for them */
-        self->opts.on_rest(self->opts.arg);
-    }
-}
-
 /* What is full takes no more; what is in the batch is not even looked at. */
 static void batch_take(struct tap_inlet *self, struct span batch)
 {
@@ -152,6 +142,17 @@ static bool on_turn(void *arg)
         (void)uv_timer_start(&self->timer, on_look, INLET_LOOK_MS, INLET_LOOK_MS); /* fails only without a callback */
     }
     return has_more;
+}
+
+void tap_inlet_rest(struct tap_inlet *self)
+{
+    (void)on_turn(self); /* what has come and is not looked at yet */
+    budget_fill(self);
+    records_give(self, INT64_MAX);
+    if (!self->is_closed) {
+        self->lost += self->order.n; /* there is no room for them */
+        self->opts.on_rest(self->opts.arg);
+    }
 }
 
 /* --- its life ------------------------------------------------------------------------------- */
@@ -262,5 +263,6 @@ void tap_inlet_request(const struct tap_inlet *self, bool is_on, const char *who
     pack_kv_text(out, "filter", self->text);
     pack_kv_bool(out, "bodies", self->opts.with_bodies);
     pack_kv_bool(out, "times", self->opts.with_times);
+    pack_kv_bool(out, "sessions", self->opts.with_sessions);
     pack_map_end(out);
 }

@@ -29,6 +29,7 @@ struct tap_inlet_opts {
     struct span filter; /* empty: everything */
     bool with_bodies;
     bool with_times;
+    bool with_sessions;
     void *arg;
     /* Can a record be taken now? */
     bool (*has_room)(void *arg);

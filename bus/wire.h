@@ -37,13 +37,13 @@ extern const struct schema_msg wire_host_down; /* {host} */
 extern const struct schema_msg wire_silent; /* {address, silent} */
 /* anyone → node, calls */
 extern const struct schema_msg wire_actors; /* {} → {host, pid, rssBytes, cpuSeconds, actors: [{…}]} */
-extern const struct schema_msg wire_tap;    /* {endpoint, filter, bodies, times, on} → {} */
+extern const struct schema_msg wire_tap;    /* {endpoint, filter, bodies, times, sessions, on} → {} */
 /* actor → node → supervisor, a call: sockets that listen on `host` (numeric) and `port` are opened beside those that
  * count, if need be; with `take` they count from then on. Hosts get them by asking (bus/sockets.h). Port 0 in the
  * answer: this process has no supervisor that holds any. */
 extern const struct schema_msg wire_listen; /* {host, port, take} → {host, port, isOther} */
 /* edge → supervisor, a call: what an operator asks of the gateway through it, `who` is named in the log. `op` is
- * "actors" → {hosts, actors}, "tap" {endpoint, filter, bodies, times} → {}, or "untap" {endpoint} → {} */
+ * "actors" → {hosts, actors}, "tap" {endpoint, filter, bodies, times, sessions} → {}, or "untap" {endpoint} → {} */
 extern const struct schema_msg wire_operate; /* {op, who, …} */
 /* anyone → actor, a call that every actor answers by itself → {address, links: [{to, state, msgs, bytes, waiting}],
  * topics: [{name, to: […]}]}; a node answers for all of its process → {actors: [that]} */

@@ -212,7 +212,7 @@ const struct cli_command cli_commands_bus[] = {
       .details =
           "An expression compares fields with == and != (all), ~ and !~ (texts: a pattern of * and ?) and < <= > >= "
           "(numbers), joined by && || ! and parentheses. Texts: to, from, address (either), kind, method, topic, name "
-          "(either), session, trace, principal, undelivered. Numbers: bytes, latency (or ms), ts.",
+          "(either), session, trace, principal, undelivered. Numbers: bytes (or size), latency (or ms), ts.",
       .examples = tap_examples,
       .options = tap_tables,
       .run = cmd_bus_tap },

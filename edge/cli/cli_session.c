@@ -523,6 +523,9 @@ int cli_session_reopen(struct cli_session *self, struct cli_problem *problem)
 void cli_session_resume(struct cli_session *self)
 {
     self->is_interrupted = false;
+    if (!self->has_ended) {
+        self->problem = (struct cli_problem){ .kind = CLI_PROBLEM_NONE };
+    }
 }
 
 struct span cli_session_hello(const struct cli_session *self)

@@ -28,6 +28,7 @@ static int live_run(const struct cli *cli, struct tap_sink *sink)
                                .filter_text = cli_text(cli, "filter"),
                                .with_bodies = cli_flag(cli, "bodies"),
                                .with_times = cli_flag(cli, "times"),
+                               .with_sessions = cli_given(cli, "record"), /* whoever reads it may want one */
                                .may_be_remote = true,
                                .on_record = tap_sink_take,
                                .arg = sink };

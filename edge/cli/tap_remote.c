@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/clock.h"
 #include "bus/tap_shown.h"
 #include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/control_client.h"
 
 #define STEP_MS 60000U /* a wait without end is made of such */
+#define REST_MS 50U    /* until what was sent before the end has come to the gateway */
 
 /* --- which gateway ------------------------------------------------------------------------ */
 
@@ -102,6 +104,7 @@ int tap_remote_open(struct tap_remote *self, const struct cli *cli, const struct
     }
     pack_kv_bool(&params, "bodies", wish->with_bodies);
     pack_kv_bool(&params, "times", wish->with_times);
+    pack_kv_bool(&params, "sessions", wish->with_sessions);
     pack_map_end(&params);
     r = ask(self, "bus.tap.subscribe", pack_span(&params), &payload);
     self->is_subscribed = r == CLI_EXIT_OK;
@@ -139,6 +142,13 @@ void tap_remote_rest(struct tap_remote *self)
     }
     self->is_subscribed = false;
     cli_session_resume(self->rpc.session);
+    for (uint64_t end_ms = clock_mono_ms() + REST_MS, now_ms; (now_ms = clock_mono_ms()) < end_ms;) {
+        struct cli_problem problem = { .kind = CLI_PROBLEM_NONE };
+
+        if (cli_session_wait(self->rpc.session, end_ms - now_ms, &problem)) {
+            return; /* the connection is gone, or we are to end at once */
+        }
+    }
     if (ask(self, "bus.tap.unsubscribe", (struct span){ NULL, 0 }, &payload) == CLI_EXIT_OK) {
         self->dropped = (uint64_t)value_i64(value_get(pack_span(&payload), "dropped"), (int64_t)self->dropped);
     }

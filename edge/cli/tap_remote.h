@@ -25,6 +25,7 @@ struct tap_remote_wish {
     const char *filter; /* NULL: everything */
     bool with_bodies;
     bool with_times;
+    bool with_sessions;
     void (*on_record)(void *arg, const struct tap_record *record); /* borrowed for the call */
     void *arg;
 };

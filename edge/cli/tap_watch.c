@@ -15,6 +15,8 @@
 #define ATTACH_TIMEOUT_MS 5000
 #define BATCHES_WAITING 4096
 #define SENDERS_AT_ONCE 4096 /* each of them connects once and not again */
+#define REST_MS 20           /* nothing has come for so long: all that was sent is here ... */
+#define REST_ROUNDS 10U      /* ... or more comes all the time */
 #define HOLD_US 150000 /* how far apart batches of different senders may come; more than a busy machine makes of it */
 
 static volatile sig_atomic_t is_interrupted;
@@ -93,6 +95,7 @@ static int attach(struct tap_watch *self)
     pack_kv_text(&request, "filter", self->filter_text);
     pack_kv_bool(&request, "bodies", self->with_bodies);
     pack_kv_bool(&request, "times", self->with_times);
+    pack_kv_bool(&request, "sessions", self->with_sessions);
     pack_map_end(&request);
     return control_client_ask(&self->client, pack_span(&request), ATTACH_TIMEOUT_MS, &result);
 }
@@ -110,6 +113,7 @@ int tap_watch_open(struct tap_watch *self, const struct cli *cli)
                                &(struct tap_remote_wish){ .filter = self->filter_text,
                                                           .with_bodies = self->with_bodies,
                                                           .with_times = self->with_times,
+                                                          .with_sessions = self->with_sessions,
                                                           .on_record = self->on_record,
                                                           .arg = self->arg });
     }
@@ -230,12 +234,23 @@ uint64_t tap_watch_dropped(const struct tap_watch *self)
     return self->is_remote ? self->remote.dropped : tap_order_dropped(&self->order);
 }
 
+/* What was sent until now may still be under way. */
+static void local_rest(struct tap_watch *self)
+{
+    zmq_pollitem_t item = { .socket = self->pull, .events = ZMQ_POLLIN };
+
+    for (unsigned i = 0; i < REST_ROUNDS && zmq_poll(&item, 1, REST_MS) > 0; i++) {
+        batches_take(self);
+    }
+    records_give(self, INT64_MAX);
+}
+
 void tap_watch_rest(struct tap_watch *self)
 {
     if (self->is_remote) {
         tap_remote_rest(&self->remote);
     } else {
-        records_give(self, INT64_MAX);
+        local_rest(self);
     }
     if (tap_watch_dropped(self)) {
         cli_err("the gateway dropped at least %llu records that could not be taken in time",

@@ -19,6 +19,7 @@ struct tap_watch {
     const char *filter_text; /* NULL: everything */
     bool with_bodies;
     bool with_times;
+    bool with_sessions;
     bool is_prompt;     /* gives records as they come, without waiting for others that may be older */
     bool may_be_remote; /* the command has the options that name a gateway */
     int also_fd;        /* what else ends a wait when it can be read; 0: nothing */

@@ -267,6 +267,7 @@ static struct tapping *tapping_new(struct conn *conn, struct span id, const stru
                                    .filter = in->has_filter ? in->filter : SPAN_LIT(""),
                                    .with_bodies = in->has_bodies && in->bodies,
                                    .with_times = in->has_times && in->times,
+                                   .with_sessions = in->has_sessions && in->sessions,
                                    .arg = self,
                                    .has_room = has_room,
                                    .on_record = on_record,

@@ -139,6 +139,29 @@ def test_a_recording_has_what_passed_and_is_read_with_the_same_filters(gateway, 
     assert os.stat(path).st_mode & 0o777 == 0o600
 
 
+def test_a_recording_is_asked_for_what_nobody_asked_for_while_it_was_made(gateway, tmp_path):
+    """Whatever filter: by session without bodies, by size and by a trace in either spelling; up to the last message."""
+    path = str(tmp_path / "all.tap")
+    watcher = tap(gateway, "--record", path)
+    assert call(gateway, "chat.send", sessionKey="agent:main:later", message="hi", idempotencyKey="later")
+    with Client(gateway.port, gateway.token) as client:
+        client.call("chat.history", {"sessionKey": "agent:main:later"})
+        watcher.send_signal(signal.SIGINT)
+        watcher.communicate(timeout=10)
+
+    def read(expression):
+        return lines(gateway.cli("bus", "tap", "--read", path, "--json", "--filter", expression))
+
+    about = read("session == agent:main:later")
+    assert {"chat.send", "chat.history"} <= {one.get("method") for one in about}
+    assert {"chat", "session.message"} <= {one.get("topic") for one in about}
+    assert all(one["session"] == "agent:main:later" and "body" not in one for one in about)
+    last = read("method == chat.history && kind == reply")
+    assert len(last) == 1 and read(f"trace == {last[0]['trace'].upper()} && kind == reply && method == chat.history") == last
+    assert read(f"size == {last[0]['bytes']} && method == chat.history && kind == reply") == last
+    assert not read("size > 1M")
+
+
 def test_a_trace_shows_where_the_time_of_one_request_went(gateway, tmp_path):
     path = str(tmp_path / "times.tap")
     recorder = tap(gateway, "--record", path, "--times")

@@ -189,6 +189,34 @@ static void a_filter_by_session_looks_into_bodies_and_shows_none(void **state)
     (void)zmq_msg_close(&batch);
 }
 
+static void sessions_are_told_to_those_who_want_them_without_bodies(void **state)
+{
+    CLEANUP(pack_deinit) struct pack mine;
+    struct tap_port port;
+    struct watch plain;
+    struct watch watch = { .endpoint = "inproc://tap-sessions" };
+    zmq_msg_t batch;
+
+    (void)state;
+    (void)zmq_msg_init(&batch);
+    tap_port_init(&port, "main", "edge/0", &registry);
+    watch.pull = zsock_new(ZMQ_PULL);
+    assert_int_equal(zmq_bind(zsock_resolve(watch.pull), watch.endpoint), 0);
+    assert_int_equal(tap_attach(&(struct tap_wish){ .endpoint = span_from(watch.endpoint), .with_sessions = true }), 0);
+    watch_begin(&plain, "plain", "", false);
+    say(&port, ENVELOPE_CAST, "secret", body_of(&mine, "agent:main:x"));
+    tap_port_flush(&port);
+    assert_int_equal(records(&watch, &batch), 1);
+    assert_int_equal(value_kind_of(cell(&batch, 3)), VALUE_NIL);
+    assert_true(span_is_text(value_str(cell(&batch, 5), (struct span){ "", 0 }), "agent:main:x"));
+    assert_int_equal(records(&plain, &batch), 1);
+    assert_int_equal(value_kind_of(cell(&batch, 5)), VALUE_NIL);
+    watch_end(&watch);
+    watch_end(&plain);
+    tap_port_deinit(&port);
+    (void)zmq_msg_close(&batch);
+}
+
 static void bodies_are_shown_to_those_who_want_them_without_their_secrets(void **state)
 {
     CLEANUP(pack_deinit) struct pack body;
@@ -319,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_may_fit_leaves_the_actor),
         cmocka_unit_test(a_filter_by_latency_lets_calls_pass_whose_answers_may_fit),
+        cmocka_unit_test(sessions_are_told_to_those_who_want_them_without_bodies),
         cmocka_unit_test(a_filter_by_session_looks_into_bodies_and_shows_none),
         cmocka_unit_test(bodies_are_shown_to_those_who_want_them_without_their_secrets),
         cmocka_unit_test(what_was_handled_is_shown_to_those_who_want_times),
