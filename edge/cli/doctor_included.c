@@ -107,7 +107,6 @@ static void on_move(void *arg, const char *says, bool is_done)
 /* What stands around a file that is mounted at these steps, up to it and after it. */
 static int frame_make(const struct config_source *source, struct text_buf *head, struct text_buf *tail)
 {
-    CLEANUP(text_buf_deinit) struct text_buf end = { 0 };
     int r = 0;
 
     for (size_t i = 0; !r && i < source->mount_n; i++) {

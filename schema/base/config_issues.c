@@ -107,9 +107,20 @@ static void shape_lay(struct config_issues *self, const struct config_issue *iss
     }
 }
 
+bool config_issues_skip(struct config_issues *self)
+{
+    bool is_full = self->known_n == KNOWN_MAX;
+
+    self->beyond_n += is_full;
+    return is_full;
+}
+
 struct config_issue *config_issues_add(struct config_issues *self, enum config_issue_source source,
                                        const struct config_issue *issue)
 {
+    if (config_issues_skip(self)) {
+        return NULL;
+    }
     struct known known = { .section = hash_add(HASH_SEED, issue->place, strcspn(issue->place, ".")),
                            .place = issue->place[0] ? hash_of(issue->place) : 0,
                            .what = what_of(source, issue),
@@ -120,10 +131,6 @@ struct config_issue *config_issues_add(struct config_issues *self, enum config_i
         if (same->source == CONFIG_ISSUE_VALUE && source == CONFIG_ISSUE_SHAPE) {
             shape_lay(self, issue);
         }
-        return NULL;
-    }
-    if (self->known_n == KNOWN_MAX) {
-        self->beyond_n++;
         return NULL;
     }
     self->known[self->known_n++] = known;

@@ -37,6 +37,8 @@ struct config_issues;
 struct config_issues *config_issues_new(void);
 void config_issues_destroy(struct config_issues **self_p);
 
+/* There are so many that one more is only counted, which this does. Else false. */
+bool config_issues_skip(struct config_issues *self);
 /*
  * Adds one. What a value is known to be wrong with is more than what its shape says: the two are one issue, which
  * has the words of the former for people. Returns it where it is new and kept, to be told where it stands, else NULL.

@@ -21,8 +21,12 @@ struct job {
 static void on_value(void *arg, const char *place, const char *text)
 {
     struct job *job = arg;
-    struct config_issue issue = { .place = "" };
+    struct config_issue issue;
 
+    if (config_issues_skip(job->issues)) {
+        return;
+    }
+    issue = (struct config_issue){ .place = "" };
     (void)snprintf(issue.place, sizeof(issue.place), "%s", place);
     (void)snprintf(issue.text, sizeof(issue.text), "%s", text);                           /* cut */
     (void)snprintf(issue.message, sizeof(issue.message), "%s", text + strlen(place) + 1); /* likewise */
@@ -35,8 +39,12 @@ static void on_value(void *arg, const char *place, const char *text)
 static void on_issue(void *arg, const struct config_shape_issue *found)
 {
     struct job *job = arg;
-    struct config_issue issue = { .shape = found->shape };
+    struct config_issue issue;
 
+    if (config_issues_skip(job->issues)) {
+        return;
+    }
+    issue = (struct config_issue){ .shape = found->shape };
     config_shape_place(found->steps, found->steps_n, true, issue.place, sizeof(issue.place));
     (void)snprintf(issue.message, sizeof(issue.message), "%s", found->message); /* it fits */
     (void)snprintf(issue.text, sizeof(issue.text), "%.190s%s%s", issue.place, issue.place[0] ? ": " : "",
