@@ -79,8 +79,7 @@ void cli_service_look(const struct cli_paths *paths, struct cli_service *ret_ser
     }
 }
 
-/* The number behind the last colon of "127.0.0.1:80". */
-static unsigned port_of(struct span address)
+unsigned cli_service_port_of(struct span address)
 {
     unsigned port = 0;
     size_t at = address.len;
@@ -112,7 +111,7 @@ unsigned cli_service_port(const struct cli_paths *paths)
         return 0;
     }
     struct value_iter it = value_iter(value_get(pack_span(&answer), "listening"));
-    return value_next(&it, &key, &first) ? port_of(value_str(first, (struct span){ 0 })) : 0;
+    return value_next(&it, &key, &first) ? cli_service_port_of(value_str(first, (struct span){ 0 })) : 0;
 }
 
 void cli_service_stranger_tell(const struct cli_paths *paths, unsigned port)

@@ -25,6 +25,9 @@ void cli_service_look(const struct cli_paths *paths, struct cli_service *ret_ser
 /* Where the gateway of this state directory listens now, whatever its config says; 0: none runs. */
 unsigned cli_service_port(const struct cli_paths *paths);
 
+/* The number behind the last colon of "127.0.0.1:80"; 0: there is none. */
+unsigned cli_service_port_of(struct span address);
+
 /*
  * Does what answers on `port` of this machine belong to something else than this state directory? Then it is said on
  * standard error: its secrets are others.

@@ -12,6 +12,7 @@
 #include "bus/value.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_paths.h"
+#include "edge/cli/cli_service.h"
 #include "edge/cli/control_client.h"
 #include "edge/cli/gateway_claim.h"
 
@@ -28,21 +29,14 @@ static void dir_close(DIR **dir)
 
 static void port_add(struct gateway_found *self, struct span address)
 {
-    unsigned port = 0;
-    size_t at = address.len;
+    unsigned port = cli_service_port_of(address);
 
-    while (at > 0 && address.ptr[at - 1] != ':') {
-        at--;
-    }
-    for (; at < address.len && address.ptr[at] >= '0' && address.ptr[at] <= '9' && port <= UINT16_MAX; at++) {
-        port = port * 10 + (unsigned)(address.ptr[at] - '0');
-    }
     for (size_t i = 0; i < self->ports_n; i++) {
         if (self->ports[i] == port) {
             return;
         }
     }
-    if (self->ports_n < GATEWAY_FOUND_PORTS_MAX && port > 0 && port <= UINT16_MAX) {
+    if (self->ports_n < GATEWAY_FOUND_PORTS_MAX && port > 0) {
         self->ports[self->ports_n++] = port;
     }
 }

@@ -6,7 +6,6 @@
 #define EDGE_LISTENER_CALL_H
 
 #include <stddef.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct conn;
@@ -55,6 +54,17 @@ static inline void call_link(struct call *self, struct call **list)
     }
     self->at = list;
     *list = self;
+}
+
+/* The connection of all of them is gone: nobody waits for what they are answered. */
+static inline void call_orphan_all(struct call **list, struct call **orphans)
+{
+    while (*list) {
+        struct call *call = *list;
+
+        call->conn = NULL;
+        call_link(call, orphans);
+    }
 }
 
 #endif

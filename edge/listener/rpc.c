@@ -558,12 +558,7 @@ void rpc_take(struct conn *conn, struct span text)
 
 void rpc_drop(struct conn *conn, struct ws *ws)
 {
-    while (ws->requests) {
-        struct call *call = ws->requests;
-
-        call->conn = NULL;
-        call_link(call, &conn->edge->orphan_requests);
-    }
+    call_orphan_all(&ws->requests, &conn->edge->orphan_requests);
     ws->requests_n = 0;
 }
 

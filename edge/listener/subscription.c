@@ -185,12 +185,7 @@ void subscription_take(struct conn *conn, struct span id, struct trace_id trace,
 
 void subscription_drop(struct conn *conn, struct ws *ws)
 {
-    while (ws->subscriptions) {
-        struct call *call = ws->subscriptions;
-
-        call->conn = NULL;
-        call_link(call, &conn->edge->orphan_subscriptions);
-    }
+    call_orphan_all(&ws->subscriptions, &conn->edge->orphan_subscriptions);
 }
 
 void subscription_free_orphans(struct edge *edge)

@@ -395,12 +395,7 @@ void tapping_end(struct conn *conn, struct ws *ws)
 
 void tapping_drop(struct conn *conn, struct ws *ws)
 {
-    while (ws->tap_asks) {
-        struct call *call = ws->tap_asks;
-
-        call->conn = NULL;
-        call_link(call, &conn->edge->orphan_taps);
-    }
+    call_orphan_all(&ws->tap_asks, &conn->edge->orphan_taps);
 }
 
 void tapping_free_orphans(struct edge *edge)
