@@ -150,6 +150,7 @@ void process_stop(struct process *self, int exit_code)
     if (is_upgrading) {
         self->exit_code = exit_code; /* what ends already goes on ending */
     } else {
+        process_upgrade_cancel(self, "the gateway ends, so there is nothing to upgrade");
         process_end(self, exit_code);
     }
 }

@@ -195,6 +195,8 @@ int process_operate(void *arg, struct actor_ctx *ctx);
 
 /* {"op": "upgrade"}: answered once the new program has shown that it would start. */
 void process_upgrade_on_request(struct process *self, const struct control_request *request);
+/* Ends the trial, if one is under way, and tells who waits for it. */
+void process_upgrade_cancel(struct process *self, const char *why);
 void process_upgrade_deinit(struct process *self);
 
 /* --- process_call.c ------------------------------------------------------------------- */

@@ -165,6 +165,17 @@ void process_upgrade_on_request(struct process *self, const struct control_reque
     }
 }
 
+void process_upgrade_cancel(struct process *self, const char *why)
+{
+    struct upgrade_trial *trial = self->trial;
+
+    if (trial) {
+        log_warning("upgrade_refused", "program=%s why=\"%s\"", self->opts->program, why);
+        control_refuse(self->control, trial->ticket, "UNAVAILABLE", "%s", why);
+        process_upgrade_deinit(self);
+    }
+}
+
 void process_upgrade_deinit(struct process *self)
 {
     struct upgrade_trial *trial = self->trial;

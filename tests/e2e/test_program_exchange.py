@@ -39,6 +39,14 @@ def replace(gateway, content=None):
     return os.stat(gateway.program).st_ino
 
 
+def replace_by_script(gateway, script):
+    """By a shell, which runs the file that the first word of the command line names, in its directory."""
+    fresh = gateway.program.with_suffix(".new")
+    shutil.copy(os.path.realpath("/bin/sh"), fresh)
+    gateway.program.with_name("gateway").write_text(script, "utf-8")
+    os.rename(fresh, gateway.program)
+
+
 def upgrade(gateway, environment=None):
     """With the command of the tests' own program, as what is installed may be broken."""
     keep, gateway.command = gateway.command, lambda *words: [BINARY, *words]
@@ -148,6 +156,21 @@ def test_a_stop_counts_more_than_an_upgrade(installed):
         assert control.ask(op="upgrade") == {}
         running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(20) == 0
+
+
+def test_a_stop_while_the_new_program_is_tried_ends_the_trial(installed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    running = installed.start()
+    replace_by_script(running, "echo $$ >trial.new\nmv trial.new trial\nexec sleep 60\n")
+    with Control(running) as control:
+        control.sock.sendall(b'{"id":1,"op":"upgrade"}\n')
+        until((tmp_path / "trial").exists, 10, "the trial")
+        running.process.send_signal(signal.SIGTERM)
+        answer = json.loads(control.file.readline())
+    assert answer["error"]["code"] == "UNAVAILABLE" and "ends" in answer["error"]["message"], answer
+    assert running.process.wait(20) == 0
+    trial = f"/proc/{(tmp_path / 'trial').read_text().strip()}/exe"
+    until(lambda: not os.path.exists(trial), 10, "the end of the trial")  # os.path.exists follows: a dead one leads nowhere
 
 
 def test_two_upgrades_at_once_are_one(installed):
