@@ -26,7 +26,7 @@ struct tapping {
     struct tap_inlet *inlet;
     struct text_buf text; /* an event under construction, empty when there is none */
     uint64_t lost;        /* as the client was last told */
-    bool is_attached;     /* the answer that says so is out */
+    bool is_attached;     /* the answer that says so has been written */
     bool is_attaching;
 };
 
@@ -178,18 +178,19 @@ static void who_write(struct conn *conn, char out[WHO_MAX])
                    ws->device_id[0] ? ws->device_id : "-", ws->remote_ip[0] ? ws->remote_ip : "-"); /* fits */
 }
 
+/* An answer may be more than the connection may have waiting, which then ends, and the tap with it. */
 static void attached(struct tapping *self, struct span id, const struct failure *failure)
 {
     struct conn *conn = self->conn;
 
     self->is_attaching = false;
+    self->is_attached = !failure;
     if (failure) {
-        ws_refuse(conn, id, failure);
         tapping_end(conn, ws_of(conn));
+        ws_refuse(conn, id, failure);
         return;
     }
-    subscribed_answer(conn, id, true, 0);
-    self->is_attached = true;
+    subscribed_answer(conn, id, true, 0); /* nothing is shown before it: all of that comes by the loop */
 }
 
 static void actors_answer(struct conn *conn, struct span id, const struct actor_answer *reply)
@@ -309,7 +310,6 @@ static void subscribe(struct conn *conn, struct span id, struct trace_id trace, 
         pack_reset(pack);
         tap_inlet_request(ws->tapping->inlet, true, who, pack);
         if (!ask(conn, id, trace, MSG_BUS_TAP_SUBSCRIBE)) {
-            ws->tapping->is_attaching = false;
             tapping_end(conn, ws);
         }
     }
