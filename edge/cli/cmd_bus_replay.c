@@ -53,7 +53,14 @@ static bool is_about_process(struct span address)
     return span_is_text(address, "health") || span_is_text(address, "log");
 }
 
-/* Without a filter: what clients ask of the gateway. */
+/* What clients ask of the gateway, by its methods or over HTTP. */
+static bool is_of_client(const struct schema_msg *msg, const struct tap_record *record)
+{
+    return (msg->extra || msg == MSG_AGENT_RUN) && span_starts(record->env.from, "edge/") &&
+           !is_about_process(record->env.to);
+}
+
+/* Without a filter: what clients ask. */
 static bool is_wanted(const struct cli *cli, const struct tap_filter *filter, const struct tap_record *record)
 {
     const struct schema_msg *msg = schema_find(&schema_registry, record->env.name);
@@ -62,9 +69,7 @@ static bool is_wanted(const struct cli *cli, const struct tap_filter *filter, co
     if (record->env.kind != ENVELOPE_CALL || !msg || msg->kind != SCHEMA_MSG_CALL) {
         return false;
     }
-    return cli_given(cli, "filter")
-               ? tap_filter_fits(filter, &subject)
-               : msg->extra && span_starts(record->env.from, "edge/") && !is_about_process(record->env.to);
+    return cli_given(cli, "filter") ? tap_filter_fits(filter, &subject) : is_of_client(msg, record);
 }
 
 static int script_read(struct replay *self)

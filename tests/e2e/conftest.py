@@ -1,4 +1,4 @@
-"""Fixtures: a gateway per test file and topology. OPENCLAW_TEST_TOPOLOGY (inproc, ipc or tcp) keeps to one of them."""
+"""Fixtures: a gateway per test file and topology. OPENCLAW_TEST_TOPOLOGY (inproc, ipc, split or tcp) keeps to one of them."""
 
 import os
 import sys

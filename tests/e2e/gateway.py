@@ -19,6 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BINARY = os.environ.get("OPENCLAW_TEST_BINARY", os.path.join(ROOT, "build/dev/openclaw"))
 TOKEN = "token-of-the-tests"
 TOPOLOGIES = {"inproc": None, "ipc": os.path.join(ROOT, "deploy/topologies/split-agents.json5"),
+              "split": os.path.join(ROOT, "deploy/topologies/split-process.json5"),
               "tcp": os.path.join(ROOT, "deploy/topologies/split-host.json5")}
 
 

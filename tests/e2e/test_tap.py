@@ -407,6 +407,9 @@ def test_a_recording_replays_to_the_same_answers(gateway, topology, tmp_path):
         until(lambda number=number: f"Echo: say {number}" in gateway.cli(
             "gateway", "call", "chat.history", "--token", gateway.token, "--params",
             '{"sessionKey": "agent:main:again"}').stdout, 10, "the answer")
+    for stream in (False, True):
+        assert gateway.complete({"model": "openclaw", "stream": stream,
+                                 "messages": [{"role": "user", "content": "by HTTP"}]})[0] == 200
     assert not call(gateway, "chat.history", sessionKey="agent:nobody:main"), "a failure is an answer, too"
     assert call(gateway, "health"), "what is about the process is not asked again"
     watcher.send_signal(signal.SIGINT)
@@ -420,7 +423,7 @@ def test_a_recording_replays_to_the_same_answers(gateway, topology, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert told_by[-1]["type"] == "summary" and told_by[-1]["differing"] == told_by[-1]["missing"] == 0
     methods = [one["method"] for one in told_by if one["type"] == "answer"]
-    assert methods.count("chat.send") == 3 and "chat.history" in methods and "health" not in methods
+    assert methods.count("chat.send") == 3 and methods.count("agent_run") == 2 and "chat.history" in methods and "health" not in methods
     assert sum(one["type"] == "event" and one["topic"] == "chat" for one in told_by) == 3
     assert [one["result"] for one in map(json.loads, again.stdout.splitlines()[:-1])] == ["same"] * (len(told_by) - 1)
 

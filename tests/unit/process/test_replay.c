@@ -139,13 +139,14 @@ static void a_recording_becomes_calls_and_what_came_of_them(void **state)
 
     (void)state;
     add(&script, ENVELOPE_PUBLISH, 0, "chat", "{\"runId\":\"r\",\"state\":\"final\"}"); /* of a call before */
-    add(&script, ENVELOPE_CALL, 1, "ask", "{\"q\":1}");
+    add(&script, ENVELOPE_CALL, 1, "ask", "{\"q\":1,\"key\":\"r\"}");
     add(&script, ENVELOPE_CALL, 2, "ask", "{\"q\":{\"secret\":[\"[redacted]\"]}}");
     add(&script, ENVELOPE_CALL, 3, "ask", NULL);
     add(&script, ENVELOPE_REPLY, 2, "ask", "{}");
     add(&script, ENVELOPE_FAIL, 1, "ask", "{\"code\":1}");
     add(&script, ENVELOPE_PUBLISH, 0, "chat", "{\"runId\":\"r\",\"state\":\"delta\"}");
     add(&script, ENVELOPE_PUBLISH, 0, "chat", "{\"runId\":\"r\",\"state\":\"final\"}");
+    add(&script, ENVELOPE_PUBLISH, 0, "chat", "{\"runId\":\"made-up\",\"state\":\"final\"}");
     add(&script, ENVELOPE_PUBLISH, 0, "other", "{\"runId\":\"r\"}");
     assert_int_equal(script.calls_n, 1);
     assert_int_equal(script.secret, 1);

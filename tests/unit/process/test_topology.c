@@ -283,6 +283,20 @@ static void the_split_topology_gives_agents_a_process_of_their_own(void **state)
     topology_deinit(&topology);
 }
 
+static void the_topology_of_many_processes_gives_each_part_its_own(void **state)
+{
+    struct topology topology;
+
+    (void)state;
+    file_parse(TOPOLOGIES_DIR "/split-process.json5", &topology);
+    assert_string_equal(place(&topology, "edge/0"), "edge");
+    assert_string_equal(place(&topology, "router"), "core");
+    assert_string_equal(place(&topology, "channel/webchat"), "channels");
+    assert_string_equal(place(&topology, "agent/main"), "agent-main");
+    assert_string_equal(place(&topology, "agent/ops"), "agents");
+    topology_deinit(&topology);
+}
+
 static void the_topology_of_two_machines_gives_agents_the_other(void **state)
 {
     struct topology topology;
@@ -318,6 +332,7 @@ int main(void)
         cmocka_unit_test(refuses_an_address_of_any_length_without_harm),
         cmocka_unit_test(the_file_for_people_is_the_default),
         cmocka_unit_test(the_split_topology_gives_agents_a_process_of_their_own),
+        cmocka_unit_test(the_topology_of_many_processes_gives_each_part_its_own),
         cmocka_unit_test(the_topology_of_two_machines_gives_agents_the_other),
         cmocka_unit_test(a_missing_file_is_named),
     };
