@@ -193,10 +193,12 @@ static bool range_read(struct span body, struct trunk_range *ret_range)
     return is_range(ret_range);
 }
 
-/* For people; one that cannot be read says nothing. */
+/* For people, who find it in logs among other words; one that is no name of a release says nothing. */
 static void release_read(struct span body, char out[TRUNK_RELEASE_MAX])
 {
-    if (!text_read(body, "release", out, TRUNK_RELEASE_MAX)) {
+    static const char allowed[] = "0123456789.-+_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    if (!text_read(body, "release", out, TRUNK_RELEASE_MAX) || out[strspn(out, allowed)]) {
         out[0] = '\0';
     }
 }

@@ -24,6 +24,7 @@
 
 struct tracing {
     struct tap_filter filter; /* which request, unless its id is given */
+    bool has_filter;
     struct tap_trace trace;
     bool is_found;            /* `trace` has an id, and a record */
     uint64_t heard_ms;        /* the newest record of it */
@@ -103,18 +104,28 @@ static void kept_add(struct tracing *self, const struct tap_record *record)
     self->kept_at = (self->kept_at + 1) % KEPT_N;
 }
 
+/* The request that is meant, or part of it. Without a filter any is, but for what the bus says of itself. */
+static bool is_meant(const struct tracing *self, const struct tap_record *record)
+{
+    struct tap_filter_subject subject = tap_record_subject(record);
+
+    if (!record->trace[0] || record->is_handled) {
+        return false;
+    }
+    return self->has_filter ? tap_filter_fits(&self->filter, &subject)
+                            : record->env.kind == ENVELOPE_CALL && !span_starts(record->env.name, "bus.");
+}
+
 static void on_record(void *arg, const struct tap_record *record)
 {
     struct tracing *self = arg;
-    struct tap_filter_subject subject;
 
     if (self->trace.id[0]) {
         trace_take(self, record);
         return;
     }
     kept_add(self, record);
-    subject = tap_record_subject(record);
-    if (record->trace[0] && !record->is_handled && tap_filter_fits(&self->filter, &subject)) {
+    if (is_meant(self, record)) {
         trace_begin(self, record);
     }
 }
@@ -177,7 +188,7 @@ static int recording_scan(const char *path, const struct tap_filter *filter, str
 /* Takes the id of the first that has one. */
 static bool id_take(struct tracing *self, const struct tap_record *record)
 {
-    if (!record->trace[0] || record->is_handled) {
+    if (!is_meant(self, record)) {
         return true;
     }
     tap_trace_init(&self->trace, record->trace);
@@ -246,7 +257,7 @@ static int trace_show(const struct cli *cli, struct tracing *self)
 
 int cmd_bus_trace(struct cli *cli)
 {
-    CLEANUP(tracing_deinit) struct tracing self = { 0 };
+    CLEANUP(tracing_deinit) struct tracing self = { .has_filter = cli_given(cli, "filter") };
     const char *id = cli_arg(cli, 0);
     char text[TAP_TRACE_TEXT];
     int r = tap_watch_filter(cli_text(cli, "filter"), &self.filter);

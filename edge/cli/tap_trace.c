@@ -370,9 +370,9 @@ int tap_trace_text(const struct tap_trace *self, size_t columns, struct text_buf
     int r;
 
     picture_width = picture_width < PICTURE_MIN ? 0 : picture_width > PICTURE_MAX ? PICTURE_MAX : picture_width;
-    int len = snprintf(line, sizeof(line), "trace %s: %u messages in %.3f ms\n\n%9s %9s %9s %9s  %s\n", self->id,
-                       self->rows_n, (double)tap_trace_span_us(self) / 1000.0, "at ms", "wire", "waiting", "handler",
-                       "message");
+    int len = snprintf(line, sizeof(line), "trace %s: %u message%s in %.3f ms\n\n%9s %9s %9s %9s  %s\n", self->id,
+                       self->rows_n, self->rows_n == 1 ? "" : "s", (double)tap_trace_span_us(self) / 1000.0, "at ms",
+                       "wire", "waiting", "handler", "message");
     r = line_add(out, line, len, sizeof(line));
     for (const struct tap_trace_row *row = self->rows; row && r == 0; row = row->next) {
         r = row_text(self, row, label_width, picture_width, out);

@@ -22,7 +22,7 @@ def new_client(gateway):
 
 
 def way_of(gateway, trace, act):
-    """What `openclaw bus trace` shows of that trace while `act` is done: (kind, from, to, method)."""
+    """What `openclaw bus trace` shows of that trace while `act` is done: (kind, from, to, method or topic)."""
     before = told(gateway, "tap_attached client=")
     tracer = subprocess.Popen(gateway.command("bus", "trace", trace, "--json", "--duration", "20"),
                               env=gateway.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -32,7 +32,7 @@ def way_of(gateway, trace, act):
     assert tracer.returncode == 0, wrong
     shown = json.loads(said)
     assert shown["trace"] == trace
-    return {(one["kind"], one["from"], one["to"], one["method"]) for one in shown["messages"]}
+    return {(one["kind"], one["from"], one["to"], one.get("method") or one["topic"]) for one in shown["messages"]}
 
 
 def fresh():

@@ -25,6 +25,7 @@ MEANT = {
     ".nodeService.*": "this machine is no node",
     ".port.listeners[].commandLine": "there may be a secret in it",
     ".gateway.controlUiLinks": "there is no control page yet",
+    "*.server.bootId": "clients of protocol 4 are told, and this command line speaks 3",
     ".hostDesktop": "desktops are not shown",
     ".pluginVersionDrift": "there are no plug-ins",
     ".memoryPlugin": "there are no plug-ins",

@@ -108,6 +108,11 @@ static void greetings_of_another_version_are_read_as_far_as_they_are_known(void 
                                            &pack),
                                  &hello));
     assert_string_equal(hello.release, "");
+    assert_true(trunk_hello_read(text_pack("{\"least\":2,\"most\":3,\"host\":\"a\",\"session\":0,\"seen\":0,"
+                                           "\"release\":\"9 pid=1\"}",
+                                           &pack),
+                                 &hello));
+    assert_string_equal(hello.release, ""); /* it is for a log */
     assert_true(
         trunk_welcome_read(text_pack("{\"wire\":1,\"incarnation\":1,\"session\":1,\"seen\":0}", &pack), &welcome));
     assert_true(trunk_refused_read(text_pack("{\"reason\":\"no\",\"final\":true}", &pack), &refused));
