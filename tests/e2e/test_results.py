@@ -16,7 +16,7 @@ def ask_plainly(client):
                    "agent.identity.get", "models.list", "node.list", "node.pair.list", "device.pair.list", "config.get",
                    "config.schema", "exec.approvals.get", "exec.approval.list", "plugin.approval.list", "sessions.list",
                    "sessions.subscribe", "sessions.unsubscribe", "system.info", "approval.history",
-                   "openclaw.approval.list"):
+                   "openclaw.approval.list", "bus.actors.list", "bus.tap.subscribe", "bus.tap.unsubscribe"):
         client.call(method)
     client.call("config.schema.lookup", {"path": "gateway.auth"})
     client.call("tools.catalog")
