@@ -1,9 +1,11 @@
 #include "schema/base/config_edit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
 #include "bus/value.h"
 #include "schema/base/config_shape.h"
 #include "schema/base/json5_edit.h"
@@ -17,6 +19,12 @@ struct job {
     struct config_error *error;
     struct json5_step steps[STEPS_MAX];
     size_t steps_n;
+    struct json5_change *changes; /* of one source */
+    size_t changes_n;
+    size_t changes_max;
+    struct json5_step *kept; /* of all changes, one behind the other */
+    size_t kept_n;
+    size_t kept_max;
 };
 
 void config_edit_deinit(struct config_edit *self)
@@ -148,42 +156,80 @@ static int source_choose(struct job *job, struct span value, size_t *ret_source)
 
 /* --- one change ------------------------------------------------------------------------------------- */
 
-static int text_open(struct job *job, size_t source)
+static void *room_for(void *items, size_t n, size_t *max, size_t more, size_t size)
 {
-    const struct text_buf *text = &job->document->sources.items[source]->text;
+    size_t want = *max ? *max * 2 : 64;
 
-    if (job->edit->is_changed) {
-        return job->edit->source == source
-                   ? 0
-                   : refuse(job, "is in another file than the rest of the change: change one file at a time");
+    if (n + more <= *max) {
+        return items;
     }
-    job->edit->is_changed = true;
-    job->edit->source = source;
-    job->edit->text.is_secret = true;
-    return text_buf_add(&job->edit->text, (struct span){ text->data, text->len });
+    want = want < n + more ? n + more : want;
+    void *fresh = realloc(items, want * size);
+    *max = fresh ? want : *max;
+    return fresh;
+}
+
+/* The steps are kept in `job->kept`, which moves: until all are known the change has none. */
+static int change_add(struct job *job, size_t skip, struct span value)
+{
+    size_t steps_n = job->steps_n - skip;
+    struct json5_step *kept = room_for(job->kept, job->kept_n, &job->kept_max, steps_n + 1, sizeof(*kept));
+    job->kept = kept ? kept : job->kept;
+    struct json5_change *changes = room_for(job->changes, job->changes_n, &job->changes_max, 1, sizeof(*changes));
+    job->changes = changes ? changes : job->changes;
+
+    if (!kept || !changes) {
+        return FAULT(-ENOMEM);
+    }
+    memcpy(kept + job->kept_n, job->steps + skip, steps_n * sizeof(*kept));
+    job->kept_n += steps_n;
+    changes[job->changes_n++] = (struct json5_change){ .steps_n = steps_n, .value = value };
+    return 0;
 }
 
 /* `value` empty: remove what is there. */
 static int change(struct job *job, struct span value)
 {
-    CLEANUP(text_buf_deinit) struct text_buf next = { .is_secret = true };
     size_t source = 0;
     int r = source_choose(job, value, &source);
 
-    r = r ? r : text_open(job, source);
     if (r) {
         return r;
     }
+    if (job->edit->is_changed && job->edit->source != source) {
+        return refuse(job, "is in another file than the rest of the change: change one file at a time");
+    }
     size_t skip = job->document->sources.items[source]->mount_n;
-    struct span text = { job->edit->text.data, job->edit->text.len };
-    r = value.len ? json5_set(text, job->steps + skip, job->steps_n - skip, value, &next)
-                  : json5_remove(text, job->steps + skip, job->steps_n - skip, &next);
-    if (r > 0) {
+    job->edit->is_changed = true;
+    job->edit->source = source;
+    if (!value.len && job->steps_n == skip) {
         return refuse(job, "cannot be edited where it stands");
     }
-    struct text_buf old = job->edit->text;
-    job->edit->text = next;
-    next = old;
+    return change_add(job, skip, value);
+}
+
+/* All at once: a text of many members is walked for all of them, not for each. */
+static int changes_make(struct job *job)
+{
+    const struct config_source *source = job->document->sources.items[job->edit->source];
+    size_t at = 0;
+    size_t stuck = 0;
+
+    for (size_t i = 0; i < job->changes_n; i++) {
+        job->changes[i].steps = job->kept + at;
+        at += job->changes[i].steps_n;
+    }
+    job->edit->text.is_secret = true;
+    int r = json5_change((struct span){ source->text.data, source->text.len }, job->changes, job->changes_n,
+                         &job->edit->text, &stuck);
+    if (r > 0) {
+        const struct json5_change *bad = &job->changes[stuck];
+
+        memcpy(job->steps, source->mount, source->mount_n * sizeof(*job->steps));
+        memcpy(job->steps + source->mount_n, bad->steps, bad->steps_n * sizeof(*job->steps));
+        job->steps_n = source->mount_n + bad->steps_n;
+        return refuse(job, "cannot be edited where it stands");
+    }
     return r;
 }
 
@@ -257,6 +303,9 @@ int config_edit(const struct config_document *document, struct span wanted, stru
     struct job job = { .document = document, .edit = ret_edit, .error = error };
     int r = compare(&job, pack_span(&document->source), wanted);
 
+    r = r || !job.changes_n ? r : changes_make(&job);
+    free(job.changes);
+    free(job.kept);
     if (r) {
         config_edit_deinit(ret_edit);
         *ret_edit = (struct config_edit){ 0 };

@@ -210,18 +210,18 @@ static bool is_plain_key(struct span raw)
     return true;
 }
 
-/* Does the key token between the two offsets spell `key`? */
-static bool key_is(struct span text, size_t key_at, size_t key_end, struct span key)
+bool json5_key(struct span text, const struct json5_item *item, char decoded[JSON5_KEY_MAX], struct span *ret_key)
 {
-    struct span raw = { text.ptr + key_at, key_end - key_at };
+    struct span raw = { text.ptr + item->key_at, item->key_end - item->key_at };
     struct json_opts opts = { .json5 = true, .depth_max = 2 };
     CLEANUP(pack_deinit) struct pack doc;
     char wrapped[JSON5_KEY_MAX * 6 + 8];
-    bool is_quoted = is_quote(text, key_at);
+    bool is_quoted = is_quote(text, item->key_at);
 
     pack_init(&doc, 0);
     if (is_plain_key(raw)) {
-        return span_is(is_quoted && raw.len >= 2 ? (struct span){ raw.ptr + 1, raw.len - 2 } : raw, key);
+        *ret_key = is_quoted && raw.len >= 2 ? (struct span){ raw.ptr + 1, raw.len - 2 } : raw;
+        return true;
     }
     if (raw.len + 4 > sizeof(wrapped)) {
         return false;
@@ -235,20 +235,28 @@ static bool key_is(struct span text, size_t key_at, size_t key_end, struct span 
     struct value_iter it = value_iter(pack_span(&doc));
     struct span found;
     struct span zero;
-    return value_next(&it, &found, &zero) && span_is(found, key);
+    if (!value_next(&it, &found, &zero) || found.len > JSON5_KEY_MAX) {
+        return false;
+    }
+    memcpy(decoded, found.len ? found.ptr : "", found.len);
+    *ret_key = (struct span){ decoded, found.len };
+    return true;
 }
 
 static bool step_find(struct span text, size_t at, const struct json5_step *step, struct json5_item *ret_item)
 {
     struct json5_walk walk = json5_walk(text, at);
+    char decoded[JSON5_KEY_MAX];
     struct json5_item item;
+    struct span key;
     bool is_found = false;
 
     if (walk.is_over || walk.is_object != (step->key.ptr != NULL)) {
         return false;
     }
     for (size_t i = 0; json5_next(&walk, &item); i++) {
-        bool is_it = walk.is_object ? key_is(text, item.key_at, item.key_end, step->key) : i == step->index;
+        bool is_it =
+            walk.is_object ? json5_key(text, &item, decoded, &key) && span_is(key, step->key) : i == step->index;
 
         if (is_it) {
             *ret_item = item;

@@ -53,6 +53,9 @@ struct json5_walk {
 struct json5_walk json5_walk(struct span text, size_t at);
 bool json5_next(struct json5_walk *self, struct json5_item *ret_item);
 
+/* The key of a member of an object, as it reads: in `decoded` or in the text. False when it is none, or too long. */
+bool json5_key(struct span text, const struct json5_item *item, char decoded[JSON5_KEY_MAX], struct span *ret_key);
+
 /*
  * Follows as many of the steps as the text has. Returns how many; `ret_item` is the place
  * of the last one found (its value alone for the outermost value). Of equal keys the last
