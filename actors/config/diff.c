@@ -3,7 +3,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "bus/base/cleanup.h"
 #include "bus/value.h"
+#include "bus/value_index.h"
 
 struct job {
     struct pack *out; /* NULL: only count */
@@ -43,12 +45,14 @@ static void compare(struct job *job, struct span before, struct span after, cons
         }
         return;
     }
+    CLEANUP(value_index_deinit) struct value_index old = value_index(before);
+    CLEANUP(value_index_deinit) struct value_index fresh = value_index(after);
     while (value_next(&it, &key, &item)) {
-        member_compare(job, item, value_find(after, key), path, key);
+        member_compare(job, item, value_index_find(&fresh, key), path, key);
     }
     it = value_iter(after);
     while (value_next(&it, &key, &item)) {
-        if (!value_find(before, key).len) {
+        if (!value_index_find(&old, key).len) {
             member_compare(job, (struct span){ 0 }, item, path, key);
         }
     }

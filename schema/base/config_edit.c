@@ -7,6 +7,7 @@
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
 #include "bus/value.h"
+#include "bus/value_index.h"
 #include "schema/base/config_shape.h"
 #include "schema/base/json5_edit.h"
 
@@ -248,17 +249,19 @@ static int step_compare(struct job *job, struct json5_step step, struct span bef
 
 static int maps_compare(struct job *job, struct span before, struct span after)
 {
+    CLEANUP(value_index_deinit) struct value_index old = value_index(before);
+    CLEANUP(value_index_deinit) struct value_index fresh = value_index(after);
     struct value_iter it = value_iter(before);
     struct span key;
     struct span item;
     int r = 0;
 
     while (!r && value_next(&it, &key, &item)) {
-        r = step_compare(job, (struct json5_step){ .key = key }, item, value_find(after, key));
+        r = step_compare(job, (struct json5_step){ .key = key }, item, value_index_find(&fresh, key));
     }
     it = value_iter(after);
     while (!r && value_next(&it, &key, &item)) {
-        if (!value_find(before, key).len) {
+        if (!value_index_find(&old, key).len) {
             r = step_compare(job, (struct json5_step){ .key = key }, NOTHING, item);
         }
     }
@@ -377,6 +380,23 @@ static struct span twin_find(struct span current, struct span wanted, size_t ind
     return NOTHING;
 }
 
+static int map_restore(struct restore *job, struct span wanted, struct span current)
+{
+    CLEANUP(value_index_deinit) struct value_index now = value_index(current);
+    struct value_iter it = value_iter(wanted);
+    struct span key;
+    struct span item;
+    int r = 0;
+
+    pack_map_begin(job->out);
+    while (!r && value_next(&it, &key, &item)) {
+        pack_key_span(job->out, key);
+        r = step_restore(job, (struct json5_step){ .key = key }, item, value_index_find(&now, key));
+    }
+    pack_map_end(job->out);
+    return r;
+}
+
 static int restore(struct restore *job, struct span wanted, struct span current)
 {
     struct value_iter it = value_iter(wanted);
@@ -388,13 +408,7 @@ static int restore(struct restore *job, struct span wanted, struct span current)
     case VALUE_STR:
         return text_restore(job, wanted, current);
     case VALUE_MAP:
-        pack_map_begin(job->out);
-        while (!r && value_next(&it, &key, &item)) {
-            pack_key_span(job->out, key);
-            r = step_restore(job, (struct json5_step){ .key = key }, item, value_find(current, key));
-        }
-        pack_map_end(job->out);
-        return r;
+        return map_restore(job, wanted, current);
     case VALUE_ARRAY:
         pack_array_begin(job->out);
         for (size_t i = 0; !r && value_next(&it, &key, &item); i++) {

@@ -2,6 +2,7 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/value.h"
+#include "bus/value_index.h"
 
 enum lists { LISTS_REPLACE, LISTS_JOIN, LISTS_BY_ID };
 
@@ -91,12 +92,31 @@ static void lists_merge(struct span low, struct span high, struct pack *out)
     pack_array_end(out);
 }
 
-static void merge(struct span low, struct span high, enum lists lists, struct pack *out)
+static void maps_merge(struct span low, struct span high, enum lists lists, struct pack *out)
 {
+    CLEANUP(value_index_deinit) struct value_index below = value_index(low);
+    CLEANUP(value_index_deinit) struct value_index over = value_index(high);
     struct value_iter it = value_iter(low);
     struct span key;
     struct span item;
 
+    pack_map_begin(out);
+    while (value_next(&it, &key, &item)) {
+        pack_key_span(out, key);
+        merge(item, value_index_find(&over, key), lists, out);
+    }
+    it = value_iter(high);
+    while (value_next(&it, &key, &item)) {
+        if (!value_index_find(&below, key).len) {
+            pack_key_span(out, key);
+            pack_raw(out, item);
+        }
+    }
+    pack_map_end(out);
+}
+
+static void merge(struct span low, struct span high, enum lists lists, struct pack *out)
+{
     if (lists == LISTS_JOIN && value_kind_of(low) == VALUE_ARRAY && value_kind_of(high) == VALUE_ARRAY) {
         lists_join(low, high, out);
         return;
@@ -109,19 +129,7 @@ static void merge(struct span low, struct span high, enum lists lists, struct pa
         pack_raw(out, high.len ? high : low);
         return;
     }
-    pack_map_begin(out);
-    while (value_next(&it, &key, &item)) {
-        pack_key_span(out, key);
-        merge(item, value_find(high, key), lists, out);
-    }
-    it = value_iter(high);
-    while (value_next(&it, &key, &item)) {
-        if (!value_find(low, key).len) {
-            pack_key_span(out, key);
-            pack_raw(out, item);
-        }
-    }
-    pack_map_end(out);
+    maps_merge(low, high, lists, out);
 }
 
 void config_merge(struct span low, struct span high, struct pack *out)
@@ -141,6 +149,8 @@ void config_merge_ids(struct span low, struct span high, struct pack *out)
 
 void config_merge_patch(struct span low, struct span patch, struct pack *out)
 {
+    CLEANUP(value_index_deinit) struct value_index below = value_index(low);
+    CLEANUP(value_index_deinit) struct value_index changes = value_index(patch);
     struct value_iter it = value_iter(low);
     struct span key;
     struct span item;
@@ -151,7 +161,7 @@ void config_merge_patch(struct span low, struct span patch, struct pack *out)
     }
     pack_map_begin(out);
     while (value_kind_of(low) == VALUE_MAP && value_next(&it, &key, &item)) {
-        struct span change = value_find(patch, key);
+        struct span change = value_index_find(&changes, key);
 
         if (!change.len) {
             pack_key_span(out, key);
@@ -163,7 +173,7 @@ void config_merge_patch(struct span low, struct span patch, struct pack *out)
     }
     it = value_iter(patch);
     while (value_next(&it, &key, &item)) {
-        if (value_kind_of(item) != VALUE_NIL && !value_find(low, key).len) {
+        if (value_kind_of(item) != VALUE_NIL && !value_index_find(&below, key).len) {
             pack_key_span(out, key);
             config_merge_patch((struct span){ 0 }, item, out);
         }
