@@ -10,6 +10,7 @@
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
+#include "bus/base/owner.h"
 
 /* Moves ownership out of a variable that closes itself. */
 static int fd_keep(int *fd)
@@ -62,6 +63,7 @@ int lock_take(const char *path, int *ret_fd, pid_t *ret_pid)
     }
     errno = 0;
     r = pid_write(fd);
+    r = r ? r : owner_give(fd, path);
     if (r) {
         return r;
     }

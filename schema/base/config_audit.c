@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/owner.h"
 #include "bus/json.h"
 #include "bus/pack.h"
 #include "schema/base/config_file.h"
@@ -71,6 +72,11 @@ static int file_open(const char *path, int *ret_fd)
         (void)close(fd); /* nothing was written */
         return -EPERM;
     }
+    int r = owner_give(fd, path);
+    if (r) {
+        (void)close(fd); /* nothing was written */
+        return r;
+    }
     *ret_fd = fd;
     return 0;
 }
@@ -85,11 +91,13 @@ static int line_append(const char *state_dir, struct span line)
         snprintf(path, sizeof(path), "%s/config-audit.jsonl", dir) >= (int)sizeof(path)) {
         return -ENAMETOOLONG;
     }
-    if (mkdir(dir, 0700) && errno != EEXIST) {
+    bool is_there = mkdir(dir, 0700);
+    if (is_there && errno != EEXIST) {
         return -errno;
     }
+    int r = is_there ? 0 : owner_give_dir(dir);
     rotate(dir, path);
-    int r = file_open(path, &fd);
+    r = r ? r : file_open(path, &fd);
     if (r) {
         return r;
     }

@@ -14,6 +14,7 @@
 #include "bus/base/clock.h"
 #include "bus/base/durable.h"
 #include "bus/base/fault.h"
+#include "bus/base/owner.h"
 
 static int refuse(struct config_error *error, const char *path, const char *why)
 {
@@ -38,7 +39,8 @@ static int temporary_write(const char *path, struct span text, char temporary[PA
     if (fd < 0) {
         return FAULT(-errno);
     }
-    int fault = durable_write(fd, text);
+    int fault = owner_give(fd, path);
+    fault = fault ? fault : durable_write(fd, text);
     if (fault) {
         (void)unlink(temporary); /* ours alone */
     }

@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bus/lock.h"
 #include "bus/value.h"
+#include "schema/base/config_audit.h"
 #include "schema/base/config_edit.h"
 #include "schema/base/config_merge.h"
 #include "schema/base/config_store.h"
@@ -74,6 +76,68 @@ static void never_replaces_what_somebody_else_wrote(void **state)
     assert_int_equal(config_store_replace(path, SPAN_LIT("was"), SPAN_LIT("new"), &error), CONFIG_STORE_E_CHANGED);
     assert_int_equal(config_store_replace(path, (struct span){ 0 }, SPAN_LIT("new"), &error), CONFIG_STORE_E_CHANGED);
     assert_holds(path, "theirs");
+}
+
+#define USER 12345
+#define GROUP 12346
+
+static void assert_owner(const char *dir, const char *name, uid_t user, gid_t group)
+{
+    char path[256];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_int_equal(st.st_uid, user);
+    assert_int_equal(st.st_gid, group);
+}
+
+static void leaves_the_state_of_a_user_to_that_user(void **state)
+{
+    struct config_error error = { "" };
+    char dir[128];
+    char own[256];
+    char made[256];
+    char named[256];
+    char lock[256];
+    pid_t holder = 0;
+    int fd = -1;
+    const struct config_audit audit = { .state_dir = dir,
+                                        .config_path = own,
+                                        .path = own,
+                                        .when = "",
+                                        .method = "config.set",
+                                        .result = "rename",
+                                        .reason = "" };
+
+    if (geteuid() != 0) {
+        print_message("only root can give files to somebody else\n");
+        skip();
+    }
+    snprintf(dir, sizeof(dir), "%s/theirs", (const char *)*state);
+    snprintf(own, sizeof(own), "%s/own", dir);
+    snprintf(made, sizeof(made), "%s/made", dir);
+    snprintf(named, sizeof(named), "%s/named", dir);
+    snprintf(lock, sizeof(lock), "%s/lock", dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_int_equal(config_store_put(own, SPAN_LIT("1")), 0);
+    assert_int_equal(chown(dir, USER, GROUP), 0);
+    assert_int_equal(chown(own, USER + 1, GROUP + 1), 0);
+    assert_int_equal(config_store_replace(own, SPAN_LIT("1"), SPAN_LIT("2"), &error), 0);
+    assert_owner(dir, "own", USER + 1, GROUP + 1);
+    assert_owner(dir, "own.bak", USER + 1, GROUP + 1);
+    assert_int_equal(config_store_replace(made, (struct span){ 0 }, SPAN_LIT("2"), &error), 0);
+    assert_owner(dir, "made", USER, GROUP);
+    assert_int_equal(symlink("/etc/passwd", named), 0);
+    assert_int_equal(config_store_put(named, SPAN_LIT("3")), 0);
+    assert_owner(dir, "named", USER, GROUP);
+    assert_owner("/etc", "passwd", 0, 0);
+    assert_int_equal(lock_take(lock, &fd, &holder), 0);
+    assert_owner(dir, "lock", USER, GROUP);
+    (void)close(fd); /* a test's own */
+    assert_int_equal(config_audit_write(&audit), 0);
+    assert_owner(dir, "logs", USER, GROUP);
+    assert_owner(dir, "logs/config-audit.jsonl", USER, GROUP);
 }
 
 static void refuses_links_and_directories(void **state)
@@ -188,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replaces_a_file_and_keeps_the_old_ones),
         cmocka_unit_test(never_replaces_what_somebody_else_wrote),
+        cmocka_unit_test(leaves_the_state_of_a_user_to_that_user),
         cmocka_unit_test(refuses_links_and_directories),
         cmocka_unit_test(keeps_at_most_eight_refused_texts),
         cmocka_unit_test(knows_a_loss),
