@@ -79,7 +79,7 @@ static void actor_silence(struct hostling *host, size_t i, const char *address, 
         log_warning("actor_unresponsive", "actor=%s host=%s pid=%d at_work_ms=%llu", address, host->host->name,
                     (int)host->pid, (unsigned long long)stall->own_ms);
     } else {
-        log_info("actor_responds", "actor=%s host=%s pid=%d", address, host->host->name, (int)host->pid);
+        log_warning("actor_responds", "actor=%s host=%s pid=%d", address, host->host->name, (int)host->pid);
     }
 }
 

@@ -52,7 +52,7 @@ static void on_silent(void *arg, const char *name, bool is_silent)
     if (is_silent) {
         log_warning("host_unresponsive", "host=%s why=\"nothing is heard of its machine\"", name);
     } else {
-        log_info("host_responds", "host=%s", name);
+        log_warning("host_responds", "host=%s", name);
     }
 }
 
@@ -62,7 +62,7 @@ static void on_hangs(void *arg, const char *name, const char *actor, bool is_on)
     if (is_on) {
         log_warning("actor_unresponsive", "actor=%s host=%s why=\"its machine says so\"", actor, name);
     } else {
-        log_info("actor_responds", "actor=%s host=%s", actor, name);
+        log_warning("actor_responds", "actor=%s host=%s", actor, name);
     }
 }
 

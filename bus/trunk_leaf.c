@@ -426,7 +426,7 @@ static void silence(struct trunk_leaf *self, bool is_silent)
     if (is_silent) {
         log_warning("trunk_lost", "host=%s endpoint=%s", self->opts.host, self->opts.tcp->endpoint);
     } else {
-        log_info("trunk_healed", "host=%s endpoint=%s", self->opts.host, self->opts.tcp->endpoint);
+        log_warning("trunk_healed", "host=%s endpoint=%s", self->opts.host, self->opts.tcp->endpoint);
     }
     node_silence_others(self->node, is_silent);
 }

@@ -56,7 +56,10 @@ struct look {
 static void up_see(struct watch *self)
 {
     self->misses = 0;
-    if (self->is_down || !self->is_seen) {
+    if (self->is_down) {
+        log_warning("watched_gateway_up", "state=%s", self->state_dir); /* whoever reads that it was down reads this */
+        actor_status(self->actor, "");
+    } else if (!self->is_seen) {
         log_info("watched_gateway_up", "state=%s", self->state_dir);
         actor_status(self->actor, "");
     }

@@ -185,6 +185,13 @@ def test_a_host_that_dies_is_started_again_with_all_it_had_acknowledged(running)
         assert client.call("chat.send", {"sessionKey": "main", "message": "before", "idempotencyKey": "k-1"})["status"] == "ok"
 
 
+def shown_last(side, bad, good):
+    """On standard error, where who has read that it was lost reads on."""
+    lines = [line for line in side.text().splitlines() if bad in line or good in line]
+    assert any(bad in line for line in lines), side.text()
+    return good in lines[-1]
+
+
 def test_a_host_that_is_not_heard_of_fails_calls_at_once_and_goes_on_where_it_was(running):
     assert works(running)
     pids = child(running), running.elsewhere.process.pid
@@ -202,6 +209,8 @@ def test_a_host_that_is_not_heard_of_fails_calls_at_once_and_goes_on_where_it_wa
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     until(lambda: works(running), 5, "work")
+    until(lambda: shown_last(running, "host_unresponsive host=agents", "host_responds host=agents"), 5, "the good news")
+    until(lambda: shown_last(running.elsewhere, "trunk_lost host=agents", "trunk_healed host=agents"), 5, "and there")
     assert (child(running), running.elsewhere.process.pid) == pids
     assert host(running)["incarnation"] == 1
 
@@ -243,7 +252,8 @@ def test_an_actor_that_hangs_there_is_found_out_before_its_process_is_ended(tmp_
             until(lambda: any("actor_unresponsive actor=agent/main host=agents" in line for line in running.logs()), 5, "the log")
             os.rename(pipe, tmp_path / "gone")  # so that it does not hang again when it tries again
             os.close(os.open(tmp_path / "gone", os.O_WRONLY))
-            until(lambda: any("actor_responds actor=agent/main host=agents" in line for line in running.logs()), 5, "its return")
+            until(lambda: any("actor_responds actor=agent/main host=agents" in line for line in running.text().splitlines()), 5,
+                  "its return, shown as its silence was")
             assert client.call("chat.history", {"sessionKey": "agent:main:x"})["messages"]
             assert child(running) == pid
 

@@ -128,6 +128,8 @@ def test_a_rescue_gateway_watches_the_other_and_its_operator_mends_it(home):
         with open(main.config_path, encoding="utf-8") as file:
             assert json.loads(file.read()) == json.loads(good)
         until(lambda: "does not serve" not in rescue.cli("health").stdout, 20, "its recovery")
+        shown = [line for line in rescue.text().splitlines() if "watched_gateway_" in line]
+        assert "watched_gateway_down" in shown[0] and "watched_gateway_up" in shown[-1], shown
         assert "Health     ok" in main.cli("health").stdout
         watcher = tap(main, "--filter", "method == health", "--count", "1")
         until(lambda: main.cli("health").returncode == 0 and watcher.poll() is not None, 20, "an envelope")
