@@ -1,14 +1,19 @@
 /*
  * `openclaw bus topology check`: would a gateway start with this file?
  */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "bus/base/cleanup.h"
 #include "bus/pack.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/gateway_ground.h"
 #include "edge/cli/gateway_topology.h"
 #include "edge/cli/topology_fit.h"
+#include "edge/cli/topology_key.h"
 
 static void host_pack(const struct topology_host *host, struct pack *out)
 {
@@ -64,11 +69,29 @@ static void report_text(const struct topology *topology, const char *path)
     }
 }
 
+/* As a gateway of this state directory would see it. An exit code, explained; `error` as well when it is about the
+ * topology. */
+static int key_check(const struct cli *cli, const struct topology *topology, struct topology_error *error)
+{
+    CLEANUP(curve_pair_deinit) struct curve_pair pair = { "", "" };
+    char dir[PATH_MAX];
+    char path[PATH_MAX + 32];
+
+    if (!topology->tcp.endpoint[0]) {
+        return 0;
+    }
+    (void)snprintf(path, sizeof(path), "%s/bus/curve.cert_secret", cli->paths.state_dir);
+    bool is_there = access(path, F_OK) == 0;
+    int r = is_there ? gateway_ground_keys(&cli->paths, dir, &pair) : 0;
+    return r ? r : topology_key_fit(topology, is_there ? pair.public_key : NULL, error) ? CLI_EXIT_CONFIG : 0;
+}
+
 int cmd_bus_topology_check(struct cli *cli)
 {
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     CLEANUP(topology_deinit) struct topology topology = { 0 };
     struct topology_error error = { "" };
+    bool is_key = false;
     int r = gateway_topology_load(cli_arg(cli, 0), &text, &topology, &error);
 
     if (r < 0) {
@@ -76,6 +99,13 @@ int cmd_bus_topology_check(struct cli *cli)
         return CLI_EXIT_SOFTWARE;
     }
     r = r ? r : topology_fit(&topology, &error);
+    if (r == 0) {
+        r = key_check(cli, &topology, &error);
+        if (r && !error.text[0]) {
+            return r;
+        }
+        is_key = r != 0;
+    }
     if (cli_flag(cli, "json")) {
         int printed = report_json(&topology, r ? error.text : NULL);
 
@@ -83,6 +113,9 @@ int cmd_bus_topology_check(struct cli *cli)
     }
     if (r) {
         cli_err("%s", error.text);
+        if (is_key) {
+            cli_err_more("on a machine that joins, `openclaw host NAME --topology FILE --check` says whether it would");
+        }
         return CLI_EXIT_CONFIG;
     }
     report_text(&topology, cli_arg(cli, 0));

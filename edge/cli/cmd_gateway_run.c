@@ -32,6 +32,7 @@
 #include "edge/cli/gateway_sockets.h"
 #include "edge/cli/gateway_topology.h"
 #include "edge/cli/topology_fit.h"
+#include "edge/cli/topology_key.h"
 #include "schema/base/config_create.h"
 #include "schema/base/gateway_check.h"
 #include "schema/base/secret_memory.h"
@@ -383,17 +384,17 @@ static int tls_take(struct start *self)
 /* Hosts of other machines know this one by its key, which stands in their topology. */
 static int trunk_take(struct start *self)
 {
-    const struct topology_tcp *tcp = &self->topology.tcp;
+    struct topology_error error = { "" };
     int r;
 
-    if (!tcp->endpoint[0]) {
+    if (!self->topology.tcp.endpoint[0]) {
         return 0;
     }
     r = gateway_ground_wire(&self->speaks);
     r = r ? r : gateway_ground_keys(&self->cli->paths, self->keys_dir, &self->pair);
-    if (r == 0 && strcmp(self->pair.public_key, tcp->curve) != 0) {
-        cli_err("the topology says that this gateway's key is %s, but it is %s", tcp->curve, self->pair.public_key);
-        cli_err_more("put the latter in the topology, as `curve`, here and on every machine that joins");
+    if (r == 0 && topology_key_fit(&self->topology, self->pair.public_key, &error)) {
+        cli_err("%s", error.text);
+        cli_err_more(TOPOLOGY_KEY_ADVICE);
         return CLI_EXIT_CONFIG;
     }
     return r;

@@ -11,6 +11,7 @@ from gateway import BINARY, ROOT
 
 pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") == "ipc", reason="the same in any topology")
 TOPOLOGIES = os.path.join(ROOT, "deploy/topologies")
+PLACEHOLDER = "the-public-key-that-bus-keygen-prints-00"
 SPLIT = os.path.join(TOPOLOGIES, "split-host.json5")
 
 
@@ -25,8 +26,8 @@ def run(tmp_path):
 
 @pytest.fixture
 def written(tmp_path):
-    def write(old, new):
-        with open(SPLIT, encoding="utf-8") as file:
+    def write(old, new, source=SPLIT):
+        with open(source, encoding="utf-8") as file:
             text = file.read()
         assert old in text
         path = tmp_path / "topology.json5"
@@ -36,9 +37,13 @@ def written(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(os.listdir(TOPOLOGIES)))
-def test_every_topology_that_comes_along_is_in_order(run, name):
-    done = run("bus", "topology", "check", os.path.join(TOPOLOGIES, name), "--json")
-    assert done.returncode == 0, done.stderr
+def test_every_topology_that_comes_along_is_in_order(run, written, name):
+    path = os.path.join(TOPOLOGIES, name)
+    with open(path, encoding="utf-8") as file:
+        if PLACEHOLDER in file.read():
+            path = written(PLACEHOLDER, json.loads(run("bus", "keygen", "--json").stdout)["publicKey"], path)
+    done = run("bus", "topology", "check", path, "--json")
+    assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout)["ok"]
 
 
@@ -70,6 +75,22 @@ def test_a_gateway_refuses_a_way_without_keys_as_the_check_does(run, written):
                "--auth", "none", "--allow-unconfigured")
     assert done.returncode == 78
     assert "has no \"curve\"" in done.stderr
+
+
+def test_the_key_is_looked_at_as_a_gateway_would(run, written):
+    done = run("bus", "topology", "check", SPLIT)
+    assert done.returncode == 78 and "`openclaw bus keygen`" in done.stderr, done.stderr
+    of_others = written(PLACEHOLDER, "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")
+    assert run("bus", "topology", "check", of_others).returncode == 0, "who has no key may be anybody"
+    key = json.loads(run("bus", "keygen", "--json").stdout)["publicKey"]
+    for path in (SPLIT, of_others):
+        done = run("bus", "topology", "check", path)
+        assert done.returncode == 78 and f"but it is {key}" in done.stderr, done.stderr
+        told = run("bus", "topology", "check", path, "--json")
+        assert told.returncode == 78 and f"but it is {key}" in json.loads(told.stdout)["error"]
+        refused = run("gateway", "run", "--topology", path, "--auth", "none", "--allow-unconfigured")
+        assert refused.returncode == 78 and refused.stderr.splitlines()[0] == done.stderr.splitlines()[0], refused.stderr
+    assert run("bus", "topology", "check", written(PLACEHOLDER, key)).returncode == 0
 
 
 def test_what_owns_the_gateways_files_is_not_put_elsewhere(run, written):
