@@ -110,6 +110,9 @@ static void on_status(struct process *self, const struct control_request *reques
     if (self->opts->program) {
         pack_kv_text(&out, "program", self->opts->program);
     }
+    if (self->opts->only_host) {
+        pack_kv_text(&out, "onlyHost", self->opts->only_host);
+    }
     pack_kv_u64(&out, "upgrades", self->opts->upgrades_n);
     pack_kv_text(&out, "runDir", self->opts->run_dir);
     pack_key(&out, "listening");

@@ -93,25 +93,45 @@ unsigned cli_service_port_of(struct span address)
     return port <= UINT16_MAX ? port : 0;
 }
 
-unsigned cli_service_port(const struct cli_paths *paths)
+/* False while it cannot be asked. */
+static bool status_ask(const struct cli_paths *paths, struct pack *ret_status)
 {
     CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
     CLEANUP(pack_deinit) struct pack request;
+
+    pack_init(&request, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "status");
+    pack_map_end(&request);
+    return control_client_open_quiet(paths->control_path, &client) == CLI_EXIT_OK &&
+           control_client_ask(&client, pack_span(&request), PORT_TIMEOUT_MS, ret_status) == CLI_EXIT_OK;
+}
+
+unsigned cli_service_port(const struct cli_paths *paths)
+{
     CLEANUP(pack_deinit) struct pack answer;
     struct span key;
     struct span first;
 
-    pack_init(&request, 0);
     pack_init(&answer, 0);
-    pack_map_begin(&request);
-    pack_kv_text(&request, "op", "status");
-    pack_map_end(&request);
-    if (control_client_open_quiet(paths->control_path, &client) != CLI_EXIT_OK ||
-        control_client_ask(&client, pack_span(&request), PORT_TIMEOUT_MS, &answer) != CLI_EXIT_OK) {
+    if (!status_ask(paths, &answer)) {
         return 0;
     }
     struct value_iter it = value_iter(value_get(pack_span(&answer), "listening"));
     return value_next(&it, &key, &first) ? cli_service_port_of(value_str(first, (struct span){ 0 })) : 0;
+}
+
+bool cli_service_is_host(const struct cli_paths *paths, char *ret_name, size_t name_size)
+{
+    CLEANUP(pack_deinit) struct pack answer;
+
+    pack_init(&answer, 0);
+    if (!status_ask(paths, &answer)) {
+        return false;
+    }
+    struct span name = value_str(value_get(pack_span(&answer), "onlyHost"), (struct span){ "", 0 });
+    (void)snprintf(ret_name, name_size, "%.*s", SPAN_FMT(name)); /* names of hosts are short */
+    return name.len > 0;
 }
 
 void cli_service_stranger_tell(const struct cli_paths *paths, unsigned port)

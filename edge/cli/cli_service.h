@@ -25,6 +25,10 @@ void cli_service_look(const struct cli_paths *paths, struct cli_service *ret_ser
 /* Where the gateway of this state directory listens now, whatever its config says; 0: none runs. */
 unsigned cli_service_port(const struct cli_paths *paths);
 
+/* Is what runs a host alone, which joins the gateway of another machine (`openclaw host`)? Then its name is in
+ * `ret_name`. */
+bool cli_service_is_host(const struct cli_paths *paths, char *ret_name, size_t name_size);
+
 /* The number behind the last colon of "127.0.0.1:80"; 0: there is none. */
 unsigned cli_service_port_of(struct span address);
 

@@ -59,6 +59,24 @@ static void row_add(struct cli_table *table, struct span row)
     cli_table_add(table, texts);
 }
 
+/* What keeps a host from serving; that nobody of it can be asked then goes without saying. */
+static void host_print(struct span row)
+{
+    struct span state = value_str(value_get(row, "state"), SPAN_LIT("?"));
+    struct span error = value_str(value_get(row, "error"), (struct span){ "", 0 });
+    struct span end = value_str(value_get(row, "lastEnd"), (struct span){ "", 0 });
+
+    if (span_is_text(state, "starting") && end.len) {
+        cli_out("host %.*s is starting; before, it ended: ",
+                SPAN_FMT(value_str(value_get(row, "name"), SPAN_LIT("?"))));
+        cli_out_safe(end, false);
+        cli_out("\n");
+    } else if (error.len) {
+        cli_out("host %.*s is %.*s: %.*s\n", SPAN_FMT(value_str(value_get(row, "name"), SPAN_LIT("?"))),
+                SPAN_FMT(state), SPAN_FMT(error));
+    }
+}
+
 /* Below the table, as a path alone is wider than a column should be. */
 static void reasons_print(struct span result)
 {
@@ -95,12 +113,7 @@ static void table_print(struct span result)
     cli_table_print(&table, "");
     reasons_print(result);
     while (value_next(&hosts, &key, &row)) {
-        struct span error = value_str(value_get(row, "error"), (struct span){ "", 0 });
-
-        if (error.len) {
-            cli_out("host %.*s is %.*s: %.*s\n", SPAN_FMT(value_str(value_get(row, "name"), SPAN_LIT("?"))),
-                    SPAN_FMT(value_str(value_get(row, "state"), SPAN_LIT("?"))), SPAN_FMT(error));
-        }
+        host_print(row);
     }
 }
 

@@ -223,6 +223,7 @@ static void probe_print(const struct report *report)
 static void place_print(const struct report *report)
 {
     char text[PATH_MAX + 64];
+    char host[64];
 
     if (report->target.is_elsewhere) {
         cli_health_label("Gateway");
@@ -238,6 +239,10 @@ static void place_print(const struct report *report)
     cli_service_text(&report->service, text, sizeof(text));
     cli_health_label("Service");
     cli_out("%s\n", text);
+    if (report->service.is_running && cli_service_is_host(&report->cli->paths, host, sizeof(host))) {
+        cli_health_label("");
+        cli_out("it is the host \"%s\", which joins the gateway of another machine\n", host);
+    }
     cli_health_label("Address");
     cli_out("%s, from %s, bind %s\n", report->target.address, report->target.source,
             bind_names[report->target.config.bind]);
@@ -260,7 +265,7 @@ static void report_print(const struct report *report)
         cli_out_safe(span_from(report->target.config_problem), false);
         cli_out("\n");
     }
-    if (report->target.log_file[0] && !report->target.is_elsewhere) {
+    if (report->target.log_file[0] && !report->target.is_elsewhere && access(report->target.log_file, F_OK) == 0) {
         cli_health_label("Log");
         cli_out("%s\n", report->target.log_file);
     }

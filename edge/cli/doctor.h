@@ -61,6 +61,7 @@ struct doctor {
     bool wants_suggestions; /* about the workspace */
     bool is_running;        /* a gateway holds the lock of the state directory */
     pid_t holder;           /* its pid; 0: it has not said */
+    char host[64];          /* what runs is this host alone, of a gateway elsewhere; empty: it is a gateway */
     struct text_buf disk;   /* the config file as it is */
     bool has_disk;
     bool is_link;                      /* and a symbolic link in its place, which is never written to */

@@ -470,6 +470,9 @@ static bool disk_read(struct doctor *self)
             doctor_add(self, "config", DOCTOR_WARNING, "%s is a symbolic link, which is never written to", path),
             "name the file itself in OPENCLAW_CONFIG_PATH");
     }
+    if (r == CONFIG_FILE_E_ABSENT && self->host[0]) {
+        return false; /* its config comes from the gateway */
+    }
     if (r == CONFIG_FILE_E_ABSENT) {
         struct doctor_finding *finding = doctor_add(self, "config", DOCTOR_PROBLEM, "there is no config: %s", path);
         char spare[PATH_MAX];

@@ -15,6 +15,7 @@
 #include "bus/value.h"
 #include "edge/cli/cli_profiles.h"
 #include "edge/cli/cli_rpc.h"
+#include "edge/cli/cli_service.h"
 #include "edge/cli/doctor.h"
 #include "edge/cli/gateway_port.h"
 #include "edge/cli/gateway_state.h"
@@ -36,6 +37,9 @@ void doctor_lock_look(struct doctor *self)
     }
     int r = lock_take(path, &fd, &self->holder);
     self->is_running = r == LOCK_E_HELD;
+    if (self->is_running) {
+        (void)cli_service_is_host(&self->cli->paths, self->host, sizeof(self->host)); /* empty when it is none */
+    }
     if (r < 0) {
         struct gateway_state_error error;
 
@@ -92,6 +96,15 @@ static void health_take(struct doctor *self, struct span health)
         doctor_fix_say(doctor_add(self, "gateway", DOCTOR_WARNING, "the running gateway says: %.*s", SPAN_FMT(why)),
                        "openclaw health shows more");
     }
+}
+
+static void host_look(struct doctor *self)
+{
+    doctor_fix_say(doctor_add(self, "gateway", DOCTOR_NOTE,
+                              "the host \"%s\" runs here (pid %d) and joins the gateway of another machine; it needs "
+                              "no config of its own",
+                              self->host, (int)self->holder),
+                   "openclaw bus actors shows whether it has joined; run the doctor on the gateway's machine as well");
 }
 
 static void running_look(struct doctor *self)
@@ -168,6 +181,10 @@ void doctor_gateway_look(struct doctor *self)
     bool is_known = !gateway_config_load(self->cli->paths.config_path, &overrides, &gateway, &ignored);
     uint16_t usual = self->cli->paths.is_dev ? GATEWAY_CONFIG_PORT_DEV : GATEWAY_CONFIG_PORT;
     uint16_t port = is_known ? gateway.port : usual;
+    if (self->host[0]) {
+        host_look(self);
+        return; /* no port is its own */
+    }
     if (self->is_running) {
         running_look(self);
     } else {

@@ -168,6 +168,10 @@ def test_a_host_that_was_denied_is_known_as_denied_on_both_sides(running):
     until(lambda: "host/agents is gave_up: its key was denied" in health(), 10, "the word of health")
     assert "host agents is stopped: it has not joined: its key was denied" in told(None, "bus", "actors")
     until(lambda: "key of this host was denied" in there("lastEnd"), 10, "the reason, on the other side")
+    until(lambda: "host agents is starting; before, it ended: " in told(running.elsewhere.environment, "bus", "actors"),
+          10, "its next life")
+    shown = told(running.elsewhere.environment, "bus", "actors")
+    assert "key of this host was denied" in shown and "no such actor" not in shown, shown
     until(lambda: "host_ended" in running.elsewhere.text(), 10, "its log")
     assert any("host_ended" in line and "was denied" in line for line in running.elsewhere.text().splitlines())
     assert "host_died" not in running.elsewhere.text() and "went down" not in running.elsewhere.text()
@@ -183,6 +187,25 @@ def test_a_host_that_dies_is_started_again_with_all_it_had_acknowledged(running)
         until(lambda: works(running), 10, "work")
         until(lambda: "before" in json.dumps(client.call("chat.history", {"sessionKey": "main"})), 5, "the transcript")
         assert client.call("chat.send", {"sessionKey": "main", "message": "before", "idempotencyKey": "k-1"})["status"] == "ok"
+
+
+def test_the_machine_of_a_host_is_known_as_one(running):
+    """It has no config, and needs none."""
+    environment = {**running.elsewhere.environment}
+    environment.pop("OPENCLAW_CONFIG_PATH", None)
+
+    def asked(*words):
+        return subprocess.run([BINARY, *words], env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+    until(lambda: works(running), 15, "work")
+    found = json.loads(asked("doctor", "--json").stdout)["findings"]
+    assert not [each for each in found if each["severity"] == "error"], found
+    told = [each["severity"] for each in found if 'the host "agents" runs here' in each["message"]]
+    assert told == ["info"] and "cannot be asked" not in json.dumps(found), found
+    shown = asked("gateway", "status").stdout
+    assert 'it is the host "agents"' in shown and "openclaw.log" not in shown, shown
+    shown = running.cli("gateway", "status").stdout
+    assert "it is the host" not in shown and "openclaw.log" in shown, shown
 
 
 def shown_last(side, bad, good):
