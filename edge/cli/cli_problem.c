@@ -52,9 +52,11 @@ static void closed_text(const struct cli_problem *self, char *out, size_t out_si
                           : self->close_code == 1013 ? "the gateway cannot serve now"
                                                      : "closed";
 
-    (void)snprintf(out, out_size, "%s: the gateway closed the connection before it answered (%u, %s%s%s)", self->what,
-                   self->close_code, self->close_reason[0] ? self->close_reason : meaning,
-                   self->close_reason[0] ? ": " : "", self->close_reason[0] ? meaning : "");
+    (void)snprintf(out, out_size, "%s%sthe gateway closed the connection%s (%u, %s%s%s)",
+                   self->is_unasked ? "" : self->what, self->is_unasked ? "" : ": ",
+                   self->is_unasked ? "" : " before it answered", self->close_code,
+                   self->close_reason[0] ? self->close_reason : meaning, self->close_reason[0] ? ": " : "",
+                   self->close_reason[0] ? meaning : "");
 }
 
 static void unreachable_text(const struct cli_problem *self, const struct cli_target *target, char *out,
@@ -155,6 +157,9 @@ const char *cli_problem_advice(const struct cli_problem *self, const struct cli_
     }
     if (self->kind == CLI_PROBLEM_REFUSED && self->detail[0]) {
         return detail_advice(self->detail);
+    }
+    if (self->kind == CLI_PROBLEM_CLOSED && self->is_unasked && self->close_code == 1012) {
+        return "it starts again, or makes way for its new program; run this again in a moment";
     }
     if (self->kind == CLI_PROBLEM_TIMEOUT) {
         return "a longer --timeout may help; `openclaw gateway status --deep` shows what the gateway is doing";

@@ -41,6 +41,7 @@ struct cli_problem {
     char fingerprint[65];    /* that it has */
     bool is_by_device_token; /* REFUSED: the credential was the one of an earlier pairing */
     bool was_open;
+    bool is_unasked;     /* CLOSED: there was no question that could have been answered */
     uint16_t close_code; /* 0: the connection did not end */
     char close_reason[128];
     uint64_t timeout_ms;

@@ -486,12 +486,16 @@ int cli_session_call(struct cli_session *self, const struct cli_call *call, stru
 
 int cli_session_wait(struct cli_session *self, uint64_t ms, struct cli_problem *problem)
 {
+    int r;
+
     self->request = (struct request){ .answer = NULL };
     loop_run(self, ms ? ms : 1);
     if (self->is_late && self->problem.kind == CLI_PROBLEM_NONE && !self->is_interrupted) {
         return 0;
     }
-    return step_finish(self, "wait", ms, problem);
+    r = step_finish(self, "watching", ms, problem);
+    problem->is_unasked = r != 0;
+    return r;
 }
 
 void cli_session_wake(struct cli_session *self)
@@ -510,7 +514,7 @@ int cli_session_pause(struct cli_session *self, uint64_t ms, struct cli_problem 
         self->problem = (struct cli_problem){ .kind = CLI_PROBLEM_NONE }; /* what ends meanwhile ended before */
         loop_run(self, deadline - now);
     }
-    return self->is_interrupted ? step_finish(self, "wait", ms, problem) : 0;
+    return self->is_interrupted ? step_finish(self, "watching", ms, problem) : 0;
 }
 
 int cli_session_reopen(struct cli_session *self, struct cli_problem *problem)

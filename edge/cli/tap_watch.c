@@ -1,9 +1,12 @@
 #include "edge/cli/tap_watch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -17,6 +20,8 @@
 #define SENDERS_AT_ONCE 4096 /* each of them connects once and not again */
 #define REST_MS 20           /* nothing has come for so long: all that was sent is here ... */
 #define REST_ROUNDS 10U      /* ... or more comes all the time */
+#define GOES_ON_MS 30000U    /* a new program listens, or an old one is gone, long before */
+#define LOOK_MS 20
 #define HOLD_US 150000 /* how far apart batches of different senders may come; more than a busy machine makes of it */
 
 static volatile sig_atomic_t is_interrupted;
@@ -100,6 +105,19 @@ static int attach(struct tap_watch *self)
     return control_client_ask(&self->client, pack_span(&request), ATTACH_TIMEOUT_MS, &result);
 }
 
+/* Its process, by which it is known again when its program is another one. */
+static void gateway_know(struct tap_watch *self)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    if (getsockopt(self->client.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
+        int fd = pidfd_open(peer.pid, 0);
+
+        self->gateway_fd = fd > 0 ? fd : 0;
+    }
+}
+
 int tap_watch_open(struct tap_watch *self, const struct cli *cli)
 {
     int r = tap_watch_filter(self->filter_text, &self->filter);
@@ -118,7 +136,11 @@ int tap_watch_open(struct tap_watch *self, const struct cli *cli)
                                                           .arg = self->arg });
     }
     self->calls = mem_new(sizeof(*self->calls));
+    self->control_path = cli->paths.control_path;
     r = control_client_open(cli->paths.control_path, &self->client);
+    if (r == CLI_EXIT_OK) {
+        gateway_know(self);
+    }
     r = r ? r : socket_bind(self, cli);
     return r ? r : attach(self);
 }
@@ -133,6 +155,10 @@ void tap_watch_close(struct tap_watch *self)
     if (self->pull) {
         (void)zmq_close(self->pull);
         (void)unlink(self->path); /* libzmq has done so, unless the bind failed */
+    }
+    if (self->gateway_fd) {
+        (void)close(self->gateway_fd); /* only looked at */
+        self->gateway_fd = 0;
     }
     if (self->context) {
         (void)zmq_ctx_term(self->context);
@@ -194,6 +220,33 @@ static int remote_step(struct tap_watch *self, long timeout_ms)
     return r;
 }
 
+/* Its last connection has ended. Does the same process serve again, or is it over? */
+static bool gateway_goes_on(const struct tap_watch *self)
+{
+    struct pollfd end = { .fd = self->gateway_fd, .events = POLLIN };
+    uint64_t until_ms = clock_mono_ms() + GOES_ON_MS;
+
+    while (self->gateway_fd && !is_interrupted && clock_mono_ms() < until_ms && poll(&end, 1, LOOK_MS) == 0) {
+        struct control_client client = CONTROL_CLIENT_INIT;
+
+        if (control_client_open_quiet(self->control_path, &client) == CLI_EXIT_OK) {
+            control_client_close(&client);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void end_tell(const struct tap_watch *self)
+{
+    if (gateway_goes_on(self)) {
+        cli_err("the gateway has made way for its new program, and watching it has ended with the old one");
+        cli_err_more("next: run this again");
+    } else if (!is_interrupted) {
+        cli_err("the gateway has ended");
+    }
+}
+
 static int local_step(struct tap_watch *self, long timeout_ms)
 {
     long hold_ms = HOLD_US / 1000;
@@ -212,7 +265,7 @@ static int local_step(struct tap_watch *self, long timeout_ms)
     records_give(self, until_us(self));
     if (items[1].revents) { /* nothing is ever said there unasked but the end */
         records_give(self, INT64_MAX);
-        cli_err("the gateway has ended");
+        end_tell(self);
         return CLI_EXIT_UNAVAILABLE;
     }
     return CLI_EXIT_OK;

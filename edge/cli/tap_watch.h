@@ -31,6 +31,8 @@ struct tap_watch {
     bool is_remote;
     struct tap_remote remote;
     struct control_client client;
+    const char *control_path; /* borrowed, as the command line's */
+    int gateway_fd;           /* of its process; 0: not known */
     void *context;
     void *pull;
     char path[TAP_WATCH_PATH_MAX];
@@ -46,7 +48,8 @@ int tap_watch_filter(const char *text, struct tap_filter *ret_filter);
 /* An exit code; what is wrong has been explained. Every process has been told when it returns. */
 int tap_watch_open(struct tap_watch *self, const struct cli *cli);
 /* Waits for records, `timeout_ms` at most (-1: as long as it takes; a signal ends it too). An
- * exit code: CLI_EXIT_UNAVAILABLE when the gateway has ended, after the last of its records. */
+ * exit code: CLI_EXIT_UNAVAILABLE when the gateway has ended or makes way for its new program, after the last of its
+ * records. */
 int tap_watch_step(struct tap_watch *self, long timeout_ms);
 /* What the gateway counts of its actors is appended. An exit code. */
 int tap_watch_actors(struct tap_watch *self, const struct cli *cli, struct pack *ret_actors);

@@ -11,7 +11,8 @@ import pytest
 
 from client import Client
 from gateway import BINARY, until
-from test_process import Control, hosts, is_whole, told
+from test_process import Control, hosts, is_whole, tap, told
+from test_tap_remote import remote
 
 
 @pytest.fixture
@@ -148,6 +149,21 @@ def test_a_config_with_which_it_would_not_start_changes_nothing(installed):
     with open(running.config_path, "w", encoding="utf-8") as file:
         file.write(good)
     assert upgrade(running).returncode == 0
+
+
+def test_who_watches_is_told_that_the_gateway_goes_on(installed):
+    running = installed.start()
+    local, afar = tap(running), remote(running, "bus", "tap", "--json")
+    assert upgrade(running).returncode == 0
+    said = local.communicate(timeout=40)[1]
+    assert local.returncode == 69 and "has made way for its new program" in said and "run this again" in said, said
+    said = afar.communicate(timeout=40)[1]
+    assert afar.returncode == 69 and "the gateway closed the connection (1012" in said and "wait:" not in said, said
+    assert "run this again" in said, said
+    local = tap(running)
+    running.stop()
+    said = local.communicate(timeout=40)[1]
+    assert local.returncode == 69 and "the gateway has ended" in said and "new program" not in said, said
 
 
 def test_a_stop_counts_more_than_an_upgrade(installed):
