@@ -215,7 +215,7 @@ void control_refuse(struct control *self, uint64_t ticket_number, const char *co
 {
     struct client *client = NULL;
     CLEANUP(mem_free) struct ticket *ticket = ticket_take(self, ticket_number, &client);
-    char message[512];
+    char message[1024];
     va_list args;
 
     if (!ticket) {

@@ -144,7 +144,9 @@ static int upgrade_wait(const struct cli *cli, int fd, int64_t before, struct pa
             return CLI_EXIT_FAILED;
         }
         if (clock_mono_ms() > until_ms) {
-            cli_err("its new program does not serve yet: `openclaw gateway status` shows more");
+            cli_err("the gateway's new program does not serve yet, %llu ms after it was asked for",
+                    (unsigned long long)cli_number(cli, "timeout"));
+            cli_err_more("next: `openclaw gateway status` shows more; a longer --timeout waits longer");
             return CLI_EXIT_TRY_LATER;
         }
     }
@@ -189,6 +191,9 @@ static int upgrade(struct cli *cli, int fd, const struct cli_service *service)
     pack_map_end(&request);
     r = control_client_open(cli->paths.control_path, &client);
     r = r ? r : control_client_ask(&client, pack_span(&request), (int)cli_number(cli, "timeout"), &answer);
+    if (r == CLI_EXIT_CONFIG) {
+        cli_err_more("next: correct that, then run this again; `openclaw doctor` looks at the config as well");
+    }
     r = r ? r : upgrade_wait(cli, fd, before, &answer);
     return r ? r : upgrade_tell(cli, service, pack_span(&answer));
 }

@@ -139,6 +139,31 @@ static int line_receive(struct control_client *self, int timeout_ms, size_t *ret
     return CLI_EXIT_OK;
 }
 
+/* Line by line, as it may hand on what another program said. An exit code. */
+static int refusal_explain(const struct control_client *self, struct span error)
+{
+    struct span left = value_str(value_get(error, "message"), SPAN_LIT("no reason given"));
+    struct span code = value_str(value_get(error, "code"), (struct span){ "", 0 });
+    bool is_first = true;
+
+    while (left.len && !self->is_quiet) {
+        const char *end = memchr(left.ptr, '\n', left.len);
+        size_t len = end ? (size_t)(end - left.ptr) : left.len;
+
+        if (is_first) {
+            cli_err("the gateway refused: %.*s", (int)len, left.ptr);
+        } else {
+            cli_err_more("%.*s", (int)len, left.ptr);
+        }
+        is_first = false;
+        len += end ? 1 : 0;
+        left = (struct span){ left.ptr + len, left.len - len };
+    }
+    return span_is_text(code, "CONFIG") ? CLI_EXIT_CONFIG
+           : span_is_text(code, "BUSY") ? CLI_EXIT_TRY_LATER
+                                        : CLI_EXIT_FAILED;
+}
+
 static int answer_read(const struct control_client *self, struct span line, struct pack *ret_result)
 {
     CLEANUP(pack_deinit) struct pack answer;
@@ -150,12 +175,7 @@ static int answer_read(const struct control_client *self, struct span line, stru
         return gone_explain(self, "what came is not JSON");
     }
     if (!value_bool(value_get(pack_span(&answer), "ok"), false)) {
-        struct span message = value_str(value_path(pack_span(&answer), "error.message"), SPAN_LIT("no reason given"));
-
-        if (!self->is_quiet) {
-            cli_err("the gateway refused: %.*s", SPAN_FMT(message));
-        }
-        return CLI_EXIT_FAILED;
+        return refusal_explain(self, value_get(pack_span(&answer), "error"));
     }
     result = value_get(pack_span(&answer), "result");
     pack_raw(ret_result, result);

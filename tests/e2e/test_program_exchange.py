@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -144,7 +145,10 @@ def test_a_config_with_which_it_would_not_start_changes_nothing(installed):
     with open(running.config_path, "w", encoding="utf-8") as file:
         file.write(good.replace('"local"', '"nowhere"'))
     done = upgrade(running)
-    assert done.returncode != 0 and "exit code 78" in done.stderr and "gateway.mode" in done.stderr, done.stderr
+    assert done.returncode == 78 and "exit code 78" in done.stderr and "gateway.mode" in done.stderr, done.stderr
+    first, *more = done.stderr.splitlines()
+    assert first.startswith("openclaw: the gateway refused: its new program") and first.endswith("so all stays as it is:"), first
+    assert not any("openclaw: " in line for line in more) and more[-1].startswith("  next: correct that"), done.stderr
     assert [host["pid"] for host in hosts(running)] == before
     with open(running.config_path, "w", encoding="utf-8") as file:
         file.write(good)
@@ -194,7 +198,7 @@ def test_two_upgrades_at_once_are_one(installed):
     with Control(running) as control:
         control.sock.sendall(b'{"id":1,"op":"upgrade"}\n{"id":2,"op":"upgrade"}\n')
         answers = {answer["id"]: answer for answer in (json.loads(control.file.readline()) for _ in range(2))}
-    assert answers[1]["ok"] and answers[2]["error"]["code"] == "UNAVAILABLE", answers
+    assert answers[1]["ok"] and answers[2]["error"]["code"] == "BUSY", answers
 
     def upgrades():
         try:
@@ -204,6 +208,24 @@ def test_two_upgrades_at_once_are_one(installed):
             return None
 
     until(lambda: upgrades() == 1 and is_whole(running), 20, "the new program")
+
+
+def test_a_program_that_hangs_in_its_check_is_ended_with_all_it_started(installed, tmp_path):
+    running = installed.start()
+    before = [host["pid"] for host in hosts(running)]
+    started = tmp_path / "started"
+    os.mkfifo(tmp_path / "never")
+    replace(running, f"#!/bin/sh\n(read line < {tmp_path}/never) &\necho $$ $! > {started}.new; mv {started}.new {started}\nwait\n")
+    with subprocess.Popen([BINARY, "gateway", "restart", "--upgrade"], env=running.environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as first:
+        until(started.exists, 10, "the new program")
+        done = upgrade(running)
+        assert done.returncode == 75 and "tries its new program already" in done.stderr, done.stderr
+        said = first.communicate(timeout=60)[1]
+        assert first.returncode == 1 and "within 30 s" in said and "all stays as it is" in said, said
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in started.read_text().split()), 10, "the end of both")
+    until(lambda: any("upgrade_refused" in line and "in time" in line for line in running.logs()), 10, "the log")
+    assert [host["pid"] for host in hosts(running)] == before
 
 
 def test_a_check_touches_nothing_that_runs(installed):
