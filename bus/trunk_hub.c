@@ -20,6 +20,7 @@
 
 #define HUB_BATCH 256U
 #define KEY_DENIED "its key was denied"
+#define ENDED "it has ended in order"
 #define SWEEP_LOOKS 40U /* looks between two looks for mailboxes that are gone */
 
 /* --- sending ----------------------------------------------------------------------------- */
@@ -240,7 +241,8 @@ static void on_arrival(struct trunk_hub *self, struct arrival *arrival)
     } else if (arrival->head.kind == TRUNK_HANGS) {
         on_hangs(peer, arrival);
     } else if (arrival->head.kind == TRUNK_BYE) {
-        peer_end(peer, ACTOR_LIFE_STOPPED, "it has ended in order");
+        peer_end(peer, ACTOR_LIFE_STOPPED, ENDED);
+        node_host_lost(peer->hub->opts.node, peer->host->name, ACTOR_LIFE_STOPPED, ENDED);
     }
 }
 
@@ -366,7 +368,7 @@ static void peer_check(struct hub_peer *peer)
     log_warning("trunk_denied", "host=%s why=\"its key is not allowed any more\"", peer->host->name);
     trunk_hub_refuse(peer->hub, peer->routing, peer->routing_len, TRUNK_NO_DENIED, TRUNK_HUB_DENIED);
     peer_end(peer, ACTOR_LIFE_STOPPED, KEY_DENIED);
-    node_host_lost(peer->hub->opts.node, peer->host->name, ACTOR_LIFE_GAVE_UP, KEY_DENIED);
+    node_host_lost(peer->hub->opts.node, peer->host->name, ACTOR_LIFE_STOPPED, KEY_DENIED);
 }
 
 static void on_keys(uv_fs_event_t *event, const char *name, int events, int status)

@@ -98,7 +98,8 @@ bool facts_life_set(struct facts *self, struct span address, enum facts_life lif
     struct facts_actor *row = actor_find(self, address);
     bool is_new_why;
 
-    if (life == FACTS_LIFE_ABSENT || life == FACTS_LIFE_STOPPED) {
+    /* A host of another machine that was denied, or has ended, explains why its actors are absent. */
+    if (life == FACTS_LIFE_ABSENT || (life == FACTS_LIFE_STOPPED && !(span_starts(address, "host/") && why.len))) {
         if (row) {
             *row = self->actors[--self->actors_n]; /* taken out on purpose; it may come again as new */
         }

@@ -165,7 +165,7 @@ def test_a_host_that_was_denied_is_known_as_denied_on_both_sides(running):
 
     assert works(running) and "denied" not in health()
     assert running.cli("bus", "deny", "agents").returncode == 0
-    until(lambda: "host/agents is gave_up: its key was denied" in health(), 10, "the word of health")
+    until(lambda: "host/agents is stopped: its key was denied" in health(), 10, "the word of health")
     assert "host agents is stopped: it has not joined: its key was denied" in told(None, "bus", "actors")
     until(lambda: "key of this host was denied" in there("lastEnd"), 10, "the reason, on the other side")
     until(lambda: "host agents is starting; before, it ended: " in told(running.elsewhere.environment, "bus", "actors"),
@@ -297,8 +297,13 @@ def test_a_host_that_ends_in_order_says_so(running):
     running.elsewhere.stop()
     until(lambda: host(running)["state"] == "stopped", 10, "the goodbye")
     assert "ended in order" in host(running)["lastEnd"]
-    running.elsewhere.start()
-    until(lambda: works(running), 15, "work")
+    with Client(running.port, running.token) as client:
+        def health():
+            return json.dumps(client.call("health", {"probe": True}))
+        until(lambda: "host/agents is stopped: it has ended in order" in health(), 10, "why its agents are absent")
+        running.elsewhere.start()
+        until(lambda: works(running), 15, "work")
+        until(lambda: "host/agents is" not in health(), 10, "health without it")
 
 
 # --- another release, or somebody who only says so -------------------------------------------------------------------

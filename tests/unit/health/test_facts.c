@@ -109,6 +109,20 @@ static void what_was_never_there_is_missed_too(void **state)
     assert_false(judged(self, "router is absent"));
 }
 
+static void a_host_that_was_denied_or_has_ended_stays_with_its_reason(void **state)
+{
+    struct facts *self = *state;
+    const struct span host = SPAN_LIT("host/agents");
+
+    facts_life_set(self, host, FACTS_LIFE_READY, WELL, NOW);
+    assert_true(facts_life_set(self, host, FACTS_LIFE_STOPPED, SPAN_LIT("its key was denied"), NOW));
+    assert_true(judged(self, "host/agents is stopped: its key was denied"));
+    assert_true(facts_life_set(self, host, FACTS_LIFE_READY, WELL, NOW));
+    assert_true(judged(self, NULL));
+    assert_true(facts_life_set(self, host, FACTS_LIFE_STOPPED, WELL, NOW));
+    assert_true(judged(self, NULL));
+}
+
 static void others_that_are_down_are_named_and_that_is_all(void **state)
 {
     struct facts *self = *state;
@@ -321,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_never_there_is_missed_too, start, stop),
         cmocka_unit_test_setup_teardown(the_reason_is_told_until_it_is_over, start, stop),
         cmocka_unit_test_setup_teardown(what_a_running_actor_says_of_itself_is_told, start, stop),
+        cmocka_unit_test_setup_teardown(a_host_that_was_denied_or_has_ended_stays_with_its_reason, start, stop),
         cmocka_unit_test_setup_teardown(others_that_are_down_are_named_and_that_is_all, start, stop),
         cmocka_unit_test(nothing_is_ok_before_the_agents_are_known),
         cmocka_unit_test_setup_teardown(crashes_are_counted_and_orderly_ends_are_not, start, stop),
