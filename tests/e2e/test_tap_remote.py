@@ -138,7 +138,8 @@ def test_one_for_a_connection_and_four_for_all_and_the_owner_has_room(gateway):
 def test_who_comes_and_goes_is_logged(gateway):
     client = watching(gateway, filter="method == nothing")
     name = client.hello["server"]["connId"]
-    assert count(gateway, "tap_attached", f"conn={name}", "principal=", "ip=127.0.0.1", "method == nothing") == 1
+    until(lambda: count(gateway, "tap_attached", f"conn={name}", "principal=", "ip=127.0.0.1", "method == nothing") == 1,
+          15, "the line of the log")
     client.socket.sock.close()  # without a word
     until(lambda: count(gateway, "tap_detached", f"conn={name}") == 1, 15, "its end")
 
