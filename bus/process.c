@@ -645,7 +645,9 @@ static int watches_init(struct process *self)
 
 int process_run(const struct process_opts *opts)
 {
-    struct process self = { .opts = opts, .started_ms = clock_mono_ms(), .dir_fd = -1, .clients_file = -1 };
+    struct process self = {
+        .opts = opts, .started_ms = clock_mono_ms(), .dir_fd = -1, .clients_file = -1, .program_fd = -1
+    };
     int r;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a write to a gone peer is an error there, not our end */
@@ -696,5 +698,10 @@ int process_run(const struct process_opts *opts)
         log_warning("process_loop_busy", "reason=\"a handle was left open\"");
     }
     zsys_shutdown();
+    if (self.exit_code == PROCESS_UPGRADE) {
+        *opts->ret_program_fd = self.program_fd;
+    } else if (self.program_fd >= 0) {
+        (void)close(self.program_fd); /* only read from */
+    }
     return self.exit_code;
 }

@@ -46,8 +46,11 @@ struct process_opts {
      * NULL: none does. */
     const char *program;
     char *const *trial_argv;
-    unsigned upgrades_n; /* how often that has happened in this process */
-    const int *keep_fds; /* inherited by children */
+    int *ret_program_fd;         /* that program, open; set with PROCESS_UPGRADE, and then the caller's */
+    unsigned upgrades_n;         /* how often that has happened in this process */
+    unsigned upgrades_failed_n;  /* how often the new program could not be executed after all */
+    const char *upgrade_failure; /* why not, of the last time; "": it could, or there was none */
+    const int *keep_fds;         /* inherited by children */
     size_t keep_fds_n;
     struct process_sockets sockets;
     const char *clients_path;    /* file of one of them in the run directory: put back when it is gone; NULL: none */
@@ -60,6 +63,11 @@ struct process_opts {
 };
 
 #define PROCESS_UPGRADE 256 /* no exit code: all has ended, and `program` is to be executed */
+
+/* A program on trial proves what it is: the text of this variable, a space, its release and a line feed, written to
+ * this descriptor. */
+#define PROCESS_TRIAL_ENV "OPENCLAW_TRIAL"
+#define PROCESS_TRIAL_FD 3
 
 /* Runs until SIGTERM, SIGINT or SIGHUP; SIGUSR1 restarts every host. 0, PROCESS_UPGRADE, or the
  * exit code that the command line should use. */

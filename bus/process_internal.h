@@ -89,6 +89,7 @@ struct process {
     struct tap_client *taps;
     struct tap_ask *tap_asks;
     struct upgrade_trial *trial; /* NULL: none is under way */
+    int program_fd;              /* the program that has been tried, and is to be executed; -1: none */
     int dir_fd;                  /* the run directory, held */
     int clients_file;            /* of clients_path: its socket's inode; -1: none */
     uint32_t dir_life;           /* how often it was made again */

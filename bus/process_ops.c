@@ -114,6 +114,10 @@ static void on_status(struct process *self, const struct control_request *reques
         pack_kv_text(&out, "onlyHost", self->opts->only_host);
     }
     pack_kv_u64(&out, "upgrades", self->opts->upgrades_n);
+    pack_kv_u64(&out, "upgradesFailed", self->opts->upgrades_failed_n);
+    if (self->opts->upgrade_failure && self->opts->upgrade_failure[0]) {
+        pack_kv_text(&out, "upgradeError", self->opts->upgrade_failure);
+    }
     pack_kv_text(&out, "runDir", self->opts->run_dir);
     pack_key(&out, "listening");
     pack_array_begin(&out);

@@ -4,16 +4,23 @@
  * restart, and starts again from the new program.
  *
  * Nothing is ended before the new program has shown that it would start: it is run once with `--check` behind the same
- * command line. One that does not know that word, or refuses, leaves everything as it is.
+ * command line. One that does not know that word, or refuses, leaves everything as it is. Its file is opened once: what
+ * is tried is what is executed, whatever stands at its path by then. And it has to say a word that only a gateway knows
+ * to say: many a program ends well without having understood anything.
  */
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
 #include "bus/base/fault.h"
 #include "bus/base/log.h"
@@ -24,6 +31,9 @@
 #define TRIAL_S 30U
 #define REASON_MAX 600U
 #define EXIT_CONFIG 78 /* of a start: what stands in its way is config, topology or keys */
+#define NONCE_BYTES 16U
+#define NONCE_SIZE (2 * NONCE_BYTES + 1)
+#define PROOF_MAX 128U
 
 /* The new program shows what it would do. Lives until both its handles are closed. */
 struct upgrade_trial {
@@ -31,18 +41,35 @@ struct upgrade_trial {
     uint64_t ticket;
     uv_process_t child;
     uv_timer_t deadline;
-    int said_fd; /* its standard error */
+    int said_fd;    /* its standard error */
+    int proof_fd;   /* where it says what it is */
+    int program_fd; /* the program; -1: it has passed */
+    char nonce[NONCE_SIZE];
     bool is_late;
     unsigned open_n;
 };
+
+static void descriptor_close(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd); /* of memory alone, or only read from */
+    }
+}
+
+static void trial_free(struct upgrade_trial *self)
+{
+    descriptor_close(self->said_fd);
+    descriptor_close(self->proof_fd);
+    descriptor_close(self->program_fd);
+    free(self);
+}
 
 static void on_closed(uv_handle_t *handle)
 {
     struct upgrade_trial *self = handle->data;
 
     if (--self->open_n == 0) {
-        (void)close(self->said_fd); /* of memory alone */
-        free(self);
+        trial_free(self);
     }
 }
 
@@ -103,12 +130,28 @@ static void late_refuse(struct process *process, uint64_t ticket, char *said)
               process->opts->program, TRIAL_S, said);
 }
 
+/* "nonce release\n"; false when that is not what it wrote. */
+static bool proof_read(const struct upgrade_trial *self, char ret_release[PROOF_MAX])
+{
+    char text[PROOF_MAX + 1] = "";
+    size_t nonce_len = strlen(self->nonce);
+    ssize_t len = pread(self->proof_fd, text, PROOF_MAX, 0);
+
+    if (len < (ssize_t)nonce_len + 3 || memcmp(text, self->nonce, nonce_len) != 0 || text[nonce_len] != ' ' ||
+        text[len - 1] != '\n') {
+        return false;
+    }
+    text[len - 1] = '\0';
+    (void)snprintf(ret_release, PROOF_MAX, "%s", text + nonce_len + 1);
+    return true;
+}
+
 /* From here on as for a stop, but that who is told to end knows that it comes back. */
-static void upgrade_begin(struct process *self)
+static void upgrade_begin(struct process *self, const char *release)
 {
     char text[64];
 
-    log_info("process_upgrading", "pid=%d program=%s", (int)getpid(), self->opts->program);
+    log_info("process_upgrading", "pid=%d program=%s release=\"%s\"", (int)getpid(), self->opts->program, release);
     (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
                    (unsigned long long)(clock_mono_ns() / 1000));
     notify_send(text);
@@ -122,15 +165,28 @@ static void on_trial_exit(uv_process_t *child, int64_t status, int signal)
     uint64_t ticket = self->ticket;
     bool is_late = self->is_late;
     char said[REASON_MAX];
+    char release[PROOF_MAX];
+    bool is_passed = status == 0 && signal == 0 && proof_read(self, release);
 
     said_read(self, said);
+    if (process && is_passed) {
+        process->program_fd = self->program_fd;
+        self->program_fd = -1;
+    }
     trial_close(self); /* self may be gone from here on */
     if (!process) {
         return;
     }
-    if (status == 0 && signal == 0) {
+    if (is_passed) {
         process_accept(process, (struct process_asker){ .ticket = ticket });
-        upgrade_begin(process);
+        upgrade_begin(process, release);
+        return;
+    }
+    if (status == 0 && signal == 0) {
+        log_error("upgrade_refused", "program=%s why=\"it does not say what it is\"", process->opts->program);
+        control_refuse(process->control, ticket, "UNAVAILABLE",
+                       "%s does not say that it is a gateway of a release that can take over, so all stays as it is",
+                       process->opts->program);
         return;
     }
     if (is_late) {
@@ -156,33 +212,102 @@ static void on_trial_deadline(uv_timer_t *timer)
     trial_kill(self);
 }
 
+/* Why this is nothing to execute; NULL: it is. */
+static const char *why_not(int fd)
+{
+    char magic[SELFMAG];
+    struct stat st;
+
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        return "it is no file";
+    }
+    if (!(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))) {
+        return "it is not executable";
+    }
+    /* A script would be executed by whatever its first line, or a shell, makes of it. */
+    return pread(fd, magic, SELFMAG, 0) == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0 ? NULL : "it is no program";
+}
+
+/* The descriptor is above those that a trial is given. Or -1, with the reason. */
+static int program_open(const char *path, const char **ret_why)
+{
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int kept;
+
+    *ret_why = fd >= 0 ? why_not(fd) : fault_text(-errno);
+    if (*ret_why) {
+        return -1;
+    }
+    kept = fcntl(fd, F_DUPFD_CLOEXEC, PROCESS_TRIAL_FD + 1);
+    *ret_why = kept < 0 ? fault_text(-errno) : NULL;
+    return kept;
+}
+
+/* Ours, and what it is to say again. Free the vector. */
+static char **trial_env(const struct upgrade_trial *self, char word[sizeof(PROCESS_TRIAL_ENV) + NONCE_SIZE])
+{
+    size_t n = 0;
+    char **env;
+
+    while (environ[n]) {
+        n++;
+    }
+    env = mem_new((n + 2) * sizeof(*env));
+    memcpy(env, environ, n * sizeof(*env));
+    (void)snprintf(word, sizeof(PROCESS_TRIAL_ENV) + NONCE_SIZE, PROCESS_TRIAL_ENV "=%s", self->nonce);
+    env[n] = word;
+    return env;
+}
+
 static int trial_spawn(struct upgrade_trial *self)
 {
     const struct process_opts *opts = self->process->opts;
+    char path[64];
+    char word[sizeof(PROCESS_TRIAL_ENV) + NONCE_SIZE];
+    CLEANUP(mem_free) char **env = trial_env(self, word);
     uv_stdio_container_t stdio[] = { { .flags = UV_IGNORE },
                                      { .flags = UV_IGNORE },
-                                     { .flags = UV_INHERIT_FD, .data.fd = self->said_fd } };
+                                     { .flags = UV_INHERIT_FD, .data.fd = self->said_fd },
+                                     { .flags = UV_INHERIT_FD, .data.fd = self->proof_fd } };
     uv_process_options_t how = { .exit_cb = on_trial_exit,
-                                 .file = opts->program,
+                                 .file = path,
                                  .flags = UV_PROCESS_DETACHED,
                                  .args = (char **)(uintptr_t)opts->trial_argv, /* only read */
+                                 .env = env,
                                  .stdio = stdio,
                                  .stdio_count = ARRAY_LEN(stdio) };
 
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", self->program_fd);
     return uv_spawn(&self->process->loop, &self->child, &how);
 }
 
-static int trial_begin(struct process *process, uint64_t ticket)
+static int nonce_make(struct upgrade_trial *self)
+{
+    unsigned char bytes[NONCE_BYTES];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+        return FAULT(-errno);
+    }
+    for (size_t i = 0; i < NONCE_BYTES; i++) {
+        (void)snprintf(self->nonce + 2 * i, 3, "%02x", bytes[i]);
+    }
+    return 0;
+}
+
+/* Takes the descriptor of the program. */
+static int trial_begin(struct process *process, uint64_t ticket, int program_fd)
 {
     struct upgrade_trial *self = mem_new(sizeof(*self));
     int r;
 
     self->process = process;
     self->ticket = ticket;
+    self->program_fd = program_fd;
     self->said_fd = memfd_create("openclaw-trial", MFD_CLOEXEC);
-    if (self->said_fd < 0) {
-        r = FAULT(-errno);
-        free(self);
+    self->proof_fd = memfd_create("openclaw-trial", MFD_CLOEXEC);
+    r = self->said_fd < 0 || self->proof_fd < 0 ? FAULT(-errno) : nonce_make(self);
+    if (r) {
+        trial_free(self);
         return r;
     }
     (void)uv_timer_init(&process->loop, &self->deadline); /* cannot fail */
@@ -201,6 +326,8 @@ static int trial_begin(struct process *process, uint64_t ticket)
 
 void process_upgrade_on_request(struct process *self, const struct control_request *request)
 {
+    const char *why = NULL;
+
     if (!self->opts->program) {
         control_refuse(self->control, request->ticket, "UNAVAILABLE", "this process does not know its own program");
         return;
@@ -218,7 +345,13 @@ void process_upgrade_on_request(struct process *self, const struct control_reque
         return;
     }
     log_info("upgrade_asked", "client=%llu program=%s", (unsigned long long)request->client, self->opts->program);
-    int r = trial_begin(self, request->ticket);
+    int program_fd = program_open(self->opts->program, &why);
+    if (program_fd < 0) {
+        log_error("upgrade_refused", "program=%s why=\"%s\"", self->opts->program, why);
+        control_refuse(self->control, request->ticket, "UNAVAILABLE", "%s cannot be run: %s", self->opts->program, why);
+        return;
+    }
+    int r = trial_begin(self, request->ticket, program_fd);
     if (r) {
         control_refuse(self->control, request->ticket, "UNAVAILABLE", "%s cannot be run: %s", self->opts->program,
                        fault_text(r));

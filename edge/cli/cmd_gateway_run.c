@@ -478,11 +478,10 @@ static int run(struct start *self)
                                  .trunk_speaks = self->speaks,
                                  .sockets = gateway_sockets_serve(&self->sockets),
                                  .clients_path = self->cli->paths.clients_path,
-                                 .upgrades_n = self->left.upgrades_n,
                                  .on_ready = on_ready,
                                  .arg = self };
 
-    return gateway_ground_run(self->cli, &self->topology_fd, &opts, leave);
+    return gateway_ground_run(self->cli, &self->left, &self->topology_fd, &opts, leave);
 }
 
 int cmd_gateway_run(struct cli *cli)
@@ -500,7 +499,7 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : descriptors_take(&self);
     r = r ? r : trunk_take(&self);
     if (r || cli_flag(cli, "check")) {
-        return r;
+        return r ? r : gateway_handover_prove();
     }
     r = port_take(&self);
     r = r ? r : gateway_ground_take(&cli->paths, &self.left, &self.lock_fd);

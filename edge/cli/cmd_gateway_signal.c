@@ -125,19 +125,33 @@ static bool status_read(const struct cli *cli, struct pack *ret_status)
            control_client_ask(&client, pack_span(&request), STATUS_MS, ret_status) == CLI_EXIT_OK;
 }
 
-static bool is_upgraded(struct span status, int64_t before)
+/* How often in this process. */
+struct exchanges {
+    int64_t done;
+    int64_t failed; /* the new program could not be executed, and the old one went on */
+};
+
+static struct exchanges exchanges_read(struct span status)
 {
-    return value_i64(value_get(status, "upgrades"), -1) > before &&
+    return (struct exchanges){ .done = value_i64(value_get(status, "upgrades"), 0),
+                               .failed = value_i64(value_get(status, "upgradesFailed"), 0) };
+}
+
+static bool is_over(struct span status, struct exchanges before)
+{
+    struct exchanges now = exchanges_read(status);
+
+    return (now.done > before.done || now.failed > before.failed) &&
            span_is_text(value_str(value_get(status, "state"), (struct span){ "", 0 }), "running");
 }
 
 /* Until the next program serves, in the process `fd`. */
-static int upgrade_wait(const struct cli *cli, int fd, int64_t before, struct pack *ret_status)
+static int upgrade_wait(const struct cli *cli, int fd, struct exchanges before, struct pack *ret_status)
 {
     uint64_t until_ms = clock_mono_ms() + cli_number(cli, "timeout");
     struct pollfd end = { .fd = fd, .events = POLLIN };
 
-    while (!status_read(cli, ret_status) || !is_upgraded(pack_span(ret_status), before)) {
+    while (!status_read(cli, ret_status) || !is_over(pack_span(ret_status), before)) {
         if (poll(&end, 1, LOOK_MS) > 0) {
             cli_err("the gateway ended at the start of its new program: its output, or the journal of its service, "
                     "says why");
@@ -149,6 +163,12 @@ static int upgrade_wait(const struct cli *cli, int fd, int64_t before, struct pa
             cli_err_more("next: `openclaw gateway status` shows more; a longer --timeout waits longer");
             return CLI_EXIT_TRY_LATER;
         }
+    }
+    if (exchanges_read(pack_span(ret_status)).failed > before.failed) {
+        struct span why = value_str(value_get(pack_span(ret_status), "upgradeError"), SPAN_LIT("no reason given"));
+
+        cli_err("the new program could not be executed, so the one that ran was started again: %.*s", SPAN_FMT(why));
+        return CLI_EXIT_FAILED;
     }
     return CLI_EXIT_OK;
 }
@@ -178,13 +198,13 @@ static int upgrade(struct cli *cli, int fd, const struct cli_service *service)
     CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
     CLEANUP(pack_deinit) struct pack request;
     CLEANUP(pack_deinit) struct pack answer;
-    int64_t before = 0;
+    struct exchanges before = { 0 };
     int r;
 
     pack_init(&request, 0);
     pack_init(&answer, 0);
     if (status_read(cli, &answer)) {
-        before = value_i64(value_get(pack_span(&answer), "upgrades"), 0);
+        before = exchanges_read(pack_span(&answer));
     }
     pack_map_begin(&request);
     pack_kv_text(&request, "op", "upgrade");

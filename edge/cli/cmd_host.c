@@ -107,13 +107,11 @@ static void leave(void *arg, struct gateway_handover *next)
 
 static int run(struct join *self)
 {
-    struct process_opts opts = { .topology = &self->topology,
-                                 .only_host = cli_arg(self->cli, 0),
-                                 .upgrades_n = self->left.upgrades_n,
-                                 .on_ready = on_ready,
-                                 .arg = self };
+    struct process_opts opts = {
+        .topology = &self->topology, .only_host = cli_arg(self->cli, 0), .on_ready = on_ready, .arg = self
+    };
 
-    return gateway_ground_run(self->cli, &self->topology_fd, &opts, leave);
+    return gateway_ground_run(self->cli, &self->left, &self->topology_fd, &opts, leave);
 }
 
 int cmd_host(struct cli *cli)
@@ -130,7 +128,7 @@ int cmd_host(struct cli *cli)
     r = r ? r : gateway_ground_wire(&speaks); /* for its child, which reads it again */
     r = r ? r : gateway_ground_keys(&cli->paths, self.keys_dir, &self.pair);
     if (r || cli_flag(cli, "check")) {
-        return r;
+        return r ? r : gateway_handover_prove();
     }
     r = gateway_ground_take(&cli->paths, &self.left, &self.lock_fd);
     r = r ? r : gateway_ground_topology(&self.topology_text, &self.topology_fd);

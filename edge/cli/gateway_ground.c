@@ -159,21 +159,33 @@ static char **trial_words(const struct cli *cli)
 static void upgrade(const struct cli *cli, const struct process_opts *opts,
                     void (*leave)(void *arg, struct gateway_handover *next))
 {
-    struct gateway_handover next = { .upgrades_n = opts->upgrades_n + 1 };
+    struct gateway_handover next = { .upgrades_n = opts->upgrades_n, .failures_n = opts->upgrades_failed_n };
 
+    (void)snprintf(next.program, sizeof(next.program), "%s", opts->program);
     leave(opts->arg, &next);
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
-    gateway_handover_exec(&next, opts->program, cli->argv);
+    gateway_handover_exec(&next, *opts->ret_program_fd, cli->argv);
 }
 
-int gateway_ground_run(struct cli *cli, const int *topology_fd, struct process_opts *opts,
-                       void (*leave)(void *arg, struct gateway_handover *next))
+/* As the first program of this process was started, which knew it best: a file that was replaced since has no path. */
+static bool program_find(const struct cli *cli, const struct gateway_handover *left, char ret_path[PATH_MAX])
+{
+    if (left->program[0]) {
+        (void)strcpy(ret_path, left->program);
+        return true;
+    }
+    return gateway_handover_program(cli->argv[0], ret_path);
+}
+
+int gateway_ground_run(struct cli *cli, const struct gateway_handover *left, const int *topology_fd,
+                       struct process_opts *opts, void (*leave)(void *arg, struct gateway_handover *next))
 {
     static char name[] = "openclaw";
     static char word[] = "host-child";
     char *child_argv[] = { name, word, NULL };
     CLEANUP(mem_free) char **trial_argv = trial_words(cli);
     char program[PATH_MAX];
+    int program_fd = -1;
     int r;
 
     compose_log_install("supervisor");
@@ -181,8 +193,12 @@ int gateway_ground_run(struct cli *cli, const int *topology_fd, struct process_o
     opts->control_path = cli->paths.control_path;
     opts->registry = &schema_registry;
     opts->child_argv = child_argv;
-    opts->program = gateway_handover_program(cli->argv[0], program) ? program : NULL;
+    opts->program = program_find(cli, left, program) ? program : NULL;
     opts->trial_argv = trial_argv;
+    opts->ret_program_fd = &program_fd;
+    opts->upgrades_n = left->upgrades_n;
+    opts->upgrades_failed_n = left->failures_n;
+    opts->upgrade_failure = left->failure;
     opts->keep_fds = topology_fd;
     opts->keep_fds_n = 1;
     opts->on_actor = compose_log_on_actor;

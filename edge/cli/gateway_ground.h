@@ -24,9 +24,10 @@ int gateway_ground_keys(const struct cli_paths *paths, char keys_dir[PATH_MAX], 
 /* Versions of the bus between machines: OPENCLAW_BUS_WIRE, else all that this release speaks. */
 int gateway_ground_wire(struct trunk_range *ret_range);
 /* Supervises until all has ended; `opts` lack what is the same for both: directories, messages, the command of
- * children, `topology_fd` to inherit, the log. When the program is to be exchanged, what `leave` adds is left to the
- * one that takes its place, which is executed with the words of the command line. Returns an exit code. */
-int gateway_ground_run(struct cli *cli, const int *topology_fd, struct process_opts *opts,
-                       void (*leave)(void *arg, struct gateway_handover *next));
+ * children, `topology_fd` to inherit, the log, what the program before this one said in `left`. When the program is to
+ * be exchanged, what `leave` adds is left to the one that takes its place, which is executed with the words of the
+ * command line. Returns an exit code. */
+int gateway_ground_run(struct cli *cli, const struct gateway_handover *left, const int *topology_fd,
+                       struct process_opts *opts, void (*leave)(void *arg, struct gateway_handover *next));
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,9 +19,15 @@
 #include "bus/base/log.h"
 #include "bus/base/mem.h"
 #include "bus/child.h"
+#include "bus/process.h"
+#include "edge/cli/cli.h"
 #include "edge/cli/cli_opts.h"
+#include "edge/cli/cli_out.h"
 
 #define ENV "OPENCLAW_HANDOVER"
+#define ENV_PROGRAM "OPENCLAW_HANDOVER_PROGRAM"
+#define ENV_FAILED "OPENCLAW_HANDOVER_FAILED" /* "2 why", of the last time */
+#define COUNT_MAX 1000000
 #define FD_TEXT 8 /* of a number and what stands behind it */
 #define SELF "/proc/self/exe"
 
@@ -41,7 +48,7 @@ static bool number_read(const char **at, unsigned most, unsigned *ret_number)
 bool gateway_handover_parse(const char *text, struct gateway_handover *ret_self)
 {
     struct gateway_handover self = { .fds_n = 0 };
-    bool is_good = number_read(&text, 1000000, &self.upgrades_n) && *text == ' ';
+    bool is_good = number_read(&text, COUNT_MAX, &self.upgrades_n) && *text == ' ';
 
     *ret_self = (struct gateway_handover){ .fds_n = 0 };
     while (is_good && (*text == ' ' || *text == ',') && self.fds_n < GATEWAY_HANDOVER_FDS_MAX) {
@@ -58,6 +65,21 @@ bool gateway_handover_parse(const char *text, struct gateway_handover *ret_self)
     return true;
 }
 
+static void words_take(struct gateway_handover *self)
+{
+    const char *failed = getenv(ENV_FAILED);
+    const char *program = getenv(ENV_PROGRAM);
+
+    if (failed && number_read(&failed, COUNT_MAX, &self->failures_n) && *failed == ' ') {
+        (void)snprintf(self->failure, sizeof(self->failure), "%s", failed + 1); /* cut */
+    }
+    if (program && program[0] == '/' && strlen(program) < sizeof(self->program)) {
+        (void)strcpy(self->program, program);
+    }
+    (void)unsetenv(ENV_FAILED);
+    (void)unsetenv(ENV_PROGRAM);
+}
+
 void gateway_handover_take(struct gateway_handover *self)
 {
     const char *text = getenv(ENV);
@@ -72,7 +94,9 @@ void gateway_handover_take(struct gateway_handover *self)
     for (size_t i = 0; i < self->fds_n; i++) {
         (void)fcntl(self->fds[i], F_SETFD, FD_CLOEXEC); /* one that is not open is nobody's below */
     }
-    (void)unsetenv(ENV); /* it is for nobody else */
+    words_take(self);
+    (void)unsetenv(ENV);                  /* it is for nobody else */
+    (void)prctl(PR_SET_NAME, "openclaw"); /* for ps: else it shows the number of a descriptor */
 }
 
 void gateway_handover_deinit(struct gateway_handover *self)
@@ -187,31 +211,57 @@ void gateway_handover_add(struct gateway_handover *self, int fd)
 static bool env_set(const struct gateway_handover *self)
 {
     char text[16 + GATEWAY_HANDOVER_FDS_MAX * FD_TEXT];
+    char failed[16 + GATEWAY_HANDOVER_FAILURE_MAX];
     size_t len = (size_t)snprintf(text, sizeof(text), "%u", self->upgrades_n);
 
     for (size_t i = 0; i < self->fds_n; i++) {
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%c%d", i ? ',' : ' ', self->fds[i]);
     }
-    return setenv(ENV, text, 1) == 0;
+    (void)snprintf(failed, sizeof(failed), "%u %s", self->failures_n, self->failure);
+    return setenv(ENV, text, 1) == 0 && setenv(ENV_PROGRAM, self->program, 1) == 0 &&
+           setenv(ENV_FAILED, failed, 1) == 0;
 }
 
-void gateway_handover_exec(const struct gateway_handover *self, const char *program, char *const *argv)
+static void execute(const struct gateway_handover *self, const char *path, char *const *argv)
 {
     if (!env_set(self)) {
-        log_error("upgrade_failed", "error=\"%s\"", fault_text(-ENOMEM));
+        errno = ENOMEM;
         return;
     }
-    child_signals_reset();
     /* Libraries open theirs close-on-exec; this covers those that forget. */
     (void)syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
     for (size_t i = 0; i < self->fds_n; i++) {
         (void)fcntl(self->fds[i], F_SETFD, 0); /* ours, and open */
     }
-    (void)execv(program, argv); /* returns only when it failed */
-    log_error("upgrade_failed", "program=%s error=\"%s\" why=\"the program that ran goes on\"", program,
-              fault_text(-errno));
-    (void)execv(SELF, argv); /* likewise */
+    (void)execv(path, argv); /* returns only when it failed */
+}
+
+void gateway_handover_exec(struct gateway_handover *self, int program_fd, char *const *argv)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", program_fd);
+    child_signals_reset();
+    self->upgrades_n++;
+    execute(self, path, argv);
+    self->upgrades_n--;
+    self->failures_n++;
+    (void)snprintf(self->failure, sizeof(self->failure), "%s", fault_text(-errno));
+    log_error("upgrade_failed", "program=%s error=\"%s\" why=\"the program that ran goes on\"", self->program,
+              self->failure);
+    execute(self, SELF, argv);
     log_error("upgrade_failed", "program=" SELF " error=\"%s\"", fault_text(-errno));
+}
+
+int gateway_handover_prove(void)
+{
+    const char *nonce = getenv(PROCESS_TRIAL_ENV);
+
+    if (nonce && dprintf(PROCESS_TRIAL_FD, "%s %s\n", nonce, OPENCLAW_VERSION) < 0) {
+        cli_err("who tries this program cannot be told that it would start: %s", fault_text(-errno));
+        return CLI_EXIT_SOFTWARE;
+    }
+    return CLI_EXIT_OK;
 }
 
 /* --- where the next one is ---------------------------------------------------------------------- */

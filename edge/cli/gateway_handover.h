@@ -13,11 +13,15 @@
 #include "edge/cli/gateway_listen.h"
 
 #define GATEWAY_HANDOVER_FDS_MAX 300
+#define GATEWAY_HANDOVER_FAILURE_MAX 256
 
 struct gateway_handover {
     int fds[GATEWAY_HANDOVER_FDS_MAX]; /* nobody has asked for them yet */
     size_t fds_n;
-    unsigned upgrades_n; /* how often the program was exchanged in this process */
+    unsigned upgrades_n;                        /* how often the program was exchanged in this process */
+    unsigned failures_n;                        /* how often the new one could not be executed */
+    char failure[GATEWAY_HANDOVER_FAILURE_MAX]; /* why, when that was so the last time; else empty */
+    char program[PATH_MAX];                     /* where the program is found; empty: not said */
 };
 
 /* What a text such as "1 5,6,9" names; false, and nothing, when it is none. Pure. */
@@ -37,9 +41,12 @@ int gateway_handover_local(struct gateway_handover *self, const char *path);
 
 /* To be left to the next program. */
 void gateway_handover_add(struct gateway_handover *self, int fd);
-/* The program takes the place of this one, with those descriptors and no others; if it cannot, this very one does.
- * Returns only when neither can. */
-void gateway_handover_exec(const struct gateway_handover *self, const char *program, char *const *argv);
+/* The program that is open there takes the place of this one, with those descriptors and no others; if it cannot, this
+ * very one does, and is told why. Returns only when neither can. */
+void gateway_handover_exec(struct gateway_handover *self, int program_fd, char *const *argv);
+
+/* When this program is on trial (bus/process.h): says that it would start. An exit code. */
+int gateway_handover_prove(void);
 
 /* By which path this program is to be found when it has been replaced; false when that cannot be known. */
 bool gateway_handover_program(const char *argv0, char ret_path[PATH_MAX]);
