@@ -73,6 +73,20 @@ static void actor_tell(struct process *self, struct actor *actor)
     }
 }
 
+/* While no handler stands: between the end of one program of this process and the start of the next, both of which
+ * would be ended by what is only to be told to them. What comes meanwhile waits. */
+static void signals_hold(int how)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGUSR1);
+    (void)pthread_sigmask(how, &held, NULL); /* fails only for a wrong `how` */
+}
+
 /* Closes what keeps the loop alive; uv_run returns once that is done. */
 static void everything_close(struct process *self)
 {
@@ -119,6 +133,11 @@ static void on_stop_deadline(uv_timer_t *timer)
     }
 }
 
+static void on_all_ended(uv_timer_t *timer)
+{
+    everything_close(timer->data);
+}
+
 /* The last host of the list ends first, so that nobody loses whom it counts on. */
 static void stop_next(struct process *self)
 {
@@ -127,7 +146,10 @@ static void stop_next(struct process *self)
     for (size_t i = 0; i < self->hosts_n; i++) {
         last = self->hosts[i].pid ? &self->hosts[i] : last;
     }
-    if (!last) {
+    if (!last && self->exit_code == PROCESS_UPGRADE) {
+        signals_hold(SIG_BLOCK); /* one that has come already is heard before the timer */
+        uv_timer_start(&self->stop_timer, on_all_ended, 0, 0);
+    } else if (!last) {
         everything_close(self);
     } else if (last != self->stopping) {
         self->stopping = last;
@@ -640,6 +662,7 @@ static int watches_init(struct process *self)
     r = r ? r : signal_watch(self, &self->on_hup, on_signal, SIGHUP); /* its terminal is gone */
     r = r ? r : signal_watch(self, &self->on_usr1, on_restart_signal, SIGUSR1);
     r = r ? r : signal_watch(self, &self->on_child, on_sigchld, SIGCHLD);
+    signals_hold(SIG_UNBLOCK); /* the program before this one may have held them */
     return r;
 }
 
@@ -651,6 +674,7 @@ int process_run(const struct process_opts *opts)
     int r;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a write to a gone peer is an error there, not our end */
+    (void)signal(SIGUSR2, SIG_IGN); /* nothing that it would mean */
     zsys_handler_set(NULL);         /* czmq must not take our signals */
     zsys_init();
     if (uv_loop_init(&self.loop)) {

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
@@ -18,28 +19,56 @@
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/cli_service.h"
 #include "edge/cli/control_client.h"
+#include "edge/cli/gateway_claim.h"
 
 #define STATUS_MS 1000
 #define LOOK_MS 50
+#define COMING_MS 10000 /* so long a gateway may take until it can be asked */
 
-/* The descriptor stays this process's, whoever gets its number later. An exit code that is not 0: explained. */
-static int supervisor_open(const struct cli *cli, struct cli_service *service, int *ret_fd)
+/* The descriptor stays this process's, whoever gets its number later. */
+static bool supervisor_find(const struct cli *cli, struct cli_service *service, int *ret_fd)
 {
-    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
     struct cli_service again;
     int fd = -1;
 
     cli_service_look(&cli->paths, service);
-    if (service->is_running) {
-        fd = pidfd_open(service->pid, 0);
-        cli_service_look(&cli->paths, &again);
-        if (fd >= 0 && again.is_running && again.pid == service->pid) {
-            *ret_fd = fd;
-            return CLI_EXIT_OK;
-        }
+    if (!service->is_running) {
+        return false;
+    }
+    fd = pidfd_open(service->pid, 0);
+    cli_service_look(&cli->paths, &again);
+    if (fd >= 0 && again.is_running && again.pid == service->pid) {
+        *ret_fd = fd;
+        return true;
     }
     if (fd >= 0) {
         (void)close(fd);
+    }
+    return false;
+}
+
+/* One that starts, or exchanges its program, has the lock and no control socket yet. */
+static bool is_coming(const struct cli *cli)
+{
+    char path[PATH_MAX + 16];
+
+    (void)snprintf(path, sizeof(path), "%s/gateway.lock", cli->paths.state_dir);
+    return gateway_claim_holder(path) > 0;
+}
+
+/* An exit code that is not 0: explained. */
+static int supervisor_open(const struct cli *cli, struct cli_service *service, int *ret_fd)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    uint64_t until_ms = clock_mono_ms() + COMING_MS;
+    bool is_found = supervisor_find(cli, service, ret_fd);
+
+    while (!is_found && is_coming(cli) && clock_mono_ms() < until_ms) {
+        (void)poll(NULL, 0, LOOK_MS); /* sooner is as good */
+        is_found = supervisor_find(cli, service, ret_fd);
+    }
+    if (is_found) {
+        return CLI_EXIT_OK;
     }
     int r = control_client_open(cli->paths.control_path, &client); /* tells why it cannot be asked */
     if (r == CLI_EXIT_OK) {

@@ -107,6 +107,13 @@ static pid_t holder_of(int fd)
     return 0;
 }
 
+pid_t gateway_claim_holder(const char *path)
+{
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    return fd >= 0 ? holder_of(fd) : 0;
+}
+
 /* --- claims ------------------------------------------------------------------------------------ */
 
 static int refuse(struct gateway_claim_error *error, const char *what, const char *path, pid_t pid, const char *fix)

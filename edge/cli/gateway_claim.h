@@ -38,6 +38,8 @@ int gateway_claim_all(struct gateway_claims *self, const char *config_path, stru
                       struct gateway_claim_error *error);
 void gateway_claims_deinit(struct gateway_claims *self);
 
+/* Who holds the lock that lies on this file; 0: nobody, or the kernel does not say. */
+pid_t gateway_claim_holder(const char *path);
 /* The state directory of the gateway that this process is; "" when it is none, or not to be looked into. */
 void gateway_claim_state_of(pid_t pid, char ret_path[PATH_MAX]);
 /* The profile that such a directory belongs to; NULL for none. */

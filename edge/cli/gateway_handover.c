@@ -18,7 +18,6 @@
 #include "bus/base/fault.h"
 #include "bus/base/log.h"
 #include "bus/base/mem.h"
-#include "bus/child.h"
 #include "bus/process.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_opts.h"
@@ -241,8 +240,7 @@ void gateway_handover_exec(struct gateway_handover *self, int program_fd, char *
     char path[64];
 
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", program_fd);
-    child_signals_reset();
-    self->upgrades_n++;
+    self->upgrades_n++; /* signals that are held, and those that are ignored, stay so (bus/process.c) */
     execute(self, path, argv);
     self->upgrades_n--;
     self->failures_n++;

@@ -259,6 +259,57 @@ def test_a_stop_while_the_new_program_is_tried_ends_the_trial(installed, tmp_pat
     until(lambda: not os.path.exists(trial), 10, "the end of the trial")  # os.path.exists follows: a dead one leads nowhere
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE])
+def test_no_signal_that_means_no_end_ends_it_between_two_programs(installed, number):
+    running = installed.start()
+    command = subprocess.Popen([BINARY, "gateway", "restart", "--upgrade", "--json"], env=running.environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: is_ending(running), 10, "the trial")
+    while command.poll() is None and running.process.poll() is None:
+        running.process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            command.wait(0.002)
+        if number == signal.SIGUSR1 and is_exchanged(running):
+            break  # each gives every host a fresh process, so it would never be whole
+    out, error = command.communicate(timeout=40)
+    assert running.process.poll() is None and command.returncode == 0, (running.process.poll(), out, error)
+
+
+def is_ending(running):
+    try:
+        return status(running)["state"] != "running" or is_exchanged(running)
+    except OSError:
+        return True
+
+
+def is_exchanged(running):
+    try:
+        return status(running)["upgrades"] == 1
+    except OSError:
+        return False
+
+
+def test_a_stop_between_two_programs_ends_it_in_order(installed):
+    running = installed.start()
+    with Control(running) as control:
+        assert control.ask(op="upgrade") == {}
+        while control.file.readline():
+            pass  # until it is closed: nobody listens for signals any more, or the new program does already
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(20) == 0
+
+
+def test_a_restart_meanwhile_finds_the_gateway(installed):
+    running = installed.start()
+    with Control(running) as control:
+        assert control.ask(op="upgrade") == {}
+        while control.file.readline():
+            pass  # until it is closed
+    done = running.cli("gateway", "restart", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["pid"] == running.process.pid, done.stderr
+    until(lambda: is_exchanged(running) and is_whole(running), 30, "all hosts")
+
+
 def test_two_upgrades_at_once_are_one(installed):
     running = installed.start()
     with Control(running) as control:
