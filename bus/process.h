@@ -46,6 +46,8 @@ struct process_opts {
      * NULL: none does. */
     const char *program;
     char *const *trial_argv;
+    /* What it is left, listening sockets and locks, at most `max`; the trial has them as well. NULL: nothing. */
+    size_t (*leave)(void *arg, int *fds, size_t max);
     int *ret_program_fd;         /* that program, open; set with PROCESS_UPGRADE, and then the caller's */
     unsigned upgrades_n;         /* how often that has happened in this process */
     unsigned upgrades_failed_n;  /* how often the new program could not be executed after all */
@@ -68,6 +70,10 @@ struct process_opts {
  * this descriptor. */
 #define PROCESS_TRIAL_ENV "OPENCLAW_TRIAL"
 #define PROCESS_TRIAL_FD 3
+
+/* What a program was left: how often that has happened, a space, the descriptors with commas between them. */
+#define PROCESS_LEFT_ENV "OPENCLAW_HANDOVER"
+#define PROCESS_LEFT_MAX 300
 
 /* Runs until SIGTERM, SIGINT or SIGHUP; SIGUSR1 restarts every host. 0, PROCESS_UPGRADE, or the
  * exit code that the command line should use. */

@@ -34,6 +34,8 @@
 #define NONCE_BYTES 16U
 #define NONCE_SIZE (2 * NONCE_BYTES + 1)
 #define PROOF_MAX 128U
+#define LEFT_FIRST (PROCESS_TRIAL_FD + 1U)
+#define LEFT_SIZE (sizeof(PROCESS_LEFT_ENV) + 16 + PROCESS_LEFT_MAX * 4)
 
 /* The new program shows what it would do. Lives until both its handles are closed. */
 struct upgrade_trial {
@@ -45,6 +47,10 @@ struct upgrade_trial {
     int proof_fd;   /* where it says what it is */
     int program_fd; /* the program; -1: it has passed */
     char nonce[NONCE_SIZE];
+    int left[PROCESS_LEFT_MAX]; /* what it would be left; ours */
+    size_t left_n;
+    char nonce_word[sizeof(PROCESS_TRIAL_ENV) + NONCE_SIZE]; /* of its environment */
+    char left_word[LEFT_SIZE];
     bool is_late;
     unsigned open_n;
 };
@@ -228,23 +234,31 @@ static const char *why_not(int fd)
     return pread(fd, magic, SELFMAG, 0) == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0 ? NULL : "it is no program";
 }
 
-/* The descriptor is above those that a trial is given. Or -1, with the reason. */
+/* Its descriptor, or -1 with the reason. */
 static int program_open(const char *path, const char **ret_why)
 {
-    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int kept;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     *ret_why = fd >= 0 ? why_not(fd) : fault_text(-errno);
-    if (*ret_why) {
-        return -1;
+    if (fd >= 0 && *ret_why) {
+        (void)close(fd); /* only read from */
+        fd = -1;
     }
-    kept = fcntl(fd, F_DUPFD_CLOEXEC, PROCESS_TRIAL_FD + 1);
-    *ret_why = kept < 0 ? fault_text(-errno) : NULL;
-    return kept;
+    return fd;
 }
 
-/* Ours, and what it is to say again. Free the vector. */
-static char **trial_env(const struct upgrade_trial *self, char word[sizeof(PROCESS_TRIAL_ENV) + NONCE_SIZE])
+/* "OPENCLAW_HANDOVER=1 4,5,6": what is left stands behind the descriptors that every trial has. */
+static void left_write(const struct upgrade_trial *self, char word[LEFT_SIZE])
+{
+    size_t len = (size_t)snprintf(word, LEFT_SIZE, PROCESS_LEFT_ENV "=%u", self->process->opts->upgrades_n);
+
+    for (size_t i = 0; i < self->left_n; i++) {
+        len += (size_t)snprintf(word + len, LEFT_SIZE - len, "%c%u", i ? ',' : ' ', LEFT_FIRST + (unsigned)i);
+    }
+}
+
+/* Ours, what it is to say again, and what it would be left. Free the vector. */
+static char **trial_env(struct upgrade_trial *self)
 {
     size_t n = 0;
     char **env;
@@ -252,10 +266,14 @@ static char **trial_env(const struct upgrade_trial *self, char word[sizeof(PROCE
     while (environ[n]) {
         n++;
     }
-    env = mem_new((n + 2) * sizeof(*env));
+    env = mem_new((n + 3) * sizeof(*env));
     memcpy(env, environ, n * sizeof(*env));
-    (void)snprintf(word, sizeof(PROCESS_TRIAL_ENV) + NONCE_SIZE, PROCESS_TRIAL_ENV "=%s", self->nonce);
-    env[n] = word;
+    (void)snprintf(self->nonce_word, sizeof(self->nonce_word), PROCESS_TRIAL_ENV "=%s", self->nonce);
+    env[n] = self->nonce_word;
+    if (self->left_n) {
+        left_write(self, self->left_word);
+        env[n + 1] = self->left_word;
+    }
     return env;
 }
 
@@ -263,19 +281,24 @@ static int trial_spawn(struct upgrade_trial *self)
 {
     const struct process_opts *opts = self->process->opts;
     char path[64];
-    char word[sizeof(PROCESS_TRIAL_ENV) + NONCE_SIZE];
-    CLEANUP(mem_free) char **env = trial_env(self, word);
-    uv_stdio_container_t stdio[] = { { .flags = UV_IGNORE },
-                                     { .flags = UV_IGNORE },
-                                     { .flags = UV_INHERIT_FD, .data.fd = self->said_fd },
-                                     { .flags = UV_INHERIT_FD, .data.fd = self->proof_fd } };
+    CLEANUP(mem_free) char **env = trial_env(self);
+    uv_stdio_container_t stdio[LEFT_FIRST + PROCESS_LEFT_MAX] = {
+        { .flags = UV_IGNORE },
+        { .flags = UV_IGNORE },
+        { .flags = UV_INHERIT_FD, .data.fd = self->said_fd },
+        { .flags = UV_INHERIT_FD, .data.fd = self->proof_fd },
+    };
     uv_process_options_t how = { .exit_cb = on_trial_exit,
                                  .file = path,
                                  .flags = UV_PROCESS_DETACHED,
                                  .args = (char **)(uintptr_t)opts->trial_argv, /* only read */
                                  .env = env,
                                  .stdio = stdio,
-                                 .stdio_count = ARRAY_LEN(stdio) };
+                                 .stdio_count = (int)(LEFT_FIRST + self->left_n) };
+
+    for (size_t i = 0; i < self->left_n; i++) {
+        stdio[LEFT_FIRST + i] = (uv_stdio_container_t){ .flags = UV_INHERIT_FD, .data.fd = self->left[i] };
+    }
 
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", self->program_fd);
     return uv_spawn(&self->process->loop, &self->child, &how);
@@ -302,10 +325,13 @@ static int trial_begin(struct process *process, uint64_t ticket, int program_fd)
 
     self->process = process;
     self->ticket = ticket;
-    self->program_fd = program_fd;
+    self->left_n = process->opts->leave ? process->opts->leave(process->opts->arg, self->left, PROCESS_LEFT_MAX) : 0;
+    self->program_fd =
+        fcntl(program_fd, F_DUPFD_CLOEXEC, (int)(LEFT_FIRST + self->left_n)); /* above what it is given */
     self->said_fd = memfd_create("openclaw-trial", MFD_CLOEXEC);
     self->proof_fd = memfd_create("openclaw-trial", MFD_CLOEXEC);
-    r = self->said_fd < 0 || self->proof_fd < 0 ? FAULT(-errno) : nonce_make(self);
+    r = self->program_fd < 0 || self->said_fd < 0 || self->proof_fd < 0 ? FAULT(-errno) : nonce_make(self);
+    (void)close(program_fd); /* only read from, and there is another */
     if (r) {
         trial_free(self);
         return r;

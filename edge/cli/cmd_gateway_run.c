@@ -334,7 +334,7 @@ static int port_take(struct start *self)
     if (port_inherit(self, &left)) {
         return port_export(self);
     }
-    r = left.n ? 0 : port_force(self); /* else it would be we who hold it */
+    r = left.n || cli_flag(self->cli, "check") ? 0 : port_force(self); /* else it would be we who hold it */
     r = r ? r : port_open(self, &left);
     gateway_listen_close(&left);
     return r ? r : port_export(self);
@@ -353,6 +353,11 @@ static int claims_take(struct start *self)
     return 0;
 }
 
+static bool is_tls_to_be_made(const struct gateway_tls_files *files)
+{
+    return files->may_be_made && access(files->cert, F_OK) && (files->is_own || access(files->key, F_OK));
+}
+
 /* With a certificate that cannot be used nobody could connect, so nothing starts. */
 static int tls_take(struct start *self)
 {
@@ -362,7 +367,7 @@ static int tls_take(struct start *self)
     bool is_made = false;
     int r;
 
-    if (!files->is_enabled) {
+    if (!files->is_enabled || (cli_flag(self->cli, "check") && is_tls_to_be_made(files))) {
         return 0;
     }
     r = gateway_tls_ensure(files, &is_made, &error);
@@ -456,18 +461,20 @@ static void on_ready(void *arg)
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
 }
 
-static void leave(void *arg, struct gateway_handover *next)
+static size_t leave(void *arg, int *fds, size_t max)
 {
     const struct start *self = arg;
+    struct gateway_handover next = { .fds_n = 0 };
 
     for (size_t i = 0; i < self->sockets.now.n; i++) {
-        gateway_handover_add(next, self->sockets.now.fds[i]);
+        gateway_handover_add(&next, self->sockets.now.fds[i]);
     }
-    gateway_handover_add(next, self->sockets.local_fd);
-    gateway_handover_add(next, self->lock_fd);
+    gateway_handover_add(&next, self->sockets.local_fd);
+    gateway_handover_add(&next, self->lock_fd);
     for (size_t i = 0; i < self->claims.fds_n; i++) {
-        gateway_handover_add(next, self->claims.fds[i]);
+        gateway_handover_add(&next, self->claims.fds[i]);
     }
+    return gateway_handover_list(&next, fds, max);
 }
 
 static int run(struct start *self)
@@ -478,10 +485,25 @@ static int run(struct start *self)
                                  .trunk_speaks = self->speaks,
                                  .sockets = gateway_sockets_serve(&self->sockets),
                                  .clients_path = self->cli->paths.clients_path,
+                                 .leave = leave,
                                  .on_ready = on_ready,
                                  .arg = self };
 
-    return gateway_ground_run(self->cli, &self->left, &self->topology_fd, &opts, leave);
+    return gateway_ground_run(self->cli, &self->left, &self->topology_fd, &opts);
+}
+
+/* What it would be left is here already, so all that it would ask for besides can be asked for: nothing of it stays. A
+ * check by hand has nothing of the gateway that may run. */
+static int check(struct start *self)
+{
+    int r = 0;
+
+    if (gateway_handover_is_trial()) {
+        r = port_take(self);
+        r = r ? r : claims_take(self);
+        r = r ? r : tls_take(self);
+    }
+    return r ? r : gateway_handover_prove();
 }
 
 int cmd_gateway_run(struct cli *cli)
@@ -499,7 +521,7 @@ int cmd_gateway_run(struct cli *cli)
     r = r ? r : descriptors_take(&self);
     r = r ? r : trunk_take(&self);
     if (r || cli_flag(cli, "check")) {
-        return r ? r : gateway_handover_prove();
+        return r ? r : check(&self);
     }
     r = port_take(&self);
     r = r ? r : gateway_ground_take(&cli->paths, &self.left, &self.lock_fd);

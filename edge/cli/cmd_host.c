@@ -98,20 +98,24 @@ static void on_ready(void *arg)
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
 }
 
-static void leave(void *arg, struct gateway_handover *next)
+static size_t leave(void *arg, int *fds, size_t max)
 {
     const struct join *self = arg;
+    struct gateway_handover next = { .fds_n = 0 };
 
-    gateway_handover_add(next, self->lock_fd);
+    gateway_handover_add(&next, self->lock_fd);
+    return gateway_handover_list(&next, fds, max);
 }
 
 static int run(struct join *self)
 {
-    struct process_opts opts = {
-        .topology = &self->topology, .only_host = cli_arg(self->cli, 0), .on_ready = on_ready, .arg = self
-    };
+    struct process_opts opts = { .topology = &self->topology,
+                                 .only_host = cli_arg(self->cli, 0),
+                                 .leave = leave,
+                                 .on_ready = on_ready,
+                                 .arg = self };
 
-    return gateway_ground_run(self->cli, &self->left, &self->topology_fd, &opts, leave);
+    return gateway_ground_run(self->cli, &self->left, &self->topology_fd, &opts);
 }
 
 int cmd_host(struct cli *cli)

@@ -156,13 +156,12 @@ static char **trial_words(const struct cli *cli)
     return words;
 }
 
-static void upgrade(const struct cli *cli, const struct process_opts *opts,
-                    void (*leave)(void *arg, struct gateway_handover *next))
+static void upgrade(const struct cli *cli, const struct process_opts *opts)
 {
     struct gateway_handover next = { .upgrades_n = opts->upgrades_n, .failures_n = opts->upgrades_failed_n };
 
     (void)snprintf(next.program, sizeof(next.program), "%s", opts->program);
-    leave(opts->arg, &next);
+    next.fds_n = opts->leave(opts->arg, next.fds, GATEWAY_HANDOVER_FDS_MAX);
     (void)cli_out_flush(); /* a closed standard output is no reason to stop */
     gateway_handover_exec(&next, *opts->ret_program_fd, cli->argv);
 }
@@ -178,7 +177,7 @@ static bool program_find(const struct cli *cli, const struct gateway_handover *l
 }
 
 int gateway_ground_run(struct cli *cli, const struct gateway_handover *left, const int *topology_fd,
-                       struct process_opts *opts, void (*leave)(void *arg, struct gateway_handover *next))
+                       struct process_opts *opts)
 {
     static char name[] = "openclaw";
     static char word[] = "host-child";
@@ -206,7 +205,7 @@ int gateway_ground_run(struct cli *cli, const struct gateway_handover *left, con
     r = process_run(opts);
     run_dir_clean(&cli->paths, r == PROCESS_UPGRADE);
     if (r == PROCESS_UPGRADE) {
-        upgrade(cli, opts, leave); /* returns only when it failed */
+        upgrade(cli, opts); /* returns only when it failed */
         r = CLI_EXIT_SOFTWARE;
     }
     return r;

@@ -25,9 +25,9 @@ int gateway_ground_keys(const struct cli_paths *paths, char keys_dir[PATH_MAX], 
 int gateway_ground_wire(struct trunk_range *ret_range);
 /* Supervises until all has ended; `opts` lack what is the same for both: directories, messages, the command of
  * children, `topology_fd` to inherit, the log, what the program before this one said in `left`. When the program is to
- * be exchanged, what `leave` adds is left to the one that takes its place, which is executed with the words of the
- * command line. Returns an exit code. */
+ * be exchanged, what `leave` of `opts` lists is left to the one that takes its place, which is executed with the words
+ * of the command line. Returns an exit code. */
 int gateway_ground_run(struct cli *cli, const struct gateway_handover *left, const int *topology_fd,
-                       struct process_opts *opts, void (*leave)(void *arg, struct gateway_handover *next));
+                       struct process_opts *opts);
 
 #endif

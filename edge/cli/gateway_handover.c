@@ -18,12 +18,11 @@
 #include "bus/base/fault.h"
 #include "bus/base/log.h"
 #include "bus/base/mem.h"
-#include "bus/process.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_opts.h"
 #include "edge/cli/cli_out.h"
 
-#define ENV "OPENCLAW_HANDOVER"
+#define ENV PROCESS_LEFT_ENV
 #define ENV_PROGRAM "OPENCLAW_HANDOVER_PROGRAM"
 #define ENV_FAILED "OPENCLAW_HANDOVER_FAILED" /* "2 why", of the last time */
 #define COUNT_MAX 1000000
@@ -207,6 +206,14 @@ void gateway_handover_add(struct gateway_handover *self, int fd)
     }
 }
 
+size_t gateway_handover_list(const struct gateway_handover *self, int *fds, size_t max)
+{
+    size_t n = self->fds_n < max ? self->fds_n : max;
+
+    memcpy(fds, self->fds, n * sizeof(*fds));
+    return n;
+}
+
 static bool env_set(const struct gateway_handover *self)
 {
     char text[16 + GATEWAY_HANDOVER_FDS_MAX * FD_TEXT];
@@ -249,6 +256,11 @@ void gateway_handover_exec(struct gateway_handover *self, int program_fd, char *
               self->failure);
     execute(self, SELF, argv);
     log_error("upgrade_failed", "program=" SELF " error=\"%s\"", fault_text(-errno));
+}
+
+bool gateway_handover_is_trial(void)
+{
+    return getenv(PROCESS_TRIAL_ENV) != NULL;
 }
 
 int gateway_handover_prove(void)

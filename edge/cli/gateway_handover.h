@@ -10,9 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bus/process.h"
 #include "edge/cli/gateway_listen.h"
 
-#define GATEWAY_HANDOVER_FDS_MAX 300
+#define GATEWAY_HANDOVER_FDS_MAX PROCESS_LEFT_MAX
 #define GATEWAY_HANDOVER_FAILURE_MAX 256
 
 struct gateway_handover {
@@ -41,11 +42,15 @@ int gateway_handover_local(struct gateway_handover *self, const char *path);
 
 /* To be left to the next program. */
 void gateway_handover_add(struct gateway_handover *self, int fd);
+/* What was added, for leave of process_opts. */
+size_t gateway_handover_list(const struct gateway_handover *self, int *fds, size_t max);
 /* The program that is open there takes the place of this one, with those descriptors and no others; if it cannot, this
  * very one does, and is told why. Returns only when neither can. */
 void gateway_handover_exec(struct gateway_handover *self, int program_fd, char *const *argv);
 
-/* When this program is on trial (bus/process.h): says that it would start. An exit code. */
+/* Another program waits to hear whether this one would start (bus/process.h). */
+bool gateway_handover_is_trial(void);
+/* When that is so: says that it would. An exit code. */
 int gateway_handover_prove(void);
 
 /* By which path this program is to be found when it has been replaced; false when that cannot be known. */

@@ -1,6 +1,7 @@
 """`openclaw gateway restart --upgrade`: another program takes the place of the one that runs, and nobody is refused."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import pytest
 
 from client import Client
-from gateway import BINARY, until
+from gateway import BINARY, free_port, until
 from test_process import Control, hosts, is_whole, tap, told
 from test_tap_remote import remote
 
@@ -156,30 +157,17 @@ def status(running):
         return control.ask(op="status")
 
 
-def upgrade_held(running, meanwhile):
-    """Does something while a host that stands still holds up the end of what runs."""
-    host = next(host["pid"] for host in hosts(running) if host["pid"])
-    command = subprocess.Popen([BINARY, "gateway", "restart", "--upgrade", "--json"], env=running.environment,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    os.kill(host, signal.SIGSTOP)
-    until(lambda: status(running)["state"] == "stopping", 10, "the trial")
-    meanwhile()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(host, signal.SIGCONT)
-    out, error = command.communicate(timeout=40)
-    return command.returncode, out, error
-
-
 def test_one_that_cannot_be_executed_after_all_is_told_and_the_next_one_is_taken(installed):
     running = installed.start()
-    inode = replace(running)
-    code, out, error = upgrade_held(running, lambda: running.program.chmod(0))
-    assert code == 1 and "Permission denied" in error, (out, error)
-    assert running.process.poll() is None and program_of(running.process.pid) != inode
+    inode = program_of(running.process.pid)
+    replace_by_script(running, 'echo "$OPENCLAW_TRIAL 1" >&3\nchmod 0 openclaw\n')
+    done = upgrade(running)
+    assert done.returncode == 1 and "Permission denied" in done.stderr, (done.stdout, done.stderr)
+    assert running.process.poll() is None and program_of(running.process.pid) == inode
     until(lambda: is_whole(running), 20, "all hosts")
     now = status(running)
     assert now["upgrades"] == 0 and now["upgradesFailed"] == 1 and "Permission" in now["upgradeError"], now
-    running.program.chmod(0o755)
+    inode = replace(running)
     done = upgrade(running)
     assert done.returncode == 0 and json.loads(done.stdout)["upgrades"] == 1, done.stderr
     now = status(running)
@@ -189,18 +177,23 @@ def test_one_that_cannot_be_executed_after_all_is_told_and_the_next_one_is_taken
 
 def test_what_was_tried_is_executed_whatever_stands_there_by_then(installed):
     running = installed.start()
-    inode = replace(running)
-    code, out, error = upgrade_held(running, running.program.unlink)
-    assert code == 0 and json.loads(out)["upgrades"] == 1, error
-    assert program_of(running.process.pid) == inode
+    replace_by_script(running, f"""
+case "$*" in
+*--check*) echo "$OPENCLAW_TRIAL 1" >&3; rm openclaw ;;
+*) exec {BINARY} gateway "$@" ;;
+esac""")
+    done = upgrade(running)
+    assert done.returncode == 0 and json.loads(done.stdout)["upgrades"] == 1, done.stderr
+    assert program_of(running.process.pid) == os.stat(BINARY).st_ino
     with open(f"/proc/{running.process.pid}/comm", encoding="utf-8") as file:
         assert file.read() == "openclaw\n"
     until(lambda: is_whole(running), 20, "all hosts")
     done = upgrade(running)
     assert done.returncode != 0 and "No such file" in done.stderr, done.stdout
-    replace(running)
+    inode = replace(running)
     done = upgrade(running)
     assert done.returncode == 0 and json.loads(done.stdout)["upgrades"] == 2, done.stderr
+    assert program_of(running.process.pid) == inode
 
 
 def test_a_config_with_which_it_would_not_start_changes_nothing(installed):
@@ -234,6 +227,74 @@ def test_who_watches_is_told_that_the_gateway_goes_on(installed):
     running.stop()
     said = local.communicate(timeout=40)[1]
     assert local.returncode == 69 and "the gateway has ended" in said and "new program" not in said, said
+
+
+@contextlib.contextmanager
+def busy_port(config, _tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        config["gateway"]["port"] = other.getsockname()[1]
+        yield "is in use"
+
+
+@contextlib.contextmanager
+def no_certificate(config, tmp_path):
+    config["gateway"]["tls"] = {"enabled": True, "autoGenerate": False, "certPath": str(tmp_path / "c.pem"),
+                                "keyPath": str(tmp_path / "k.pem")}
+    yield "c.pem"
+
+
+@contextlib.contextmanager
+def bad_certificate(config, tmp_path):
+    with no_certificate(config, tmp_path) as says:
+        (tmp_path / says).write_text("rubbish", "utf-8")
+        (tmp_path / "k.pem").write_text("rubbish", "utf-8")
+        (tmp_path / "k.pem").chmod(0o600)
+        yield says
+
+
+@contextlib.contextmanager
+def held_workspace(config, tmp_path):
+    (tmp_path / "held").mkdir()
+    config["agents"]["defaults"]["workspace"] = str(tmp_path / "held")
+    fd = os.open(tmp_path / "held", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    yield "uses the workspace"
+    os.close(fd)
+
+
+@pytest.mark.parametrize("change", [busy_port, no_certificate, bad_certificate, held_workspace])
+def test_what_the_new_program_would_not_be_given_changes_nothing(installed, tmp_path, change):
+    installed.is_port_given = False
+    installed.write_config({"gateway": {"port": installed.port, "reload": {"mode": "off"}}})
+    running = installed.start()
+    before = [host["pid"] for host in hosts(running)]
+    with open(running.config_path, encoding="utf-8") as file:
+        good = file.read()
+    config = json.loads(good)
+    with change(config, tmp_path) as says:
+        with open(running.config_path, "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        done = upgrade(running)
+        assert done.returncode != 0 and says in done.stderr, (done.stdout, done.stderr)
+    assert [host["pid"] for host in hosts(running)] == before and running.get("/healthz")[0] == 200
+    with open(running.config_path, "w", encoding="utf-8") as file:
+        file.write(good)
+    assert upgrade(running).returncode == 0
+
+
+def test_what_the_new_program_can_be_given_is_taken(installed):
+    installed.is_port_given = False
+    installed.write_config({"gateway": {"port": installed.port, "reload": {"mode": "off"}}})
+    running = installed.start()
+    with open(running.config_path, encoding="utf-8") as file:
+        config = json.load(file)
+    running.port = config["gateway"]["port"] = free_port()
+    with open(running.config_path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    done = upgrade(running)
+    assert done.returncode == 0, done.stderr
+    until(lambda: is_whole(running), 20, "all hosts")
+    assert running.get("/healthz")[0] == 200
 
 
 def test_a_stop_counts_more_than_an_upgrade(installed):
@@ -332,7 +393,7 @@ def test_a_program_that_hangs_in_its_check_is_ended_with_all_it_started(installe
     before = [host["pid"] for host in hosts(running)]
     started = tmp_path / "started"
     os.mkfifo(tmp_path / "never")
-    replace(running, f"#!/bin/sh\n(read line < {tmp_path}/never) &\necho $$ $! > {started}.new; mv {started}.new {started}\nwait\n")
+    replace_by_script(running, f"(read line < {tmp_path}/never) &\necho $$ $! > {started}.new; mv {started}.new {started}\nwait\n")
     with subprocess.Popen([BINARY, "gateway", "restart", "--upgrade"], env=running.environment, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as first:
         until(started.exists, 10, "the new program")
