@@ -203,7 +203,7 @@ static void sessions_are_told_to_those_who_want_them_without_bodies(void **state
     watch.pull = zsock_new(ZMQ_PULL);
     assert_int_equal(zmq_bind(zsock_resolve(watch.pull), watch.endpoint), 0);
     assert_int_equal(tap_attach(&(struct tap_wish){ .endpoint = span_from(watch.endpoint), .with_sessions = true }), 0);
-    watch_begin(&plain, "plain", "", false);
+    watch_begin(&plain, "secrets", "", false);
     say(&port, ENVELOPE_CAST, "secret", body_of(&mine, "agent:main:x"));
     tap_port_flush(&port);
     assert_int_equal(records(&watch, &batch), 1);
