@@ -162,47 +162,59 @@ static const char *choice_nearest(const struct config_rule *rule, struct span va
     return nearest.best ? nearest.best : rule->choices[0];
 }
 
-static int64_t int_nearest(const struct config_rule *rule, struct span value)
+/* What is no number is near none. */
+static bool number_read(struct span value, double *ret_number)
 {
-    double number = value_f64(value, (double)value_i64(value, rule->min));
+    enum value_kind kind = value_kind_of(value);
     char word[WORD_MAX];
     char *end = word;
 
-    if (value_kind_of(value) == VALUE_STR) {
+    if (kind == VALUE_STR) {
         word_show(value_str(value, NOTHING), word);
-        number = strtod(word, &end);
-        number = *end || end == word ? (double)rule->min : number;
+        *ret_number = strtod(word, &end);
+        return end != word && !*end && *ret_number - *ret_number == 0; /* "nan" and "inf" are words */
     }
+    *ret_number = kind == VALUE_UINT ? (double)INT64_MAX : value_f64(value, (double)value_i64(value, 0));
+    return kind == VALUE_INT || kind == VALUE_UINT || kind == VALUE_FLOAT;
+}
+
+static int64_t int_nearest(const struct config_rule *rule, double number)
+{
     if (!(number > (double)rule->min)) {
         return rule->min;
     }
     return number >= (double)rule->max ? rule->max : (int64_t)number;
 }
 
-static void use_show(const struct config_rule *rule, struct span value, char *out, size_t size)
+/* False when no value is nearer than another. */
+static bool use_show(const struct config_rule *rule, struct span value, char *out, size_t size)
 {
     char word[WORD_MAX];
+    double number;
 
     switch (rule->kind) {
     case CONFIG_RULE_CHOICE:
         (void)snprintf(out, size, "\"%s\"", choice_nearest(rule, value));
-        return;
+        return true;
     case CONFIG_RULE_INT:
-        (void)snprintf(out, size, "%" PRId64, int_nearest(rule, value));
-        return;
+        if (!number_read(value, &number)) {
+            return false;
+        }
+        (void)snprintf(out, size, "%" PRId64, int_nearest(rule, number));
+        return true;
     case CONFIG_RULE_BOOL:
         word_show(value_str(value, SPAN_LIT("")), word);
         (void)snprintf(out, size, "%s",
                        value_i64(value, 0) || !strcmp(word, "true") || !strcmp(word, "yes") || !strcmp(word, "on")
                            ? "true"
                            : "false");
-        return;
+        return true;
     case CONFIG_RULE_OBJECT:
         (void)snprintf(out, size, "{}");
-        return;
+        return true;
     case CONFIG_RULE_LIST:
         (void)snprintf(out, size, "[]");
-        return;
+        return true;
     default:
         break;
     }
@@ -212,9 +224,10 @@ static void use_show(const struct config_rule *rule, struct span value, char *ou
 
         found_show(value, false, plain, sizeof(plain));
         (void)snprintf(out, size, "\"%s\"", plain);
-        return;
+        return true;
     }
     (void)snprintf(out, size, "%s", rule->example ? rule->example : "\"text\"");
+    return true;
 }
 
 static void expected_show(const struct config_rule *rule, char *out, size_t size)
@@ -270,8 +283,11 @@ static void refuse(struct check *self, const struct config_rule *rule, struct sp
         return;
     }
     found_show(value, is_secret, found, sizeof(found));
-    use_show(rule, value, use, sizeof(use));
-    problem(self, "is %s, expected %s; the nearest is %s", found, expected, use);
+    if (use_show(rule, value, use, sizeof(use))) {
+        problem(self, "is %s, expected %s; the nearest is %s", found, expected, use);
+    } else {
+        problem(self, "is %s, expected %s", found, expected);
+    }
 }
 
 /* --- judging one value --------------------------------------------------------------------------- */

@@ -121,6 +121,22 @@ static void names_path_finding_expectation_and_the_nearest_value(void **state)
     }
 }
 
+static void what_is_no_number_is_near_none(void **state)
+{
+    static const char *const values[] = { "'x'", "''", "'80a'", "'nan'", "'inf'", "true", "null", "{}", "[1]" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        char json[64];
+
+        (void)snprintf(json, sizeof(json), "{gateway:{port:%s}}", values[i]);
+        struct verdict verdict = check(json);
+
+        assert_non_null(strstr(verdict.text, "expected a whole number from 1 to 65535"));
+        assert_null(strstr(verdict.text, "nearest"));
+    }
+}
+
 static void tells_everything_that_is_wrong(void **state)
 {
     struct verdict verdict = check("{models:5,session:7,logging:{level:1},hooks:{enabled:true,path:'/'}}");
@@ -159,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passes_what_is_right),
         cmocka_unit_test(names_path_finding_expectation_and_the_nearest_value),
+        cmocka_unit_test(what_is_no_number_is_near_none),
         cmocka_unit_test(tells_everything_that_is_wrong),
         cmocka_unit_test(quotes_no_secret),
     };
