@@ -198,6 +198,8 @@ int config_writer_judge(struct config_writer *self, const struct config_document
     CLEANUP(config_issues_destroy) struct config_issues *after = config_issues_new();
     struct config_error ignored = { "" };
     bool is_startable = !start_check(&self->document, &ignored, before);
+
+    config_issues_lead(after, before);
     int r = start_check(fresh, error, after);
 
     self->left.text[0] = '\0';

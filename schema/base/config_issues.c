@@ -11,13 +11,16 @@
 #define KNOWN_MAX 4096U /* with more of them nothing is compared */
 #define SUMMARY_MAX 3U
 #define WORDS_SHOWN_MAX 12U
-#define MORE_MAX 32 /* bytes for " (and 4096 more)" */
+#define SUMMARY_MORE_MAX 32 /* bytes for " (+4096 more)" */
+#define MORE_MAX 128        /* and for the longest of those with what shows the others */
+#define SEE "see `openclaw config validate`"
 
 /* What is left of one that is not kept. */
 struct known {
     uint64_t section; /* these are hashes */
     uint64_t place;
     uint64_t what;
+    uint64_t wording;
     enum config_issue_source source;
 };
 
@@ -28,6 +31,10 @@ struct config_issues {
     size_t known_n;
     size_t beyond_n;
     bool is_obscured;
+    const struct config_issues *before; /* borrowed; NULL: nothing leads */
+    bool is_taken[KNOWN_MAX];           /* which of those have been met */
+    size_t brought_n;                   /* how many were not there, */
+    size_t brought_kept_n;              /* and how many of them are kept, before all others */
 };
 
 struct config_issues *config_issues_new(void)
@@ -59,9 +66,8 @@ static uint64_t hash_of(const char *text)
     return hash_add(HASH_SEED, text, strlen(text));
 }
 
-/* The place without the numbers of entries, and what is wrong there. Another value that will not do is no other issue.
- */
-static uint64_t what_of(enum config_issue_source source, const struct config_issue *issue)
+/* The place without the numbers of entries. */
+static uint64_t spot_of(const struct config_issue *issue)
 {
     uint64_t hash = HASH_SEED;
     const char *part = issue->place;
@@ -75,7 +81,7 @@ static uint64_t what_of(enum config_issue_source source, const struct config_iss
         hash = hash_add(hash, ".", 1);
         part += len + (part[len] == '.');
     }
-    return hash_add(hash, issue->message, source == CONFIG_ISSUE_VALUE ? 0 : strlen(issue->message));
+    return hash;
 }
 
 static struct known *known_find(struct config_issues *self, const struct known *wanted)
@@ -89,6 +95,21 @@ static struct known *known_find(struct config_issues *self, const struct known *
         }
     }
     return NULL;
+}
+
+/* Takes one that is the same out of those that are left; told in the same words, or else where it is as wrong. */
+static bool known_take(const struct config_issues *before, bool is_taken[KNOWN_MAX], const struct known *wanted,
+                       bool is_literal)
+{
+    for (size_t i = 0; i < before->known_n; i++) {
+        const struct known *known = &before->known[i];
+
+        if (!is_taken[i] && (is_literal ? known->wording == wanted->wording : known->what == wanted->what)) {
+            is_taken[i] = true;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- adding ------------------------------------------------------------------------------------------ */
@@ -115,15 +136,45 @@ bool config_issues_skip(struct config_issues *self)
     return is_full;
 }
 
+void config_issues_lead(struct config_issues *self, const struct config_issues *before)
+{
+    self->before = before;
+}
+
+/* What could not be told of `before` may have been wrong there as well. */
+static bool is_brought(struct config_issues *self, const struct known *known)
+{
+    return self->before && !(self->before->is_obscured && known->source == CONFIG_ISSUE_START) &&
+           !known_take(self->before, self->is_taken, known, true);
+}
+
+static struct config_issue *keep(struct config_issues *self, const struct config_issue *issue, bool leads)
+{
+    size_t at = leads ? self->brought_kept_n : self->kept_n;
+
+    if (at == CONFIG_ISSUES_MAX) {
+        return NULL;
+    }
+    self->kept_n += self->kept_n < CONFIG_ISSUES_MAX;
+    memmove(&self->items[at + 1], &self->items[at], (self->kept_n - 1 - at) * sizeof(self->items[0]));
+    self->brought_kept_n += leads;
+    self->items[at] = *issue;
+    return &self->items[at];
+}
+
 struct config_issue *config_issues_add(struct config_issues *self, enum config_issue_source source,
                                        const struct config_issue *issue)
 {
     if (config_issues_skip(self)) {
         return NULL;
     }
+    uint64_t spot = spot_of(issue);
+    uint64_t wording = hash_add(spot, issue->message, strlen(issue->message));
+    /* Of a value that is read, another one that will not do is no other issue. */
     struct known known = { .section = hash_add(HASH_SEED, issue->place, strcspn(issue->place, ".")),
                            .place = issue->place[0] ? hash_of(issue->place) : 0,
-                           .what = what_of(source, issue),
+                           .what = source == CONFIG_ISSUE_VALUE ? spot : wording,
+                           .wording = wording,
                            .source = source };
     const struct known *same = known_find(self, &known);
 
@@ -134,12 +185,10 @@ struct config_issue *config_issues_add(struct config_issues *self, enum config_i
         return NULL;
     }
     self->known[self->known_n++] = known;
-    if (self->kept_n == CONFIG_ISSUES_MAX) {
-        return NULL;
-    }
-    struct config_issue *kept = &self->items[self->kept_n++];
-    *kept = *issue;
-    return kept;
+    bool leads = is_brought(self, &known);
+
+    self->brought_n += leads;
+    return keep(self, issue, leads);
 }
 
 static void placed_add(struct config_issues *self, enum config_issue_source source,
@@ -220,18 +269,6 @@ void config_issues_obscure(struct config_issues *self)
 
 /* --- comparing ---------------------------------------------------------------------------------------- */
 
-/* Takes one that is the same out of those that are left. */
-static bool known_take(const struct config_issues *before, bool is_taken[KNOWN_MAX], uint64_t what)
-{
-    for (size_t i = 0; i < before->known_n; i++) {
-        if (!is_taken[i] && before->known[i].what == what) {
-            is_taken[i] = true;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Is nothing new in `after`; and how many are left? */
 static bool compare(const struct config_issues *before, const struct config_issues *after, size_t *ret_left_n)
 {
@@ -243,7 +280,7 @@ static bool compare(const struct config_issues *before, const struct config_issu
     }
     for (size_t i = 0; i < after->known_n; i++) {
         bool is_excused = before->is_obscured && after->known[i].source == CONFIG_ISSUE_START;
-        bool was_there = known_take(before, is_taken, after->known[i].what);
+        bool was_there = known_take(before, is_taken, &after->known[i], false);
 
         if (!was_there && !is_excused) {
             return false;
@@ -280,20 +317,35 @@ void config_issue_show(const struct config_issue *issue, char *out, size_t out_s
     }
 }
 
+/* Those of a change are in no file. */
+static void more_show(const struct config_issues *self, char *out, size_t out_size)
+{
+    size_t brought_n = self->brought_n ? self->brought_n - 1 : 0;
+    size_t others_n = config_issues_count(self) - 1 - brought_n;
+
+    if (!self->before && others_n) {
+        (void)snprintf(out, out_size, " (and %zu more; " SEE ")", others_n);
+    } else if (brought_n && others_n) {
+        (void)snprintf(out, out_size, " (and %zu more of this change; %zu of before: " SEE ")", brought_n, others_n);
+    } else if (brought_n) {
+        (void)snprintf(out, out_size, " (and %zu more of this change)", brought_n);
+    } else if (others_n) {
+        (void)snprintf(out, out_size, " (and %zu more of before; " SEE ")", others_n);
+    }
+}
+
 void config_issues_error(const struct config_issues *self, struct config_error *error)
 {
-    size_t more = config_issues_count(self) - 1;
+    char more[MORE_MAX] = "";
 
+    error->text[0] = '\0';
     if (!self->kept_n) {
-        error->text[0] = '\0';
         return;
     }
-    config_issue_show(&self->items[0], error->text, sizeof(error->text) - (more ? MORE_MAX : 0));
-    if (more) {
-        size_t len = strlen(error->text);
-
-        (void)snprintf(error->text + len, sizeof(error->text) - len, " (and %zu more)", more);
-    }
+    more_show(self, more, sizeof(more));
+    config_issue_show(&self->items[0], error->text, sizeof(error->text) - strlen(more));
+    size_t len = strlen(error->text);
+    (void)snprintf(error->text + len, sizeof(error->text) - len, "%s", more);
 }
 
 static void words_pack(const struct config_shape *shape, struct pack *out)
@@ -346,7 +398,7 @@ void config_issues_summary(const struct config_issues *self, char *out, size_t o
     }
     if (more) {
         n = strlen(out);
-        n = n > out_size - MORE_MAX ? out_size - MORE_MAX : n;
+        n = n > out_size - SUMMARY_MORE_MAX ? out_size - SUMMARY_MORE_MAX : n;
         (void)snprintf(out + n, out_size - n, " (+%zu more)", more);
     }
 }

@@ -37,6 +37,12 @@ struct config_issues;
 struct config_issues *config_issues_new(void);
 void config_issues_destroy(struct config_issues **self_p);
 
+/*
+ * What is added from here on and was not in `before`, which stays where it is, comes first: who made a change asks for
+ * what is wrong with that. Another value that will not do is another then.
+ */
+void config_issues_lead(struct config_issues *self, const struct config_issues *before);
+
 /* There are so many that one more is only counted, which this does. Else false. */
 bool config_issues_skip(struct config_issues *self);
 /*
@@ -74,7 +80,7 @@ bool config_issues_adds_none(const struct config_issues *before, const struct co
 
 /* "file:line:column: text" of one. Always terminated. */
 void config_issue_show(const struct config_issue *issue, char *out, size_t out_size);
-/* The first one, with where it stands and how many more there are. */
+/* The first one, with where it stands, how many more there are, and what shows those that stand in the file. */
 void config_issues_error(const struct config_issues *self, struct config_error *error);
 /* Appends [{path, message, allowedValues?, allowedValuesHiddenCount?}], with `is_located` also file, line, column. */
 void config_issues_pack(const struct config_issues *self, bool is_located, struct pack *out);

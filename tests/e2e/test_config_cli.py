@@ -135,7 +135,8 @@ def test_all_that_is_wrong_is_told_and_one_is_mended_after_the_other(alone, is_r
                                                       for _, line, column in PLACES]
     verdict = json.loads(alone.cli("config", "validate", "--json").stdout)
     assert [(one["path"], one["line"], one["column"]) for one in verdict["issues"]] == PLACES
-    assert {one["file"] for one in verdict["issues"]} == {alone.config_path} and "(and 3 more)" in verdict["error"]
+    assert {one["file"] for one in verdict["issues"]} == {alone.config_path}
+    assert verdict["error"].endswith("(and 3 more; see `openclaw config validate`)")
     found = alone.cli("doctor", "--non-interactive").stdout
     for place, line, column in PLACES[:3]:
         assert f"{alone.config_path}:{line}:{column}: {place} is " in found
@@ -148,7 +149,7 @@ def test_all_that_is_wrong_is_told_and_one_is_mended_after_the_other(alone, is_r
         tried = run(alone, *words, "--dry-run", input="{ gateway: { bind: 'loopback' } }")
         said = run(alone, *words, input="{ gateway: { bind: 'loopback' } }")
         assert ("cannot be used yet" in said) is ("wrong still" in tried) is (more is not None), (words, said, tried)
-        assert more is None or f"(and {more} more)" in said or (not more and "loging" in said), (words, said)
+        assert more is None or f"(and {more} more" in said or (not more and "loging" in said), (words, said)
         if is_running and more is not None:
             assert "goes on with what it had" in said
             with Client(alone.port, alone.token) as client:
@@ -164,6 +165,22 @@ def test_all_that_is_wrong_is_told_and_one_is_mended_after_the_other(alone, is_r
             assert client.call("config.get")["valid"] and client.call("health")["config"]["ok"]
 
 
+BROUGHT = [(("set", "gateway.bnd", "lan"), 'gateway: Unrecognized key: "bnd"'),
+           (("set", "agents.defaults.timeoutSeconds", "abc"), 'agents.defaults.timeoutSeconds is "abc", expected'),
+           (("patch", "--stdin"), 'logging.level is "quiter", expected')]
+
+
+@pytest.mark.parametrize("words, problem", BROUGHT, ids=["key", "value", "patch"])
+def test_a_refused_change_names_what_is_wrong_with_it_before_what_was_wrong(alone, words, problem):
+    with open(alone.config_path, "w", encoding="utf-8") as file:
+        file.write(WRONG % alone.token)
+    for more in [(), ("--dry-run",)]:
+        first = run(alone, *words, *more, code=1, input="{ logging: { level: 'quiter' } }").splitlines()[0]
+        before = 3 if "patch" in words else 4  # the patch puts its own mistake where one was
+        assert problem in first and first.endswith(f"(and {before} more of before; see `openclaw config validate`)")
+    assert read(alone) == WRONG % alone.token
+
+
 def test_of_very_many_that_are_wrong_the_first_are_told_and_the_others_counted(alone):
     with open(alone.config_path, "w", encoding="utf-8") as file:
         json.dump({"gateway": {"mode": "local", "auth": {"mode": "token", "token": alone.token}},
@@ -171,10 +188,10 @@ def test_of_very_many_that_are_wrong_the_first_are_told_and_the_others_counted(a
     lines = run(alone, "validate", code=1).splitlines()
     assert len(lines) == 17 and lines[-1] == "  and 24 more" and "env.vars.NAME_15" in lines[15]
     verdict = json.loads(alone.cli("config", "validate", "--json").stdout)
-    assert len(verdict["issues"]) == 16 and verdict["issuesHiddenCount"] == 24 and "(and 39 more)" in verdict["error"]
+    assert len(verdict["issues"]) == 16 and verdict["issuesHiddenCount"] == 24 and "(and 39 more;" in verdict["error"]
     assert "and 24 more" in alone.cli("doctor", "--non-interactive").stdout
     run(alone, "set", "env.vars.NAME_39", "a text")
-    assert "(and 38 more)" in json.loads(alone.cli("config", "validate", "--json").stdout)["error"]
+    assert "(and 38 more;" in json.loads(alone.cli("config", "validate", "--json").stdout)["error"]
 
 
 def test_a_patch_comes_from_a_file_or_standard_input(alone):

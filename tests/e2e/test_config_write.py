@@ -229,7 +229,7 @@ def test_of_several_things_that_are_wrong_one_is_mended_after_the_other(running,
     put(running, "openclaw.json", edited)
     base = hashlib.sha256(edited.encode()).hexdigest()
     told = client.wait_event("health", lambda health: not health["config"]["ok"])["config"]["reason"]
-    assert "gateway.bind" in told and told.endswith("(and 2 more)")
+    assert "gateway.bind" in told and told.endswith("(and 2 more; see `openclaw config validate`)")
     issues = client.call("config.get")["issues"]
     assert [issue["path"] for issue in issues] == ["gateway.bind", "gateway", "gateway.reload.mode"]
     assert all(issue["file"] == running.config_path and issue["line"] for issue in issues)

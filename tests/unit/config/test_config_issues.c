@@ -83,6 +83,68 @@ static void two_views_of_one_value_are_one_issue(void **state)
     assert_json(pack_span(&out), "[{\"path\":\"a.b\",\"message\":\"Invalid input\"}]");
 }
 
+/* What is told of `after` as what `before` became. */
+static void led(const char *const *before, const char *const *after, char out[768])
+{
+    CLEANUP(config_issues_destroy) struct config_issues *was = made(before, CONFIG_ISSUE_VALUE);
+    CLEANUP(config_issues_destroy) struct config_issues *self = config_issues_new();
+    CLEANUP(config_document_deinit) struct config_document nothing;
+    struct config_error error = { "" };
+
+    config_document_init(&nothing);
+    config_issues_lead(self, was);
+    for (; *after; after++) {
+        config_issues_add_text(self, CONFIG_ISSUE_VALUE, &nothing, *after);
+    }
+    config_issues_error(self, &error);
+    (void)strcpy(out, error.text);
+}
+
+static void what_a_change_brings_comes_first(void **state)
+{
+    char text[768];
+
+    (void)state;
+    led(ROWS("a.b is x"), ROWS("a.b is x", "a.c is y"), text);
+    assert_string_equal(text, "a.c is y (and 1 more of before; see `openclaw config validate`)");
+    led(ROWS("a.b is x", "a.c is y"), ROWS("a.b is x", "a.c is z", "a.d is z"), text);
+    assert_string_equal(text, "a.c is z (and 1 more of this change; 1 of before: see `openclaw config validate`)");
+    led(ROWS("a.0.b is x", "a.1.b is y"), ROWS("a.0.b is y", "a.1.b is z"), text);
+    assert_string_equal(text, "a.1.b is z (and 1 more of before; see `openclaw config validate`)");
+    led(NONE, ROWS("a.b is x", "a.c is y"), text);
+    assert_string_equal(text, "a.b is x (and 1 more of this change)");
+    led(ROWS("a.b is x", "a.c is y"), ROWS("a.b is x", "a.c is y"), text);
+    assert_string_equal(text, "a.b is x (and 1 more of before; see `openclaw config validate`)");
+    led(ROWS("a.b is x"), ROWS("a.c is y"), text);
+    assert_string_equal(text, "a.c is y");
+}
+
+static void what_a_change_brings_is_kept_before_all_others(void **state)
+{
+    CLEANUP(config_issues_destroy) struct config_issues *was = config_issues_new();
+    CLEANUP(config_issues_destroy) struct config_issues *self = config_issues_new();
+    struct config_issue issue = { .message = "Invalid input" };
+
+    (void)state;
+    config_issues_lead(self, was);
+    for (unsigned i = 0; i < 2 * CONFIG_ISSUES_MAX; i++) {
+        (void)snprintf(issue.place, sizeof(issue.place), "a.k%u", i);
+        (void)(i < CONFIG_ISSUES_MAX + 2 ? config_issues_add(was, CONFIG_ISSUE_SHAPE, &issue) : NULL);
+    }
+    for (unsigned i = 0; i < 3 * CONFIG_ISSUES_MAX; i++) {
+        (void)snprintf(issue.place, sizeof(issue.place), "a.k%u", i);
+        const struct config_issue *kept = config_issues_add(self, CONFIG_ISSUE_SHAPE, &issue);
+
+        assert_true(!kept || !strcmp(kept->place, issue.place));
+        assert_int_equal(kept != NULL,
+                         i < CONFIG_ISSUES_MAX || (i >= CONFIG_ISSUES_MAX + 2 && i < 2 * CONFIG_ISSUES_MAX + 2));
+    }
+    assert_int_equal(config_issues_kept(self), CONFIG_ISSUES_MAX);
+    assert_int_equal(config_issues_count(self), 3 * CONFIG_ISSUES_MAX);
+    assert_string_equal(config_issues_at(self, 0)->place, "a.k18");
+    assert_string_equal(config_issues_at(self, CONFIG_ISSUES_MAX - 1)->place, "a.k33");
+}
+
 static void keeps_the_first_and_counts_the_others(void **state)
 {
     CLEANUP(config_issues_destroy) struct config_issues *self = config_issues_new();
@@ -105,7 +167,7 @@ static void keeps_the_first_and_counts_the_others(void **state)
     assert_int_equal(config_issues_count(self), 5000);
     assert_int_equal(config_issues_left_out(self), 5000 - CONFIG_ISSUES_MAX);
     config_issues_error(self, &error);
-    assert_non_null(strstr(error.text, "0 (and 4999 more)"));
+    assert_non_null(strstr(error.text, "0 (and 4999 more; see `openclaw config validate`)"));
     config_issues_summary(self, summary, sizeof(summary));
     assert_non_null(strstr(summary, "a.k0: Invalid input"));
     assert_non_null(strstr(summary, " (+4997 more)"));
@@ -119,6 +181,8 @@ int main(void)
         cmocka_unit_test(excuses_what_could_not_be_told_before),
         cmocka_unit_test(another_value_that_will_not_do_is_the_same_issue),
         cmocka_unit_test(two_views_of_one_value_are_one_issue),
+        cmocka_unit_test(what_a_change_brings_comes_first),
+        cmocka_unit_test(what_a_change_brings_is_kept_before_all_others),
         cmocka_unit_test(keeps_the_first_and_counts_the_others),
     };
 
