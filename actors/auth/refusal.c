@@ -151,7 +151,9 @@ static const struct advice {
     [REFUSAL_DEVICE_SIGNATURE] = { "device.signature", "sign what is sent, in the format v3 or v2" },
     [REFUSAL_DEVICE_KEY] = { "device.publicKey", "send an Ed25519 key" },
     [REFUSAL_TOKEN_MISSING] = { "gateway.auth.token", SECRET_COMMAND },
-    [REFUSAL_TOKEN] = { "gateway.auth.token", SECRET_COMMAND },
+    [REFUSAL_TOKEN] = { "gateway.auth.token", SECRET_COMMAND
+                        "; a device token that is no longer known here is taken for a wrong one: connect once with "
+                        "gateway.auth.token" },
     [REFUSAL_TOKEN_UNCONFIGURED] = { "gateway.auth.token", "openclaw config set gateway.auth.token <secret>" },
     [REFUSAL_PASSWORD_MISSING] = { "gateway.auth.password", SECRET_COMMAND },
     [REFUSAL_PASSWORD] = { "gateway.auth.password", SECRET_COMMAND },

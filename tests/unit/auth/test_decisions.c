@@ -168,8 +168,9 @@ static void tells_each_kind_of_client_what_helps_it(void **state)
     assert_json(pack_span(&out), "{\"code\":\"AUTH_TOKEN_MISMATCH\",\"authReason\":\"token_mismatch\","
                                  "\"canRetryWithDeviceToken\":true,\"recommendedNextStep\":"
                                  "\"retry_with_device_token\",\"credential\":\"gateway.auth.token\",\"remedy\":"
-                                 "\"look into the file that this names: openclaw config "
-                                 "file\",\"_closeCode\":1008,\"_closeReason\":\"unauthorized: "
+                                 "\"look into the file that this names: openclaw config file; a device token "
+                                 "that is no longer known here is taken for a wrong one: connect once with "
+                                 "gateway.auth.token\",\"_closeCode\":1008,\"_closeReason\":\"unauthorized: "
                                  "gateway token mismatch (set gateway.remote.token to match gateway.auth.token)\"}");
     pack_deinit(&out);
 }
