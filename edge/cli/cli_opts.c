@@ -174,6 +174,7 @@ static int chain_find(struct cli_line *line, int argc, char *const *argv, unsign
     unsigned words = 0;
     struct word stray = { .is_long = false }; /* the first option that no command has */
 
+    line->named_last = true;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         const struct cli_command *now = command_last(line);
 
@@ -200,7 +201,6 @@ static int chain_find(struct cli_line *line, int argc, char *const *argv, unsign
         line->chain[line->chain_n++] = command_in(now, argv[i]);
         words++;
     }
-    line->named_last = true;
     if (command_last(line)->preset) {
         line->chain[line->chain_n] = command_in(command_last(line), command_last(line)->preset);
         line->chain_n++;

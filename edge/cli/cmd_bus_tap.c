@@ -10,6 +10,15 @@
 #include "edge/cli/tap_sink.h"
 #include "edge/cli/tap_watch.h"
 
+static void begun_tell(const struct cli *cli, const char *what)
+{
+    if (cli_given(cli, "duration")) {
+        cli_err("%s for %llu s; Ctrl-C ends it before", what, (unsigned long long)cli_number(cli, "duration"));
+    } else {
+        cli_err("%s; end with Ctrl-C", what);
+    }
+}
+
 /* -1: no end. */
 static long wait_ms(uint64_t end_ms)
 {
@@ -45,7 +54,7 @@ static int live_run(const struct cli *cli, struct tap_sink *sink)
         end_ms = clock_mono_ms() + cli_number(cli, "duration") * 1000U;
     }
     if (!sink->is_json && !sink->is_pcap) {
-        cli_err(sink->path ? "recording; end with Ctrl-C" : "watching; end with Ctrl-C");
+        begun_tell(cli, sink->path ? "recording" : "watching");
     }
     while (r == CLI_EXIT_OK && !tap_sink_is_done(sink) && !tap_watch_is_interrupted() && wait_ms(end_ms) != 0) {
         r = tap_watch_step(&watch,

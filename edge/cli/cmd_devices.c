@@ -252,9 +252,21 @@ int cmd_devices_remove(struct cli *cli)
     return cli_ask_once(cli, "device.pair.remove", "deviceId", cli_arg(cli, 0), "Removed");
 }
 
+static int request_answer(const struct cli *cli, const char *method, const char *done)
+{
+    char words[CLI_PROFILE_MAX + 16];
+    int r = cli_ask_once(cli, method, "requestId", cli_arg(cli, 0), done);
+
+    if (r == CLI_EXIT_FAILED) {
+        cli_err_more("next: `openclaw%s devices list` shows the requests that wait",
+                     cli_paths_words(&cli->paths, words));
+    }
+    return r;
+}
+
 int cmd_devices_reject(struct cli *cli)
 {
-    return cli_ask_once(cli, "device.pair.reject", "requestId", cli_arg(cli, 0), "Rejected");
+    return request_answer(cli, "device.pair.reject", "Rejected");
 }
 
 static struct span newest_of(struct span pending)
@@ -333,7 +345,7 @@ int cmd_devices_approve(struct cli *cli)
     if (!cli_arg(cli, 0) || cli_flag(cli, "latest")) {
         return newest_show(cli);
     }
-    return cli_ask_once(cli, "device.pair.approve", "requestId", cli_arg(cli, 0), "Approved");
+    return request_answer(cli, "device.pair.approve", "Approved");
 }
 
 int cmd_devices_rename(struct cli *cli)

@@ -86,6 +86,13 @@ def test_a_rejected_device_stays_outside(running, operator):
     assert refused(lambda: device.connect(running, [], shared(running), FAR))["code"] == "NOT_PAIRED"
 
 
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+def test_who_names_no_request_learns_where_they_are_listed(running, verb):
+    done = running.cli("devices", verb, "nope")
+    assert done.returncode == 1 and "unknown requestId" in done.stderr
+    assert "next: `openclaw devices list` shows the requests that wait" in done.stderr
+
+
 def test_a_device_token_lets_in_without_the_secret(running, operator):
     device = pair(running, operator)
     with device.connect(running, ["operator.read"], {"deviceToken": device.token}, FAR) as client:

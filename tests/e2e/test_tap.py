@@ -447,3 +447,8 @@ def test_a_replay_shows_what_differs(gateway, tmp_path):
     assert gateway.cli("bus", "tap", "--read", path, "--record", plain).returncode == 0
     none = gateway.cli("bus", "replay", plain)
     assert none.returncode == 1 and "no bodies" in none.stderr
+
+
+def test_a_watch_that_ends_by_itself_says_when(gateway):
+    said = gateway.cli("bus", "tap", "--duration", "1").stderr
+    assert "watching for 1 s; Ctrl-C ends it before" in said and "end with" not in said

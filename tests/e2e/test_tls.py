@@ -96,7 +96,7 @@ def test_its_fingerprint_is_told_at_the_start_and_by_status(sealed):
     told = json.loads(sealed.cli("gateway", "status", "--json").stdout)
     assert told["gateway"]["tlsEnabled"] is True and told["gateway"]["tlsFingerprint"] == fingerprint
     assert told["gateway"]["probeUrl"].startswith("wss://") and told["rpc"]["ok"] is True
-    assert fingerprint in sealed.cli("gateway", "status").stdout
+    assert f"sha256:{fingerprint} (from " in sealed.cli("gateway", "status").stdout, "to be copied as a word"
 
 
 def test_a_certificate_made_here_can_be_trusted_by_its_file(sealed):
