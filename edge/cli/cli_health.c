@@ -1,6 +1,7 @@
 #include "edge/cli/cli_health.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #include "edge/cli/cli_format.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_problem.h"
+#include "edge/cli/cli_service.h"
+#include "edge/cli/cli_target.h"
 
 #define NOTHING ((struct span){ 0 })
 #define LABEL_WIDTH 11
@@ -20,9 +23,10 @@ void cli_health_label(const char *label)
     cli_out("%*s", (int)(strlen(label) < LABEL_WIDTH ? LABEL_WIDTH - strlen(label) : 1), "");
 }
 
-void cli_health_problem(const struct cli_problem *problem, const struct cli_target *target)
+void cli_health_problem(const struct cli_paths *paths, const struct cli_problem *problem,
+                        const struct cli_target *target)
 {
-    char text[1600];
+    char text[PATH_MAX + 128];
     char buf[256];
     const char *advice = cli_problem_advice(problem, target, buf, sizeof(buf));
 
@@ -30,6 +34,12 @@ void cli_health_problem(const struct cli_problem *problem, const struct cli_targ
     cli_health_label("Problem");
     cli_out_safe(span_from(text), false);
     cli_out("\n");
+    if (cli_problem_may_be_stranger(problem, target) &&
+        cli_service_stranger_text(paths, target->url.port, text, sizeof(text))) {
+        cli_health_label("");
+        cli_out_safe(span_from(text), false);
+        cli_out("\n");
+    }
     if (advice) {
         cli_health_label("Next");
         cli_out("%s\n", advice);

@@ -8,6 +8,7 @@
 
 #include "bus/base/span.h"
 
+struct cli_paths;
 struct cli_problem;
 struct cli_target;
 
@@ -16,7 +17,8 @@ void cli_health_print(struct span health, bool is_full);
 
 /* "Label     value" lines, aligned across commands. */
 void cli_health_label(const char *label);
-/* What happened on the way to the gateway, and what to do next. */
-void cli_health_problem(const struct cli_problem *problem, const struct cli_target *target);
+/* What happened on the way to the gateway of that state directory, and what to do next. */
+void cli_health_problem(const struct cli_paths *paths, const struct cli_problem *problem,
+                        const struct cli_target *target);
 
 #endif

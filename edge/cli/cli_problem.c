@@ -9,6 +9,8 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_target.h"
 
+#define DEVICE_TOKEN_VOID "the token stored for this device is no longer valid; give --token once"
+
 struct advice {
     const char *detail; /* error.details.code */
     const char *text;
@@ -23,14 +25,20 @@ static const struct advice handshake_advice[] = {
                                "gateway.auth.password in the config" },
     { "AUTH_PASSWORD_MISMATCH", "compare the password used here with gateway.auth.password of the gateway" },
     { "AUTH_PASSWORD_NOT_CONFIGURED", "set gateway.auth.password on the gateway and start it again" },
-    { "AUTH_DEVICE_TOKEN_MISMATCH", "the token stored for this device is no longer valid; give --token once" },
+    { "AUTH_DEVICE_TOKEN_MISMATCH", DEVICE_TOKEN_VOID },
     { "PAIRING_REQUIRED", "`openclaw health` asks for it; what to run on the gateway then is what it says" },
     { "AUTH_RATE_LIMITED", "too many wrong attempts; wait a minute, then use the right credentials" },
     { "DEVICE_AUTH_SIGNATURE_EXPIRED", "the clocks of the two machines differ by more than two minutes; set them" },
 };
 
-static const char *detail_advice(const char *detail)
+/* A gateway that has forgotten the device takes its token for the shared one. */
+static const char *detail_advice(const struct cli_problem *self)
 {
+    const char *detail = self->detail;
+
+    if (self->is_by_device_token && strcmp(detail, "AUTH_TOKEN_MISMATCH") == 0) {
+        return DEVICE_TOKEN_VOID;
+    }
     for (size_t i = 0; i < ARRAY_LEN(handshake_advice); i++) {
         if (strcmp(handshake_advice[i].detail, detail) == 0) {
             return handshake_advice[i].text;
@@ -128,7 +136,8 @@ static const char *unreachable_advice(const struct cli_problem *self, const stru
                        "unless its certificate was replaced, somebody else answers there: compare with "
                        "`openclaw gateway status` on its machine");
     } else if (self->sys_error == ECONNREFUSED && target->url.is_loopback) {
-        (void)snprintf(buf, buf_size, "start one with `openclaw gateway`, or name another with --port or --url");
+        (void)snprintf(buf, buf_size, "start one with `openclaw%s gateway`, or name another with --port or --url",
+                       target->words);
     } else if (self->http_status == 400 && !target->url.is_tls) {
         /* As a gateway with TLS answers who speaks plainly. */
         (void)snprintf(buf, buf_size, "this port may speak TLS: use wss://; else check host and port of the address");
@@ -148,21 +157,27 @@ const char *cli_problem_advice(const struct cli_problem *self, const struct cli_
         return unreachable_advice(self, target, buf, buf_size);
     }
     if (self->kind == CLI_PROBLEM_DOWN) {
-        return "mend that, then start the gateway again; `openclaw logs` has more";
+        (void)snprintf(buf, buf_size, "mend that, then start the gateway again; `openclaw%s logs` has more",
+                       target->words);
+        return buf;
     }
     if (self->kind == CLI_PROBLEM_REFUSED && self->request_id[0]) {
-        (void)snprintf(buf, buf_size, "run `openclaw devices approve %s` on the gateway, then try again",
-                       self->request_id);
+        (void)snprintf(buf, buf_size, "run `openclaw%s devices approve %s` on the gateway, then try again",
+                       target->words, self->request_id);
         return buf;
     }
     if (self->kind == CLI_PROBLEM_REFUSED && self->detail[0]) {
-        return detail_advice(self->detail);
+        return detail_advice(self);
     }
     if (self->kind == CLI_PROBLEM_CLOSED && self->is_unasked && self->close_code == 1012) {
         return "it starts again, or makes way for its new program; run this again in a moment";
     }
     if (self->kind == CLI_PROBLEM_TIMEOUT) {
-        return "a longer --timeout may help; `openclaw gateway status --deep` shows what the gateway is doing";
+        (void)snprintf(
+            buf, buf_size,
+            "a longer --timeout may help; `openclaw%s gateway status --deep` shows what the gateway is doing",
+            target->words);
+        return buf;
     }
     if (self->retryable && self->retry_after_ms) {
         (void)snprintf(buf, buf_size, "try again in %u ms", self->retry_after_ms);
@@ -196,9 +211,14 @@ int cli_problem_exit_code(const struct cli_problem *self)
     return CLI_EXIT_SOFTWARE;
 }
 
-bool cli_problem_is_wrong_secret(const struct cli_problem *self)
+static bool is_wrong_secret(const struct cli_problem *self)
 {
     return strcmp(self->detail, "AUTH_TOKEN_MISMATCH") == 0 || strcmp(self->detail, "AUTH_PASSWORD_MISMATCH") == 0;
+}
+
+bool cli_problem_may_be_stranger(const struct cli_problem *self, const struct cli_target *target)
+{
+    return is_wrong_secret(self) && target->url.is_loopback && !target->is_elsewhere;
 }
 
 /* Where the secret came from matters most when it is the wrong one. */

@@ -55,8 +55,8 @@ void cli_problem_text(const struct cli_problem *self, const struct cli_target *t
 const char *cli_problem_advice(const struct cli_problem *self, const struct cli_target *target, char *buf,
                                size_t buf_size);
 
-/* Whoever answers has another secret, and may be another gateway than the one that is meant. */
-bool cli_problem_is_wrong_secret(const struct cli_problem *self);
+/* Whoever answers on this machine has another secret, and may be another gateway than the one that is meant. */
+bool cli_problem_may_be_stranger(const struct cli_problem *self, const struct cli_target *target);
 
 /* Explains on standard error; returns the exit code. */
 int cli_problem_explain(const struct cli_problem *self, const struct cli_target *target);

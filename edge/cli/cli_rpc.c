@@ -1,5 +1,6 @@
 #include "edge/cli/cli_rpc.h"
 
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 
@@ -30,6 +31,7 @@ int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct 
         .on_event = opts->on_event,
     };
     struct cli_problem problem;
+    char stranger[PATH_MAX + 128];
     int r;
 
     *ret_rpc = (struct cli_rpc){ .cli = cli };
@@ -48,8 +50,9 @@ int cli_rpc_open(const struct cli *cli, const struct cli_rpc_opts *opts, struct 
             return cli_problem_exit_code(opts->ret_problem); /* the caller closes it, who may ask it for its target */
         }
         r = cli_problem_explain(&problem, &ret_rpc->target);
-        if (cli_problem_is_wrong_secret(&problem) && ret_rpc->target.url.is_loopback && !ret_rpc->target.is_elsewhere) {
-            cli_service_stranger_tell(&cli->paths, ret_rpc->target.url.port);
+        if (cli_problem_may_be_stranger(&problem, &ret_rpc->target) &&
+            cli_service_stranger_text(&cli->paths, ret_rpc->target.url.port, stranger, sizeof(stranger))) {
+            cli_err_more("%s", stranger);
         }
         cli_rpc_close(ret_rpc);
         return r;

@@ -134,15 +134,17 @@ bool cli_service_is_host(const struct cli_paths *paths, char *ret_name, size_t n
     return name.len > 0;
 }
 
-void cli_service_stranger_tell(const struct cli_paths *paths, unsigned port)
+bool cli_service_stranger_text(const struct cli_paths *paths, unsigned port, char *out, size_t out_size)
 {
     struct cli_service service;
 
     cli_service_look(paths, &service);
-    if (!service.is_hidden && cli_service_port(paths) != port) {
-        cli_err_more("the gateway that answers there is not the one of the state directory %s%s", paths->state_dir,
-                     service.is_running ? "" : ", of which none runs");
+    if (service.is_hidden || cli_service_port(paths) == port) {
+        return false;
     }
+    (void)snprintf(out, out_size, "the gateway that answers there is not the one of the state directory %s%s", /* cut */
+                   paths->state_dir, service.is_running ? "" : ", of which none runs");
+    return true;
 }
 
 void cli_service_text(const struct cli_service *self, char *out, size_t out_size)

@@ -32,11 +32,9 @@ bool cli_service_is_host(const struct cli_paths *paths, char *ret_name, size_t n
 /* The number behind the last colon of "127.0.0.1:80"; 0: there is none. */
 unsigned cli_service_port_of(struct span address);
 
-/*
- * Does what answers on `port` of this machine belong to something else than this state directory? Then it is said on
- * standard error: its secrets are others.
- */
-void cli_service_stranger_tell(const struct cli_paths *paths, unsigned port);
+/* Does what answers on `port` of this machine belong to something else than this state directory? Then says so: its
+ * secrets are others. */
+bool cli_service_stranger_text(const struct cli_paths *paths, unsigned port, char *out, size_t out_size);
 
 /* "running, pid 12" or "not running" */
 void cli_service_text(const struct cli_service *self, char *out, size_t out_size);

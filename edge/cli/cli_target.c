@@ -431,6 +431,9 @@ int cli_target_resolve(const struct cli *cli, unsigned flags, struct cli_target 
     *ret_target = (struct cli_target){ .has_config = false };
     r = target_fill(cli, flags, ret_target);
     r = r ? r : fingerprint_given(cli, ret_target);
+    if (!r && !ret_target->is_elsewhere) {
+        (void)cli_paths_words(&cli->paths, ret_target->words);
+    }
     if (r) {
         cli_target_deinit(ret_target);
     }

@@ -33,15 +33,16 @@ struct cli_target {
     char password[GATEWAY_CONFIG_SECRET_MAX]; /* empty: none */
     const char *token_source;                 /* "--token", … ; NULL without a token */
     const char *password_source;
-    bool has_config;              /* the file is there */
-    char config_problem[768];     /* why it could not be used; empty when it could */
-    char secret_problem[768];     /* why a secret of the config cannot be had; empty when it can */
-    char owner_path[108];         /* the socket on which the gateway of this state directory knows its owner, when
-                                     that gateway is meant and no secret was named; empty: not to be used */
-    bool is_elsewhere;            /* named by --url, OPENCLAW_GATEWAY_URL or gateway.remote */
-    bool is_configured;           /* the gateway of this state directory, or the one that its config names */
-    char log_file[PATH_MAX];      /* of the gateway on this machine */
-    struct gateway_config config; /* set when has_config and without a problem */
+    bool has_config;                  /* the file is there */
+    char config_problem[768];         /* why it could not be used; empty when it could */
+    char secret_problem[768];         /* why a secret of the config cannot be had; empty when it can */
+    char owner_path[108];             /* the socket on which the gateway of this state directory knows its owner, when
+                                         that gateway is meant and no secret was named; empty: not to be used */
+    bool is_elsewhere;                /* named by --url, OPENCLAW_GATEWAY_URL or gateway.remote */
+    bool is_configured;               /* the gateway of this state directory, or the one that its config names */
+    char log_file[PATH_MAX];          /* of the gateway on this machine */
+    char words[CLI_PROFILE_MAX + 16]; /* what a line to type needs to mean it; empty for one elsewhere */
+    struct gateway_config config;     /* set when has_config and without a problem */
     char fingerprint[GATEWAY_TLS_FINGERPRINT_MAX]; /* the certificate it must show; empty: a trusted one */
     const char *fingerprint_source;                /* "--tls-fingerprint", …; NULL without one */
 };

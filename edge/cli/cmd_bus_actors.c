@@ -124,7 +124,7 @@ int cmd_bus_actors(struct cli *cli)
     int r;
 
     pack_init(&result, 0);
-    r = control_client_op(cli->paths.control_path, "actors", &result);
+    r = control_client_op(&cli->paths, "actors", &result);
     if (r) {
         return r;
     }

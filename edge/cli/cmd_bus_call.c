@@ -137,7 +137,7 @@ int cmd_bus_call(struct cli *cli)
         return r;
     }
     request_pack(cli, pack_span(&params), &request);
-    r = control_client_open(cli->paths.control_path, &client);
+    r = control_client_open(&cli->paths, &client);
     r = r ? r
           : control_client_ask(&client, pack_span(&request), (int)cli_number(cli, "timeout") + ANSWER_SLACK_MS,
                                &answer);

@@ -31,7 +31,7 @@ int cmd_bus_graph(struct cli *cli)
     int r;
 
     pack_init(&answer, 0);
-    r = control_client_op(cli->paths.control_path, "links", &answer);
+    r = control_client_op(&cli->paths, "links", &answer);
     if (r) {
         return r;
     }

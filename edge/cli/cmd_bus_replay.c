@@ -477,7 +477,7 @@ static int gateway_start(struct replay *self)
     self->watch.on_record = on_record;
     self->watch.arg = self;
     r = r ? r : tap_watch_open(&self->watch, &self->test);
-    r = r ? r : control_client_open(self->test.paths.control_path, &self->client);
+    r = r ? r : control_client_open(&self->test.paths, &self->client);
     self->watch.also_fd = self->client.fd;
     return r;
 }

@@ -300,7 +300,7 @@ static void report_pack(const struct report *report, struct pack *out)
     pack_map_end(out);
 }
 
-static void target_print(const struct probed *it)
+static void target_print(const struct report *report, const struct probed *it)
 {
     cli_health_label("Gateway");
     cli_out("%s, from %s\n", it->target.address, it->target.source);
@@ -315,7 +315,7 @@ static void target_print(const struct probed *it)
         cli_out("%s\n", it->probe.is_rpc_ok ? "answered" : "not all answered");
     }
     if (it->probe.problem.kind != CLI_PROBLEM_NONE) {
-        cli_health_problem(&it->probe.problem, &it->target);
+        cli_health_problem(&report->cli->paths, &it->probe.problem, &it->target);
     }
     if (it->probe.is_rpc_ok) {
         cli_health_print(cli_probe_answer(&it->probe, CLI_PROBE_HEALTH), false);
@@ -375,7 +375,7 @@ static int report_show(const struct report *report)
     if (!cli_flag(report->cli, "json")) {
         for (size_t i = 0; i < report->targets_n; i++) {
             cli_out("%s", i ? "\n" : "");
-            target_print(&report->targets[i]);
+            target_print(report, &report->targets[i]);
         }
         if (reachable_count(report) > 1) {
             several_print(report);

@@ -70,7 +70,7 @@ static int supervisor_open(const struct cli *cli, struct cli_service *service, i
     if (is_found) {
         return CLI_EXIT_OK;
     }
-    int r = control_client_open(cli->paths.control_path, &client); /* tells why it cannot be asked */
+    int r = control_client_open(&cli->paths, &client); /* tells why it cannot be asked */
     if (r == CLI_EXIT_OK) {
         cli_err("the gateway of the state directory %s comes or goes just now", cli->paths.state_dir);
         r = CLI_EXIT_TRY_LATER;
@@ -238,7 +238,7 @@ static int upgrade(struct cli *cli, int fd, const struct cli_service *service)
     pack_map_begin(&request);
     pack_kv_text(&request, "op", "upgrade");
     pack_map_end(&request);
-    r = control_client_open(cli->paths.control_path, &client);
+    r = control_client_open(&cli->paths, &client);
     r = r ? r : control_client_ask(&client, pack_span(&request), (int)cli_number(cli, "timeout"), &answer);
     if (r == CLI_EXIT_CONFIG) {
         cli_err_more("next: correct that, then run this again; `openclaw doctor` looks at the config as well");

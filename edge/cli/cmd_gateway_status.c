@@ -215,7 +215,7 @@ static void probe_print(const struct report *report)
     }
     cli_out("\n");
     if (!is_ok(report)) {
-        cli_health_problem(&report->probe.problem, &report->target);
+        cli_health_problem(&report->cli->paths, &report->probe.problem, &report->target);
     }
 }
 
@@ -254,7 +254,7 @@ static void report_print(const struct report *report)
     place_print(report);
     if (report->target.fingerprint[0]) {
         cli_health_label("TLS");
-        cli_out("sha256:%s, from %s\n", report->target.fingerprint, report->target.fingerprint_source);
+        cli_out("sha256:%s (from %s)\n", report->target.fingerprint, report->target.fingerprint_source);
     }
     cli_health_label("State");
     cli_out("%s\n", report->cli->paths.state_dir);

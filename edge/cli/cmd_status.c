@@ -290,7 +290,7 @@ static void gateway_print(const struct report *report)
     }
     cli_out("\n");
     if (report->probe.problem.kind != CLI_PROBLEM_NONE) {
-        cli_health_problem(&report->probe.problem, &report->target);
+        cli_health_problem(&report->cli->paths, &report->probe.problem, &report->target);
     }
     cli_service_text(&report->service, text, sizeof(text));
     cli_health_label("Service");

@@ -39,9 +39,11 @@ static int socket_connect(const char *path, struct control_client *self)
     return 0;
 }
 
-int control_client_open(const char *path, struct control_client *self)
+int control_client_open(const struct cli_paths *paths, struct control_client *self)
 {
+    const char *path = paths->control_path;
     int error = socket_connect(path, self);
+    char words[CLI_PROFILE_MAX + 16];
     char advice[PATH_MAX + 256];
 
     if (error == ENAMETOOLONG) {
@@ -55,7 +57,8 @@ int control_client_open(const char *path, struct control_client *self)
     }
     if (error) {
         cli_err("no gateway runs on this state directory (%s: %s)", path, strerror(error));
-        cli_err_more("next: start one with `openclaw gateway`, or name another with --profile or OPENCLAW_STATE_DIR");
+        cli_err_more("next: start one with `openclaw%s gateway`, or name another with --profile or OPENCLAW_STATE_DIR",
+                     cli_paths_words(paths, words));
         return error == EACCES || error == EPERM ? CLI_EXIT_REFUSED : CLI_EXIT_UNAVAILABLE;
     }
     return CLI_EXIT_OK;
@@ -232,7 +235,7 @@ int control_client_take(struct control_client *self, struct pack *ret_answer)
     return CLI_EXIT_OK;
 }
 
-int control_client_op(const char *path, const char *op, struct pack *ret_result)
+int control_client_op(const struct cli_paths *paths, const char *op, struct pack *ret_result)
 {
     CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
     CLEANUP(pack_deinit) struct pack request;
@@ -242,6 +245,6 @@ int control_client_op(const char *path, const char *op, struct pack *ret_result)
     pack_map_begin(&request);
     pack_kv_text(&request, "op", op);
     pack_map_end(&request);
-    r = control_client_open(path, &client);
+    r = control_client_open(paths, &client);
     return r ? r : control_client_ask(&client, pack_span(&request), OP_TIMEOUT_MS, ret_result);
 }

@@ -10,6 +10,7 @@
 
 #include "bus/json.h"
 #include "bus/pack.h"
+#include "edge/cli/cli_paths.h"
 
 struct control_client {
     int fd; /* -1: not connected */
@@ -27,7 +28,7 @@ struct control_client {
  * Both return an exit code and have explained themselves when it is not CLI_EXIT_OK.
  * `request` is one packed map with "op"; the result is appended to `ret_result`.
  */
-int control_client_open(const char *path, struct control_client *self);
+int control_client_open(const struct cli_paths *paths, struct control_client *self);
 /* The same without a word: for a look at what may not be there. */
 int control_client_open_quiet(const char *path, struct control_client *self);
 int control_client_ask(struct control_client *self, struct span request, int timeout_ms, struct pack *ret_result);
@@ -40,7 +41,7 @@ int control_client_send(struct control_client *self, struct span request);
 int control_client_take(struct control_client *self, struct pack *ret_answer);
 
 /* Opens, asks for an operation that needs no more than its name, and closes. */
-int control_client_op(const char *path, const char *op, struct pack *ret_result);
+int control_client_op(const struct cli_paths *paths, const char *op, struct pack *ret_result);
 
 void control_client_close(struct control_client *self);
 

@@ -137,7 +137,7 @@ int tap_watch_open(struct tap_watch *self, const struct cli *cli)
     }
     self->calls = mem_new(sizeof(*self->calls));
     self->control_path = cli->paths.control_path;
-    r = control_client_open(cli->paths.control_path, &self->client);
+    r = control_client_open(&cli->paths, &self->client);
     if (r == CLI_EXIT_OK) {
         gateway_know(self);
     }
@@ -279,7 +279,7 @@ int tap_watch_step(struct tap_watch *self, long timeout_ms)
 int tap_watch_actors(struct tap_watch *self, const struct cli *cli, struct pack *ret_actors)
 {
     return self->is_remote ? tap_remote_actors(&self->remote, ret_actors)
-                           : control_client_op(cli->paths.control_path, "actors", ret_actors);
+                           : control_client_op(&cli->paths, "actors", ret_actors);
 }
 
 uint64_t tap_watch_dropped(const struct tap_watch *self)

@@ -160,6 +160,46 @@ def test_the_wrong_token_is_77_and_names_its_source(openclaw):
     assert SECRET not in done.stderr
 
 
+@pytest.mark.parametrize("command", [("gateway", "status"), ("gateway", "probe"), ("status",)], ids=" ".join)
+def test_a_report_says_that_another_gateway_answers_there(openclaw, command):
+    async def on_connect(socket, request):
+        await FakeGateway.say(socket, refusal(request, "unauthorized: gateway token mismatch",
+                                              details={"code": "AUTH_TOKEN_MISMATCH"}))
+        await socket.close(1008, "unauthorized")
+
+    with FakeGateway(on_connect) as fake:
+        said = openclaw(*command, OPENCLAW_GATEWAY_PORT=str(fake.port)).stdout
+    assert "is not the one of the state directory" in said and SECRET not in said, said
+
+
+def test_a_device_token_taken_for_the_shared_one_is_named_with_what_helps(openclaw):
+    async def on_connect(socket, request):
+        if "auth" not in request["params"]:
+            await issue(socket, request)
+            return
+        await FakeGateway.say(socket, refusal(request, "unauthorized: gateway token mismatch",
+                                              details={"code": "AUTH_TOKEN_MISMATCH"}))
+
+    with FakeGateway(on_connect) as fake:
+        url = f"ws://127.0.0.1:{fake.port}"
+        assert openclaw("gateway", "call", "health", "--url", url).returncode == 0
+        done = openclaw("gateway", "call", "health", "--url", url)
+    assert done.returncode == 77 and "device-auth.json" in done.stderr and "give --token once" in done.stderr
+
+
+def test_a_line_to_type_means_the_same_profile(openclaw):
+    for words in (("bus", "tap"), ("bus", "actors"), ("gateway", "stop")):
+        assert "start one with `openclaw --profile zz gateway`" in openclaw("--profile", "zz", *words).stderr, words
+    assert "start one with `openclaw --profile zz gateway`" in openclaw("--profile", "zz", "health", "--port",
+                                                                        free_port()).stderr
+
+
+def test_an_unknown_command_names_the_help_of_its_group(openclaw):
+    assert "openclaw devices --help shows" in openclaw("devices", "frob").stderr
+    assert "openclaw gateway --help shows" in openclaw("gateway", "frob").stderr
+    assert "openclaw --help shows" in openclaw("frob").stderr
+
+
 def test_a_starting_gateway_is_waited_for(openclaw):
     seen = []
 

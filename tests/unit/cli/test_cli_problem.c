@@ -82,6 +82,38 @@ static void the_advice_fits_the_reason(void **state)
     assert_non_null(strstr(cli_problem_advice(&refused, &here, buf, sizeof(buf)), "openclaw gateway"));
     assert_non_null(strstr(cli_problem_advice(&sealed, &here, buf, sizeof(buf)), "wss://"));
     assert_null(cli_problem_advice(&plain, &here, buf, sizeof(buf)));
+    mismatch.is_by_device_token = true; /* a gateway that has forgotten the device takes it for the shared one */
+    assert_non_null(strstr(cli_problem_advice(&mismatch, &here, buf, sizeof(buf)), "stored for this device"));
+}
+
+static void a_line_to_type_means_the_same_gateway(void **state)
+{
+    struct cli_target work = here;
+    struct cli_problem refused = { .kind = CLI_PROBLEM_UNREACHABLE, .sys_error = ECONNREFUSED };
+    struct cli_problem pairing = { .kind = CLI_PROBLEM_REFUSED, .detail = "PAIRING_REQUIRED", .request_id = "r-1" };
+    struct cli_problem late = { .kind = CLI_PROBLEM_TIMEOUT };
+    struct cli_problem down = { .kind = CLI_PROBLEM_DOWN };
+    char buf[256];
+
+    (void)state;
+    (void)strcpy(work.words, " --profile work");
+    assert_non_null(strstr(cli_problem_advice(&refused, &work, buf, sizeof(buf)), "`openclaw --profile work gateway`"));
+    assert_non_null(strstr(cli_problem_advice(&pairing, &work, buf, sizeof(buf)), "`openclaw --profile work devices "));
+    assert_non_null(strstr(cli_problem_advice(&late, &work, buf, sizeof(buf)), "`openclaw --profile work gateway "));
+    assert_non_null(strstr(cli_problem_advice(&down, &work, buf, sizeof(buf)), "`openclaw --profile work logs`"));
+}
+
+static void only_a_wrong_secret_on_this_machine_may_be_a_strangers(void **state)
+{
+    struct cli_target elsewhere = here;
+    struct cli_problem mismatch = { .kind = CLI_PROBLEM_REFUSED, .detail = "AUTH_TOKEN_MISMATCH" };
+    struct cli_problem missing = { .kind = CLI_PROBLEM_REFUSED, .detail = "AUTH_TOKEN_MISSING" };
+
+    (void)state;
+    elsewhere.is_elsewhere = true;
+    assert_true(cli_problem_may_be_stranger(&mismatch, &here));
+    assert_false(cli_problem_may_be_stranger(&mismatch, &elsewhere));
+    assert_false(cli_problem_may_be_stranger(&missing, &here));
 }
 
 int main(void)
@@ -90,6 +122,8 @@ int main(void)
         cmocka_unit_test(each_kind_has_its_exit_code),
         cmocka_unit_test(the_text_names_what_failed_and_why),
         cmocka_unit_test(the_advice_fits_the_reason),
+        cmocka_unit_test(a_line_to_type_means_the_same_gateway),
+        cmocka_unit_test(only_a_wrong_secret_on_this_machine_may_be_a_strangers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
