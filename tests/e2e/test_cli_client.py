@@ -102,7 +102,7 @@ def test_probe_of_nothing_tells_so_as_json(openclaw):
     report = json.loads(done.stdout)
     assert done.returncode == 69
     assert report["ok"] is False and report["capability"] == "unknown" and report["primaryTargetId"] is None
-    assert report["warnings"][0]["code"] == "no_gateway_reachable"
+    assert "no_gateway_reachable" in [warning["code"] for warning in report["warnings"]]  # others may run beside
     connect = report["targets"][0]["connect"]
     assert connect["ok"] is False and connect["close"] == {"code": 1006, "reason": ""}
 
