@@ -323,8 +323,8 @@ static int missing_pack(struct pass *pass, const struct group *group, size_t dep
         return 0;
     }
     int r = groups_new(pass, group->lo, group->hi, depth, &groups, &n);
-    if (r) {
-        return r;
+    if (r || !groups) { /* one that is no leaf has some */
+        return r ? r : stuck(pass, group);
     }
     bool is_map = groups[0].step.key.ptr != NULL;
     (void)(is_map ? pack_map_begin(out) : pack_array_begin(out));

@@ -332,7 +332,7 @@ def test_the_switch_takes_the_paths_away(fresh_gateway):
 
 
 def test_readers_that_read_nothing_keep_nobody_from_an_answer(provider, fresh_gateway):
-    config = provider.config(timeoutSeconds=1)
+    config = provider.config(timeoutSeconds=4)  # which the one who waits must meet, too
     config["agents"]["defaults"]["maxConcurrent"] = 5
     running = fresh_gateway(config=config).start()
     body = json.dumps(user("HUGE:120", stream=True))

@@ -1,9 +1,11 @@
 """From the original to ours on the same state directory: whoever was paired there is paired here, with what he has."""
 
+import contextlib
 import json
 import os
 import shutil
 import socket
+import sqlite3
 
 import pytest
 from client import CallError, Client
@@ -69,6 +71,20 @@ def node_row(operator):
     return next((row for row in operator.call("node.list")["nodes"] if row["connected"]), None)
 
 
+def has_token(client, role):
+    """Has it put away the token that it was given for its device?"""
+    earlier = os.path.join(client.home, "identity/device-auth.json")
+    later = os.path.join(client.home, "state/openclaw.sqlite")
+    try:
+        if os.path.exists(earlier):
+            with open(earlier, encoding="utf-8") as file:
+                return role in json.load(file)["tokens"]
+        with contextlib.closing(sqlite3.connect(f"file:{later}?mode=ro", uri=True)) as store:
+            return bool(store.execute("SELECT 1 FROM device_auth_tokens WHERE role = ?", (role,)).fetchone())
+    except (ValueError, sqlite3.OperationalError):  # half written, or not there yet
+        return False
+
+
 def node_pair(client, port):
     """A node host that an operator has approved, and that is gone again."""
     process = node_start(client, port, OPENCLAW_GATEWAY_TOKEN=TOKEN)
@@ -77,6 +93,7 @@ def node_pair(client, port):
             request = until(lambda: operator.call("node.pair.list")["pending"], SLOW, "the node's wish to be paired")[0]
             operator.call("node.pair.approve", {"requestId": request["requestId"]})
             until(lambda: (node_row(operator) or {}).get("commands"), SLOW, "the node")
+        until(lambda: has_token(client, "node"), SLOW, "the node's token")
     finally:
         stop(process)
 
