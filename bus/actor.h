@@ -161,6 +161,8 @@ struct actor_token {
     uint64_t id;
 };
 struct actor_token actor_defer(struct actor_ctx *ctx, void *cookie);
+/* Inside on_cancel: it is because the asker has ended, rather than given up. */
+bool actor_asker_is_gone(const struct actor *self);
 int actor_token_reply(struct actor *self, struct actor_token token, const struct schema_msg *msg, const void *out);
 int actor_token_reply_span(struct actor *self, struct actor_token token, struct span bytes);
 int actor_token_fail(struct actor *self, struct actor_token token, const struct failure *failure);

@@ -310,6 +310,7 @@ struct actor {
     int fault;
     bool is_init;
     bool is_stopping;        /* the loop is to end */
+    bool is_asker_gone;      /* on_cancel is on the stack, because a peer has ended */
     struct span life_status; /* of the one whose life is being told */
     bool is_restarting;      /* told to stop, to be started again */
     bool is_ready;

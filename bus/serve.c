@@ -460,21 +460,30 @@ void serve_on_envelope(struct actor *self, struct mail *mail)
 
 void serve_on_link_down(struct actor *self, struct link *link)
 {
+    self->is_asker_gone = true;
     while (link->serves) {
         slot_cancel(self, link->serves);
     }
+    self->is_asker_gone = false;
+}
+
+bool actor_asker_is_gone(const struct actor *self)
+{
+    return self->is_asker_gone;
 }
 
 void serve_on_link_life(struct actor *self, struct link *link)
 {
     struct serve_slot *next = NULL;
 
+    self->is_asker_gone = true;
     for (struct serve_slot *slot = link->serves; slot; slot = next) {
         next = slot->next;
         if (slot->asker_incarnation && slot->asker_incarnation != link->incarnation) {
             slot_cancel(self, slot);
         }
     }
+    self->is_asker_gone = false;
 }
 
 void serve_fail_all(struct actor *self)

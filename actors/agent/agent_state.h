@@ -173,6 +173,9 @@ int handler_reply_scratch(struct agent *self, struct actor_ctx *ctx);
 int turn_start_ready(struct agent *self);
 /* Ends a run that is waiting or active. 0 or a fault. */
 int turn_abort(struct agent *self, struct run *run, const char *reason);
+/* The same for one whose asker ended with its process: whoever stood behind it asks again by the same key, and it runs
+ * again. Without an answer in the transcript, as there is one then. 0 or a fault. */
+int turn_cut(struct agent *self, struct run *run);
 /* Writes what an ended run leaves behind. 0, FAIL_STORAGE (batch_fail was called) or a fault. */
 int turn_save(struct agent *self, struct run *run);
 /* Takes up what was under way when the last life ended. 0 or a fault. */

@@ -481,7 +481,7 @@ void show_cancel(struct agent *self, void *cookie)
     is_completion = asker->kind == ASKER_COMPLETION;
     run_asker_remove(run, asker);
     if (is_completion && !run->askers && run->row.kind == STORE_RUN_COMPLETION) {
-        rc = turn_abort(self, run, "disconnected");
+        rc = actor_asker_is_gone(self->actor) ? turn_cut(self, run) : turn_abort(self, run, "disconnected");
     } else {
         turn_flow(run);
     }

@@ -463,9 +463,11 @@ static int resumed_on_run(void *arg, const struct store_run *row)
     return 0;
 }
 
-/* Whoever asked is no longer there. Without an answer in the transcript, as there is one once it is asked for again. */
-static int run_cut(struct agent *self, struct run *run)
+int turn_cut(struct agent *self, struct run *run)
 {
+    if (run->phase == RUN_ENDING) {
+        return 0;
+    }
     run->is_retryable = true;
     copy(run->row.stop_reason, sizeof(run->row.stop_reason), STORE_STOP_RESTART);
     return run_fail(self, run, PROVIDER_E_CUT,
@@ -491,7 +493,7 @@ static int run_resume(struct agent *self, const struct store_run *row)
     if (row->state == STORE_RUN_STARTED && row->attempts >= AGENT_ATTEMPTS_MAX) {
         return run_fail(self, run, PROVIDER_E_SETUP, "quarantined: the gateway ended three times while this ran");
     }
-    return row->kind == STORE_RUN_COMPLETION ? run_cut(self, run) : 0;
+    return row->kind == STORE_RUN_COMPLETION ? turn_cut(self, run) : 0;
 }
 
 int turn_resume(struct agent *self)

@@ -292,6 +292,35 @@ def test_a_turn_that_a_restart_ended_runs_again_once_for_its_repeats(fresh_gatew
         ("user", text), ("assistant", "Hello from the mock model.")]
 
 
+def test_a_turn_whose_edge_died_runs_again_once_for_its_repeats(fresh_gateway, provider, topology):
+    if topology != "split":
+        pytest.skip("the edge has no process of its own")
+    running = fresh_gateway(config=provider.config()).start()
+    text = f"STALL ONCE {running.port} edge"
+    key = f"agent:main:edge-{running.port}"
+    headers = {"Idempotency-Key": f"edge-{running.port}", "x-openclaw-session-key": key}
+
+    def answered():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            status, _, body = running.complete(user(text), headers)
+            assert status in (200, 503), body
+            return status == 200 and json.loads(body)["choices"][0]["message"]["content"]
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(running.complete, user(text), headers)
+        until(lambda: provider.stats()["texts"].get(text), 10, "the request at the provider")
+        hosts = json.loads(running.cli("bus", "actors", "--json").stdout)["hosts"]
+        os.kill(next(host["pid"] for host in hosts if host["name"] == "edge"), signal.SIGKILL)
+        assert first.exception() is not None
+    assert until(answered, 30, "the answer") == "Hello from the mock model."
+    assert provider.stats()["texts"][text] == 2
+    with Client(running.port, running.token) as client:
+        told = client.call("chat.history", {"sessionKey": key})["messages"]
+    assert [(message["role"], text_of(message)) for message in told] == [
+        ("user", text), ("assistant", "Hello from the mock model.")]
+
+
 def test_words_arrive_as_the_provider_says_them(mock):
     connection = http.client.HTTPConnection("127.0.0.1", mock.port, timeout=20)
     connection.request("POST", "/v1/chat/completions", json.dumps(user("SLOW", stream=True)),
