@@ -223,12 +223,17 @@ class Rig:
         return [(message["role"], text_of(message)) for message in self.messages(client, session)]
 
     def verify(self):
-        """What the sessions hold once the runs that were under way have ended."""
+        """What the sessions hold once the runs that were under way have ended. The last deed may not be over yet, and
+        take the connection of who looks along."""
         deadline = time.monotonic() + 10
         while True:
-            verdict = self.look()
-            if verdict.unanswered == 0 or time.monotonic() > deadline:
-                return verdict
+            try:
+                verdict = self.look()
+                if verdict.unanswered == 0 or time.monotonic() > deadline:
+                    return verdict
+            except GONE:
+                if time.monotonic() > deadline:
+                    raise
             time.sleep(0.2)
 
     def look(self):
