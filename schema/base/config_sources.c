@@ -247,6 +247,26 @@ static int circle_check(struct load *self, const char *real, const char *shown)
     return 0;
 }
 
+/* A file that is not there yet is watched for, where it may be read at all. Without memory it is not. */
+static void missing_add(struct load *self, const char *path)
+{
+    const char *name = strrchr(path, '/');
+    char folder[PATH_MAX];
+    char real[PATH_MAX];
+    char whole[2 * PATH_MAX];
+
+    if (!name) {
+        return;
+    }
+    (void)snprintf(folder, sizeof(folder), "%.*s", name == path ? 1 : (int)(name - path), path); /* it fits */
+    if (realpath(folder, real)) {
+        (void)snprintf(whole, sizeof(whole), "%s%s", real, name); /* it fits */
+        if (is_confined(self, whole)) {
+            (void)source_add(self, whole);
+        }
+    }
+}
+
 static int include_check(struct load *self, struct span name, char ret_real[PATH_MAX])
 {
     const struct config_source *from = self->sources->items[self->chain[self->chain_n - 1]];
@@ -268,8 +288,10 @@ static int include_check(struct load *self, struct span name, char ret_real[PATH
         return refuse(self, "is one file too many: a config is at most 256 files", shown);
     }
     if (!realpath(path, ret_real)) {
-        (void)source_add(self, path); /* it is watched for all the same; without memory it is not */
-        return refuse(self, errno == ENOENT ? "names a file that does not exist" : "names a file that cannot be read",
+        bool is_missing = errno == ENOENT;
+
+        missing_add(self, path);
+        return refuse(self, is_missing ? "names a file that does not exist" : "names a file that cannot be read",
                       shown);
     }
     if (!is_confined(self, ret_real)) {
