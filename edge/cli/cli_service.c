@@ -93,20 +93,6 @@ unsigned cli_service_port_of(struct span address)
     return port <= UINT16_MAX ? port : 0;
 }
 
-/* False while it cannot be asked. */
-static bool status_ask(const struct cli_paths *paths, struct pack *ret_status)
-{
-    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
-    CLEANUP(pack_deinit) struct pack request;
-
-    pack_init(&request, 0);
-    pack_map_begin(&request);
-    pack_kv_text(&request, "op", "status");
-    pack_map_end(&request);
-    return control_client_open_quiet(paths->control_path, &client) == CLI_EXIT_OK &&
-           control_client_ask(&client, pack_span(&request), PORT_TIMEOUT_MS, ret_status) == CLI_EXIT_OK;
-}
-
 unsigned cli_service_port(const struct cli_paths *paths)
 {
     CLEANUP(pack_deinit) struct pack answer;
@@ -114,7 +100,7 @@ unsigned cli_service_port(const struct cli_paths *paths)
     struct span first;
 
     pack_init(&answer, 0);
-    if (!status_ask(paths, &answer)) {
+    if (!control_client_status(paths->control_path, PORT_TIMEOUT_MS, &answer)) {
         return 0;
     }
     struct value_iter it = value_iter(value_get(pack_span(&answer), "listening"));
@@ -126,7 +112,7 @@ bool cli_service_is_host(const struct cli_paths *paths, char *ret_name, size_t n
     CLEANUP(pack_deinit) struct pack answer;
 
     pack_init(&answer, 0);
-    if (!status_ask(paths, &answer)) {
+    if (!control_client_status(paths->control_path, PORT_TIMEOUT_MS, &answer)) {
         return false;
     }
     struct span name = value_str(value_get(pack_span(&answer), "onlyHost"), (struct span){ "", 0 });

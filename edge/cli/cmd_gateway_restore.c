@@ -118,17 +118,10 @@ static void gateway_exec(void)
 
 static bool is_serving(const struct cli *cli)
 {
-    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
-    CLEANUP(pack_deinit) struct pack request;
     CLEANUP(pack_deinit) struct pack answer;
 
-    pack_init(&request, 0);
     pack_init(&answer, 0);
-    pack_map_begin(&request);
-    pack_kv_text(&request, "op", "status");
-    pack_map_end(&request);
-    return control_client_open_quiet(cli->paths.control_path, &client) == CLI_EXIT_OK &&
-           control_client_ask(&client, pack_span(&request), ASK_MS, &answer) == CLI_EXIT_OK &&
+    return control_client_status(cli->paths.control_path, ASK_MS, &answer) &&
            span_is_text(value_str(value_get(pack_span(&answer), "state"), (struct span){ "", 0 }), "running");
 }
 

@@ -142,16 +142,8 @@ int cmd_gateway_stop(struct cli *cli)
 /* False while it cannot be asked. */
 static bool status_read(const struct cli *cli, struct pack *ret_status)
 {
-    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
-    CLEANUP(pack_deinit) struct pack request;
-
-    pack_init(&request, 0);
-    pack_map_begin(&request);
-    pack_kv_text(&request, "op", "status");
-    pack_map_end(&request);
     pack_reset(ret_status);
-    return control_client_open_quiet(cli->paths.control_path, &client) == CLI_EXIT_OK &&
-           control_client_ask(&client, pack_span(&request), STATUS_MS, ret_status) == CLI_EXIT_OK;
+    return control_client_status(cli->paths.control_path, STATUS_MS, ret_status);
 }
 
 /* How often in this process. */

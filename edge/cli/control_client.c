@@ -248,3 +248,16 @@ int control_client_op(const struct cli_paths *paths, const char *op, struct pack
     r = control_client_open(paths, &client);
     return r ? r : control_client_ask(&client, pack_span(&request), OP_TIMEOUT_MS, ret_result);
 }
+
+bool control_client_status(const char *path, int timeout_ms, struct pack *ret_status)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    CLEANUP(pack_deinit) struct pack request;
+
+    pack_init(&request, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "status");
+    pack_map_end(&request);
+    return control_client_open_quiet(path, &client) == CLI_EXIT_OK &&
+           control_client_ask(&client, pack_span(&request), timeout_ms, ret_status) == CLI_EXIT_OK;
+}

@@ -43,6 +43,9 @@ int control_client_take(struct control_client *self, struct pack *ret_answer);
 /* Opens, asks for an operation that needs no more than its name, and closes. */
 int control_client_op(const struct cli_paths *paths, const char *op, struct pack *ret_result);
 
+/* What the process behind that socket says of itself, without a word of ours; false while it cannot be asked. */
+bool control_client_status(const char *path, int timeout_ms, struct pack *ret_status);
+
 void control_client_close(struct control_client *self);
 
 #endif

@@ -44,21 +44,14 @@ static void port_add(struct gateway_found *self, struct span address)
 /* False when nobody answers there, or somebody who listens nowhere: a host that has joined a gateway elsewhere. */
 static bool ports_ask(struct gateway_found *self)
 {
-    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
-    CLEANUP(pack_deinit) struct pack request;
     CLEANUP(pack_deinit) struct pack answer;
     struct cli_paths paths;
     struct span key;
     struct span address;
 
-    pack_init(&request, 0);
     pack_init(&answer, 0);
-    pack_map_begin(&request);
-    pack_kv_text(&request, "op", "status");
-    pack_map_end(&request);
     cli_paths_of_state(self->state_dir, &paths);
-    if (control_client_open_quiet(paths.control_path, &client) != CLI_EXIT_OK ||
-        control_client_ask(&client, pack_span(&request), ANSWER_MS, &answer) != CLI_EXIT_OK) {
+    if (!control_client_status(paths.control_path, ANSWER_MS, &answer)) {
         return false;
     }
     struct value_iter it = value_iter(value_get(pack_span(&answer), "listening"));

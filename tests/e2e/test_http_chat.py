@@ -13,7 +13,7 @@ import time
 import pytest
 
 from client import Client, text_of
-from gateway import until
+from gateway import BINARY, until
 
 TOOL = {"type": "function", "function": {"name": "get_weather", "description": "d", "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
@@ -257,6 +257,23 @@ def test_the_provider_hears_of_a_client_that_leaves_within_100_ms(mock, provider
     assert min(leave(number) for number in range(5)) < 0.1
 
 
+def repeated(gateway, text, headers):
+    """What a client is told that asks again while parts of the gateway start; None: to come back."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        status, _, body = gateway.complete(user(text), headers)
+        assert status in (200, 503), body
+        return json.loads(body)["choices"][0]["message"]["content"] if status == 200 else None
+    return None
+
+
+def ran_twice_and_is_told_once(gateway, provider, key, text):
+    assert provider.stats()["texts"][text] == 2
+    with Client(gateway.port, gateway.token) as client:
+        told = client.call("chat.history", {"sessionKey": key})["messages"]
+    assert [(message["role"], text_of(message)) for message in told] == [
+        ("user", text), ("assistant", "Hello from the mock model.")]
+
+
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
 def test_a_turn_that_a_restart_ended_runs_again_once_for_its_repeats(fresh_gateway, provider, signum):
     running = fresh_gateway(config=provider.config()).start()
@@ -265,11 +282,7 @@ def test_a_turn_that_a_restart_ended_runs_again_once_for_its_repeats(fresh_gatew
     headers = {"Idempotency-Key": f"cut-{running.port}", "x-openclaw-session-key": key}
 
     def answered():
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            status, _, body = running.complete(user(text), headers)
-            assert status in (200, 503), body
-            return status == 200 and json.loads(body)["choices"][0]["message"]["content"]
-        return None
+        return repeated(running, text, headers)
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         first = pool.submit(running.complete, user(text), headers)
@@ -286,11 +299,7 @@ def test_a_turn_that_a_restart_ended_runs_again_once_for_its_repeats(fresh_gatew
         assert [repeat.result() for repeat in repeats] == ["Hello from the mock model."] * 3
         assert first.exception() or first.result()[0] == 503
     until(lambda: running.get("/readyz")[0] == 200, 10, "readiness, before which a socket is told to wait")
-    assert provider.stats()["texts"][text] == 2
-    with Client(running.port, running.token) as client:
-        told = client.call("chat.history", {"sessionKey": key})["messages"]
-    assert [(message["role"], text_of(message)) for message in told] == [
-        ("user", text), ("assistant", "Hello from the mock model.")]
+    ran_twice_and_is_told_once(running, provider, key, text)
 
 
 def test_a_turn_whose_edge_died_runs_again_once_for_its_repeats(fresh_gateway, provider, topology):
@@ -302,11 +311,7 @@ def test_a_turn_whose_edge_died_runs_again_once_for_its_repeats(fresh_gateway, p
     headers = {"Idempotency-Key": f"edge-{running.port}", "x-openclaw-session-key": key}
 
     def answered():
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            status, _, body = running.complete(user(text), headers)
-            assert status in (200, 503), body
-            return status == 200 and json.loads(body)["choices"][0]["message"]["content"]
-        return None
+        return repeated(running, text, headers)
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         first = pool.submit(running.complete, user(text), headers)
@@ -315,11 +320,7 @@ def test_a_turn_whose_edge_died_runs_again_once_for_its_repeats(fresh_gateway, p
         os.kill(next(host["pid"] for host in hosts if host["name"] == "edge"), signal.SIGKILL)
         assert first.exception() is not None
     assert until(answered, 30, "the answer") == "Hello from the mock model."
-    assert provider.stats()["texts"][text] == 2
-    with Client(running.port, running.token) as client:
-        told = client.call("chat.history", {"sessionKey": key})["messages"]
-    assert [(message["role"], text_of(message)) for message in told] == [
-        ("user", text), ("assistant", "Hello from the mock model.")]
+    ran_twice_and_is_told_once(running, provider, key, text)
 
 
 def test_words_arrive_as_the_provider_says_them(mock):
@@ -371,7 +372,8 @@ def test_readers_that_read_nothing_keep_nobody_from_an_answer(provider, fresh_ga
 
     def answered():
         status, told = ask(running, user("hello"))
-        assert status in (200, 503), told  # an agent that is at so much text may be called deaf for a moment
+        # Under the race detector an agent is at so much text for so long that it is called deaf for a moment.
+        assert status == 200 or (status == 503 and "/tsan/" in BINARY), told
         return status == 200 and told["choices"][0]["message"]["content"]
 
     with contextlib.ExitStack() as stack:
