@@ -92,12 +92,12 @@ static void trial_close(struct upgrade_trial *self)
 /* The first lines of what it said, without its own name before them. */
 static void said_read(const struct upgrade_trial *self, char out[REASON_MAX])
 {
-    static const char name[] = "openclaw: ";
     ssize_t len = pread(self->said_fd, out, REASON_MAX - 1, 0);
 
     out[len > 0 ? len : 0] = '\0';
-    if (strncmp(out, name, sizeof(name) - 1) == 0) {
-        memmove(out, out + sizeof(name) - 1, strlen(out) - (sizeof(name) - 1) + 1);
+    size_t name_len = strlen(program_invocation_short_name); /* it speaks as this process does */
+    if (strncmp(out, program_invocation_short_name, name_len) == 0 && strncmp(out + name_len, ": ", 2) == 0) {
+        memmove(out, out + name_len + 2, strlen(out + name_len + 2) + 1);
     }
     for (char *at = out; *at; at++) {
         *at = *at == '\n' && at[1] ? '\n' : (char)((unsigned char)*at < ' ' ? '\0' : *at);
