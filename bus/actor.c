@@ -197,6 +197,17 @@ static void batch_account(struct actor *self, unsigned handled, uint64_t waited_
     atomic_fetch_add_explicit(&stats->busy_ns, busy_ns, memory_order_relaxed);
 }
 
+void actor_cork(struct actor *self)
+{
+    self->is_corked = true;
+}
+
+void actor_uncork(struct actor *self)
+{
+    self->is_corked = false;
+    link_uncork(self);
+}
+
 void actor_work_begin(struct actor *self)
 {
     pulse_work(self->opts.pulse);

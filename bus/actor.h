@@ -227,6 +227,11 @@ int actor_cast(struct actor *self, const char *to, const struct schema_msg *msg,
 int actor_cast_span(struct actor *self, const char *to, const struct schema_msg *msg, struct span body,
                     const struct actor_ctx *cause);
 
+/* Between the two, what is sent to actors of this process leaves together, so that each of them is woken once for all
+ * of it, and none sees any of it before. For work of many sends at the end of a turn of the loop. */
+void actor_cork(struct actor *self);
+void actor_uncork(struct actor *self);
+
 /* --- topics ------------------------------------------------------------------------- */
 
 /* Packed once, shared by all subscribers, which hear of it in the order of publishing. A
@@ -241,6 +246,8 @@ int actor_publish_traced(struct actor *self, const struct schema_msg *topic, str
  * before they hear that this actor is ready. */
 int actor_subscribe(struct actor *self, const struct actor_route *route);
 int actor_unsubscribe(struct actor *self, const struct schema_msg *topic);
+/* How many are subscribed; SIZE_MAX as long as this is not known yet, which asking begins to find out. */
+size_t actor_subscribers(struct actor *self, const struct schema_msg *topic);
 
 /* --- other actors ---------------------------------------------------------------------- */
 

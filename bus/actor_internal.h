@@ -70,6 +70,9 @@ struct link {
     zsock_t *push;
     void *push_raw;
     char endpoint[LINK_ENDPOINT_MAX];
+    struct link *corked_next; /* among those with a message that waits for the cork to be drawn */
+    zmq_msg_t corked[2];
+    bool has_corked;
     int64_t credit_bytes; /* what we may still send */
     int64_t credit_msgs;
     uint64_t sent_bytes; /* since it is known */
@@ -106,6 +109,8 @@ int link_publish(struct actor *self, struct link *link, struct envelope *env, zm
 void link_gap(struct actor *self, struct link *link, struct span topic, uint64_t lost, uint64_t dropped);
 /* The peer has worked and gives credit back. */
 void link_on_credit(struct actor *self, struct mail *mail);
+/* What was held back goes. */
+void link_uncork(struct actor *self);
 /* The directory's word about the peer. An empty endpoint means nobody is there. */
 void link_apply(struct actor *self, struct link *link, struct span endpoint, uint32_t incarnation, enum actor_life life,
                 uint32_t retry_after_ms);
@@ -274,6 +279,8 @@ struct actor {
     struct mailbox mailbox;
     struct link *links[256];
     struct link *node;
+    struct link *corked; /* those with a message that waits for the cork to be drawn */
+    bool is_corked;
     struct route_table routes;
     struct route_table topics;
     struct topic_pub *pubs;

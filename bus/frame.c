@@ -48,6 +48,13 @@ void frame_close(zmq_msg_t *frame)
     (void)zmq_msg_close(frame); /* fails only for an uninitialised frame */
 }
 
+void frame_take(zmq_msg_t *ret_frame, zmq_msg_t *from)
+{
+    (void)zmq_msg_init(ret_frame);       /* cannot fail */
+    (void)zmq_msg_move(ret_frame, from); /* fails only for an uninitialised frame */
+    (void)zmq_msg_close(from);
+}
+
 bool frame_send(zmq_msg_t *frame, void *socket, bool has_more)
 {
     handover_give(zmq_msg_data(frame));

@@ -16,6 +16,8 @@ int frame_copy(struct span bytes, zmq_msg_t *ret_frame);
 int frame_copy_secret(struct span bytes, zmq_msg_t *ret_frame);
 /* Closes an initialised frame. */
 void frame_close(zmq_msg_t *frame);
+/* Moves the content of `from`, which is left closed, to `ret_frame`, which was not initialised. */
+void frame_take(zmq_msg_t *ret_frame, zmq_msg_t *from);
 /* Never waits. False when it was not taken; the frame is then still the caller's. */
 bool frame_send(zmq_msg_t *frame, void *socket, bool has_more);
 /* Never waits. False when there is none. */

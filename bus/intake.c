@@ -21,25 +21,15 @@ static void refuse(struct actor *self, struct mail *mail, int outcome)
     dead_letter_report(self, &mail->env, zmq_msg_size(&mail->body.msg), why, true);
 }
 
-/* Receives the two frames of one message. False when there is none now. */
+/* Receives the two frames of one message, of which one of ZeroMQ's may bring several. False when there is none now. */
 static bool frames_receive(struct actor *self, struct mail *mail)
 {
     if (!frame_receive(&mail->header, self->pull_raw)) {
         return false;
     }
-    bool more = zmq_msg_more(&mail->header);
-    if (more) {
+    if (zmq_msg_more(&mail->header)) {
         /* All frames of a message arrive together (zmq_msg_recv(3)), so this does not wait. */
         (void)frame_receive(&mail->body.msg, self->pull_raw);
-        more = zmq_msg_more(&mail->body.msg);
-    }
-    while (more) { /* a peer that sends more than two frames speaks another protocol */
-        zmq_msg_t rest;
-
-        (void)zmq_msg_init(&rest);
-        (void)frame_receive(&rest, self->pull_raw);
-        more = zmq_msg_more(&rest);
-        frame_close(&rest);
     }
     return true;
 }

@@ -78,8 +78,18 @@ void link_undeliverable(struct actor *self, const struct link *link, const struc
     dead_letter_report(self, env, body_bytes, reason, is_overload || is_loss(env));
 }
 
+static void corked_drop(struct link *link)
+{
+    if (link->has_corked) {
+        link->has_corked = false;
+        frame_close(&link->corked[0]);
+        frame_close(&link->corked[1]);
+    }
+}
+
 static void socket_close(struct link *link)
 {
+    corked_drop(link);
     if (link->push) {
         zsock_set_linger(link->push, 0);
         zsock_destroy(&link->push);
@@ -109,10 +119,49 @@ static int socket_open(struct link *link)
     return 0;
 }
 
-/* Both frames go or none: the second cannot fail once the first was accepted (zmq_msg_send(3)). */
-static bool frames_send(struct link *link, zmq_msg_t *header, zmq_msg_t *body)
+/* Takes both frames, which go or neither: the second cannot fail once the first was accepted (zmq_msg_send(3)). With
+ * `has_more` the receiver does not see them before those that follow. */
+static void frames_send(struct actor *self, struct link *link, zmq_msg_t *header, zmq_msg_t *body, bool has_more)
 {
-    return frame_send(header, link->push_raw, true) && frame_send(body, link->push_raw, false);
+    size_t body_bytes = zmq_msg_size(body);
+    struct envelope env;
+
+    if (frame_send(header, link->push_raw, true) && frame_send(body, link->push_raw, has_more)) {
+        return;
+    }
+    if (envelope_decode((struct span){ zmq_msg_data(header), zmq_msg_size(header) }, &env)) {
+        link_undeliverable(self, link, &env, body_bytes, mailbox_closed);
+    }
+    frame_close(header);
+    frame_close(body);
+}
+
+/* The newest message waits: it is the one that ends what goes together. */
+static void frames_cork(struct actor *self, struct link *link, zmq_msg_t *header, zmq_msg_t *body)
+{
+    if (link->has_corked) {
+        frames_send(self, link, &link->corked[0], &link->corked[1], true);
+    } else {
+        link->has_corked = true;
+        link->corked_next = self->corked;
+        self->corked = link;
+    }
+    frame_take(&link->corked[0], header);
+    frame_take(&link->corked[1], body);
+}
+
+void link_uncork(struct actor *self)
+{
+    struct link *next = NULL;
+
+    for (struct link *link = self->corked; link; link = next) {
+        next = link->corked_next;
+        if (link->has_corked) { /* else that life has ended */
+            link->has_corked = false;
+            frames_send(self, link, &link->corked[0], &link->corked[1], false);
+        }
+    }
+    self->corked = NULL;
 }
 
 static void counted_out(struct actor *self, struct link *link, size_t bytes)
@@ -192,18 +241,12 @@ bool link_is_to_wait(const struct link *link, const struct envelope *env)
 /* Takes both frames. */
 void link_transmit(struct actor *self, struct link *link, zmq_msg_t *header, zmq_msg_t *body)
 {
-    size_t body_bytes = zmq_msg_size(body);
-    struct envelope env;
-
-    counted_out(self, link, zmq_msg_size(header) + body_bytes);
-    if (frames_send(link, header, body)) {
-        return;
+    counted_out(self, link, zmq_msg_size(header) + zmq_msg_size(body));
+    if (self->is_corked && strncmp(link->endpoint, "inproc:", 7) == 0) {
+        frames_cork(self, link, header, body);
+    } else {
+        frames_send(self, link, header, body, false);
     }
-    if (envelope_decode((struct span){ zmq_msg_data(header), zmq_msg_size(header) }, &env)) {
-        link_undeliverable(self, link, &env, body_bytes, mailbox_closed);
-    }
-    frame_close(header);
-    frame_close(body);
 }
 
 /* The header of a complete envelope, seen by whoever watches. Takes the body when it fails. */

@@ -238,6 +238,13 @@ bool topic_has_subscribers(struct actor *self, const struct schema_msg *topic)
     return pub_get(self, topic)->subscribers_n > 0;
 }
 
+size_t actor_subscribers(struct actor *self, const struct schema_msg *topic)
+{
+    const struct topic_pub *pub = pub_get(self, topic);
+
+    return pub->is_known ? pub->subscribers_n : SIZE_MAX;
+}
+
 void topic_free_all(struct actor *self)
 {
     outbox_deinit(&self->outbox);

@@ -4,7 +4,7 @@
  * Accepts    chat.send chat.history chat.abort agent agent.wait sessions.describe
  *            sessions.preview (from router, with the whole session key), agent_run
  *            agent_embed agent_sessions agent_run_find agent_status agent_note agent_heartbeat
- *            config_update
+ *            config_update; topic: edge_watching
  * Publishes  agent chat session.message sessions.changed
  * Follows    agents.* and models.providers of the config
  * Stores     <state>/db/agent-<id>.sqlite
@@ -28,6 +28,16 @@
 
 /* --- routes and life ---------------------------------------------------------------------------------------------- */
 
+/* Of an edge. */
+static int on_edge_watching(void *arg, struct actor_ctx *ctx, const void *msg)
+{
+    const struct msg_edge_watching *in = msg;
+    struct agent *self = arg;
+
+    watchers_note(&self->watchers, actor_ctx_from(ctx), in->is_watching);
+    return 0;
+}
+
 static const struct actor_route agent_routes[] = {
     { .msg = MSG_CHAT_SEND, .on = on_chat_send },
     { .msg = MSG_CHAT_ABORT, .on = on_chat_abort },
@@ -48,6 +58,10 @@ static const struct actor_route agent_routes[] = {
 };
 enum { METHODS_N = 7 }; /* of the protocol; they are the router's in schema/ */
 _Static_assert(ARRAY_LEN(agent_routes) == AGENT_ACCEPTS_N + METHODS_N, "agent: routes, schema differ");
+
+static const struct actor_route agent_topics[] = {
+    { .msg = MSG_EDGE_WATCHING, .on = on_edge_watching },
+};
 
 /* The id is the last part of the address. */
 static int id_read(struct agent *self)
@@ -187,6 +201,8 @@ const struct actor_def agent_actor = {
     .state_size = sizeof(struct agent),
     .routes = agent_routes,
     .routes_n = ARRAY_LEN(agent_routes),
+    .topics = agent_topics,
+    .topics_n = ARRAY_LEN(agent_topics),
     .init = agent_init,
     .deinit = agent_deinit,
     .on_cancel = agent_on_cancel,

@@ -24,6 +24,7 @@
 #include "actors/agent/settings.h"
 #include "actors/agent/store.h"
 #include "actors/agent/transcript.h"
+#include "actors/agent/watchers.h"
 #include "bus/actor.h"
 #include "bus/pack.h"
 #include "schema/base/config_follow.h"
@@ -74,6 +75,7 @@ struct agent {
     uint64_t unsaved_due_ms; /* loop time; 0: every end is stored */
     char store_trouble[320]; /* why the database takes no writes; empty while it does */
 
+    struct watchers watchers;
     struct settings settings;
     struct config_follow follow;
 
@@ -196,6 +198,8 @@ void show_publish(struct agent *self, const struct run *run, const struct schema
 /* More of its text as events, as far as it is due; and the text so far as the web chat sees it. */
 void show_text(struct agent *self, struct run *run);
 void show_chat_delta(struct agent *self, struct run *run);
+/* Whether its text is told as events: not where it came over HTTP and no edge has anybody who would see them. */
+bool show_is_watched(struct agent *self, const struct run *run);
 /* Shows the text that was held back for a while. */
 void show_late(struct agent *self);
 /* The calls of tools in the answer of a run that is done; and a message of the question, when it is a tool's result. */

@@ -166,7 +166,9 @@ static void check_on_turn(uv_check_t *check)
     struct actor *actor = self->actor;
 
     actor_work_begin(actor); /* it is no handler, and takes the most time */
+    actor_cork(actor);       /* pieces of many runs, which wake the edge once */
     turn_end(self);
+    actor_uncork(actor);
     actor_work_end(actor);
 }
 

@@ -96,7 +96,7 @@ static void show_end_events(struct agent *self, struct run *run)
     } else {
         show_tool_calls(self, run);
         show_run_ended(self, run);
-        if (run->row.state == STORE_RUN_DONE && run->chat_shown < run->text.len) {
+        if (run->row.state == STORE_RUN_DONE && run->chat_shown < run->text.len && show_is_watched(self, run)) {
             show_chat_delta(self, run);
         }
         show_chat_ended(self, run);

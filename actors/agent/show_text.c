@@ -63,11 +63,21 @@ static void late_note(struct agent *self, uint64_t due_ms)
     }
 }
 
+/* Who asked over HTTP streams the text by itself. Of other runs there is somebody who asked, perhaps just now. */
+bool show_is_watched(struct agent *self, const struct run *run)
+{
+    return run->row.kind != STORE_RUN_COMPLETION ||
+           watchers_any(&self->watchers, actor_subscribers(self->actor, EVENT_AGENT));
+}
+
 /* What may not be shown yet is shown when it is due. */
 void show_text(struct agent *self, struct run *run)
 {
     uint64_t now_ms = uv_now(actor_loop(self->actor));
 
+    if ((run->shown == run->text.len && run->chat_shown == run->text.len) || !show_is_watched(self, run)) {
+        return; /* these events bring all of the text so far, so whoever comes meanwhile misses nothing */
+    }
     if (run->shown < run->text.len && (now_ms >= run->shown_due_ms || run->phase == RUN_ENDING)) {
         show_agent_text(self, run);
     }

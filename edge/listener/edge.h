@@ -74,6 +74,8 @@ struct edge {
     size_t conns_n;
     size_t clients_n;     /* of them, WebSockets behind hello-ok */
     size_t clients_new_n; /* of those, the ones that speak the newest protocol */
+    bool was_watching;    /* what the agents were told: there is somebody to show events to */
+    uint64_t watching_told_ms;
     struct peer_table peers;
     size_t queued_bytes;     /* memory of what waits for readers, without ... */
     size_t shared_bytes;     /* ... the texts that several of them wait for */

@@ -9,6 +9,7 @@
 #include "edge/listener/hello.h"
 #include "edge/listener/live.h"
 #include "edge/listener/subscription.h"
+#include "edge/listener/watching.h"
 #include "edge/listener/ws.h"
 #include "schema_gen.h"
 
@@ -276,6 +277,9 @@ static int event_send(struct edge *edge, const struct schema_msg *topic, struct 
 
     fanout.version = version_of(edge, event, body, version);
     if (edge->clients_n == 0) {
+        if (fanout.is_droppable && (topic == EVENT_AGENT || topic == EVENT_CHAT)) {
+            watching_remind(edge);
+        }
         return 0;
     }
     fanout.key = value_str(value_get(body, "_scopeKey"), value_str(value_get(body, "sessionKey"), none));

@@ -14,6 +14,7 @@
 #include "edge/listener/shown.h"
 #include "edge/listener/surface.h"
 #include "edge/listener/traceparent.h"
+#include "edge/listener/watching.h"
 #include "schema_gen.h"
 
 #define CALL_MS 10000U
@@ -243,6 +244,7 @@ static void open_up(struct conn *conn, struct ws *ws)
     conn->edge->tally.connects_n++;
     conn->edge->clients_n++;
     conn->edge->clients_new_n += ws->protocol == HELLO_PROTOCOL_MAX;
+    watching_changed(conn->edge);
     ws->handshake = NULL;
     handshake_destroy(self);
     conn_deadline(conn, TIME_PING_MS);

@@ -10,6 +10,7 @@
 #include "edge/listener/scope.h"
 
 #define WINDOW_BYTES 262144U
+#define GRANT_MIN (WINDOW_BYTES / 4) /* a word for each piece of text would cost as much as the piece */
 
 /* --- failures ------------------------------------------------------------------------- */
 
@@ -204,7 +205,7 @@ int run_ask(struct exchange *self, const struct run_ask *ask, struct openai_erro
 
 void run_ask_drained(struct exchange *self)
 {
-    if (self->debt && self->call.id) {
+    if (self->debt >= GRANT_MIN && self->call.id) {
         actor_call_grant(self->edge->actor, self->call.id, self->debt);
         self->debt = 0;
     }

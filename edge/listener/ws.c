@@ -17,6 +17,7 @@
 #include "edge/listener/rpc.h"
 #include "edge/listener/subscription.h"
 #include "edge/listener/tapping.h"
+#include "edge/listener/watching.h"
 
 #define HEAD_GUESS 4U /* of most frames: 126 to 65535 bytes */
 #define KEY_LEN 24U   /* 16 bytes in base64 */
@@ -135,6 +136,7 @@ static void client_leave(struct conn *conn, struct ws *ws)
     if (ws->phase == WS_OPEN) {
         conn->edge->clients_n--;
         conn->edge->clients_new_n -= ws->protocol == HELLO_PROTOCOL_MAX;
+        watching_changed(conn->edge);
     }
     if (ws->join.len > 0) {
         presence_leave(conn);

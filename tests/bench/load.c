@@ -20,12 +20,19 @@ static void pids_parse(struct load_opts *opts, char *text)
 static void opts_parse(struct load_opts *opts, int argc, char **argv)
 {
     static const struct option known[] = {
-        { "port", required_argument, NULL, 'p' },     { "conns", required_argument, NULL, 'c' },
-        { "inflight", required_argument, NULL, 'i' }, { "seconds", required_argument, NULL, 's' },
-        { "method", required_argument, NULL, 'm' },   { "params", required_argument, NULL, 'a' },
-        { "token", required_argument, NULL, 't' },    { "path", required_argument, NULL, 'u' },
-        { "body", required_argument, NULL, 'b' },     { "turns", required_argument, NULL, 'n' },
-        { "pids", required_argument, NULL, 'P' },     { NULL, 0, NULL, 0 },
+        { "port", required_argument, NULL, 'p' },
+        { "conns", required_argument, NULL, 'c' },
+        { "inflight", required_argument, NULL, 'i' },
+        { "seconds", required_argument, NULL, 's' },
+        { "method", required_argument, NULL, 'm' },
+        { "params", required_argument, NULL, 'a' },
+        { "token", required_argument, NULL, 't' },
+        { "path", required_argument, NULL, 'u' },
+        { "body", required_argument, NULL, 'b' },
+        { "turns", required_argument, NULL, 'n' },
+        { "pids", required_argument, NULL, 'P' },
+        { "spread", required_argument, NULL, 'S' },
+        { NULL, 0, NULL, 0 },
     };
     int letter;
 
@@ -60,6 +67,9 @@ static void opts_parse(struct load_opts *opts, int argc, char **argv)
             break;
         case 'n':
             opts->turns = atoi(optarg);
+            break;
+        case 'S':
+            opts->spread = atof(optarg);
             break;
         case 'P':
             pids_parse(opts, optarg);

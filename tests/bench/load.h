@@ -25,6 +25,7 @@ struct load_opts {
     const char *path; /* HTTP */
     const char *body; /* HTTP; @FILE reads it */
     int turns;
+    double spread;           /* seconds over which conversations begin; 0: all at once */
     int pids[LOAD_PIDS_MAX]; /* whose processor time and memory are reported */
     int pids_n;
 };
@@ -44,7 +45,6 @@ struct load_conn {
     struct load_buf in;
     struct load_buf out;
     uint64_t since_ns;
-    uint64_t last_ns;
     uint64_t *sent_ns; /* per request in flight */
     size_t events;
 };

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Numbers of tokens that are not times are below. */
+#define SENT_NS_MIN 1000000000U
+
 struct http_run {
     const struct load_opts *opts;
     int epoll;
@@ -14,10 +17,13 @@ struct http_run {
     bool is_counting;
     uint64_t done;
     uint64_t started;
+    uint64_t ended;
     uint64_t tokens;
     struct load_hist first; /* time to the first token */
     struct load_hist whole;
-    struct load_hist gap; /* between two reads that brought tokens */
+    struct load_hist lag; /* of tokens that say when they were sent */
+    double cpu_s;         /* when counting began */
+    uint64_t counting_since_ns;
 };
 
 enum {
@@ -160,33 +166,31 @@ static void request_make(struct http_run *self)
     free(body.ptr);
 }
 
-/* A token of the mock provider is "w" and a number; the gateway may bring several in one chunk. */
-static uint64_t tokens_in(const char *from, const char *end)
-{
-    uint64_t n = 0;
-
-    while (from + 1 < end && (from = memchr(from, 'w', (size_t)(end - from - 1))) != NULL) {
-        from++;
-        n += *from >= '0' && *from <= '9';
-    }
-    return n;
-}
-
+/* A token of the mock provider is "w" and a number, which is when it was sent where they are paced (mock_provider.c);
+ * the gateway may bring several in one chunk. */
 static void tokens_count(struct http_run *self, struct load_conn *conn, const char *from, const char *end)
 {
-    uint64_t n = tokens_in(from, end), now = load_now_ns();
+    uint64_t now = load_now_ns();
 
-    if (n == 0) {
-        return;
+    while (from + 1 < end && (from = memchr(from, 'w', (size_t)(end - from - 1))) != NULL) {
+        uint64_t number;
+
+        from++;
+        if (*from < '0' || *from > '9') {
+            continue;
+        }
+        number = strtoull(from, NULL, 10);
+        if (conn->state == HTTP_WAITING) {
+            conn->state = HTTP_STREAMING;
+            if (self->is_counting) {
+                load_hist_add(&self->first, now - conn->since_ns);
+            }
+        }
+        if (self->is_counting) {
+            self->tokens++;
+            load_hist_add(&self->lag, number > SENT_NS_MIN && number < now ? now - number : 0);
+        }
     }
-    self->tokens += n;
-    if (conn->state == HTTP_WAITING) {
-        conn->state = HTTP_STREAMING;
-        load_hist_add(&self->first, now - conn->since_ns);
-    } else {
-        load_hist_add(&self->gap, now - conn->last_ns);
-    }
-    conn->last_ns = now;
 }
 
 static void on_stream(void *arg, struct load_conn *conn)
@@ -216,41 +220,67 @@ static void on_stream(void *arg, struct load_conn *conn)
         return; /* the end of the chunked body has not come */
     }
     conn->in.off = conn->in.len;
-    self->done++;
-    load_hist_add(&self->whole, load_now_ns() - conn->since_ns);
+    if (self->is_counting) {
+        self->done++;
+        load_hist_add(&self->whole, load_now_ns() - conn->since_ns);
+    }
+    self->ended++;
     if (self->started < (uint64_t)self->opts->turns) {
         request_send(self, conn);
     }
+}
+
+/* Begins the conversations that are due: all at once, or one after the other over the time of `spread`. */
+static void conversations_begin(struct http_run *self, struct load_conn *conns, uint64_t start, int *begun_n)
+{
+    int conns_n = self->opts->conns < self->opts->turns ? self->opts->conns : self->opts->turns;
+    double passed = (double)(load_now_ns() - start) / 1e9;
+
+    while (*begun_n < conns_n && passed >= self->opts->spread * *begun_n / conns_n) {
+        request_send(self, &conns[(*begun_n)++]);
+    }
+    /* Spread conversations are counted while all of them are under way, others from the start to the end. */
+    if (!self->is_counting && (*begun_n == conns_n || self->opts->spread <= 0)) {
+        self->is_counting = true;
+        self->cpu_s = load_cpu_s(self->opts);
+        self->counting_since_ns = load_now_ns();
+    }
+}
+
+static void chat_print(const struct http_run *self)
+{
+    double seconds = (double)(load_now_ns() - self->counting_since_ns) / 1e9;
+    double cpu = load_cpu_s(self->opts) - self->cpu_s;
+
+    printf(
+        "{\"first_p50_us\":%.1f,\"first_p99_us\":%.1f,\"whole_p50_us\":%.1f,\"tokens_per_s\":%.0f,\"tokens\":%llu,"
+        "\"turns_per_s\":%.1f,\"cpu_s_per_1000\":%.4f,\"lag_p50_us\":%.1f,\"lag_p99_us\":%.1f,\"request_bytes\":%zu}\n",
+        load_hist_at(&self->first, 0.5), load_hist_at(&self->first, 0.99), load_hist_at(&self->whole, 0.5),
+        (double)self->tokens / seconds, (unsigned long long)self->tokens, (double)self->done / seconds,
+        cpu * 1000 / (double)self->done, load_hist_at(&self->lag, 0.5), load_hist_at(&self->lag, 0.99),
+        self->request.len);
 }
 
 void load_chat(const struct load_opts *opts)
 {
     struct http_run *self = table(1, sizeof(*self));
     struct load_conn *conns;
-    double cpu = load_cpu_s(opts), seconds;
     uint64_t start;
+    int begun_n = 0;
 
     self->opts = opts;
     self->epoll = load_epoll();
     request_make(self);
     conns = conns_open(self);
     start = load_now_ns();
-    for (int i = 0; i < opts->conns && i < opts->turns; i++) {
-        request_send(self, &conns[i]);
-    }
-    while (self->done < (uint64_t)opts->turns) {
+    conversations_begin(self, conns, start, &begun_n);
+    while (self->ended < (uint64_t)opts->turns &&
+           !(opts->spread > 0 && self->is_counting && self->started >= (uint64_t)opts->turns)) {
         if (load_now_ns() - start > 120000000000U) {
-            load_die("%llu of %d turns ended in two minutes", (unsigned long long)self->done, opts->turns);
+            load_die("%llu of %d turns ended in two minutes", (unsigned long long)self->ended, opts->turns);
         }
-        load_wait(self->epoll, 1000, on_stream, self);
+        load_wait(self->epoll, begun_n < opts->conns ? 1 : 1000, on_stream, self);
+        conversations_begin(self, conns, start, &begun_n);
     }
-    seconds = (double)(load_now_ns() - start) / 1e9;
-    cpu = load_cpu_s(opts) - cpu;
-    printf(
-        "{\"first_p50_us\":%.1f,\"first_p99_us\":%.1f,\"whole_p50_us\":%.1f,\"tokens_per_s\":%.0f,\"tokens\":%llu,"
-        "\"turns_per_s\":%.1f,\"cpu_s_per_1000\":%.4f,\"gap_p50_us\":%.1f,\"gap_p99_us\":%.1f,\"request_bytes\":%zu}\n",
-        load_hist_at(&self->first, 0.5), load_hist_at(&self->first, 0.99), load_hist_at(&self->whole, 0.5),
-        (double)self->tokens / seconds, (unsigned long long)self->tokens, (double)self->done / seconds,
-        cpu * 1000 / (double)self->done, load_hist_at(&self->gap, 0.5), load_hist_at(&self->gap, 0.99),
-        self->request.len);
+    chat_print(self);
 }

@@ -1,7 +1,9 @@
 /*
  * mock_provider: an OpenAI-compatible provider that costs next to nothing, so that what is measured beside it
  * is the gateway. `mock_provider PORT [TOKENS [INTERVAL_MS]]`: every POST gets the same streamed completion,
- * at once, or one token each INTERVAL_MS. A GET says how many it got, and how large the newest was.
+ * at once, or paced: the first token after INTERVAL_MS, each further one after half to one and a half of it (at random,
+ * so that many conversations do not speak in step), and what it says is when it was sent (CLOCK_MONOTONIC, in ns).
+ * A GET says how many requests it got, and how large the newest was.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +26,7 @@ struct provider {
     size_t burst_len;
     uint64_t asked_n;
     size_t asked_bytes; /* the newest request, head and body */
+    uint64_t random;    /* of xorshift64, never 0 */
 };
 
 struct provider_conn {
@@ -48,17 +51,19 @@ static size_t chunk_format(char *out, const struct provider *self, int number)
     static const char start[] = "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1,"
                                 "\"model\":\"bench\",";
     char text[CHUNK_MAX - 64];
+    unsigned long long word = self->interval_ms ? uv_hrtime() : (unsigned long long)number;
     int n;
 
     if (number == 0) {
         n = snprintf(text, sizeof(text),
-                     "data: %s\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"w0\"},"
+                     "data: %s\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"w%llu\"},"
                      "\"finish_reason\":null}]}\n\n",
-                     start);
+                     start, word);
     } else if (number < self->tokens) {
-        n = snprintf(text, sizeof(text),
-                     "data: %s\"choices\":[{\"index\":0,\"delta\":{\"content\":\" w%d\"},\"finish_reason\":null}]}\n\n",
-                     start, number);
+        n = snprintf(
+            text, sizeof(text),
+            "data: %s\"choices\":[{\"index\":0,\"delta\":{\"content\":\" w%llu\"},\"finish_reason\":null}]}\n\n", start,
+            word);
     } else {
         n = snprintf(text, sizeof(text),
                      "data: %s\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":"
@@ -128,6 +133,14 @@ static void send_bytes(struct provider_conn *conn, const char *bytes, size_t len
     }
 }
 
+static uint64_t pause_ms(struct provider *self)
+{
+    self->random ^= self->random << 13;
+    self->random ^= self->random >> 7;
+    self->random ^= self->random << 17;
+    return self->interval_ms / 2 + self->random % (self->interval_ms + 1);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct provider_conn *conn = timer->data;
@@ -135,8 +148,8 @@ static void on_tick(uv_timer_t *timer)
     size_t len = chunk_format(chunk, conn->provider, conn->next);
 
     send_bytes(conn, chunk, len, false);
-    if (conn->next++ == conn->provider->tokens) {
-        uv_timer_stop(timer);
+    if (conn->next++ < conn->provider->tokens) {
+        uv_timer_start(timer, on_tick, pause_ms(conn->provider), 0);
     }
 }
 
@@ -168,7 +181,7 @@ static void answer(struct provider_conn *conn, size_t len)
     }
     conn->next = 0;
     send_bytes(conn, HEAD, sizeof(HEAD) - 1, true);
-    uv_timer_start(&conn->timer, on_tick, self->interval_ms, self->interval_ms);
+    uv_timer_start(&conn->timer, on_tick, self->interval_ms, 0);
 }
 
 /* Length of the request at the start of the input, 0 when it is not whole. */
@@ -247,7 +260,8 @@ static void on_connection(uv_stream_t *listener, int status)
 int main(int argc, char **argv)
 {
     struct provider self = { .tokens = argc > 2 ? atoi(argv[2]) : 64,
-                             .interval_ms = argc > 3 ? (uint64_t)atoi(argv[3]) : 0 };
+                             .interval_ms = argc > 3 ? (uint64_t)atoi(argv[3]) : 0,
+                             .random = 88172645463325252U };
     struct sockaddr_in address;
 
     burst_make(&self);

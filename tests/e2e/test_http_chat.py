@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -255,6 +256,43 @@ def test_the_provider_hears_of_a_client_that_leaves_within_100_ms(mock, provider
         return provider.stats()["cut_times"][-1] - left
 
     assert min(leave(number) for number in range(5)) < 0.1
+
+
+def test_text_is_told_as_events_only_while_somebody_would_see_them(mock, tmp_path):
+    def told(topic):
+        return shown.read_text().count(f'"topic":"{topic}"')
+
+    def agent_events():
+        """How many one run had; the last thing that is told of a run is a chat event."""
+        agent, chat = told("agent"), told("chat")
+        assert ask(mock, user("TOKENS:50"))[0] == 200
+        until(lambda: told("chat") > chat, 10, "the end of the run")
+        return told("agent") - agent
+
+    shown = tmp_path / "shown"
+    with shown.open("w") as out:
+        tap = subprocess.Popen(mock.command("bus", "tap", "--json", "--filter", "topic == agent || topic == chat"),
+                               env=mock.environment, stdout=out)
+    try:
+        until(lambda: ask(mock, user("TOKENS:50"))[0] == 200 and told("chat"), 20, "the tap")
+        until(lambda: agent_events() == 2, 20, "begin and end alone")
+        with Client(mock.port, mock.token) as client:
+            until(lambda: agent_events() > 2, 20, "text, for a client")
+            client.wait_event("agent", lambda payload: payload["stream"] == "assistant")
+        until(lambda: agent_events() == 2, 20, "begin and end alone again")
+    finally:
+        tap.send_signal(signal.SIGINT)
+        tap.wait(10)
+
+
+def test_who_comes_while_a_run_speaks_sees_its_text(mock):
+    connection = http.client.HTTPConnection("127.0.0.1", mock.port, timeout=20)
+    connection.request("POST", "/v1/chat/completions", json.dumps(user("SLOW 200 tokens", stream=True)),
+                       {"Authorization": f"Bearer {mock.token}", "Content-Type": "application/json"})
+    with contextlib.closing(connection.getresponse()) as answer:
+        answer.readline()
+        with Client(mock.port, mock.token) as client:
+            assert client.wait_event("agent", lambda payload: payload["stream"] == "assistant")["data"]["text"]
 
 
 def repeated(gateway, text, headers):

@@ -145,6 +145,35 @@ static void casts_arrive_in_order(struct actor *driver)
     ask(driver, "echo", &rig_noted, 0, 0, on_notes_counted);
 }
 
+static void on_relayed(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
+{
+    struct driver *self = state;
+
+    (void)cookie;
+    check(!answer->failure, "what went to another one was answered");
+    if (++self->count == 30) {
+        ask(actor, "echo", &rig_noted, 0, 0, on_notes_counted);
+    }
+}
+
+/* Several turns, with what goes out at once between them, and to two receivers. */
+static void what_is_corked_leaves_in_order(struct actor *driver)
+{
+    for (uint64_t i = 0; i < 900; i++) {
+        if (i % 90 == 0) {
+            actor_cork(driver);
+        }
+        check(actor_cast(driver, "echo", &rig_note, &(struct msg_ping){ .n = i }, NULL) == 0, "actor_cast");
+        if (i % 30 == 0) {
+            ask(driver, "relay", &rig_relay, i, 0, on_relayed);
+        }
+        if (i % 90 == 60) {
+            actor_uncork(driver);
+        }
+    }
+    actor_uncork(driver); /* of nothing */
+}
+
 /* --- streams ------------------------------------------------------------------------------------- */
 
 #define FLOW_CHUNKS 200U
@@ -369,6 +398,7 @@ const struct scenario scenarios_of_calls[] = {
     SCENARIO(a_failure_carries_its_details),
     SCENARIO(a_forwarded_call_is_answered_by_its_target),
     SCENARIO(casts_arrive_in_order),
+    SCENARIO(what_is_corked_leaves_in_order),
     SCENARIO(a_stream_stops_at_its_credit),
     SCENARIO(a_cancelled_stream_stops_its_sender),
     SCENARIO(a_call_given_up_before_it_is_handed_on_ends),
