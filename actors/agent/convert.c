@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "actors/agent/ids.h"
 #include "bus/base/cleanup.h"
@@ -18,7 +17,6 @@
 #define ARGV_MAX 24U
 #define WORK_DIR_MAX 128U
 #define NO_PROCESS "no process can be started for it now"
-#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
 struct convert {
     struct convert *next;
@@ -59,7 +57,8 @@ static void on_program(void *arg, struct span output, const char *problem)
 static int convert_run(struct convert *self)
 {
     static const struct program_bounds bounds = { .memory_bytes = MEMORY_MAX, .cpu_s = CPU_S };
-    static const char *const environment[] = { "PATH=" PATH_DEFAULT, "LC_ALL=C.UTF-8", "HOME=/nonexistent", NULL };
+    static const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8",
+                                               "HOME=/nonexistent", NULL };
     const char *argv[ARGV_MAX] = { self->command };
     struct program_opts opts = { .command = self->command,
                                  .argv = (char *const *)(const void *)argv,
@@ -109,20 +108,6 @@ static void converts_pump(struct converts *self)
 }
 
 /* --- asking ------------------------------------------------------------------------------------- */
-
-static bool program_find(const char *name, char path[PATH_MAX])
-{
-    const char *at = getenv("PATH");
-
-    for (at = at ? at : PATH_DEFAULT; *at; at += strcspn(at, ":"), at += *at == ':') {
-        int len = (int)strcspn(at, ":");
-
-        if (*at == '/' && snprintf(path, PATH_MAX, "%.*s/%s", len, at, name) < PATH_MAX && !access(path, X_OK)) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static void work_dir_name(char path[WORK_DIR_MAX])
 {

@@ -1,14 +1,17 @@
 /*
- * accept: a hook comes in: what it asks for, whether it may, and then it is stored, once.
+ * accept: a hook comes in: what it asks for, by itself or through a transform, whether it may, and then it is stored,
+ * once.
  */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "actors/hooks/changing.h"
 #include "actors/hooks/hooks_state.h"
 #include "actors/hooks/order.h"
 #include "bus/base/clock.h"
+#include "bus/base/mem.h"
 #include "bus/value.h"
 #include "schema_gen.h"
 
@@ -18,9 +21,12 @@
 
 /* The hook in hand. */
 struct taking {
+    struct taking *next; /* of those whose transform has not said anything yet */
     struct hooks *hooks;
-    struct actor_ctx *ctx;
-    const struct msg_hook_post *in;
+    struct actor_ctx *ctx;          /* NULL once it is answered later */
+    const struct msg_hook_post *in; /* the same */
+    struct actor_token token;       /* then */
+    struct changing changing;       /* then */
     struct order order;
     struct text_buf why; /* of a refusal, for the sender */
     char id[HOOKS_ID_MAX];
@@ -50,33 +56,48 @@ static void uuid_make(char out[HOOKS_ID_MAX])
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+static int reply(struct taking *self, const struct msg_hook_taken *out)
+{
+    return self->ctx ? actor_reply(self->ctx, MSG_HOOK_TAKEN, out)
+                     : actor_token_reply(self->hooks->actor, self->token, MSG_HOOK_TAKEN, out);
+}
+
 static int refuse(struct taking *self, uint32_t status, struct span error)
 {
     self->hooks->counts.refused_n++;
-    return actor_reply(self->ctx, MSG_HOOK_TAKEN,
-                       &(struct msg_hook_taken){ .status = status, .has_error = true, .error = error });
+    return reply(self, &(struct msg_hook_taken){ .status = status, .has_error = true, .error = error });
 }
 
 static int later(struct taking *self, int code, const char *text)
 {
+    struct failure failure = {
+        .code = code, .message = span_from(text), .retryable = true, .retry_after_ms = RETRY_MS
+    };
+
     self->hooks->counts.refused_n++;
-    return actor_fail_with(
-        self->ctx,
-        &(struct failure){ .code = code, .message = span_from(text), .retryable = true, .retry_after_ms = RETRY_MS });
+    return self->ctx ? actor_fail_with(self->ctx, &failure)
+                     : actor_token_fail(self->hooks->actor, self->token, &failure);
 }
 
-static int answer(struct taking *self, struct span run_id, bool is_now)
+/* What its sender is told, the first time and whenever it comes again. */
+struct outcome {
+    struct span id;
+    bool is_wake;
+    bool is_now;
+};
+
+static int answer(struct taking *self, const struct outcome *outcome)
 {
     struct msg_hook_taken out = { .status = 200 };
 
-    if (self->order.is_wake) {
+    if (outcome->is_wake) {
         out.has_mode = true;
-        out.mode = is_now ? SPAN_LIT("now") : SPAN_LIT("next-heartbeat");
+        out.mode = outcome->is_now ? SPAN_LIT("now") : SPAN_LIT("next-heartbeat");
     } else {
         out.has_run_id = true;
-        out.run_id = run_id;
+        out.run_id = outcome->id;
     }
-    return actor_reply(self->ctx, MSG_HOOK_TAKEN, &out);
+    return reply(self, &out);
 }
 
 /* --- once --------------------------------------------------------------------------------------- */
@@ -145,26 +166,42 @@ static int digest_make(struct taking *self)
     return 0;
 }
 
-/* The run of a hook that was taken before; empty when it was not. */
-static struct span repeat_find(const struct taking *self)
+/* As the records of this release say it; those of an older one leave it to the order that came again. */
+static struct outcome outcome_of(const struct taking *self, struct span id, struct span body)
+{
+    return (struct outcome){ .id = id,
+                             .is_wake = value_bool(value_get(body, "isWake"), self->order.is_wake),
+                             .is_now = value_bool(value_get(body, "isNow"), self->order.is_now) };
+}
+
+/* The end of a hook that was taken before; without an id when it was not. */
+static struct outcome repeat_find(const struct taking *self)
 {
     struct shelf *shelf = self->hooks->shelf;
-    const struct shelf_item *item = shelf_find(shelf, KIND_DONE, span_from(self->digest));
+    const struct shelf_item *item = self->digest[0] ? shelf_find(shelf, KIND_DONE, span_from(self->digest)) : NULL;
 
     if (item) {
-        return value_str(value_get(item->body, "id"), NOTHING);
+        return outcome_of(self, value_str(value_get(item->body, "id"), NOTHING), item->body);
     }
-    for (item = shelf_first(shelf, KIND_OPEN); item; item = item->next) {
+    item = self->digest[0] ? shelf_first(shelf, KIND_OPEN) : NULL;
+    for (; item; item = item->next) {
         if (strcmp(item->owner, self->digest) == 0) {
-            return span_from(item->id);
+            return outcome_of(self, span_from(item->id), item->body);
         }
     }
-    return NOTHING;
+    return (struct outcome){ 0 };
+}
+
+static int repeat_answer(struct taking *self, const struct outcome *outcome)
+{
+    self->hooks->counts.repeated_n++;
+    return answer(self, outcome);
 }
 
 /* --- what it asks for ------------------------------------------------------------------------------- */
 
-static int order_read(struct taking *self)
+/* `ret_transform`: see order_mapped. */
+static int order_read(struct taking *self, struct span *ret_transform)
 {
     struct template_facts facts = { .path = self->in->path,
                                     .query = self->in->query,
@@ -178,7 +215,7 @@ static int order_read(struct taking *self)
     if (span_is_text(self->in->path, "agent")) {
         return order_agent(self->in->payload, &self->order, &self->why);
     }
-    return order_mapped(&self->hooks->settings, &facts, &self->order, &self->why);
+    return order_mapped(&self->hooks->settings, &facts, &self->order, ret_transform, &self->why);
 }
 
 /* False with the reason in `why`. */
@@ -259,16 +296,15 @@ static int store(struct taking *self)
 static int take(struct taking *self)
 {
     struct hooks *hooks = self->hooks;
-    struct span repeated;
-    int r = digest_make(self);
+    struct outcome outcome;
+    int r = self->ctx ? digest_make(self) : 0; /* else it was made before the transform began */
 
     if (r) {
         return r;
     }
-    repeated = self->digest[0] ? repeat_find(self) : NOTHING;
-    if (repeated.len) {
-        hooks->counts.repeated_n++;
-        return answer(self, repeated, self->order.is_now);
+    outcome = repeat_find(self);
+    if (outcome.id.len) {
+        return repeat_answer(self, &outcome);
     }
     r = store(self);
     if (r == SHELF_E_FULL) {
@@ -283,14 +319,14 @@ static int take(struct taking *self)
     }
     hooks->counts.taken_n++;
     dispatch_add(hooks, shelf_find(hooks->shelf, KIND_OPEN, span_from(self->id)));
-    r = answer(self, span_from(self->id), self->order.is_now);
+    outcome = (struct outcome){ span_from(self->id), self->order.is_wake, self->order.is_now };
+    r = answer(self, &outcome);
     return r ? r : dispatch_pump(hooks);
 }
 
-static int post(struct taking *self)
+/* With what came of reading its order. */
+static int order_take(struct taking *self, int r)
 {
-    int r = order_read(self);
-
     if (!r && !self->order.is_wake && (!channel_check(self) || !target_set(self))) {
         r = ORDER_E_REFUSED;
     }
@@ -301,25 +337,155 @@ static int post(struct taking *self)
         return refuse(self, 400, said(&self->why));
     case ORDER_E_NONE:
         return refuse(self, 404, NOTHING);
-    case ORDER_E_SERVED:
-        return refuse(self, 501,
-                      SPAN_LIT("hook mapping failed: its transform is a module for Node.js, which this "
-                               "gateway does not run"));
     default:
         return r;
+    }
+}
+
+/* --- through a transform --------------------------------------------------------------------------------- */
+
+static void taking_destroy(struct taking **taking_p)
+{
+    struct taking *self = *taking_p;
+    struct taking **at = &self->hooks->changing;
+
+    *taking_p = NULL;
+    while (*at && *at != self) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = self->next;
+    }
+    changing_deinit(&self->changing);
+    order_deinit(&self->order);
+    text_buf_deinit(&self->why);
+    free(self);
+}
+
+/* It becomes one that is answered later. */
+static struct taking *taking_keep(struct taking *self)
+{
+    struct taking *kept = mem_new(sizeof(*kept));
+
+    *kept = *self;
+    kept->token = actor_defer(self->ctx, kept);
+    kept->ctx = NULL;
+    kept->in = NULL;
+    kept->next = self->hooks->changing;
+    self->hooks->changing = kept;
+    self->order = (struct order){ .is_wake = false };
+    self->why = (struct text_buf){ 0 };
+    self->changing = (struct changing){ .transform = NULL };
+    return kept;
+}
+
+static int change_end(struct taking *self, const struct transform_end *end)
+{
+    struct changing_said heard;
+    int r = changing_hear(&self->changing, end, &heard);
+
+    switch (r) {
+    case 0:
+        break;
+    case CHANGING_E_SKIPPED:
+        self->hooks->counts.skipped_n++;
+        return reply(self, &(struct msg_hook_taken){ .status = 204 });
+    case CHANGING_E_FAILED:
+        return refuse(self, 500, span_from(heard.problem));
+    default:
+        return r;
+    }
+    r = order_take(self, order_change(heard.action, &self->order, &self->why));
+    changing_said_deinit(&heard);
+    return r;
+}
+
+static void on_transform(void *arg, const struct transform_end *end)
+{
+    struct taking *self = arg;
+    struct actor *actor = self->hooks->actor;
+    int r;
+
+    self->changing.transform = NULL;
+    r = change_end(self, end);
+    taking_destroy(&self);
+    if (r < 0) {
+        (void)actor_fault(actor, r); /* the loop ends after this turn */
+    }
+}
+
+static int change_start(struct taking *self, struct text_buf *input)
+{
+    struct taking *kept = taking_keep(self);
+    struct transform_job job = {
+        .node = kept->changing.node, .dir = kept->changing.dir, .on_done = on_transform, .arg = kept
+    };
+    int r = transform_start(&kept->hooks->transforms, &job, input, &kept->changing.transform);
+
+    if (r) {
+        r = later(kept, FAIL_UNAVAILABLE,
+                  r == TRANSFORM_E_FULL ? "too many hooks wait for their transform; send it again later"
+                                        : "no process can be started for the transform now; send it again later");
+        taking_destroy(&kept);
+    }
+    return r;
+}
+
+/* Who sends it again with its key is answered without another run of the module. */
+static int change_begin(struct taking *self, struct span transform)
+{
+    CLEANUP(text_buf_deinit) struct text_buf input = { .is_secret = true };
+    char problem[CHANGING_PROBLEM_MAX];
+    struct outcome outcome;
+    int r = digest_make(self);
+
+    if (r) {
+        return r;
+    }
+    outcome = repeat_find(self);
+    if (outcome.id.len) {
+        return repeat_answer(self, &outcome);
+    }
+    r = changing_begin(&self->changing, &self->hooks->settings, transform, self->in, problem);
+    if (r == CHANGING_E_UNSERVED || r == CHANGING_E_FAILED) {
+        return refuse(self, r == CHANGING_E_UNSERVED ? 501 : 500, span_from(problem));
+    }
+    r = changing_ask(&self->changing, &self->hooks->settings, transform, self->in, &input);
+    return r ? r : change_start(self, &input);
+}
+
+void on_hook_cancel(void *arg, struct actor *actor, void *cookie)
+{
+    struct taking *self = cookie;
+
+    (void)arg;
+    (void)actor;
+    taking_destroy(&self);
+}
+
+void accept_close(struct hooks *self)
+{
+    self->transforms.is_closing = true;
+    while (self->changing) {
+        struct taking *taking = self->changing;
+
+        taking_destroy(&taking);
     }
 }
 
 int on_hook_post(void *arg, struct actor_ctx *ctx, const void *msg)
 {
     struct taking self = { .hooks = arg, .ctx = ctx, .in = msg, .now_ms = clock_wall_ms() };
+    struct span transform = NOTHING;
     int r;
 
     if (!self.hooks->has_settings) {
         return later(&self, FAIL_UNAVAILABLE, "the config has not been read yet");
     }
     uuid_make(self.id);
-    r = post(&self);
+    r = order_read(&self, &transform);
+    r = r == ORDER_E_TRANSFORM ? change_begin(&self, transform) : order_take(&self, r);
+    changing_deinit(&self.changing);
     order_deinit(&self.order);
     text_buf_deinit(&self.why);
     return r;

@@ -406,6 +406,8 @@ static int forget(struct hooks *self, struct hook *hook, const struct shelf_item
         pack_reset(pack);
         pack_map_begin(pack);
         pack_kv_text(pack, "id", hook->id);
+        pack_kv_bool(pack, "isWake", value_bool(value_get(item->body, "isWake"), false));
+        pack_kv_bool(pack, "isNow", value_bool(value_get(item->body, "isNow"), false));
         pack_map_end(pack);
         r = pack_error(pack);
         r = r ? r

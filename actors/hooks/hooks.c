@@ -5,6 +5,7 @@
  * Answers    hook_taken, once the hook is stored
  * Follows    hooks.* and agents.* of the config
  * Asks       scheduler (scheduler_wake), router (agent, sessions.describe), channel/<…> (channel_deliver)
+ * Runs       Node.js, for mappings with a transform
  * Stores     <state>/db/hooks.sqlite
  * What was taken is done, whoever dies meanwhile: every step is asked for under the hook's id, which its receiver
  * knows again, until it was answered; only then the record goes. On restart all that is stored begins anew.
@@ -40,6 +41,7 @@ static int on_metrics_read(void *arg, struct actor_ctx *ctx, const void *msg)
     outcome_row(out, "taken", self->counts.taken_n);
     outcome_row(out, "repeated", self->counts.repeated_n);
     outcome_row(out, "refused", self->counts.refused_n);
+    outcome_row(out, "skipped", self->counts.skipped_n);
     outcome_row(out, "done", self->counts.done_n);
     outcome_row(out, "failed", self->counts.failed_n);
     outcome_row(out, "retried", self->counts.retried_n);
@@ -73,6 +75,7 @@ static int hooks_init(void *state, struct actor *actor, const char *arg)
 
     (void)arg;
     self->actor = actor;
+    self->transforms.loop = actor_loop(actor);
     pack_init(&self->pack, PACK_MAX);
     r = shelf_start(self);
     r = r ? r : dispatch_open(self);
@@ -84,6 +87,7 @@ static void hooks_deinit(void *state, struct actor *actor)
     struct hooks *self = state;
 
     (void)actor;
+    accept_close(self);
     setup_close(self);
     dispatch_close(self);
     settings_deinit(&self->settings);
@@ -106,4 +110,5 @@ const struct actor_def hooks_actor = {
     .routes_n = ARRAY_LEN(hooks_routes),
     .init = hooks_init,
     .deinit = hooks_deinit,
+    .on_cancel = on_hook_cancel,
 };

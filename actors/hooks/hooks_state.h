@@ -2,8 +2,10 @@
  * hooks_state: the state of the actor and what its parts do with it. For this folder alone.
  *
  *   accept.c    a hook comes in: what it asks for, whether it may, stored once
+ *   transform.c modules of the user, which some hooks go through before that
  *   dispatch.c  what was stored is done: told to an agent, or run and its answer passed on
  *   setup.c     the configuration, and which channels there are
+ *   changing.c  what such a module is given, and what it said
  *   settings.c, order.c, template.c  pure
  */
 #ifndef ACTORS_HOOKS_HOOKS_STATE_H
@@ -12,6 +14,7 @@
 #include <uv.h>
 
 #include "actors/hooks/settings.h"
+#include "actors/hooks/transform.h"
 #include "bus/actor.h"
 #include "bus/json.h"
 #include "bus/pack.h"
@@ -61,10 +64,13 @@ struct hook_counts {
     uint64_t taken_n;
     uint64_t repeated_n;
     uint64_t refused_n;
+    uint64_t skipped_n; /* a transform left them out */
     uint64_t done_n;
     uint64_t failed_n; /* of those, whose run failed or that nobody could be told of */
     uint64_t retried_n;
 };
+
+struct taking; /* one that comes in */
 
 struct hooks {
     struct actor *actor;
@@ -77,7 +83,9 @@ struct hooks {
     size_t bytes; /* of the open ones */
     size_t under_way_n;
     struct hook_counts counts;
-    char why[256]; /* the newest reason to try again; empty when nothing waits for that */
+    struct transforms transforms;
+    struct taking *changing; /* those whose transform has not said anything yet */
+    char why[256];           /* the newest reason to try again; empty when nothing waits for that */
 
     uv_timer_t timer; /* the earliest retry */
     bool has_timer;
@@ -92,6 +100,10 @@ struct hooks {
 /* --- accept.c ------------------------------------------------------------------------------------ */
 
 int on_hook_post(void *arg, struct actor_ctx *ctx, const void *msg);
+/* Who sent it has gone. */
+void on_hook_cancel(void *arg, struct actor *actor, void *cookie);
+/* Ends the transforms. */
+void accept_close(struct hooks *self);
 
 /* --- dispatch.c ---------------------------------------------------------------------------------- */
 

@@ -173,7 +173,7 @@ static int wake_fill(const struct filling *in)
 
     in->order->is_wake = true;
     trim(&in->order->text);
-    return !r && !in->order->text.len ? refuse(in->why, "hook mapping requires text") : r;
+    return r;
 }
 
 static int agent_fill(const struct filling *in)
@@ -182,9 +182,6 @@ static int agent_fill(const struct filling *in)
     struct span key = text_of(in->mapping, "sessionKey");
     int r = fill(in, "messageTemplate", ORDER_TEXT_MAX, &order->text);
 
-    if (!r && !span_trim(said(&order->text)).len) {
-        return refuse(in->why, "hook mapping requires message");
-    }
     r = r ? r : fill(in, "name", ORDER_WORD_MAX, &order->name);
     r = r ? r : fill(in, "sessionKey", ORDER_WORD_MAX, &order->session_key);
     r = r ? r : fill(in, "to", ORDER_WORD_MAX, &order->to);
@@ -204,12 +201,25 @@ static int agent_fill(const struct filling *in)
     return r || order->name.len ? r : text_buf_add(&order->name, SPAN_LIT("Hook"));
 }
 
+/* There must be something to say. */
+static int filled_check(const struct order *order, struct text_buf *why)
+{
+    if (span_trim(said(&order->text)).len) {
+        return 0;
+    }
+    return refuse(why, order->is_wake ? "hook mapping requires text" : "hook mapping requires message");
+}
+
+static bool is_mail_session(const struct order *order)
+{
+    return order->session_key.len && span_starts(said(&order->session_key), "hook:gmail:");
+}
+
 /* A mail says what it is by the name of the hook, what it says of itself, or its session. */
 static const char *source_of(const struct template_facts *facts, const struct order *order)
 {
     struct span source = text_of(facts->payload, "source");
-    bool is_mail = span_is_text(facts->path, "gmail") || span_is_text(source, "gmail") ||
-                   (order->session_key.len && span_starts(said(&order->session_key), "hook:gmail:"));
+    bool is_mail = span_is_text(facts->path, "gmail") || span_is_text(source, "gmail") || is_mail_session(order);
 
     return is_mail ? "Email" : "Webhook";
 }
@@ -279,23 +289,131 @@ static int preset_apply(const struct settings *settings, struct filling *in)
     gmail_pack(settings->gmail, &mapping);
     in->mapping = pack_span(&mapping);
     r = pack_error(&mapping) ? -ENOMEM : mapping_apply(in);
+    r = r ? r : filled_check(in->order, in->why);
     pack_deinit(&mapping);
     return r;
 }
 
 int order_mapped(const struct settings *settings, const struct template_facts *facts, struct order *order,
-                 struct text_buf *why)
+                 struct span *ret_transform, struct text_buf *why)
 {
     struct value_iter it = value_iter(settings->mappings);
     struct filling in = { .facts = facts, .order = order, .why = why };
     struct span key;
 
     while (value_next(&it, &key, &in.mapping)) {
-        if (mapping_fits(in.mapping, facts)) {
-            return value_kind_of(value_get(in.mapping, "transform")) == VALUE_MAP ? ORDER_E_SERVED : mapping_apply(&in);
+        struct span transform = value_get(in.mapping, "transform");
+        int r;
+
+        if (!mapping_fits(in.mapping, facts)) {
+            continue;
         }
+        r = mapping_apply(&in);
+        if (!r && value_kind_of(transform) == VALUE_MAP) {
+            *ret_transform = transform;
+            return ORDER_E_TRANSFORM;
+        }
+        return r ? r : filled_check(order, why);
     }
     return preset_apply(settings, &in);
+}
+
+/* --- as a transform changes it ------------------------------------------------------------------------ */
+
+/* A text under `key` takes the place of the one that there is. */
+static int word_change(struct span map, const char *key, struct text_buf *out, struct text_buf *why)
+{
+    struct span value = value_get(map, key);
+
+    if (value_kind_of(value) != VALUE_STR) {
+        return 0;
+    }
+    out->len = 0;
+    return word_take(span_trim(value_str(value, NOTHING)), key, out, why);
+}
+
+static int text_change(struct span value, size_t most, struct text_buf *out, struct text_buf *why)
+{
+    struct span text = value_str(value, NOTHING);
+    char line[96];
+
+    if (value_kind_of(value) != VALUE_STR) {
+        return 0;
+    }
+    if (text.len > most || !is_text(text)) {
+        (void)snprintf(line, sizeof(line), "hook transform: the text is longer than %zu bytes, or no text", most);
+        return refuse(why, line);
+    }
+    out->len = 0;
+    return text_buf_add(out, text);
+}
+
+static int wake_change(struct span said, struct order *order, struct text_buf *why)
+{
+    int r = text_change(value_get(said, "text"), ORDER_WAKE_MAX, &order->text, why);
+
+    trim(&order->text);
+    order->is_now = order->is_now && !span_is_text(value_str(value_get(said, "mode"), NOTHING), "next-heartbeat");
+    return r;
+}
+
+/* Who makes a key out of what was sent says nothing of it; who does not, that it is "static". */
+static int key_change(struct span said, struct order *order, struct text_buf *why)
+{
+    bool is_ours = span_is_text(value_str(value_get(said, "sessionKeySource"), NOTHING), "static");
+
+    if (value_kind_of(value_get(said, "sessionKey")) == VALUE_STR) {
+        order->key_source = is_ours ? SETTINGS_KEY_OF_CONFIG : SETTINGS_KEY_OF_SENDER;
+    }
+    return word_change(said, "sessionKey", &order->session_key, why);
+}
+
+static int agent_change(struct span said, struct order *order, struct text_buf *why)
+{
+    struct span channel = value_get(said, "channel");
+    struct span timeout = value_get(said, "timeoutSeconds");
+    int r = text_change(value_get(said, "message"), ORDER_TEXT_MAX, &order->text, why);
+
+    r = r ? r : word_change(said, "name", &order->name, why);
+    r = r ? r : word_change(said, "agentId", &order->agent, why);
+    r = r ? r : key_change(said, order, why);
+    r = r ? r : word_change(said, "to", &order->to, why);
+    r = r ? r : word_change(said, "model", &order->model, why);
+    r = r ? r : word_change(said, "thinking", &order->thinking, why);
+    channel = value_kind_of(channel) == VALUE_NIL ? NOTHING : channel;
+    if (!r && (channel.len || !order->channel.len)) {
+        order->channel.len = 0;
+        r = word_take(channel_of(channel), "channel", &order->channel, why);
+    }
+    order->is_now = order->is_now && !span_is_text(value_str(value_get(said, "wakeMode"), NOTHING), "next-heartbeat");
+    order->is_delivered = value_bool(value_get(said, "deliver"), order->is_delivered);
+    order->is_trusted = value_bool(value_get(said, "allowUnsafeExternalContent"), order->is_trusted);
+    order->timeout_s = timeout.len && value_kind_of(timeout) != VALUE_NIL ? timeout_of(timeout) : order->timeout_s;
+    order->source = is_mail_session(order) ? "Email" : order->source;
+    return r || order->name.len ? r : text_buf_add(&order->name, SPAN_LIT("Hook"));
+}
+
+/* Of the other kind of order nothing is kept. */
+static void kind_set(struct order *order, bool is_wake)
+{
+    if (order->is_wake != is_wake) {
+        const char *source = order->source;
+
+        order_deinit(order);
+        *order = (struct order){ .is_wake = is_wake, .is_now = true, .is_delivered = true, .source = source };
+    }
+}
+
+int order_change(struct span said, struct order *order, struct text_buf *why)
+{
+    struct span kind = value_str(value_get(said, "kind"), NOTHING);
+    int r = 0;
+
+    if (value_kind_of(said) == VALUE_MAP) {
+        kind_set(order, kind.len ? span_is_text(kind, "wake") : order->is_wake);
+        r = order->is_wake ? wake_change(said, order, why) : agent_change(said, order, why);
+    }
+    return r ? r : filled_check(order, why);
 }
 
 /* --- what lasts --------------------------------------------------------------------------------------- */

@@ -39,17 +39,20 @@ struct order {
 void order_deinit(struct order *self);
 
 enum {
-    ORDER_E_REFUSED = 1, /* the text in `why` is for the sender */
-    ORDER_E_NONE = 2,    /* no mapping fits */
-    ORDER_E_SERVED = 3,  /* the mapping needs what is not served here */
+    ORDER_E_REFUSED = 1,   /* the text in `why` is for the sender */
+    ORDER_E_NONE = 2,      /* no mapping fits */
+    ORDER_E_TRANSFORM = 3, /* the order is what the mapping makes of it; its transform has yet to look at it */
 };
 
 /* `order` is zeroed; deinit copes with what a refusal leaves. 0, an outcome, or -ENOMEM. */
 int order_wake(struct span payload, struct order *order, struct text_buf *why);
 int order_agent(struct span payload, struct order *order, struct text_buf *why);
-/* By the first mapping, or preset, that fits. */
+/* By the first mapping, or preset, that fits. `ret_transform` is set with ORDER_E_TRANSFORM, and points into the
+ * settings. */
 int order_mapped(const struct settings *settings, const struct template_facts *facts, struct order *order,
-                 struct text_buf *why);
+                 struct span *ret_transform, struct text_buf *why);
+/* What the transform says instead: the fields of the packed map `said`; empty, or anything else, changes nothing. */
+int order_change(struct span said, struct order *order, struct text_buf *why);
 
 /* Appends the map that lasts. */
 void order_pack(const struct order *order, struct span agent, struct span session_key, int64_t at_ms, struct pack *out);

@@ -7,7 +7,6 @@
 
 #include "bus/pack.h"
 #include "bus/value.h"
-#include "schema/base/hooks_config.h"
 
 #define NOTHING ((struct span){ NULL, 0 })
 
@@ -76,6 +75,7 @@ static struct span allowed_of(struct span hooks)
 int settings_read(struct settings *self, struct span hooks, struct span agents)
 {
     struct settings fresh = { .agents_n = 0 };
+    struct hooks_entry entry;
 
     if (hooks.len && text_buf_add(&fresh.bytes, hooks)) {
         return -ENOMEM;
@@ -89,6 +89,8 @@ int settings_read(struct settings *self, struct span hooks, struct span agents)
     fresh.fixed_key = span_trim(value_str(value_get(hooks, "defaultSessionKey"), NOTHING));
     fresh.is_key_taken = value_bool(value_get(hooks, "allowRequestSessionKey"), false);
     transforms_count(&fresh);
+    hooks_entry_read(hooks, &entry);
+    memcpy(fresh.path, entry.path, sizeof(fresh.path));
     agents_read(&fresh, list_of(agents, "list"));
     settings_deinit(self);
     *self = fresh;

@@ -9,6 +9,7 @@
 #include "bus/base/span.h"
 #include "bus/json.h"
 #include "schema/base/agent_id.h"
+#include "schema/base/hooks_config.h"
 
 #define SETTINGS_AGENTS_MAX 256
 #define SETTINGS_KEY_MAX 513 /* with terminator */
@@ -26,6 +27,7 @@ struct settings {
     size_t agents_n;
     char fallback[AGENT_ID_MAX + 1]; /* the default agent */
     unsigned transforms_n;           /* mappings with a transform, which needs another program */
+    char path[HOOKS_PATH_MAX];       /* where hooks come in; empty while they do not */
 };
 
 /* Takes copies of the parts `hooks` and `agents`. 0 or -ENOMEM, then it is as it was. */

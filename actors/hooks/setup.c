@@ -1,10 +1,12 @@
 /*
  * setup: the configuration, and which channels there are.
  */
+#include <limits.h>
 #include <stdio.h>
 
 #include "actors/hooks/hooks_state.h"
 #include "bus/value.h"
+#include "schema/base/hooks_transform.h"
 #include "schema_gen.h"
 
 #define CHANNEL_HEAD "channel/"
@@ -12,11 +14,12 @@
 static void unserved_tell(const struct settings *settings)
 {
     struct span account = span_trim(value_str(value_get(settings->gmail, "account"), (struct span){ NULL, 0 }));
+    char node[PATH_MAX];
 
-    if (settings->transforms_n) {
+    if (settings->transforms_n && !hooks_transform_node(node)) {
         log_warning("hooks_transform_not_served",
-                    "mappings=%u problem=\"a transform is a module for Node.js, which this gateway does not run: hooks "
-                    "of those mappings are refused\" fix=\"write what it does as messageTemplate or textTemplate\"",
+                    "mappings=%u problem=\"a transform is a module for Node.js, which is not there: hooks of those "
+                    "mappings are refused\" fix=\"" HOOKS_TRANSFORM_NODE_FIX "\"",
                     settings->transforms_n);
     }
     if (account.len) {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "schema/base/config_store.h"
 #include "schema/base/config_valid.h"
 #include "schema/base/gateway_check.h"
+#include "schema/base/hooks_transform.h"
 #include "schema/base/json5_edit.h"
 #include "schema/base/secret_provider.h"
 
@@ -333,24 +335,50 @@ static void completions_look(struct doctor *self, struct span doc)
 }
 
 /* Parts of `hooks` that the original runs itself. */
-static void hooks_look(struct doctor *self, struct span doc)
+/* The first problem is that of all mappings: one word of it is enough. */
+static void transforms_look(struct doctor *self, struct span hooks)
 {
-    struct value_iter it = value_iter(value_path(doc, "hooks.mappings"));
+    struct value_iter it = value_iter(value_get(hooks, "mappings"));
     struct span key;
     struct span mapping;
+    char path[PATH_MAX];
+    char dir[PATH_MAX];
+    char problem[HOOKS_TRANSFORM_PROBLEM_MAX];
+    const char *home = getenv("HOME"); /* NOLINT(concurrency-mt-unsafe): one thread */
 
+    for (unsigned i = 0; value_next(&it, &key, &mapping); i++) {
+        struct span transform = value_get(mapping, "transform");
+
+        if (value_kind_of(transform) != VALUE_MAP) {
+            continue;
+        }
+        if (!hooks_transform_node(path)) {
+            doctor_fix_say(doctor_add(self, "config", DOCTOR_WARNING,
+                                      "hooks.mappings[%u].transform is a module for Node.js, which is not there: its "
+                                      "hooks are answered with 501",
+                                      i),
+                           HOOKS_TRANSFORM_NODE_FIX);
+            return;
+        }
+        if (!hooks_transform_dir(hooks, self->cli->paths.config_path, home, dir, problem)) {
+            doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM, "%s: hooks with a transform fail", problem),
+                           "move the modules there, or remove hooks.transformsDir");
+            return;
+        }
+        if (!hooks_transform_module(dir, value_str(value_get(transform, "module"), NOTHING), path, problem)) {
+            doctor_fix_say(doctor_add(self, "config", DOCTOR_PROBLEM,
+                                      "hooks.mappings[%u].transform: %s: its hooks fail", i, problem),
+                           "put the module there, or remove the transform");
+        }
+    }
+}
+
+static void hooks_look(struct doctor *self, struct span doc)
+{
     if (!value_bool(value_path(doc, "hooks.enabled"), false)) {
         return;
     }
-    for (unsigned i = 0; value_next(&it, &key, &mapping); i++) {
-        if (value_kind_of(value_get(mapping, "transform")) == VALUE_MAP) {
-            doctor_fix_say(doctor_add(self, "config", DOCTOR_WARNING,
-                                      "hooks.mappings[%u].transform is a module for Node.js, which this gateway does "
-                                      "not run: its hooks are answered with 501",
-                                      i),
-                           "write what it does as messageTemplate or textTemplate, and remove it");
-        }
-    }
+    transforms_look(self, value_get(doc, "hooks"));
     if (value_str(value_path(doc, "hooks.gmail.account"), NOTHING).len) {
         doctor_fix_say(doctor_add(self, "config", DOCTOR_WARNING,
                                   "hooks.gmail.account is set, and this gateway does not start the program that "

@@ -14,6 +14,7 @@ static const struct {
     { 100, "Continue" },
     { 101, "Switching Protocols" },
     { 200, "OK" },
+    { 204, "No Content" },
     { 302, "Found" },
     { 304, "Not Modified" },
     { 400, "Bad Request" },
@@ -81,7 +82,7 @@ static int fields_write(const struct response *self, const char *connection, str
     }
     r = text_buf_add(out, (struct span){ head, len });
     r = r ? r : text_buf_add(out, self->fields);
-    if (r || self->is_streamed) {
+    if (r || self->is_streamed || self->status == 204) { /* which has no length: RFC 9110 §8.6 */
         return r;
     }
     len = (size_t)snprintf(head, sizeof(head), "Content-Length: %zu\r\n", self->body.len);

@@ -110,6 +110,11 @@ void exchange_text(struct exchange *self, int status, const char *type, struct s
     answer(self, (struct response){ .status = status, .type = type, .body = text, .cache = "no-store" });
 }
 
+void exchange_nothing(struct exchange *self)
+{
+    answer(self, (struct response){ .status = 204 });
+}
+
 void exchange_text_later(struct exchange *self, int status, struct span text, uint32_t retry_after_s)
 {
     answer(self,

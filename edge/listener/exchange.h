@@ -62,6 +62,8 @@ void exchange_body_refuse(struct exchange *self, int status, const char *message
 /* Whole answers; the exchange is over after it. `error` becomes the body. */
 void exchange_answer(struct exchange *self, int status, struct span json, uint32_t retry_after_s);
 void exchange_text(struct exchange *self, int status, const char *type, struct span text);
+/* 204: it was taken, and there is nothing to say. */
+void exchange_nothing(struct exchange *self);
 void exchange_text_later(struct exchange *self, int status, struct span text, uint32_t retry_after_s);
 void exchange_error(struct exchange *self, const struct openai_error *error, uint32_t retry_after_s);
 /* A streamed answer: its head, one event, and the end. */

@@ -13,7 +13,7 @@
 #include "edge/listener/shown.h"
 #include "schema_gen.h"
 
-#define TAKE_MS 15000U /* for storing it */
+#define TAKE_MS 60000U /* for what a transform makes of it, and for storing it */
 #define QUERY_MAX 64U
 #define JSON_DEPTH 32U
 
@@ -85,6 +85,8 @@ static void taken_answer(struct exchange *self, const struct msg_hook_taken *tak
 {
     if (taken->status == 404) {
         exchange_text_later(self, 404, SPAN_LIT("Not Found"), 0);
+    } else if (taken->status == 204) {
+        exchange_nothing(self);
     } else if (taken->has_run_id) {
         json_answer(self, 200, "runId", taken->run_id, 0);
     } else if (taken->has_mode) {

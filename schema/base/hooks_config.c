@@ -179,6 +179,51 @@ static void keys_check(struct span hooks, void (*on)(void *arg, const char *prob
     }
 }
 
+bool hooks_is_module(struct span module)
+{
+    module = span_trim(module);
+    if (!module.len || module.ptr[0] == '/' || module.ptr[0] == '~' || memchr(module.ptr, ':', module.len) ||
+        memchr(module.ptr, 0, module.len)) {
+        return false;
+    }
+    while (module.len) {
+        size_t n = 0;
+
+        while (n < module.len && module.ptr[n] != '/' && module.ptr[n] != '\\') {
+            n++;
+        }
+        if (n == 2 && module.ptr[0] == '.' && module.ptr[1] == '.') {
+            return false;
+        }
+        n += n < module.len;
+        module.ptr += n;
+        module.len -= n;
+    }
+    return true;
+}
+
+static void transforms_check(struct span hooks, void (*on)(void *arg, const char *problem), void *arg)
+{
+    struct span mappings = value_get(hooks, "mappings");
+    struct value_iter it = value_iter(mappings);
+    struct span key;
+    struct span mapping;
+    char line[256];
+
+    for (unsigned i = 0; value_kind_of(mappings) == VALUE_ARRAY && value_next(&it, &key, &mapping); i++) {
+        struct span transform = value_get(mapping, "transform");
+
+        if (value_kind_of(transform) == VALUE_MAP && !hooks_is_module(text_of(transform, "module"))) {
+            (void)snprintf(
+                line, sizeof(line),
+                "hooks.mappings[%u].transform.module is no path of a file below hooks.transformsDir, expected "
+                "one without \"..\", \":\", and \"~\" or \"/\" in front, for example \"github.mjs\"",
+                i); /* fits */
+            on(arg, line);
+        }
+    }
+}
+
 void hooks_config_check(struct span hooks, void (*on)(void *arg, const char *problem), void *arg)
 {
     struct span token = hooks_token(hooks);
@@ -201,4 +246,5 @@ void hooks_config_check(struct span hooks, void (*on)(void *arg, const char *pro
                 "\"/hooks\"");
     }
     keys_check(hooks, on, arg);
+    transforms_check(hooks, on, arg);
 }

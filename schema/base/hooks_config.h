@@ -35,6 +35,9 @@ bool hooks_key_fits(struct span prefixes, struct span key);
 /* "/a/" as "a". */
 struct span hooks_match_path(struct span path);
 
+/* May a transform name its module like that? A path below a directory, without a way out of it. */
+bool hooks_is_module(struct span module);
+
 /* Calls `on` for each reason why hooks that are switched on cannot be served like that, which begins with its place
  * and says what to do. */
 void hooks_config_check(struct span hooks, void (*on)(void *arg, const char *problem), void *arg);

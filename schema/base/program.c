@@ -18,6 +18,8 @@
 #include "schema/base/secret_memory.h"
 
 #define ERRORS_CHUNK 4096
+#define ENDS_LOWEST 4 /* above what they become in the child */
+#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
 enum { END_IN, END_OUT, END_ERR, ENDS_N };
 
@@ -42,6 +44,21 @@ struct program {
     bool is_disposed;
     unsigned handles_n; /* still to be closed */
 };
+
+bool program_find(const char *name, char ret_path[PATH_MAX])
+{
+    const char *at = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
+
+    for (at = at ? at : PATH_DEFAULT; *at; at += strcspn(at, ":"), at += *at == ':') {
+        int len = (int)strcspn(at, ":");
+
+        if (*at == '/' && snprintf(ret_path, PATH_MAX, "%.*s/%s", len, at, name) < PATH_MAX &&
+            !access(ret_path, X_OK)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* --- its end ---------------------------------------------------------------------------------------- */
 
@@ -210,6 +227,9 @@ static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     self->output_len += is_output ? (size_t)n : 0;
+    if (!is_output && n > 0 && self->opts.on_errors) {
+        self->opts.on_errors(self->opts.arg, (struct span){ self->errors, (size_t)n });
+    }
     self->output_sum += (size_t)n;
     if (self->output_sum > self->opts.output_max) {
         char text[96];
@@ -263,14 +283,14 @@ static int file_open(struct span bytes, int *ret_fd)
     int r = fd < 0 ? -errno : file_fill(fd, bytes);
 
     if (fd >= 0) {
-        *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, ENDS_LOWEST);
         r = r ? r : *ret_fd < 0 ? -errno : 0;
         close(fd);
     }
     return r;
 }
 
-/* The child's ends are above 2, so that dup2 onto 0, 1, 2 cannot overwrite one that is still needed. */
+/* The child's ends are above 3, so that dup2 onto 0 to 3 cannot overwrite one that is still needed. */
 static int ends_open(const struct program *self, int ours[ENDS_N], int theirs[ENDS_N])
 {
     for (size_t i = 0; i < ENDS_N; i++) {
@@ -286,7 +306,7 @@ static int ends_open(const struct program *self, int ours[ENDS_N], int theirs[EN
             return -errno;
         }
         size_t child_end = i == END_IN ? 0 : 1;
-        theirs[i] = fcntl(pair[child_end], F_DUPFD_CLOEXEC, 3);
+        theirs[i] = fcntl(pair[child_end], F_DUPFD_CLOEXEC, ENDS_LOWEST);
         ours[i] = pair[!child_end];
         close(pair[child_end]);
         if (theirs[i] < 0) {
@@ -306,6 +326,7 @@ static pid_t keeper_start(const struct program *self, const char *dir, const int
                                         .ends = { theirs[END_IN], theirs[END_OUT], theirs[END_ERR] },
                                         .bounds = self->opts.bounds,
                                         .work_dir = self->opts.work_dir,
+                                        .is_output_apart = self->opts.is_output_apart,
                                         .parent = getpid() };
     sigset_t all;
     sigset_t before;
@@ -329,6 +350,9 @@ static int process_start(struct program *self, int ours[ENDS_N])
 
     (void)snprintf(dir, sizeof(dir), "%.*s", slash > self->opts.command ? (int)(slash - self->opts.command) : 1,
                    self->opts.command);
+    if (self->opts.dir) {
+        (void)snprintf(dir, sizeof(dir), "%s", self->opts.dir);
+    }
     int r = ends_open(self, ours, theirs);
     pid_t pid = r ? r : keeper_start(self, dir, theirs);
     self->pid = pid > 0 ? pid : 0;

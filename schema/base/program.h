@@ -5,6 +5,7 @@
 #ifndef SCHEMA_BASE_PROGRAM_H
 #define SCHEMA_BASE_PROGRAM_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -26,7 +27,13 @@ struct program_opts {
     uint32_t quiet_ms;                   /* most time between two outputs, and before the first */
     size_t output_max;                   /* bytes on standard output and standard error together */
     const struct program_bounds *bounds; /* what it may do beyond that; NULL: what we may */
-    const char *work_dir; /* made for it, gone afterwards, see program_keeper; NULL: that of the command */
+    const char *work_dir;                /* made for it, gone afterwards, see program_keeper; NULL: `dir` */
+    const char *dir;                     /* where it runs; NULL: that of the command */
+    /* Its output is what it writes to descriptor 3; standard output is then as standard error, so that whatever it
+     * prints spoils nothing. */
+    bool is_output_apart;
+    /* What it writes to standard error, as it comes; gone after the call. NULL: shown to nobody. */
+    void (*on_errors)(void *arg, struct span bytes);
     /* Called once, from the loop. `output` is what it wrote to standard output, when it ended well (`problem` is
      * NULL; else why not, in words without any of the program's own); gone after the call. */
     void (*on_done)(void *arg, struct span output, const char *problem);
@@ -35,6 +42,8 @@ struct program_opts {
 
 struct program;
 
+/* The first of that name in the directories of PATH that may be run. */
+bool program_find(const char *name, char ret_path[PATH_MAX]);
 /* 0, or a fault when it could not even be tried. */
 int program_start(uv_loop_t *loop, const struct program_opts *opts, struct program **ret_program);
 /* Kills it; on_done is not called any more. NULL-safe. It is gone once the loop has closed its handles. */

@@ -26,6 +26,18 @@ struct keeper {
 
 /* --- the program ------------------------------------------------------------------------------------ */
 
+static bool ends_place(const struct program_keeper_opts *opts)
+{
+    bool is_apart = opts->is_output_apart;
+
+    if (dup2(opts->ends[0], 0) < 0 || dup2(opts->ends[is_apart ? 2 : 1], 1) < 0 || dup2(opts->ends[2], 2) < 0 ||
+        (is_apart && dup2(opts->ends[1], 3) < 0)) {
+        return false;
+    }
+    (void)syscall(SYS_close_range, is_apart ? 4U : 3U, ~0U, 0U);
+    return true;
+}
+
 static _Noreturn void program_run(const struct program_keeper_opts *opts, pid_t keeper)
 {
     child_signals_reset();
@@ -33,12 +45,9 @@ static _Noreturn void program_run(const struct program_keeper_opts *opts, pid_t 
         chdir(opts->work_dir ? opts->work_dir : opts->dir)) {
         _exit(PROGRAM_KEEPER_NOT_EXECUTED);
     }
-    for (size_t i = 0; i < ARRAY_LEN(opts->ends); i++) {
-        if (dup2(opts->ends[i], (int)i) < 0) {
-            _exit(PROGRAM_KEEPER_NOT_EXECUTED);
-        }
+    if (!ends_place(opts)) {
+        _exit(PROGRAM_KEEPER_NOT_EXECUTED);
     }
-    (void)syscall(SYS_close_range, 3U, ~0U, 0U);
     if (opts->bounds && program_bounds_set(opts->bounds, opts->command)) {
         _exit(PROGRAM_KEEPER_NOT_EXECUTED);
     }

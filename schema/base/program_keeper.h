@@ -6,6 +6,7 @@
 #ifndef SCHEMA_BASE_PROGRAM_KEEPER_H
 #define SCHEMA_BASE_PROGRAM_KEEPER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define PROGRAM_KEEPER_NOT_EXECUTED 127
@@ -18,7 +19,8 @@ struct program_keeper_opts {
     char *const *argv;                   /* NULL-ended */
     char *const *envp;                   /* NULL-ended */
     const char *dir;                     /* where it runs */
-    int ends[3];                         /* its standard input, output and error, each above 2 */
+    int ends[3];                         /* its standard input, output and error, each above 3 */
+    bool is_output_apart;                /* its output becomes descriptor 3, and standard output is as standard error */
     const struct program_bounds *bounds; /* NULL: none */
     /*
      * Where it runs instead of `dir`, for programs that write files alone: made for it, and removed at its end.

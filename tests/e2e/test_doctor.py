@@ -429,8 +429,10 @@ def test_who_comes_from_the_original_is_told_which_hooks_are_not_served(ours):
              "mappings": [{"match": {"path": "a"}, "messageTemplate": "x"},
                           {"match": {"path": "b"}, "messageTemplate": "x", "transform": {"module": "x.mjs"}}]}
     write(ours.config_path, json.dumps({"gateway": {"mode": "local", "auth": {"mode": "token", "token": ours.token}}, "hooks": hooks}))
+    ours.extra["OPENCLAW_NODE"] = "/nowhere/node"
     said = doctor(ours)
     assert "hooks.mappings[1].transform is a module for Node.js" in said and "hooks.mappings[0]" not in said
+    assert "OPENCLAW_NODE" in said
     assert "does not start the program that watches a mailbox" in said
     ours.start()
     until(lambda: "hooks_gmail_not_watched" in str(ours.logs()), 10, "the word in the log")

@@ -28,7 +28,6 @@ HOOKS = {
          "allowUnsafeExternalContent": True},
         {"match": {"path": "clock"}, "agentId": "ops", "deliver": False, "messageTemplate": "{{text}} at {{now}}"},
         {"match": {"path": "forbidden"}, "agentId": "secret", "messageTemplate": "x"},
-        {"match": {"path": "code"}, "messageTemplate": "x", "transform": {"module": "x.mjs"}},
     ],
 }
 
@@ -277,7 +276,6 @@ def test_a_mapping_by_source_and_one_that_is_trusted(gateway, provider):
 
 def test_a_mapping_may_wake(gateway):
     assert send(gateway, "/note", {"text": "hi"}) == (200, {"ok": True, "mode": "next-heartbeat"})
-    assert send(gateway, "/code", {})[0] == 501
 
 
 def test_the_preset_for_mail(fresh_gateway, shared_provider):

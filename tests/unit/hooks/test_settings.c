@@ -172,6 +172,25 @@ static void a_config_that_could_not_hold_is_told(void **state)
     holds("{enabled:true,token:'x',mappings:[{match:{path:'q'}},{match:{path:'p'},sessionKey:'a{{b}}'}]}", "Prefixes");
 }
 
+static void a_module_has_a_plain_name(void **state)
+{
+    static const char *const fine[] = { "a.mjs", " a.mjs ", "sub/a.mjs", "./a.mjs", "a/..b/c.mjs", "a..mjs" };
+    static const char *const wrong[] = { "",           " ",        "/a.mjs", "~/a.mjs", "..",    "../a.mjs",
+                                         "a/../b.mjs", "a\\..\\b", "c:a",    "a/..",    "file:a" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+        assert_true(hooks_is_module(span_from(fine[i])));
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_false(hooks_is_module(span_from(wrong[i])));
+    }
+    assert_false(hooks_is_module((struct span){ "a\0b", 3 }));
+    holds("{enabled:true,token:'x',mappings:[{},{transform:{module:'../x'}}]}", "hooks.mappings[1].transform.module");
+    holds("{enabled:true,token:'x',mappings:[{transform:{module:'x.mjs'}}]}", NULL);
+    holds("{mappings:[{transform:{module:'../x'}}]}", NULL); /* switched off */
+}
+
 static void where_hooks_come_in(void **state)
 {
     struct hooks_entry entry;
@@ -195,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_session_key_of_a_stranger_counts_where_the_config_says_so),
         cmocka_unit_test(a_full_key_names_its_agent),
         cmocka_unit_test(a_config_that_could_not_hold_is_told),
+        cmocka_unit_test(a_module_has_a_plain_name),
         cmocka_unit_test(where_hooks_come_in),
     };
 
