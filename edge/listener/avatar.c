@@ -146,17 +146,14 @@ static void local_begin(struct stream *stream, const struct request *request, co
                         const struct msg_router_agent_found *found)
 {
     bool is_meta = query_has(request->query, "meta");
-    struct span known = request_header(request, "if-none-match");
     char root[SITE_ROOT_MAX + 1];
     struct site_read_ask ask = { .root = root, .name = avatar->name, .is_strict = true, .size_max = AVATAR_BYTES_MAX };
     struct site_read *file;
 
     (void)snprintf(root, sizeof(root), "%.*s", SPAN_FMT(found->workspace)); /* max 4096 */
-    file = site_file_begin(stream, is_meta ? &meta_kind : &picture_kind, &ask);
+    file = site_file_begin(stream, is_meta ? &meta_kind : &picture_kind, request, ask);
     if (file) {
-        file->is_head = request->method == REQUEST_HEAD;
         file->about = is_meta ? looked_for_new(avatar, found->agent_id) : NULL;
-        (void)snprintf(file->known, sizeof(file->known), "%.*s", SPAN_FMT(known)); /* a longer list: none is known */
         if (is_meta && !file->about) {
             stream->ops->break_off(stream);
         }

@@ -179,10 +179,9 @@ static const struct site_file_kind canvas_kind = {
 static void file_begin(struct stream *stream, const struct request *request, const struct canvas_target *target)
 {
     struct site_read_ask ask = { .root = stream->conn->edge->canvas.root, .name = target->name, .is_strict = true };
-    struct site_read *file = site_file_begin(stream, &canvas_kind, &ask);
+    struct site_read *file = site_file_begin(stream, &canvas_kind, request, ask);
 
     if (file) {
-        file->is_head = request->method == REQUEST_HEAD;
         file->has_token = target->has_token;
     }
 }

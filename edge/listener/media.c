@@ -155,7 +155,6 @@ static void file_begin(struct stream *stream, const struct request *request, con
 {
     const struct edge *edge = stream->conn->edge;
     struct site_read none = { .is_head = request->method == REQUEST_HEAD };
-    struct span known = request_header(request, "if-none-match");
     char root[SITE_ROOT_MAX];
     const char *name = NULL;
     const struct media_refusal *why = place_find(edge, workspace, ask, root, &name);
@@ -165,10 +164,8 @@ static void file_begin(struct stream *stream, const struct request *request, con
         refusal_answer(stream, why, none.is_head);
     } else if (why) {
         fail(stream, &none);
-    } else if ((file = site_file_begin(stream, ask->is_meta ? &meta_kind : &media_kind,
-                                       &(struct site_read_ask){ .root = root, .name = name, .is_strict = true }))) {
-        file->is_head = none.is_head;
-        (void)snprintf(file->known, sizeof(file->known), "%.*s", SPAN_FMT(known)); /* a longer list: none is known */
+    } else if ((file = site_file_begin(stream, ask->is_meta ? &meta_kind : &media_kind, request,
+                                       (struct site_read_ask){ .root = root, .name = name, .is_strict = true }))) {
         file->about = ask->is_meta ? ticket_text(edge, ask) : NULL;
         if (ask->is_meta && !file->about) {
             stream->ops->break_off(stream);

@@ -118,16 +118,11 @@ static const struct site_file_kind site_kind = { .guard_write = guard_write, .fa
 
 static void file_begin(struct stream *stream, const struct request *request, const struct site_target *target)
 {
-    struct span known = request_header(request, "if-none-match");
-    struct site_read *file = site_file_begin(stream, &site_kind,
-                                             &(struct site_read_ask){ .root = stream->conn->edge->site.root,
-                                                                      .name = target->name,
-                                                                      .falls_back = target->falls_back });
+    struct site_read_ask ask = { .root = stream->conn->edge->site.root,
+                                 .name = target->name,
+                                 .falls_back = target->falls_back };
 
-    if (file) {
-        file->is_head = request->method == REQUEST_HEAD;
-        (void)snprintf(file->known, sizeof(file->known), "%.*s", SPAN_FMT(known)); /* a longer list: none is known */
-    }
+    (void)site_file_begin(stream, &site_kind, request, ask); /* it has answered when there is none */
 }
 
 /* --- what the page asks for before it connects -------------------------------------------------- */

@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "edge/http/request.h"
 #include "edge/http/site.h"
 #include "edge/listener/edge.h"
 #include "edge/listener/http.h"
+
+#define FIELDS_MAX (SITE_ETAG_FIELD_MAX + RANGE_FIELD_MAX + 32U)
 
 /* --- answers -------------------------------------------------------------------------------- */
 
@@ -74,23 +77,46 @@ static void piece_send(struct stream *stream, struct site_read *file)
     }
 }
 
+static int file_status(const struct site_read *file)
+{
+    return file->part.kind == RANGE_PART ? 206 : file->part.kind == RANGE_BEYOND ? 416 : 200;
+}
+
+static uint64_t sent_len(const struct site_read *file)
+{
+    return file->part.kind == RANGE_WHOLE ? file->size : file->part.len;
+}
+
+/* Its tag, that parts of it may be asked for, and which one this is. */
+static struct span fields_of(const struct site_read *file, bool is_fresh, char fields[FIELDS_MAX])
+{
+    char range[RANGE_FIELD_MAX];
+    char etag[SITE_ETAG_FIELD_MAX];
+    struct span tag = file->kind->cache ? (struct span){ NULL, 0 } : site_file_etag(file->etag, etag);
+    struct span part = is_fresh ? (struct span){ NULL, 0 } : range_field(&file->part, file->size, range);
+    int len = snprintf(fields, FIELDS_MAX, "%.*s%s%.*s", SPAN_FMT(tag), file->is_page ? "" : "Accept-Ranges: bytes\r\n",
+                       SPAN_FMT(part)); /* fits */
+
+    return (struct span){ fields, (size_t)len };
+}
+
 static void file_head(struct stream *stream, struct site_read *file)
 {
     bool has_etag = !file->kind->cache;
     bool is_fresh = has_etag && site_file_is_known(span_from(file->known), file->etag);
-    bool has_body = !file->is_head && !is_fresh && file->size > 0;
-    char field[SITE_ETAG_FIELD_MAX];
+    uint64_t len = sent_len(file);
+    char fields[FIELDS_MAX];
     struct guarded how = { .kind = file->kind,
                            .file = file,
                            .page = { file->is_page ? file->data : NULL, file->is_page ? file->len : 0 },
-                           .more = has_etag ? site_file_etag(file->etag, field) : (struct span){ NULL, 0 } };
-    struct response response = { .status = is_fresh ? 304 : 200,
+                           .more = fields_of(file, is_fresh, fields) };
+    struct response response = { .status = is_fresh ? 304 : file_status(file),
                                  .type = site_type(file->name),
                                  .cache = has_etag ? site_cache(file->name) : file->kind->cache,
-                                 .body = { NULL, (size_t)file->size },
+                                 .body = { NULL, (size_t)len },
                                  .is_head = true }; /* the body follows in pieces */
 
-    if (!has_body) {
+    if (file->is_head || is_fresh || len == 0) {
         guarded_send(stream, &how, response, http_answer);
         read_over(stream);
         stream->ops->resume(stream);
@@ -151,10 +177,17 @@ static void on_ready(struct site_read *file)
 }
 
 struct site_read *site_file_begin(struct stream *stream, const struct site_file_kind *kind,
-                                  const struct site_read_ask *ask)
+                                  const struct request *request, struct site_read_ask ask)
 {
-    struct site_read *file = site_read_new(actor_loop(stream->conn->edge->actor), ask);
+    struct span known = request_header(request, "if-none-match");
+    struct site_read *file;
 
+    ask.has_etag = !kind->cache;
+    if (request->method == REQUEST_GET) { /* for anything else a range has no meaning: RFC 9110 §14.2 */
+        ask.range = request_header(request, "range");
+        ask.if_range = request_header(request, "if-range");
+    }
+    file = site_read_new(actor_loop(stream->conn->edge->actor), &ask);
     if (!file) {
         http_refuse(stream, 503, "Service Unavailable");
         return NULL;
@@ -162,6 +195,8 @@ struct site_read *site_file_begin(struct stream *stream, const struct site_file_
     file->stream = stream;
     file->kind = kind;
     file->on_ready = on_ready;
+    file->is_head = request->method == REQUEST_HEAD;
+    (void)snprintf(file->known, sizeof(file->known), "%.*s", SPAN_FMT(known)); /* a longer list: none is known */
     stream->file = file;
     stream->ops->wait(stream);
     return file;

@@ -1,7 +1,8 @@
 /*
  * site_file: sends one file as the answer to a request: its head, and its content a piece at a time, the next one when
  * the last has gone out. It is opened and read on libuv's worker threads: a slow disk holds nobody else up, and a slow
- * reader holds no more than a piece. What it is sent with, and what is said instead of it, is the business of a kind.
+ * reader holds no more than a piece. A part of it is sent to who asks for one (RFC 9110 §14). What it is sent with, and
+ * what is said instead of it, is the business of a kind.
  */
 #ifndef EDGE_LISTENER_SITE_FILE_H
 #define EDGE_LISTENER_SITE_FILE_H
@@ -14,6 +15,7 @@
 
 struct stream;
 struct edge;
+struct request;
 
 /* What files of one kind have in common. */
 struct site_file_kind {
@@ -28,10 +30,10 @@ struct site_file_kind {
     void (*fail)(struct stream *stream, const struct site_read *file);
 };
 
-/* Begins the answer on a stream: the file, for what else is to be known of it, or NULL
- * when the request was refused. */
+/* Begins the answer to `request`, with what that says of the part that is wanted and of what is known; the file, for
+ * what else is to be known of it, or NULL when the request was refused. */
 struct site_read *site_file_begin(struct stream *stream, const struct site_file_kind *kind,
-                                  const struct site_read_ask *ask);
+                                  const struct request *request, struct site_read_ask ask);
 /* An answer without a file, with the same guard; `response.fields` is made here, out of the guard and `more`. */
 void site_file_answer(struct stream *stream, const struct site_file_kind *kind, struct response response,
                       struct span more);

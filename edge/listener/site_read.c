@@ -77,8 +77,21 @@ static int piece_read(struct site_read *self)
     return 0;
 }
 
+/* To where the part begins that is asked for. */
+static int part_seek(struct site_read *self)
+{
+    self->part =
+        range_read(span_from(self->range), span_from(self->if_range), self->size, self->has_etag ? self->etag : "");
+    if (self->part.kind == RANGE_WHOLE) {
+        return 0;
+    }
+    self->left = self->part.len;
+    return self->part.first && lseek(self->fd, (off_t)self->part.first, SEEK_SET) < 0 ? -errno : 0;
+}
+
 static int open_and_read(struct site_read *self)
 {
+    int r;
     int dir = open(self->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     if (dir < 0) {
@@ -94,6 +107,10 @@ static int open_and_read(struct site_read *self)
         return self->fd;
     }
     self->is_page = site_is_page(self->name) && self->size <= SITE_PAGE_MAX;
+    r = self->is_page ? 0 : part_seek(self);
+    if (r) {
+        return r;
+    }
     self->room = self->is_page ? (size_t)self->size : SITE_PIECE;
     self->data = malloc(self->room + 1);
     return self->data ? piece_read(self) : -ENOMEM;
@@ -129,6 +146,16 @@ int site_read_next(struct site_read *self, uv_loop_t *loop)
     return r;
 }
 
+/* What does not fit could not be served either. */
+static void range_keep(struct site_read *self, const struct site_read_ask *ask)
+{
+    self->has_etag = ask->has_etag;
+    if (ask->range.len < sizeof(self->range) && ask->if_range.len < sizeof(self->if_range)) {
+        (void)snprintf(self->range, sizeof(self->range), "%.*s", SPAN_FMT(ask->range));
+        (void)snprintf(self->if_range, sizeof(self->if_range), "%.*s", SPAN_FMT(ask->if_range));
+    }
+}
+
 struct site_read *site_read_new(uv_loop_t *loop, const struct site_read_ask *ask)
 {
     struct site_read *self = calloc(1, sizeof(*self));
@@ -142,6 +169,7 @@ struct site_read *site_read_new(uv_loop_t *loop, const struct site_read_ask *ask
     self->falls_back = ask->falls_back;
     self->is_strict = ask->is_strict;
     self->size_max = ask->size_max;
+    range_keep(self, ask);
     self->root = strdup(ask->root);
     self->name = calloc(1, name_len + sizeof("index.html"));
     if (self->root && self->name) {

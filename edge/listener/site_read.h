@@ -11,10 +11,12 @@
 
 #include "bus/base/span.h"
 #include "bus/json.h"
+#include "edge/http/range.h"
 
 #define SITE_PIECE 65536U      /* bytes read at once */
 #define SITE_PAGE_MAX 1048576U /* of an HTML page, which is read whole: its inline scripts are looked at */
 #define SITE_ETAG_MAX 48U
+#define SITE_RANGE_MAX 128U /* of a Range that is looked at; a longer one names several */
 
 struct stream;
 struct site_file_kind;
@@ -25,6 +27,9 @@ struct site_read_ask {
     bool falls_back;   /* to index.html */
     bool is_strict;    /* no link of any sort, symbolic or hard; a directory is told apart: -EISDIR */
     uint64_t size_max; /* a larger one is -EFBIG; 0: none is too large */
+    struct span range; /* Range of the request, or empty: all of it. A page that is read whole is never given in part */
+    struct span if_range;
+    bool has_etag; /* its tag is told, so a part of it may be asked for by that */
 };
 
 struct site_read {
@@ -47,6 +52,10 @@ struct site_read {
     int r; /* 0, or a negative errno */
     uint64_t size;
     uint64_t left; /* not yet read */
+    struct range part;
+    char range[SITE_RANGE_MAX]; /* as it was asked for; empty: all of it */
+    char if_range[SITE_ETAG_MAX];
+    bool has_etag;
     char etag[SITE_ETAG_MAX];
     char known[256]; /* If-None-Match */
     char *data;      /* the piece */

@@ -5,6 +5,7 @@
 #include "edge/http/canvas.h"
 #include "edge/http/chunked.h"
 #include "edge/http/media.h"
+#include "edge/http/range.h"
 #include "edge/http/request.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -43,6 +44,22 @@ static void paths_check(const struct request *request, struct span head)
     FUZZ_HOLD(!canvas_origin_read(request, false, origin) || !strpbrk(strstr(origin, "://") + 3, "/?#@\"\\ "));
 }
 
+/* A part lies within the file, and its name fits. */
+static void range_check(const struct request *request)
+{
+    static const uint64_t sizes[] = { 0, 1, 10, 65536, UINT64_MAX };
+    struct span if_range = request_header(request, "if-range");
+    char field[RANGE_FIELD_MAX];
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct range range = range_read(request_header(request, "range"), if_range, sizes[i], "\"a\"");
+
+        FUZZ_HOLD(range.kind != RANGE_PART ||
+                  (range.len > 0 && range.first < sizes[i] && range.len <= sizes[i] - range.first));
+        FUZZ_HOLD(range_field(&range, sizes[i], field).len < sizeof(field));
+    }
+}
+
 static void head_check(struct span text)
 {
     size_t len = request_head_len(text, 0);
@@ -64,6 +81,7 @@ static void head_check(struct span text)
         FUZZ_HOLD(!memchr(request.headers[i].value.ptr, '\n', request.headers[i].value.len));
     }
     paths_check(&request, head);
+    range_check(&request);
     /* What would let two readers disagree about the end of the request never passes. */
     FUZZ_HOLD(!(request_header(&request, "content-length").len && request_header(&request, "transfer-encoding").len));
 }
