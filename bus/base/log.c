@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bus/base/clock.h"
+#include "bus/base/log_text.h"
 
 #define TEXT_MAX 2048
 #define LINE_MAX_BYTES (TEXT_MAX + 256)
@@ -85,9 +86,7 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
         return;
     }
     va_start(args, fmt);
-    if (vsnprintf(text, sizeof(text), fmt, args) < 0) {
-        text[0] = '\0';
-    }
+    log_text_write(text, sizeof(text), fmt, args);
     va_end(args);
     controls_replace(text);
     if (process_sink) {

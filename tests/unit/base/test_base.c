@@ -18,6 +18,7 @@
 #include "bus/base/durable.h"
 #include "bus/base/fault.h"
 #include "bus/base/log.h"
+#include "bus/base/log_text.h"
 #include "bus/base/mem.h"
 #include "bus/base/span.h"
 #include "bus/failure.h"
@@ -172,6 +173,49 @@ static void log_drops_what_is_below_the_lowest_level(void **state)
     log_set_sink(NULL, LOG_LEVEL_INFO);
 }
 
+static const char *logged(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static const char *logged(const char *fmt, ...)
+{
+    static char text[32];
+    va_list args;
+
+    va_start(args, fmt);
+    log_text_write(text, sizeof(text), fmt, args);
+    va_end(args);
+    return text;
+}
+
+static void a_value_stays_within_its_quotes(void **state)
+{
+    (void)state;
+    log_set_sink(sink, LOG_LEVEL_DEBUG);
+    log_info("x", "reason=\"%s\" n=%d next=\"%.*s\"", "said \"no\" \\", 7, 3, "a\"bcd");
+    assert_string_equal(seen_text, "reason=\"said \\\"no\\\" \\\\\" n=7 next=\"a\\\"b\"");
+    log_set_sink(NULL, LOG_LEVEL_INFO);
+    assert_string_equal(logged("a=%s b=\"%s\" c=%s", "\"", "\"", "\""), "a=\" b=\"\\\"\" c=\"");
+    assert_string_equal(logged("a=\"%s%%%s\"", "", "\\"), "a=\"%\\\\\"");
+}
+
+static void all_that_printf_can_write_is_written(void **state)
+{
+    (void)state;
+    assert_string_equal(logged("%d %u %x %c", -1, 4294967295U, 255U, 'c'), "-1 4294967295 ff c");
+    assert_string_equal(logged("%lld %lu", (long long)INT64_MIN, 1UL), "-9223372036854775808 1");
+    assert_string_equal(logged("%zu %jd %td", (size_t)5, (intmax_t)-6, (ptrdiff_t)-7), "5 -6 -7");
+    assert_string_equal(logged("%.1f %g %5.2e", 1.25, 0.5, 12345.0), "1.2 0.5 1.23e+04");
+    assert_string_equal(logged("[%4s|%-4s|%.2s]", "a", "b", "cdef"), "[   a|b   |cd]");
+    assert_string_equal(logged("[%*d|%-*d|%04x]", 3, 1, 3, 2, 15U), "[  1|2  |000f]");
+    assert_string_equal(logged("%hhu %hd", (unsigned char)200, (short)-3), "200 -3");
+}
+
+static void what_does_not_fit_is_left_out(void **state)
+{
+    (void)state;
+    assert_string_equal(logged("%s", "0123456789012345678901234567890123456789"), "0123456789012345678901234567890");
+    assert_string_equal(logged("a=\"%s\"", "012345678901234567890123456\"x"), "a=\"012345678901234567890123456");
+    assert_string_equal(logged("0123456789012345678901234567%d tail", 123456), "0123456789012345678901234567123");
+}
+
 static void a_value_cannot_forge_a_second_line(void **state)
 {
     (void)state;
@@ -256,6 +300,9 @@ int main(void)
         cmocka_unit_test(the_clocks_agree_with_themselves),
         cmocka_unit_test(log_passes_the_text_to_the_sink),
         cmocka_unit_test(log_drops_what_is_below_the_lowest_level),
+        cmocka_unit_test(a_value_stays_within_its_quotes),
+        cmocka_unit_test(all_that_printf_can_write_is_written),
+        cmocka_unit_test(what_does_not_fit_is_left_out),
         cmocka_unit_test(a_value_cannot_forge_a_second_line),
         cmocka_unit_test(a_text_too_long_is_cut),
         cmocka_unit_test(stderr_gets_one_line_with_time_and_level),
