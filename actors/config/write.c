@@ -15,7 +15,8 @@
 static int store(struct write *write)
 {
     struct config_error error = { "" };
-    int r = config_store_replace(write_target(write), write_text_before(write), write_text_after(write), &error);
+    int r = config_store_replace(write_target(write), write_text_before(write), write_text_after(write),
+                                 write->edit.source ? CONFIG_STORE_SHARED : CONFIG_STORE_OURS, &error);
 
     if (r == CONFIG_STORE_E_CHANGED) {
         return write_refuse_changed(write, WRITE_CHANGED);

@@ -296,7 +296,8 @@ static int store(struct config_writer *self, const struct config_edit *edit)
 {
     struct config_error error = { "" };
     int r = config_store_replace(target(self, edit), text_before(self, edit),
-                                 (struct span){ edit->text.data, edit->text.len }, &error);
+                                 (struct span){ edit->text.data, edit->text.len },
+                                 edit->source ? CONFIG_STORE_SHARED : CONFIG_STORE_OURS, &error);
 
     if (r == CONFIG_STORE_E_CHANGED) {
         return self->again && config_again_take(self->again)

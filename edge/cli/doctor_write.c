@@ -142,7 +142,7 @@ static int file_write(struct doctor *self, const struct job *job)
     if (job->is_replaced && before.ptr && !config_store_aside(path, before, self->kept)) {
         return refuse(self, job, "the text that is there cannot be kept, so nothing takes its place");
     }
-    r = config_store_replace(path, before, job->after, &error);
+    r = config_store_replace(path, before, job->after, job->path ? CONFIG_STORE_SHARED : CONFIG_STORE_OURS, &error);
     if (r == CONFIG_STORE_E_CHANGED) {
         return refuse(self, job, "the config was changed meanwhile: run the doctor again");
     }

@@ -24,8 +24,25 @@ static int refuse(struct config_error *error, const char *path, const char *why)
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
+/* As the file at `path` has them. A group that we may not give it gets none: another one would have them instead. */
+static int rights_give(int fd, const char *path)
+{
+    struct stat st;
+    struct stat made;
+
+    if (stat(path, &st) || fstat(fd, &made)) {
+        return FAULT(-errno);
+    }
+    mode_t mode = st.st_mode & 0777;
+    if (st.st_gid != made.st_gid && fchown(fd, (uid_t)-1, st.st_gid)) {
+        mode &= ~(mode_t)0070;
+    }
+    return fchmod(fd, mode) ? FAULT(-errno) : 0;
+}
+
 /* A new file beside `path` with the text, synced; its name goes to `temporary`. */
-static int temporary_write(const char *path, struct span text, char temporary[PATH_MAX])
+static int temporary_write(const char *path, struct span text, enum config_store_rights rights,
+                           char temporary[PATH_MAX])
 {
     unsigned number = 0;
 
@@ -41,6 +58,7 @@ static int temporary_write(const char *path, struct span text, char temporary[PA
     }
     int fault = owner_give(fd, path);
     fault = fault ? fault : durable_write(fd, text);
+    fault = fault || rights == CONFIG_STORE_OURS ? fault : rights_give(fd, path);
     if (fault) {
         (void)unlink(temporary); /* ours alone */
     }
@@ -50,7 +68,7 @@ static int temporary_write(const char *path, struct span text, char temporary[PA
 int config_store_put(const char *path, struct span text)
 {
     char temporary[PATH_MAX];
-    int fault = temporary_write(path, text, temporary);
+    int fault = temporary_write(path, text, CONFIG_STORE_OURS, temporary);
 
     if (fault) {
         return fault;
@@ -171,7 +189,8 @@ static void left_over_sweep(const char *path)
     }
 }
 
-int config_store_replace(const char *path, struct span before, struct span text, struct config_error *error)
+int config_store_replace(const char *path, struct span before, struct span text, enum config_store_rights rights,
+                         struct config_error *error)
 {
     char temporary[PATH_MAX];
     int r = config_store_place_check(path, before.ptr != NULL, error);
@@ -183,7 +202,7 @@ int config_store_replace(const char *path, struct span before, struct span text,
         return r;
     }
     left_over_sweep(path);
-    r = temporary_write(path, text, temporary);
+    r = temporary_write(path, text, rights, temporary);
     if (r) {
         return refuse(error, path, fault_text(r));
     }

@@ -19,11 +19,20 @@ enum {
     CONFIG_STORE_E_REFUSED = 2, /* cannot be written here, or looks like a loss; see the error */
 };
 
+/* Who may read what is written. */
+enum config_store_rights {
+    CONFIG_STORE_OURS,   /* nobody else: the config holds secrets */
+    CONFIG_STORE_SHARED, /* whoever may read the file that is there: one that is included, which others may use as well
+                          */
+};
+
 /*
  * Replaces the file by `text`. `before` is what it held when the change was made; an empty
- * pointer means there was no file. The old file becomes <path>.bak. 0 means it is on the disk.
+ * pointer means there was no file. The old file becomes <path>.bak, which nobody else may read. 0 means it is on the
+ * disk.
  */
-int config_store_replace(const char *path, struct span before, struct span text, struct config_error *error);
+int config_store_replace(const char *path, struct span before, struct span text, enum config_store_rights rights,
+                         struct config_error *error);
 
 /* May the file at that path be replaced at all? 0, CONFIG_STORE_E_CHANGED when it is (not) there against `is_there`, or
  * CONFIG_STORE_E_REFUSED. Asked before anything else is written for it; config_store_replace asks again. */

@@ -218,7 +218,7 @@ def test_what_stands_in_files_that_are_included_is_repaired_there(ours, is_runni
     text = read(ours.config_path)
     assert text.count("$include") == 3 and text.endswith("} // top") and "loging" not in text and "'*'" not in text
     for path, kept in zip((old, session, one), before):
-        assert read(path + ".bak") == kept and mode_of(path) == 0o600
+        assert read(path + ".bak") == kept and (mode_of(path), mode_of(path + ".bak")) == (0o640, 0o600)
     assert ours.cli("config", "validate").returncode == 0
     assert json.loads(ours.cli("config", "get", "agents.defaults.model", "--json").stdout) == {"primary": "builtin/echo"}
     lines = read(os.path.join(ours.state_dir, "logs", "config-audit.jsonl")).splitlines()

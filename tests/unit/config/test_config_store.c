@@ -40,6 +40,27 @@ static void assert_holds(const char *path, const char *text)
     assert_string_equal(now.data, text);
 }
 
+static void one_that_others_share_keeps_its_mode(void **state)
+{
+    struct config_error error = { "" };
+    char path[128];
+    char bak[160];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s/shared", (const char *)*state);
+    snprintf(bak, sizeof(bak), "%s.bak", path);
+    assert_int_equal(config_store_put(path, SPAN_LIT("0")), 0);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(config_store_replace(path, SPAN_LIT("0"), SPAN_LIT("1"), CONFIG_STORE_SHARED, &error), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(stat(bak, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(config_store_replace(path, SPAN_LIT("1"), SPAN_LIT("2"), CONFIG_STORE_OURS, &error), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+}
+
 static void replaces_a_file_and_keeps_the_old_ones(void **state)
 {
     struct config_error error = { "" };
@@ -48,11 +69,11 @@ static void replaces_a_file_and_keeps_the_old_ones(void **state)
     struct stat st;
 
     snprintf(path, sizeof(path), "%s/c", (const char *)*state);
-    assert_int_equal(config_store_replace(path, (struct span){ 0 }, SPAN_LIT("0"), &error), 0);
+    assert_int_equal(config_store_replace(path, (struct span){ 0 }, SPAN_LIT("0"), CONFIG_STORE_OURS, &error), 0);
     for (int i = 0; i < 7; i++) {
         char before[2] = { (char)('0' + i), '\0' };
         char after[2] = { (char)('1' + i), '\0' };
-        assert_int_equal(config_store_replace(path, span_from(before), span_from(after), &error), 0);
+        assert_int_equal(config_store_replace(path, span_from(before), span_from(after), CONFIG_STORE_OURS, &error), 0);
         assert_holds(path, after);
     }
     assert_int_equal(stat(path, &st), 0);
@@ -71,10 +92,13 @@ static void never_replaces_what_somebody_else_wrote(void **state)
     char path[128];
 
     snprintf(path, sizeof(path), "%s/other", (const char *)*state);
-    assert_int_equal(config_store_replace(path, SPAN_LIT("was"), SPAN_LIT("new"), &error), CONFIG_STORE_E_CHANGED);
+    assert_int_equal(config_store_replace(path, SPAN_LIT("was"), SPAN_LIT("new"), CONFIG_STORE_OURS, &error),
+                     CONFIG_STORE_E_CHANGED);
     assert_int_equal(config_store_put(path, SPAN_LIT("theirs")), 0);
-    assert_int_equal(config_store_replace(path, SPAN_LIT("was"), SPAN_LIT("new"), &error), CONFIG_STORE_E_CHANGED);
-    assert_int_equal(config_store_replace(path, (struct span){ 0 }, SPAN_LIT("new"), &error), CONFIG_STORE_E_CHANGED);
+    assert_int_equal(config_store_replace(path, SPAN_LIT("was"), SPAN_LIT("new"), CONFIG_STORE_OURS, &error),
+                     CONFIG_STORE_E_CHANGED);
+    assert_int_equal(config_store_replace(path, (struct span){ 0 }, SPAN_LIT("new"), CONFIG_STORE_OURS, &error),
+                     CONFIG_STORE_E_CHANGED);
     assert_holds(path, "theirs");
 }
 
@@ -123,10 +147,10 @@ static void leaves_the_state_of_a_user_to_that_user(void **state)
     assert_int_equal(config_store_put(own, SPAN_LIT("1")), 0);
     assert_int_equal(chown(dir, USER, GROUP), 0);
     assert_int_equal(chown(own, USER + 1, GROUP + 1), 0);
-    assert_int_equal(config_store_replace(own, SPAN_LIT("1"), SPAN_LIT("2"), &error), 0);
+    assert_int_equal(config_store_replace(own, SPAN_LIT("1"), SPAN_LIT("2"), CONFIG_STORE_OURS, &error), 0);
     assert_owner(dir, "own", USER + 1, GROUP + 1);
     assert_owner(dir, "own.bak", USER + 1, GROUP + 1);
-    assert_int_equal(config_store_replace(made, (struct span){ 0 }, SPAN_LIT("2"), &error), 0);
+    assert_int_equal(config_store_replace(made, (struct span){ 0 }, SPAN_LIT("2"), CONFIG_STORE_OURS, &error), 0);
     assert_owner(dir, "made", USER, GROUP);
     assert_int_equal(symlink("/etc/passwd", named), 0);
     assert_int_equal(config_store_put(named, SPAN_LIT("3")), 0);
@@ -147,9 +171,11 @@ static void refuses_links_and_directories(void **state)
 
     snprintf(path, sizeof(path), "%s/link", (const char *)*state);
     assert_int_equal(symlink("c", path), 0);
-    assert_int_equal(config_store_replace(path, SPAN_LIT("7"), SPAN_LIT("x"), &error), CONFIG_STORE_E_REFUSED);
+    assert_int_equal(config_store_replace(path, SPAN_LIT("7"), SPAN_LIT("x"), CONFIG_STORE_OURS, &error),
+                     CONFIG_STORE_E_REFUSED);
     assert_non_null(strstr(error.text, "symbolic link"));
-    assert_int_equal(config_store_replace(*state, SPAN_LIT(""), SPAN_LIT("x"), &error), CONFIG_STORE_E_REFUSED);
+    assert_int_equal(config_store_replace(*state, SPAN_LIT(""), SPAN_LIT("x"), CONFIG_STORE_OURS, &error),
+                     CONFIG_STORE_E_REFUSED);
 }
 
 static void keeps_at_most_eight_refused_texts(void **state)
@@ -250,6 +276,7 @@ static void restores_markers_where_a_text_was_and_nowhere_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_others_share_keeps_its_mode),
         cmocka_unit_test(replaces_a_file_and_keeps_the_old_ones),
         cmocka_unit_test(never_replaces_what_somebody_else_wrote),
         cmocka_unit_test(leaves_the_state_of_a_user_to_that_user),
