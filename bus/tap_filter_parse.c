@@ -228,19 +228,45 @@ static double unit_factor(uint8_t field, const char *text)
     return 0;
 }
 
+/* Of a decimal number at the beginning: strtod would take hexadecimal ones and words, too. */
+static size_t decimal_len(const char *text)
+{
+    size_t sign = strspn(text, "+-") == 1;
+    size_t len = sign + strspn(text + sign, "0123456789");
+    size_t digits = len - sign;
+
+    if (text[len] == '.') {
+        size_t behind = strspn(text + len + 1, "0123456789");
+
+        digits += behind;
+        len += 1 + behind;
+    }
+    if (digits && (text[len] == 'e' || text[len] == 'E')) {
+        size_t exponent = 1 + (strspn(text + len + 1, "+-") == 1);
+        size_t behind = strspn(text + len + exponent, "0123456789");
+
+        len += behind ? exponent + behind : 0;
+    }
+    return digits ? len : 0;
+}
+
 static int number_read(struct parser *self, struct tap_filter_node *node)
 {
     struct span word = word_take(self);
     size_t at = self->at - word.len;
     char text[32];
-    char *end;
+    char digits[32];
+    const char *end;
 
     if (word.len == 0 || word.len >= sizeof(text)) {
         return refuse(self, at, "expected a number");
     }
     memcpy(text, word.ptr, word.len);
     text[word.len] = '\0';
-    node->number = strtod(text, &end);
+    end = text + decimal_len(text);
+    memcpy(digits, text, (size_t)(end - text));
+    digits[end - text] = '\0';
+    node->number = strtod(digits, NULL);
     if (end == text || !isfinite(node->number)) {
         return refuse(self, at, "\"%s\" is no number", text);
     }

@@ -155,12 +155,18 @@ static void cli_pack(struct pack *out)
     pack_map_end(out);
 }
 
+/* A gateway that was never started has none, nor has the machine of a host: that one's lines are in its gateway's. */
+static bool has_log_file(const struct report *report)
+{
+    return report->target.log_file[0] && !report->target.is_elsewhere && access(report->target.log_file, F_OK) == 0;
+}
+
 static void report_pack(const struct report *report, struct pack *out)
 {
     pack_map_begin(out);
     pack_key(out, "cli");
     cli_pack(out);
-    pack_kv_text(out, "logFile", report->target.log_file[0] ? report->target.log_file : NULL);
+    pack_kv_text(out, "logFile", has_log_file(report) ? report->target.log_file : NULL);
     pack_key(out, "service");
     cli_service_pack(&report->service, out);
     pack_key(out, "config");
@@ -265,7 +271,7 @@ static void report_print(const struct report *report)
         cli_out_safe(span_from(report->target.config_problem), false);
         cli_out("\n");
     }
-    if (report->target.log_file[0] && !report->target.is_elsewhere && access(report->target.log_file, F_OK) == 0) {
+    if (has_log_file(report)) {
         cli_health_label("Log");
         cli_out("%s\n", report->target.log_file);
     }

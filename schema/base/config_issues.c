@@ -12,8 +12,8 @@
 #define SUMMARY_MAX 3U
 #define WORDS_SHOWN_MAX 12U
 #define SUMMARY_MORE_MAX 32 /* bytes for " (+4096 more)" */
-#define MORE_MAX 128        /* and for the longest of those with what shows the others */
-#define SEE "see `openclaw config validate`"
+#define MORE_MAX 256        /* and for the longest of those with what shows the others */
+#define SEE "see `openclaw%s%s config validate`"
 
 /* What is left of one that is not kept. */
 struct known {
@@ -322,15 +322,20 @@ static void more_show(const struct config_issues *self, char *out, size_t out_si
 {
     size_t brought_n = self->brought_n ? self->brought_n - 1 : 0;
     size_t others_n = config_issues_count(self) - 1 - brought_n;
+    /* The command line sets it whichever way the profile was named. */
+    const char *profile = getenv("OPENCLAW_PROFILE"); /* NOLINT(concurrency-mt-unsafe): set before threads start */
+    const char *flag = profile && *profile ? " --profile " : "";
 
+    profile = profile ? profile : "";
     if (!self->before && others_n) {
-        (void)snprintf(out, out_size, " (and %zu more; " SEE ")", others_n);
+        (void)snprintf(out, out_size, " (and %zu more; " SEE ")", others_n, flag, profile);
     } else if (brought_n && others_n) {
-        (void)snprintf(out, out_size, " (and %zu more of this change; %zu of before: " SEE ")", brought_n, others_n);
+        (void)snprintf(out, out_size, " (and %zu more of this change; %zu of before: " SEE ")", brought_n, others_n,
+                       flag, profile);
     } else if (brought_n) {
         (void)snprintf(out, out_size, " (and %zu more of this change)", brought_n);
     } else if (others_n) {
-        (void)snprintf(out, out_size, " (and %zu more of before; " SEE ")", others_n);
+        (void)snprintf(out, out_size, " (and %zu more of before; " SEE ")", others_n, flag, profile);
     }
 }
 

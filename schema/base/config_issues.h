@@ -1,7 +1,7 @@
 /*
  * config_issues: all that is wrong with a config, each with its place, what was expected and where it stands. The
  * first ones are kept in words; of the others it is known how many they are, and whether they are the same after a
- * change. Pure.
+ * change. Pure, but for the profile that it names.
  */
 #ifndef SCHEMA_BASE_CONFIG_ISSUES_H
 #define SCHEMA_BASE_CONFIG_ISSUES_H

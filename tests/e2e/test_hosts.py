@@ -204,7 +204,9 @@ def test_the_machine_of_a_host_is_known_as_one(running):
     assert told == ["info"] and "cannot be asked" not in json.dumps(found), found
     shown = asked("gateway", "status").stdout
     assert 'it is the host "agents"' in shown and "openclaw.log" not in shown, shown
+    assert json.loads(asked("gateway", "status", "--json").stdout)["logFile"] is None
     shown = running.cli("gateway", "status").stdout
+    assert os.path.exists(json.loads(running.cli("gateway", "status", "--json").stdout)["logFile"])
     assert "it is the host" not in shown and "openclaw.log" in shown, shown
 
 

@@ -151,6 +151,18 @@ static void unescapes_quoted_values(void **state)
     assert_true(fits("to == \"a\\\"b\\\\\"", &subject));
 }
 
+static void numbers_are_decimal(void **state)
+{
+    static const char *const fine[] = { "ms < 1000",   "ms < 1e3",  "ms < +1000.",  "ms < 1E+3ms", "ms > -5",
+                                        "ms < 1000.5", "ms < 1.5s", "ms < 0010000", "ms > .5",     "ms < 1e6us" };
+    const struct tap_filter_subject subject = { .has_latency = true, .latency_ms = 999 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+        assert_true(fits(fine[i], &subject));
+    }
+}
+
 static void names_the_column_of_a_mistake(void **state)
 {
     static const struct {
@@ -180,6 +192,12 @@ static void names_the_column_of_a_mistake(void **state)
         { "to == x and from == y", 9 },
         { "to == x || || y", 12 },
         { "bytes > inf", 9 },
+        { "bytes > 0x10", 10 },
+        { "ms > 0x1p3", 7 },
+        { "bytes > -", 9 },
+        { "bytes > .", 9 },
+        { "bytes > .e5", 9 },
+        { "ms > 1e", 7 },
     };
 
     (void)state;
@@ -301,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_zeroed_filter_fits_everything),
         cmocka_unit_test(says_which_fields_it_asks_for),
         cmocka_unit_test(unescapes_quoted_values),
+        cmocka_unit_test(numbers_are_decimal),
         cmocka_unit_test(names_the_column_of_a_mistake),
         cmocka_unit_test(refuses_what_is_too_long_too_deep_or_too_much),
         cmocka_unit_test(says_what_to_write_instead),

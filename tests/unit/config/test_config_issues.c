@@ -4,6 +4,7 @@
 #include "tests/unit/config/support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "schema/base/config_issues.h"
 
@@ -115,6 +116,10 @@ static void what_a_change_brings_comes_first(void **state)
     assert_string_equal(text, "a.b is x (and 1 more of this change)");
     led(ROWS("a.b is x", "a.c is y"), ROWS("a.b is x", "a.c is y"), text);
     assert_string_equal(text, "a.b is x (and 1 more of before; see `openclaw config validate`)");
+    assert_int_equal(setenv("OPENCLAW_PROFILE", "work", 1), 0);
+    led(ROWS("a.b is x"), ROWS("a.b is x", "a.c is y"), text);
+    assert_string_equal(text, "a.c is y (and 1 more of before; see `openclaw --profile work config validate`)");
+    assert_int_equal(unsetenv("OPENCLAW_PROFILE"), 0);
     led(ROWS("a.b is x"), ROWS("a.c is y"), text);
     assert_string_equal(text, "a.c is y");
 }
