@@ -65,6 +65,7 @@ static void peer_take(struct hub_peer *peer, const struct arrival *arrival, uint
     peer->routing_len = arrival->routing_len;
     memcpy(peer->key, arrival->user.public_key, sizeof(peer->key));
     peer->heard_ms = clock_mono_ms();
+    peer->lost_ms = 0;
 }
 
 /* Another machine with the same key would otherwise take the place of the first, which would take it back, for ever. */

@@ -56,7 +56,7 @@ static void on_transmit(void *arg, const struct trunk_head *head, const zmq_msg_
 
     if (peer->routing_len &&
         !trunk_hub_send(peer->hub, peer->routing, peer->routing_len, head, parts, header ? ARRAY_LEN(parts) : 0)) {
-        peer->routing_len = 0; /* the next look tells; we may be within one of its own messages */
+        trunk_hub_lost(peer); /* the next look tells; we may be within one of its own messages */
     }
 }
 
@@ -127,6 +127,7 @@ static void peer_end(struct hub_peer *peer, enum actor_life life, const char *wh
     if (peer->relay) {
         trunk_relay_destroy(&peer->relay);
         peer->routing_len = 0;
+        peer->lost_ms = 0;
         peer->is_silent = false;
         node_host_down(peer->hub->opts.node, peer->host->name, life, 0);
         peer->hub->opts.on_down(peer->hub->opts.arg, peer->host->name, why);
@@ -333,9 +334,7 @@ static void peer_look(struct hub_peer *peer, uint64_t now_ms, bool is_late, bool
         trunk_relay_say(peer->relay, TRUNK_BEAT);
     }
     if (!peer->routing_len || now_ms - peer->heard_ms >= TRUNK_DEAD_MS) {
-        peer->routing_len = 0;
-        trunk_relay_disconnect(peer->relay);
-        trunk_hub_silence(peer, true);
+        trunk_hub_gone(peer, now_ms);
     }
 }
 
@@ -405,6 +404,7 @@ static int keys_watch(struct trunk_hub *self)
 static int router_open(struct trunk_hub *self)
 {
     zsock_t *sock = zsock_new(ZMQ_ROUTER);
+    zsock_t *watch;
 
     if (!sock) {
         return FAULT(-EMFILE);
@@ -422,15 +422,19 @@ static int router_open(struct trunk_hub *self)
     zsock_set_curve_publickey(sock, self->opts.pair->public_key);
     zsock_set_curve_secretkey(sock, self->opts.pair->secret_key);
     zsock_set_zap_domain(sock, TRUNK_ZAP_DOMAIN);
+    watch = trunk_watch_begin(sock, "trunk-hub");
     if (zmq_bind(zsock_resolve(sock), self->opts.topology->tcp.listen)) {
         int number = zmq_errno();
 
         log_error("trunk_listen_failed", "endpoint=%s error=\"%s\"", self->opts.topology->tcp.listen,
                   fault_text(-number));
+        trunk_watch_end(sock);
+        zsock_destroy(&watch);
         zsock_destroy(&sock);
         return TRUNK_HUB_E_ADDRESS;
     }
-    return zport_open(&self->router, self->opts.loop, &sock, on_turn, self);
+    int r = watch ? zport_open(&self->watch, self->opts.loop, &watch, trunk_hub_on_ends, self) : 0;
+    return r ? r : zport_open(&self->router, self->opts.loop, &sock, on_turn, self);
 }
 
 static void peers_make(struct trunk_hub *self)
@@ -459,8 +463,10 @@ int trunk_hub_new(const struct trunk_hub_opts *opts, struct trunk_hub **ret_self
     r = r ? r : keys_watch(self);
     r = r ? r : router_open(self);
     if (r == 0) {
-        (void)uv_timer_init(opts->loop, &self->look); /* cannot fail */
+        (void)uv_timer_init(opts->loop, &self->look); /* neither can fail */
+        (void)uv_timer_init(opts->loop, &self->probe);
         self->look.data = self;
+        self->probe.data = self;
         (void)uv_timer_start(&self->look, on_look, TRUNK_LOOK_MS, TRUNK_LOOK_MS); /* fails only without a callback */
         log_info("trunk_listening", "endpoint=%s hosts=%zu", opts->topology->tcp.listen, self->peers_n);
     }
@@ -498,6 +504,13 @@ void trunk_hub_destroy(struct trunk_hub **self_p)
         self->open_n++;
         trunk_zap_close(&self->zap, part_closed, self);
     }
+    if (self->router.sock) {
+        trunk_watch_end(self->router.sock);
+    }
+    if (self->watch.handles_n) {
+        self->open_n++;
+        zport_close(&self->watch, part_closed);
+    }
     if (self->router.handles_n) {
         self->open_n++;
         zport_close(&self->router, part_closed);
@@ -507,8 +520,9 @@ void trunk_hub_destroy(struct trunk_hub **self_p)
         uv_close((uv_handle_t *)&self->keys, on_handle_closed);
     }
     if (self->look.loop) {
-        self->open_n++;
+        self->open_n += 2;
         uv_close((uv_handle_t *)&self->look, on_handle_closed);
+        uv_close((uv_handle_t *)&self->probe, on_handle_closed);
     }
     part_closed(self);
 }

@@ -1,7 +1,7 @@
 /*
  * trunk_hub_internal: the gateway's end of the trunks as its parts see it: trunk_hub.c keeps
- * the hosts, trunk_greet.c lets them in, trunk_words.c knows what they may say. Only they
- * include this.
+ * the hosts, trunk_greet.c lets them in, trunk_words.c knows what they may say, trunk_gone.c
+ * sees that one has gone. Only they include this.
  */
 #ifndef BUS_TRUNK_HUB_INTERNAL_H
 #define BUS_TRUNK_HUB_INTERNAL_H
@@ -9,6 +9,7 @@
 #include "bus/trunk.h"
 #include "bus/trunk_hub.h"
 #include "bus/trunk_relay.h"
+#include "bus/trunk_watch.h"
 #include "bus/trunk_zap.h"
 
 #define ROUTING_MAX 255U
@@ -24,6 +25,7 @@ struct hub_peer {
     uint8_t routing[ROUTING_MAX];   /* of the connection of the moment */
     size_t routing_len;             /* 0: there is none */
     uint64_t heard_ms;
+    uint64_t lost_ms; /* when its connection ended; 0: it did not, or that was waited for long enough */
     bool is_silent;
 };
 
@@ -31,8 +33,11 @@ struct trunk_hub {
     struct trunk_hub_opts opts;
     struct zport router;
     struct trunk_zap zap;
+    struct zport watch; /* of the router; never opened when there is none */
     uv_timer_t look;
+    uv_timer_t probe;   /* a connection has ended: whose was it? */
     uv_fs_event_t keys; /* who may join has changed */
+    unsigned probes_n;  /* that are still to come */
     uint64_t look_ms;
     unsigned looks_n;
     unsigned open_n; /* at the end: what is still to be closed */
@@ -72,6 +77,15 @@ void trunk_hub_refuse(struct trunk_hub *self, const uint8_t *routing, size_t rou
                       const char *reason);
 /* Answers a HELLO. `peer` is NULL when the topology has no such host. */
 void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *arrival);
+
+/* --- trunk_gone.c ------------------------------------------------------------------------ */
+
+/* Its connection has ended; it may connect again, and go on. */
+void trunk_hub_lost(struct hub_peer *peer);
+/* It has no connection: once that has been so for long enough, it is silent. */
+void trunk_hub_gone(struct hub_peer *peer, uint64_t now_ms);
+/* Turns of `watch`, with the hub. */
+bool trunk_hub_on_ends(void *arg);
 
 /* --- trunk_words.c ----------------------------------------------------------------------- */
 

@@ -1,266 +1,24 @@
 /*
  * trunk_leaf
  *
- * Every attempt to connect has a socket of its own, so that nothing of an earlier one is on
- * its way any more. While there is no connection, everybody beyond it is silent: calls to
- * them end at once, everything else waits in the session.
+ * While there is no connection, everybody beyond it is silent: calls to them end at once,
+ * everything else waits in the session. A connection that has just ended is another matter.
+ * It may be only that somebody on the way forgot it: so nobody is told while the next attempt
+ * has a chance to come in. When nobody listens there, it is no forgotten connection: the
+ * gateway is gone, and so is everybody beyond it.
  */
 #include "bus/trunk_leaf.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
 #include "bus/frame.h"
-#include "bus/trunk.h"
-#include "bus/trunk_relay.h"
-#include "bus/trunk_tap.h"
+#include "bus/trunk_leaf_internal.h"
 
 #define LEAF_BATCH 256U
-#define LEAF_TRY_MS 1000U   /* an attempt that has no answer by then is given up */
-#define LEAF_TELL_MS 30000U /* so often it is logged that there is no answer */
-#define SWEEP_LOOKS 40U     /* looks between two looks for mailboxes that are gone */
-
-/* One attempt, or the connection that it became. */
-struct leaf_try {
-    struct zport port;
-    struct trunk_leaf *leaf;
-};
-
-struct trunk_leaf {
-    struct trunk_leaf_opts opts;
-    uv_loop_t *loop;
-    struct node *node; /* NULL: not yet */
-    void (*on_over)(void *arg, const char *why);
-    void *arg;
-    struct trunk_relay *relay;
-    struct trunk_taps *taps;
-    struct pulse_page *pulses;    /* NULL: nobody watches who hangs */
-    bool hangs[PULSE_ACTORS_MAX]; /* those of which that was said */
-    struct leaf_try *attempt;     /* NULL: none */
-    zsock_t *joined;              /* the socket by which it joined, before there is a loop */
-    uint64_t session;
-    uint32_t incarnation;
-    uint32_t wire;                   /* the version that holds for this connection */
-    char release[TRUNK_RELEASE_MAX]; /* of the gateway; empty when it does not say */
-    uv_timer_t look;
-    uint64_t look_ms;
-    uint64_t tried_ms;
-    uint64_t heard_ms;
-    uint64_t told_ms;
-    unsigned looks_n;
-    bool is_silent;
-    bool is_over;
-};
-
-/* --- one attempt ------------------------------------------------------------------------- */
-
-static zsock_t *dealer_open(const struct trunk_leaf *self)
-{
-    zsock_t *sock = zsock_new(ZMQ_DEALER);
-
-    if (!sock) {
-        return NULL;
-    }
-    zsock_set_linger(sock, 0);
-    zsock_set_sndhwm(sock, 0); /* bounded by the session */
-    zsock_set_rcvhwm(sock, 0);
-    zsock_set_reconnect_ivl(sock, -1); /* the next attempt is ours, with a socket of its own */
-    zsock_set_ipv6(sock, 1);
-    zsock_set_tcp_keepalive(sock, 1);
-    zsock_set_maxmsgsize(sock, (int)ACTOR_BODY_MAX);
-    zsock_set_curve_serverkey(sock, self->opts.tcp->curve);
-    zsock_set_curve_publickey(sock, self->opts.pair->public_key);
-    zsock_set_curve_secretkey(sock, self->opts.pair->secret_key);
-    if (zmq_connect(zsock_resolve(sock), self->opts.tcp->endpoint)) {
-        zsock_destroy(&sock);
-    }
-    return sock;
-}
-
-static bool hello_send(const struct trunk_leaf *self, void *raw, uint64_t seen)
-{
-    struct trunk_hello hello = { .speaks = self->opts.speaks, .session = self->session, .seen = seen };
-    uint8_t head[TRUNK_HEAD_LEN];
-    struct pack pack;
-
-    (void)snprintf(hello.host, sizeof(hello.host), "%s", self->opts.host);
-    if (hello.speaks.most >= TRUNK_WIRE_NAMED) {
-        (void)snprintf(hello.release, sizeof(hello.release), "%s", self->opts.release);
-    }
-    trunk_head_encode(&(struct trunk_head){ .kind = TRUNK_HELLO }, head);
-    pack_init(&pack, TRUNK_BODY_MAX);
-    trunk_hello_pack(&hello, &pack);
-    struct span body = pack_span(&pack);
-    bool is_sent = pack_error(&pack) == 0 && zmq_send(raw, head, sizeof(head), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-                   zmq_send(raw, body.ptr, body.len, ZMQ_DONTWAIT) >= 0;
-    pack_deinit(&pack);
-    return is_sent;
-}
-
-/* One message as it came. */
-struct arrival {
-    struct trunk_head head;
-    zmq_msg_t parts[2];
-    size_t parts_n;
-    bool is_good;
-};
-
-static void arrival_close(struct arrival *arrival)
-{
-    for (size_t i = 0; i < arrival->parts_n; i++) {
-        frame_close(&arrival->parts[i]);
-    }
-}
-
-/* False when there is none. */
-static bool arrival_receive(void *raw, struct arrival *arrival)
-{
-    zmq_msg_t head;
-
-    *arrival = (struct arrival){ .is_good = true };
-    (void)zmq_msg_init(&head);
-    if (!frame_receive(&head, raw)) {
-        (void)zmq_msg_close(&head); /* empty */
-        return false;
-    }
-    bool has_more = zmq_msg_more(&head);
-    arrival->is_good = trunk_head_decode((struct span){ zmq_msg_data(&head), zmq_msg_size(&head) }, &arrival->head);
-    frame_close(&head);
-    while (has_more) {
-        zmq_msg_t part;
-
-        (void)zmq_msg_init(&part);
-        (void)frame_receive(&part, raw); /* all frames of a message arrive together (zmq_msg_recv(3)) */
-        has_more = zmq_msg_more(&part);
-        if (arrival->parts_n < ARRAY_LEN(arrival->parts)) {
-            arrival->parts[arrival->parts_n++] = part;
-        } else {
-            arrival->is_good = false;
-            frame_close(&part);
-        }
-    }
-    return true;
-}
-
-static struct span arrival_body(struct arrival *arrival)
-{
-    return arrival->parts_n == 1 ? (struct span){ zmq_msg_data(&arrival->parts[0]), zmq_msg_size(&arrival->parts[0]) }
-                                 : (struct span){ "", 0 };
-}
-
-/* What can be done about it is at the gateway, or on the way there. */
-static void waiting_tell(struct trunk_leaf *self, const char *why)
-{
-    uint64_t now_ms = clock_mono_ms();
-
-    if (self->told_ms && now_ms - self->told_ms < LEAF_TELL_MS) {
-        return;
-    }
-    self->told_ms = now_ms;
-    log_warning("trunk_waiting", "host=%s endpoint=%s key=\"%s\" why=\"%s\"", self->opts.host, self->opts.tcp->endpoint,
-                self->opts.pair->public_key, why);
-}
-
-static const char no_answer[] = "no answer: does the gateway run there, is its key the one in the topology, and has it "
-                                "allowed this key (openclaw bus allow)?";
-
-/* --- joining, before there is a loop -------------------------------------------------------- */
-
-/* Nothing else runs in this process yet. */
-static bool message_wait(void *raw, uint64_t until_ms, struct arrival *arrival)
-{
-    uint64_t now_ms = clock_mono_ms();
-
-    while (now_ms < until_ms) {
-        zmq_pollitem_t item = { .socket = raw, .events = ZMQ_POLLIN };
-
-        if (zmq_poll(&item, 1, (long)(until_ms - now_ms)) > 0 && arrival_receive(raw, arrival)) {
-            return true;
-        }
-        now_ms = clock_mono_ms();
-    }
-    return false;
-}
-
-/* False also when it chose a version that was not offered. */
-static bool welcome_read(struct trunk_leaf *self, struct arrival *arrival, struct trunk_welcome *ret_welcome)
-{
-    if (!trunk_welcome_read(arrival_body(arrival), ret_welcome) || ret_welcome->wire < self->opts.speaks.least ||
-        ret_welcome->wire > self->opts.speaks.most) {
-        return false;
-    }
-    self->wire = ret_welcome->wire;
-    return true;
-}
-
-static bool join_answer(struct trunk_leaf *self, struct arrival *arrival)
-{
-    struct trunk_welcome welcome;
-    struct trunk_refused refused;
-
-    if (arrival->is_good && arrival->head.kind == TRUNK_WELCOME && welcome_read(self, arrival, &welcome)) {
-        self->session = welcome.session;
-        self->incarnation = welcome.incarnation;
-        (void)snprintf(self->release, sizeof(self->release), "%s", welcome.release);
-        return true;
-    }
-    if (arrival->is_good && arrival->head.kind == TRUNK_REFUSED &&
-        trunk_refused_read(arrival_body(arrival), &refused)) {
-        waiting_tell(self, refused.reason);
-    }
-    return false;
-}
-
-static bool join_try(struct trunk_leaf *self)
-{
-    uint64_t until_ms = clock_mono_ms() + LEAF_TRY_MS;
-    zsock_t *sock = dealer_open(self);
-    struct arrival arrival;
-    bool is_in = false;
-    bool is_answered = false;
-
-    if (sock && hello_send(self, zsock_resolve(sock), 0) && message_wait(zsock_resolve(sock), until_ms, &arrival)) {
-        is_answered = true;
-        is_in = join_answer(self, &arrival);
-        arrival_close(&arrival);
-    }
-    if (is_in) {
-        self->joined = sock;
-        return true;
-    }
-    zsock_destroy(&sock);
-    if (!is_answered) {
-        waiting_tell(self, no_answer);
-    }
-    uint64_t now_ms = clock_mono_ms();
-    if (now_ms < until_ms) {
-        (void)poll(NULL, 0, (int)(until_ms - now_ms)); /* not more often than that */
-    }
-    return false;
-}
-
-int trunk_leaf_join(const struct trunk_leaf_opts *opts, struct trunk_leaf **ret_self)
-{
-    struct trunk_leaf *self = mem_new(sizeof(*self));
-
-    self->opts = *opts;
-    self->opts.speaks = opts->speaks.most ? opts->speaks : trunk_range_all;
-    self->opts.release = opts->release ? opts->release : "";
-    while (!join_try(self)) {
-    }
-    log_info("trunk_joined", "host=%s endpoint=%s incarnation=%u wire=%u release=%s", opts->host, opts->tcp->endpoint,
-             self->incarnation, self->wire, self->release[0] ? self->release : "-");
-    *ret_self = self;
-    return 0;
-}
-
-uint32_t trunk_leaf_incarnation(const struct trunk_leaf *self)
-{
-    return self->incarnation;
-}
+#define SWEEP_LOOKS 40U /* looks between two looks for mailboxes that are gone */
 
 /* --- what the relay asks ---------------------------------------------------------------------- */
 
@@ -399,7 +157,26 @@ static void hangs_tell(struct trunk_leaf *self, bool is_again)
 
 static void on_try_closed(void *arg)
 {
-    free(arg);
+    struct leaf_try *attempt = arg;
+
+    if (--attempt->ports_n == 0) {
+        free(attempt);
+    }
+}
+
+static void try_close(struct leaf_try *attempt)
+{
+    attempt->leaf = NULL;
+    attempt->ports_n = 2;
+    attempt->port.is_paused = true;
+    attempt->port.arg = attempt;
+    attempt->watch.is_paused = true;
+    attempt->watch.arg = attempt;
+    if (attempt->port.sock) {
+        trunk_watch_end(attempt->port.sock);
+    }
+    zport_close(&attempt->watch, on_try_closed);
+    zport_close(&attempt->port, on_try_closed); /* attempt may be gone from here on */
 }
 
 static void attempt_end(struct trunk_leaf *self)
@@ -410,20 +187,18 @@ static void attempt_end(struct trunk_leaf *self)
         trunk_relay_disconnect(self->relay);
     }
     if (attempt) {
-        attempt->leaf = NULL;
-        attempt->port.is_paused = true;
-        attempt->port.arg = attempt;
-        zport_close(&attempt->port, on_try_closed);
+        try_close(attempt);
     }
 }
 
 static void silence(struct trunk_leaf *self, bool is_silent)
 {
-    if (self->is_silent == is_silent) {
+    if (self->is_silent == is_silent || !self->node) {
         return;
     }
     self->is_silent = is_silent;
     if (is_silent) {
+        self->told_ms = clock_mono_ms(); /* this says it */
         log_warning("trunk_lost", "host=%s endpoint=%s", self->opts.host, self->opts.tcp->endpoint);
     } else {
         log_warning("trunk_healed", "host=%s endpoint=%s", self->opts.host, self->opts.tcp->endpoint);
@@ -431,24 +206,72 @@ static void silence(struct trunk_leaf *self, bool is_silent)
     node_silence_others(self->node, is_silent);
 }
 
-static void on_welcome(struct trunk_leaf *self, struct arrival *arrival)
+static void on_again(uv_timer_t *timer);
+
+static void again_start(struct trunk_leaf *self, uint64_t delay_ms)
+{
+    (void)uv_timer_start(&self->again, on_again, delay_ms, 0); /* fails only without a callback */
+}
+
+enum leaf_end {
+    LEAF_END_TOLD,    /* as the kernel says */
+    LEAF_END_REFUSED, /* nobody listens there */
+    LEAF_END_OURS,    /* we let go of it */
+};
+
+/* How long until the next attempt begins. */
+static uint64_t again_in(const struct trunk_leaf *self, enum leaf_end how, bool was_connected, uint64_t now_ms)
+{
+    uint64_t tried_ms = now_ms - self->tried_ms;
+    uint64_t gone_ms = now_ms - self->lost_ms;
+
+    if (tried_ms >= LEAF_TRY_MS && was_connected) {
+        return 0;
+    }
+    /* Within the grace it may be a gateway that takes connections while it ends. */
+    if (how == LEAF_END_REFUSED || (how == LEAF_END_TOLD && gone_ms < TRUNK_HOST_GRACE_MS)) {
+        return trunk_leaf_pace(gone_ms);
+    }
+    return tried_ms < LEAF_TRY_MS ? LEAF_TRY_MS - tried_ms : 0;
+}
+
+/* The connection, or the attempt, is over. Nobody beyond is silent before the next one had the time to come in, unless
+ * nobody listens there. */
+static void lost(struct trunk_leaf *self, enum leaf_end how)
+{
+    uint64_t now_ms = clock_mono_ms();
+    bool was_connected = self->relay->is_connected;
+
+    self->lost_ms = was_connected ? now_ms : self->lost_ms;
+    attempt_end(self);
+    if (self->is_over) {
+        return;
+    }
+    if (how == LEAF_END_REFUSED) {
+        silence(self, true);
+        trunk_leaf_tell(self, trunk_leaf_no_listener);
+    }
+    again_start(self, again_in(self, how, was_connected, now_ms));
+}
+
+static void on_welcome(struct trunk_leaf *self, struct leaf_arrival *arrival)
 {
     struct trunk_welcome welcome;
 
-    if (welcome_read(self, arrival, &welcome) && welcome.session == self->session &&
+    if (trunk_leaf_welcome_read(self, arrival, &welcome) && welcome.session == self->session &&
         trunk_relay_connect(self->relay, welcome.seen)) {
         silence(self, false);
         hangs_tell(self, true);
     } else {
-        attempt_end(self);
+        lost(self, LEAF_END_OURS);
     }
 }
 
-static void on_refused(struct trunk_leaf *self, struct arrival *arrival)
+static void on_refused(struct trunk_leaf *self, struct leaf_arrival *arrival)
 {
     struct trunk_refused refused;
 
-    if (!trunk_refused_read(arrival_body(arrival), &refused)) {
+    if (!trunk_refused_read(trunk_leaf_body(arrival), &refused)) {
         return;
     }
     if (refused.is_final && !self->is_over) {
@@ -456,12 +279,12 @@ static void on_refused(struct trunk_leaf *self, struct arrival *arrival)
         log_warning("trunk_refused", "host=%s why=\"%s\"", self->opts.host, refused.reason);
         self->on_over(self->arg, refused.reason);
     } else {
-        waiting_tell(self, refused.reason);
+        trunk_leaf_tell(self, refused.reason);
     }
-    attempt_end(self);
+    lost(self, LEAF_END_OURS);
 }
 
-static void on_arrival(struct trunk_leaf *self, struct arrival *arrival)
+static void on_arrival(struct trunk_leaf *self, struct leaf_arrival *arrival)
 {
     self->heard_ms = clock_mono_ms();
     if (arrival->head.kind == TRUNK_WELCOME && !self->relay->is_connected) {
@@ -476,12 +299,12 @@ static void on_arrival(struct trunk_leaf *self, struct arrival *arrival)
         return;
     }
     if (!trunk_relay_on_seen(self->relay, arrival->head.seen)) {
-        attempt_end(self);
+        lost(self, LEAF_END_OURS);
     } else if (arrival->head.kind == TRUNK_DATA && arrival->parts_n == 2) {
         arrival->parts_n = 0; /* taken */
         if (trunk_relay_on_data(self->relay, &arrival->head, &arrival->parts[0], &arrival->parts[1]) ==
             TRUNK_SESSION_BROKEN) {
-            attempt_end(self);
+            lost(self, LEAF_END_OURS);
         }
     }
 }
@@ -491,28 +314,48 @@ static bool on_turn(void *arg)
     struct leaf_try *attempt = arg;
 
     for (unsigned i = 0; i < LEAF_BATCH; i++) {
-        struct arrival arrival;
+        struct leaf_arrival arrival;
 
-        if (!attempt->leaf || !arrival_receive(attempt->port.raw, &arrival)) {
+        if (!attempt->leaf || !trunk_leaf_receive(attempt->port.raw, &arrival)) {
             return false;
         }
         if (arrival.is_good) {
             on_arrival(attempt->leaf, &arrival);
         }
-        arrival_close(&arrival);
+        trunk_leaf_arrival_close(&arrival);
     }
     return true;
 }
 
-static int attempt_make(struct trunk_leaf *self, zsock_t **sock_p)
+static bool on_watch_turn(void *arg)
+{
+    struct leaf_try *attempt = arg;
+    enum trunk_watch_event event = trunk_watch_next(attempt->watch.sock);
+
+    if (event == TRUNK_WATCH_NONE || !attempt->leaf) {
+        return false;
+    }
+    while (on_turn(attempt)) { /* what came before it broke */
+    }
+    if (attempt->leaf) {
+        lost(attempt->leaf, event == TRUNK_WATCH_REFUSED ? LEAF_END_REFUSED : LEAF_END_TOLD);
+    }
+    return false; /* there is one end of one connection */
+}
+
+/* Takes the sockets. */
+static int attempt_make(struct trunk_leaf *self, struct leaf_socks *socks)
 {
     struct leaf_try *attempt = mem_new(sizeof(*attempt));
-    int r = zport_open(&attempt->port, self->loop, sock_p, on_turn, attempt);
+    int r = zport_open(&attempt->port, self->loop, &socks->sock, on_turn, attempt);
 
+    if (r == 0 && socks->watch) {
+        r = zport_open(&attempt->watch, self->loop, &socks->watch, on_watch_turn, attempt);
+    }
     attempt->leaf = self;
     if (r) {
-        attempt->port.arg = attempt;
-        zport_close(&attempt->port, on_try_closed);
+        trunk_leaf_hang_up(socks); /* what was not taken */
+        try_close(attempt);
         return r;
     }
     self->attempt = attempt;
@@ -521,15 +364,26 @@ static int attempt_make(struct trunk_leaf *self, zsock_t **sock_p)
 
 static void attempt_begin(struct trunk_leaf *self)
 {
-    zsock_t *sock;
+    struct leaf_socks socks;
 
     attempt_end(self);
     self->tried_ms = clock_mono_ms();
-    sock = dealer_open(self);
-    if (sock && attempt_make(self, &sock) == 0) {
-        (void)hello_send(self, self->attempt->port.raw, trunk_session_tell(&self->relay->session));
+    again_start(self, LEAF_TRY_MS); /* unless it is over before */
+    if (trunk_leaf_dial(self, &socks) && attempt_make(self, &socks) == 0) {
+        (void)trunk_leaf_hello(self, self->attempt->port.raw, trunk_session_tell(&self->relay->session));
     }
-    waiting_tell(self, no_answer);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    struct trunk_leaf *self = timer->data;
+
+    if (!self->relay->is_connected && !self->is_over) {
+        if (self->attempt) {
+            trunk_leaf_tell(self, trunk_leaf_no_answer);
+        }
+        attempt_begin(self);
+    }
 }
 
 static void on_look(uv_timer_t *timer)
@@ -549,14 +403,11 @@ static void on_look(uv_timer_t *timer)
         trunk_relay_say(self->relay, TRUNK_BEAT);
     }
     if (self->relay->is_connected && now_ms - self->heard_ms >= TRUNK_DEAD_MS) {
-        attempt_end(self);
-        self->told_ms = now_ms; /* trunk_lost says it */
-    }
-    if (!self->relay->is_connected && !self->is_over) {
+        lost(self, LEAF_END_OURS);
         silence(self, true);
-        if (now_ms - self->tried_ms >= LEAF_TRY_MS) {
-            attempt_begin(self);
-        }
+    }
+    if (!self->relay->is_connected && !self->is_over && now_ms - self->lost_ms >= TRUNK_HOST_GRACE_MS) {
+        silence(self, true);
     }
     if (self->looks_n % SWEEP_LOOKS == 0) {
         trunk_relay_sweep(self->relay);
@@ -577,8 +428,11 @@ int trunk_leaf_open(struct trunk_leaf *self, uv_loop_t *loop)
                             self->session, &self->relay);
     r = r ? r : attempt_make(self, &self->joined);
     if (r == 0) {
-        (void)uv_timer_init(loop, &self->look); /* cannot fail */
+        (void)uv_timer_init(loop, &self->look); /* neither can fail */
+        (void)uv_timer_init(loop, &self->again);
         self->look.data = self;
+        self->again.data = self;
+        self->timers_n = 2;
         (void)trunk_relay_connect(self->relay, 0); /* nothing was said yet */
         self->taps = trunk_taps_new(
             &(struct trunk_taps_opts){ .loop = loop, .host = self->opts.host, .send = on_batch, .arg = self });
@@ -595,12 +449,17 @@ void trunk_leaf_serve(struct trunk_leaf *self, struct node *node, struct pulse_p
     self->arg = arg;
     self->look_ms = clock_mono_ms();
     self->heard_ms = self->look_ms;
+    self->tried_ms = self->look_ms;
     (void)uv_timer_start(&self->look, on_look, TRUNK_LOOK_MS, TRUNK_LOOK_MS); /* fails only without a callback */
 }
 
-static void on_look_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct trunk_leaf *self = handle->data;
+
+    if (--self->timers_n == 0) {
+        free(self);
+    }
 }
 
 void trunk_leaf_destroy(struct trunk_leaf **self_p)
@@ -619,9 +478,10 @@ void trunk_leaf_destroy(struct trunk_leaf **self_p)
     attempt_end(self);
     trunk_taps_destroy(&self->taps);
     trunk_relay_destroy(&self->relay);
-    zsock_destroy(&self->joined);
-    if (self->look.loop) {
-        uv_close((uv_handle_t *)&self->look, on_look_closed);
+    trunk_leaf_hang_up(&self->joined);
+    if (self->timers_n) {
+        uv_close((uv_handle_t *)&self->look, on_timer_closed);
+        uv_close((uv_handle_t *)&self->again, on_timer_closed);
     } else {
         free(self);
     }

@@ -1,8 +1,10 @@
 """Agents on another machine: joining, being refused, dying, hanging, and coming back. Only the network is left out."""
 
 import contextlib
+import datetime
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,11 +14,13 @@ import msgpack
 import pytest
 
 from client import CallError, Client
-from gateway import BINARY, Gateway, until
+from gateway import BINARY, Gateway, free_port, until
+from tcp_relay import Relay
 from trunk_peer import CALL, DATA, HELLO, REFUSED, WELCOME, Peer
 
 pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") != "tcp", reason="about links between machines")
 DETECTED_S = 2.0  # what is promised of a host that is not heard of
+TOLD_S = 0.9      # the end of a connection is told by the kernel; silence would take a second at least
 STALL_S = 0.35    # so long at one piece of work, and it is looked into
 SLACK_S = 0.5     # for a busy machine, and a build with a sanitizer
 
@@ -292,6 +296,76 @@ def test_a_gateway_that_starts_again_gets_its_hosts_back(running):
     running.start()
     until(lambda: works(running), 20, "work")
     assert running.elsewhere.process.pid == keeper
+
+
+def stamps(text, words):
+    """When that was logged, in seconds."""
+    found = re.findall(rf"^(\S+)Z \w+ {words}", text, re.M)
+    return [datetime.datetime.fromisoformat(each).timestamp() for each in found]
+
+
+def test_a_host_knows_at_once_that_the_gateway_was_killed_and_is_back_soon_after_it(running):
+    assert works(running)
+    lost = len(stamps(running.elsewhere.text(), "trunk_lost"))
+    killed = time.time()
+    running.process.send_signal(signal.SIGKILL)
+    until(lambda: len(stamps(running.elsewhere.text(), "trunk_lost")) > lost, 10, "the loss")
+    assert stamps(running.elsewhere.text(), "trunk_lost")[-1] - killed < TOLD_S
+    running.process.wait(10)
+    until(lambda: len(running.processes()) <= 2, 10, "the end of what the gateway had started")
+    running.start()
+    until(lambda: works(running), 20, "work")
+    asked = stamps(running.elsewhere.text(), "trunk_refused")[-1]
+    assert asked - stamps(running.text(), "trunk_listening")[-1] < TOLD_S, "it asks again soon, while that is likely to help"
+
+
+def test_a_host_that_is_killed_with_its_keeper_fails_calls_at_once(running):
+    assert works(running)
+    with Client(running.port, running.token) as client:
+        client.call("chat.history", {"sessionKey": "main"})
+        running.elsewhere.process.kill()  # its child dies with it
+        running.elsewhere.process.wait(10)
+        took, refusal, error = failed_calls(running, 5)
+    assert took < TOLD_S and refusal < TOLD_S and error.code == "UNAVAILABLE", (took, refusal, error.error)
+    running.elsewhere.start()
+    until(lambda: works(running), 20, "work")
+
+
+@pytest.fixture
+def relayed():
+    """A gateway, and somebody on the way to it."""
+    made, way = Gateway("tcp"), free_port()
+    with open(made.elsewhere.topology_path, encoding="utf-8") as file:
+        text = file.read()
+    port = int(re.search(r'endpoint: "tcp://127.0.0.1:(\d+)"', text).group(1))
+    with open(made.elsewhere.topology_path, "w", encoding="utf-8") as file:
+        file.write(text.replace(f'endpoint: "tcp://127.0.0.1:{port}"',
+                                f'endpoint: "tcp://127.0.0.1:{way}", listen: "tcp://127.0.0.1:{port}"'))
+    with Relay(way, port) as relay, made:
+        yield made, relay
+
+
+def test_a_connection_that_somebody_on_the_way_forgets_is_made_again_before_calls_end(relayed):
+    running, relay = relayed
+    assert works(running)
+    keys, refused = [f"k-{number}" for number in range(12)], []
+    with Client(running.port, running.token) as client:
+        def sent(key):
+            try:
+                return client.call("chat.send", {"sessionKey": "main", "message": key, "idempotencyKey": key}, 10)
+            except CallError as error:
+                assert error.code == "UNAVAILABLE" and error.error["retryable"], error
+                refused.append(key)
+        for number, key in enumerate(keys):
+            if number % 4 == 2:
+                assert relay.forget() == 1
+            run = until(lambda: sent(key), 10, "a call")["runId"]
+            client.wait_event("chat", lambda p: p.get("runId") == run and p.get("state") == "final", 10)
+        said = json.dumps(client.call("chat.history", {"sessionKey": "main", "limit": 1000}))
+    assert [said.count(f'"{key}"') for key in keys] == [1] * len(keys), "lost or doubled"
+    assert sorted(keys, key=said.index) == keys, "reordered"
+    assert len(set(refused)) < 3, "not even one of three was back in time"  # one may not be, on a busy machine
+    assert host(running)["incarnation"] == 1, "something was started again"
 
 
 def test_a_host_that_ends_in_order_says_so(running):
