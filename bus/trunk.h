@@ -45,9 +45,9 @@
 #define TRUNK_DEAD_MS 1500U /* nothing was heard for so long: calls end, until it is heard of again */
 #define TRUNK_LOOK_MS 250U
 /*
- * A connection has ended: so long the next one may take before calls end, as somebody on the way may only have forgotten
- * it. It takes five times the way there and back. The host learns sooner if nobody listens there; the gateway, if it was
- * the host's process that ended and the next one begins.
+ * A connection has ended: so long the next one may take before calls end, as somebody on the way may only have
+ * forgotten it. It takes five times the way there and back. The host learns sooner if nobody listens there; the
+ * gateway, if it was the host's process that ended and the next one begins.
  */
 #define TRUNK_HOST_GRACE_MS 500U
 #define TRUNK_GATEWAY_GRACE_MS 400U
