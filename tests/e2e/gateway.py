@@ -237,6 +237,15 @@ class Gateway:
                         lines += file.read().splitlines()
         return lines
 
+    @property
+    def agents_dir(self):
+        """The state directory of the machine on which its agents run."""
+        return self.elsewhere.state_dir if self.elsewhere else self.state_dir
+
+    def told(self):
+        """What all its machines log, as lines."""
+        return self.logs() + [line for each in self.others() for line in each.text().splitlines()]
+
     def processes(self):
         """Every live process that descends from this gateway or its command line."""
         found = []

@@ -38,7 +38,8 @@ def newer(path):
 
 def started_with(gateway, owner, spoil):
     """Runs once to have databases, then again with one of them spoiled; returns its path."""
-    path = os.path.join(gateway.state_dir, "db", f"{owner}.sqlite")
+    home = gateway.agents_dir if owner.startswith("agent-") else gateway.state_dir
+    path = os.path.join(home, "db", f"{owner}.sqlite")
     gateway.start()
     until(lambda: os.path.exists(path), 10, "the database")
     gateway.stop()
@@ -49,7 +50,7 @@ def started_with(gateway, owner, spoil):
 
 def told(gateway, event, path, words):
     def line():
-        return next((each for each in gateway.logs() if event in each and path in each), None)
+        return next((each for each in gateway.told() if event in each and path in each), None)
     found = until(line, 10, event)
     assert words in found and re.search("; (put back|start the newer|make room)", found), found
 

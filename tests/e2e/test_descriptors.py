@@ -13,11 +13,13 @@ from gateway import Gateway, until
 
 
 class Limited(Gateway):
-    """With so many open files."""
+    """With so many open files, once it is said how many."""
 
     limit = 0
 
     def command(self, *words):
+        if not self.limit:
+            return super().command(*words)
         return ["prlimit", f"--nofile={self.limit}:{self.limit}", *super().command(*words)]
 
 

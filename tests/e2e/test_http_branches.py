@@ -160,7 +160,7 @@ def test_what_is_too_long_to_copy_says_so(mock, provider):
 
 def lengths(gateway):
     """For each branch in the database, the texts of its messages in their order."""
-    path = os.path.join(gateway.state_dir, "db", "agent-main.sqlite")
+    path = os.path.join(gateway.agents_dir, "db", "agent-main.sqlite")
     with contextlib.closing(sqlite3.connect(path)) as base:
         rows = base.execute("SELECT b.session_n, s.messages_n, (SELECT count(*) FROM messages WHERE place >> 32 = b.session_n), "
                             "(SELECT count(*) FROM runs WHERE session_n = b.session_n) FROM branches b "
