@@ -149,12 +149,13 @@ def test_a_stream_branches_as_well(mock, provider):
     assert found[-1] == (None, "DONE") and said(provider) == ["streamed root", "aside"]
 
 
-def test_what_is_too_long_to_copy_says_so(mock, provider):
+def test_what_is_too_long_to_copy_says_so(fresh_gateway, provider):
+    running = fresh_gateway(config=configured(provider.config())).start()  # in which it may take its time
     session = {"x-openclaw-session-key": "agent:main:long"}
     for _ in range(3):
-        last = told(mock, "x" * 1_500_000, headers=session)
-    told(mock, "on", last)
-    status, answer = ask(mock, {"input": "aside", "previous_response_id": last})
+        last = told(running, "x" * 1_500_000, headers=session)
+    told(running, "on", last)
+    status, answer = ask(running, {"input": "aside", "previous_response_id": last})
     assert status == 400 and "4 MiB" in answer["error"]["message"] and answer["error"]["type"] == "invalid_request_error"
 
 
