@@ -216,6 +216,12 @@ static bool is_wrong_secret(const struct cli_problem *self)
     return strcmp(self->detail, "AUTH_TOKEN_MISMATCH") == 0 || strcmp(self->detail, "AUTH_PASSWORD_MISMATCH") == 0;
 }
 
+bool cli_problem_is_passing(const struct cli_problem *self)
+{
+    return self->kind == CLI_PROBLEM_CLOSED || self->kind == CLI_PROBLEM_UNREACHABLE ||
+           self->kind == CLI_PROBLEM_TIMEOUT || self->retryable;
+}
+
 bool cli_problem_may_be_stranger(const struct cli_problem *self, const struct cli_target *target)
 {
     return is_wrong_secret(self) && target->url.is_loopback && !target->is_elsewhere;

@@ -55,6 +55,9 @@ void cli_problem_text(const struct cli_problem *self, const struct cli_target *t
 const char *cli_problem_advice(const struct cli_problem *self, const struct cli_target *target, char *buf,
                                size_t buf_size);
 
+/* What a gateway that is started again brings about, so that it is over when it is asked again. */
+bool cli_problem_is_passing(const struct cli_problem *self);
+
 /* Whoever answers on this machine has another secret, and may be another gateway than the one that is meant. */
 bool cli_problem_may_be_stranger(const struct cli_problem *self, const struct cli_target *target);
 

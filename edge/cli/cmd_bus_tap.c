@@ -38,6 +38,7 @@ static int live_run(const struct cli *cli, struct tap_sink *sink)
                                .with_bodies = cli_flag(cli, "bodies"),
                                .with_times = cli_flag(cli, "times"),
                                .with_sessions = cli_given(cli, "record"), /* whoever reads it may want one */
+                               .follows = true,
                                .may_be_remote = true,
                                .on_record = tap_sink_take,
                                .arg = sink };
@@ -60,6 +61,7 @@ static int live_run(const struct cli *cli, struct tap_sink *sink)
         r = tap_watch_step(&watch,
                            sink->store && (wait_ms(end_ms) < 0 || wait_ms(end_ms) > 1000) ? 1000 : wait_ms(end_ms));
         tap_sink_flush(sink);
+        r = r == CLI_EXIT_UNAVAILABLE ? tap_watch_again(&watch, cli, end_ms) : r;
     }
     tap_watch_rest(&watch);
     tap_sink_flush(sink);

@@ -210,12 +210,24 @@ static int interval_wait(const struct cli *cli, struct tap_watch *watch)
     return r;
 }
 
+/* The next gateway counts anew. */
+static int again(const struct cli *cli, struct bus_top *top, struct tap_watch *watch)
+{
+    int r = tap_watch_again(watch, cli, UINT64_MAX);
+
+    bus_top_deinit(top);
+    *top = (struct bus_top){ 0 };
+    return r || tap_watch_is_interrupted() ? r : look(cli, top, watch, true);
+}
+
 int cmd_bus_top(struct cli *cli)
 {
     CLEANUP(bus_top_deinit) struct bus_top top = { 0 };
     CLEANUP(tap_watch_close)
-    struct tap_watch watch = { TAP_WATCH_INIT,        .filter_text = FILTER,  .with_times = true,
-                               .may_be_remote = true, .on_record = on_record, .arg = &top };
+    struct tap_watch watch = {
+        TAP_WATCH_INIT,        .filter_text = FILTER,  .with_times = true, .follows = !cli_flag(cli, "once"),
+        .may_be_remote = true, .on_record = on_record, .arg = &top
+    };
     int r;
 
     tap_watch_signals();
@@ -224,6 +236,9 @@ int cmd_bus_top(struct cli *cli)
     do {
         r = r ? r : interval_wait(cli, &watch);
         r = r || tap_watch_is_interrupted() ? r : look(cli, &top, &watch, false);
+        while (r == CLI_EXIT_UNAVAILABLE && watch.follows) {
+            r = again(cli, &top, &watch);
+        }
     } while (r == CLI_EXIT_OK && !cli_flag(cli, "once") && !tap_watch_is_interrupted() && cli_out_is_open());
     if (r == CLI_EXIT_OK) {
         tap_watch_rest(&watch);

@@ -141,12 +141,6 @@ static int session_open(struct logs *self, struct cli_problem *problem)
     return cli_session_open(&opts, &self->rpc.session, problem);
 }
 
-static bool is_passing(const struct cli_problem *problem)
-{
-    return problem->kind == CLI_PROBLEM_CLOSED || problem->kind == CLI_PROBLEM_UNREACHABLE ||
-           problem->kind == CLI_PROBLEM_TIMEOUT || problem->retryable;
-}
-
 /* A gateway that restarts is back soon. 0 when it is; else the problem of the last attempt. */
 static int session_reopen(struct logs *self, struct cli_problem *problem)
 {
@@ -154,7 +148,7 @@ static int session_reopen(struct logs *self, struct cli_problem *problem)
     int r = CLI_SESSION_E_PROBLEM;
 
     notice_show(self, "the gateway is gone; connecting again");
-    for (int i = 0; r && i < RETRIES_MAX && is_passing(problem); i++) {
+    for (int i = 0; r && i < RETRIES_MAX && cli_problem_is_passing(problem); i++) {
         struct cli_problem waited = { .kind = CLI_PROBLEM_NONE };
 
         r = cli_session_pause(self->rpc.session, pause_ms, &waited);
@@ -178,7 +172,7 @@ static int follow(struct logs *self, struct cli_problem *problem)
     while (r == 0 && cli_out_is_open()) {
         r = cli_session_wait(self->rpc.session, cli_number(self->cli, "interval"), problem);
         r = r ? r : tail_once(self, problem);
-        if (r && is_passing(problem)) {
+        if (r && cli_problem_is_passing(problem)) {
             r = session_reopen(self, problem);
         }
     }

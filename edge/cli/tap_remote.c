@@ -63,7 +63,7 @@ static void on_event(void *arg, struct span name, struct span payload)
     }
     while (value_next(&lines, &key, &line)) {
         if (tap_shown_read(line, &record)) {
-            self->on_record(self->arg, &record);
+            self->wish.on_record(self->wish.arg, &record);
         } else if (!self->is_odd) {
             self->is_odd = true;
             cli_err("a line of the tap was not understood; are gateway and command of one version?");
@@ -75,40 +75,72 @@ static void on_event(void *arg, struct span name, struct span payload)
 
 /* --- asking ------------------------------------------------------------------------------- */
 
+/* An interruption is no problem of a watcher's; who follows waits for what passes. */
+static int problem_settle(struct tap_remote *self, const struct cli_problem *problem)
+{
+    if (problem->kind == CLI_PROBLEM_INTERRUPTED && self->wish.follows) {
+        self->is_interrupted = true;
+        return CLI_EXIT_OK;
+    }
+    if (self->wish.follows && cli_problem_is_passing(problem)) {
+        return CLI_EXIT_UNAVAILABLE;
+    }
+    return cli_problem_explain(problem, &self->rpc.target);
+}
+
 static int ask(struct tap_remote *self, const char *method, struct span params, struct pack *ret_payload)
 {
     struct cli_call call = { .method = method, .params = params, .timeout_ms = self->timeout_ms };
+    struct cli_problem problem = { .kind = CLI_PROBLEM_NONE };
 
-    return cli_rpc_call(&self->rpc, &call, ret_payload);
+    return cli_session_call(self->rpc.session, &call, ret_payload, &problem) ? problem_settle(self, &problem)
+                                                                             : CLI_EXIT_OK;
+}
+
+static int subscribe(struct tap_remote *self)
+{
+    CLEANUP(pack_deinit) struct pack params;
+    CLEANUP(pack_deinit) struct pack payload;
+
+    pack_init(&params, 0);
+    pack_init(&payload, 0);
+    pack_map_begin(&params);
+    if (self->wish.filter) {
+        pack_kv_text(&params, "filter", self->wish.filter);
+    }
+    pack_kv_bool(&params, "bodies", self->wish.with_bodies);
+    pack_kv_bool(&params, "times", self->wish.with_times);
+    pack_kv_bool(&params, "sessions", self->wish.with_sessions);
+    pack_map_end(&params);
+    int r = ask(self, "bus.tap.subscribe", pack_span(&params), &payload);
+    self->is_subscribed = r == CLI_EXIT_OK && !self->is_interrupted;
+    return r;
 }
 
 int tap_remote_open(struct tap_remote *self, const struct cli *cli, const struct tap_remote_wish *wish)
 {
-    CLEANUP(pack_deinit) struct pack params;
-    CLEANUP(pack_deinit) struct pack payload;
     struct cli_rpc_opts opts = {
         .display_name = "gateway:tap", .timeout_ms = cli_number(cli, "timeout"), .arg = self, .on_event = on_event
     };
-    int r;
 
-    pack_init(&params, 0);
-    pack_init(&payload, 0);
-    *self = (struct tap_remote){ .timeout_ms = opts.timeout_ms, .on_record = wish->on_record, .arg = wish->arg };
-    r = cli_rpc_open(cli, &opts, &self->rpc);
-    if (r) {
-        return r;
-    }
-    pack_map_begin(&params);
-    if (wish->filter) {
-        pack_kv_text(&params, "filter", wish->filter);
-    }
-    pack_kv_bool(&params, "bodies", wish->with_bodies);
-    pack_kv_bool(&params, "times", wish->with_times);
-    pack_kv_bool(&params, "sessions", wish->with_sessions);
-    pack_map_end(&params);
-    r = ask(self, "bus.tap.subscribe", pack_span(&params), &payload);
-    self->is_subscribed = r == CLI_EXIT_OK;
+    *self = (struct tap_remote){ .timeout_ms = opts.timeout_ms, .wish = *wish };
+    self->wish.follows = false; /* one that was not there from the start is told of */
+    int r = cli_rpc_open(cli, &opts, &self->rpc);
+    r = r ? r : subscribe(self);
+    self->wish.follows = wish->follows;
     return r;
+}
+
+int tap_remote_again(struct tap_remote *self, uint64_t pause_ms)
+{
+    struct cli_problem problem = { .kind = CLI_PROBLEM_NONE };
+
+    self->dropped_before += self->dropped;
+    self->dropped = 0;
+    if (cli_session_pause(self->rpc.session, pause_ms, &problem) || cli_session_reopen(self->rpc.session, &problem)) {
+        return problem_settle(self, &problem);
+    }
+    return subscribe(self);
 }
 
 int tap_remote_actors(struct tap_remote *self, struct pack *ret_actors)
@@ -129,7 +161,7 @@ int tap_remote_step(struct tap_remote *self, long timeout_ms)
         return CLI_EXIT_OK;
     }
     self->is_subscribed = false;
-    return cli_problem_explain(&problem, &self->rpc.target);
+    return problem_settle(self, &problem);
 }
 
 void tap_remote_rest(struct tap_remote *self)

@@ -22,6 +22,8 @@
 #define REST_ROUNDS 10U      /* ... or more comes all the time */
 #define GOES_ON_MS 30000U    /* a new program listens, or an old one is gone, long before */
 #define LOOK_MS 20
+#define AGAIN_FIRST_MS 100U
+#define AGAIN_MOST_MS 5000U
 #define HOLD_US 150000 /* how far apart batches of different senders may come; more than a busy machine makes of it */
 
 static volatile sig_atomic_t is_interrupted;
@@ -132,6 +134,7 @@ int tap_watch_open(struct tap_watch *self, const struct cli *cli)
                                                           .with_bodies = self->with_bodies,
                                                           .with_times = self->with_times,
                                                           .with_sessions = self->with_sessions,
+                                                          .follows = self->follows,
                                                           .on_record = self->on_record,
                                                           .arg = self->arg });
     }
@@ -145,12 +148,8 @@ int tap_watch_open(struct tap_watch *self, const struct cli *cli)
     return r ? r : attach(self);
 }
 
-void tap_watch_close(struct tap_watch *self)
+static void detach(struct tap_watch *self)
 {
-    if (self->is_remote) {
-        tap_remote_close(&self->remote);
-        return;
-    }
     control_client_close(&self->client);
     if (self->pull) {
         (void)zmq_close(self->pull);
@@ -163,11 +162,65 @@ void tap_watch_close(struct tap_watch *self)
     if (self->context) {
         (void)zmq_ctx_term(self->context);
     }
+    self->dropped_before += tap_order_dropped(&self->order);
     tap_order_deinit(&self->order);
-    free(self->calls);
     self->pull = NULL;
     self->context = NULL;
+}
+
+void tap_watch_close(struct tap_watch *self)
+{
+    if (self->is_remote) {
+        tap_remote_close(&self->remote);
+        return;
+    }
+    detach(self);
+    free(self->calls);
     self->calls = NULL;
+}
+
+/* --- attaching again ---------------------------------------------------------------------- */
+
+static int local_again(struct tap_watch *self, const struct cli *cli, uint64_t pause_ms)
+{
+    detach(self);
+    *self->calls = (struct tap_calls){ 0 }; /* their answers will not come */
+    (void)poll(NULL, 0, (int)pause_ms);     /* a signal ends it */
+    int r = is_interrupted ? CLI_EXIT_OK : control_client_open_quiet(self->control_path, &self->client);
+    if (r || is_interrupted) {
+        return r;
+    }
+    gateway_know(self);
+    r = socket_bind(self, cli);
+    return r || attach(self) ? CLI_EXIT_UNAVAILABLE : CLI_EXIT_OK; /* it may be starting */
+}
+
+static int remote_again(struct tap_watch *self, uint64_t pause_ms)
+{
+    int r = tap_remote_again(&self->remote, pause_ms);
+
+    is_interrupted = is_interrupted || self->remote.is_interrupted;
+    return r;
+}
+
+int tap_watch_again(struct tap_watch *self, const struct cli *cli, uint64_t end_ms)
+{
+    uint64_t gone_ms = clock_mono_ms();
+    uint64_t pause_ms = AGAIN_FIRST_MS;
+    uint64_t now_ms = gone_ms;
+    int r = CLI_EXIT_UNAVAILABLE;
+
+    cli_err("the gateway has gone away; watching goes on when it is back");
+    while (r == CLI_EXIT_UNAVAILABLE && !is_interrupted && now_ms < end_ms) {
+        pause_ms = pause_ms < end_ms - now_ms ? pause_ms : end_ms - now_ms;
+        r = self->is_remote ? remote_again(self, pause_ms) : local_again(self, cli, pause_ms);
+        pause_ms = pause_ms * 2 < AGAIN_MOST_MS ? pause_ms * 2 : AGAIN_MOST_MS;
+        now_ms = clock_mono_ms();
+    }
+    if (r == CLI_EXIT_OK && !is_interrupted) {
+        cli_err("watching again; what passed in the %.1f s between was not seen", (double)(now_ms - gone_ms) / 1000);
+    }
+    return r == CLI_EXIT_UNAVAILABLE ? CLI_EXIT_OK : r;
 }
 
 /* --- records ------------------------------------------------------------------------------ */
@@ -265,7 +318,9 @@ static int local_step(struct tap_watch *self, long timeout_ms)
     records_give(self, until_us(self));
     if (items[1].revents) { /* nothing is ever said there unasked but the end */
         records_give(self, INT64_MAX);
-        end_tell(self);
+        if (!self->follows) {
+            end_tell(self);
+        }
         return CLI_EXIT_UNAVAILABLE;
     }
     return CLI_EXIT_OK;
@@ -276,15 +331,37 @@ int tap_watch_step(struct tap_watch *self, long timeout_ms)
     return self->is_remote ? remote_step(self, timeout_ms) : local_step(self, timeout_ms);
 }
 
+/* Who follows waits for what is not there, and it is told then. */
+static int local_actors(const struct tap_watch *self, const struct cli *cli, struct pack *ret_actors)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    CLEANUP(pack_deinit) struct pack request;
+
+    if (!self->follows) {
+        return control_client_op(&cli->paths, "actors", ret_actors);
+    }
+    pack_init(&request, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "actors");
+    pack_map_end(&request);
+    return control_client_open_quiet(self->control_path, &client) ||
+                   control_client_ask(&client, pack_span(&request), ATTACH_TIMEOUT_MS, ret_actors)
+               ? CLI_EXIT_UNAVAILABLE
+               : CLI_EXIT_OK;
+}
+
 int tap_watch_actors(struct tap_watch *self, const struct cli *cli, struct pack *ret_actors)
 {
-    return self->is_remote ? tap_remote_actors(&self->remote, ret_actors)
-                           : control_client_op(&cli->paths, "actors", ret_actors);
+    int r = self->is_remote ? tap_remote_actors(&self->remote, ret_actors) : local_actors(self, cli, ret_actors);
+
+    is_interrupted = is_interrupted || self->remote.is_interrupted;
+    return r;
 }
 
 uint64_t tap_watch_dropped(const struct tap_watch *self)
 {
-    return self->is_remote ? self->remote.dropped : tap_order_dropped(&self->order);
+    return self->is_remote ? self->remote.dropped_before + self->remote.dropped
+                           : self->dropped_before + tap_order_dropped(&self->order);
 }
 
 /* What was sent until now may still be under way. */

@@ -21,6 +21,7 @@ struct tap_watch {
     bool with_times;
     bool with_sessions;
     bool is_prompt;     /* gives records as they come, without waiting for others that may be older */
+    bool follows;       /* a gateway that goes away is waited for: tap_watch_again */
     bool may_be_remote; /* the command has the options that name a gateway */
     int also_fd;        /* what else ends a wait when it can be read; 0: nothing */
     /* Is given every record that fits, in the order of time. Borrowed for the call. */
@@ -38,6 +39,7 @@ struct tap_watch {
     char path[TAP_WATCH_PATH_MAX];
     struct tap_calls *calls;
     struct tap_order order;
+    uint64_t dropped_before; /* of gateways before this one */
 };
 
 /* Zeroed but for this, and what it is to do. */
@@ -51,6 +53,10 @@ int tap_watch_open(struct tap_watch *self, const struct cli *cli);
  * exit code: CLI_EXIT_UNAVAILABLE when the gateway has ended or makes way for its new program, after the last of its
  * records. */
 int tap_watch_step(struct tap_watch *self, long timeout_ms);
+/* For who follows, after CLI_EXIT_UNAVAILABLE, which was not explained: says that the gateway has gone away, and
+ * attaches to the next one as soon as it is there, and says what was not seen. An exit code; CLI_EXIT_OK also when
+ * interrupted, or when `end_ms` of the steady clock has come. */
+int tap_watch_again(struct tap_watch *self, const struct cli *cli, uint64_t end_ms);
 /* What the gateway counts of its actors is appended. An exit code. */
 int tap_watch_actors(struct tap_watch *self, const struct cli *cli, struct pack *ret_actors);
 /* Records that were lost so far. */

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -214,19 +215,65 @@ def test_a_config_with_which_it_would_not_start_changes_nothing(installed):
     assert upgrade(running).returncode == 0
 
 
-def test_who_watches_is_told_that_the_gateway_goes_on(installed):
+class Watcher:
+    """A command that watches, what it has said so far, and its end."""
+
+    def __init__(self, process):
+        self.process, self.said, self.shown = process, [], []
+        for pipe, lines in ((process.stderr, self.said), (process.stdout, self.shown)):
+            threading.Thread(target=lambda pipe=pipe, lines=lines: lines.extend(iter(pipe.readline, "")), daemon=True).start()
+
+    def saw(self, word, times=1):
+        until(lambda: sum(word in line for line in self.said) >= times, 30, f"{word}: {self.said}")
+
+    def shows(self, word, begin):
+        """In a line after so many."""
+        until(lambda: any(word in line for line in self.shown[begin:]), 30, word)
+
+    def end(self):
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(20) == 130, self.said
+
+
+def test_who_watches_goes_on_with_the_next_gateway_and_says_what_was_not_seen(installed):
     running = installed.start()
-    local, afar = tap(running), remote(running, "bus", "tap", "--json")
-    assert upgrade(running).returncode == 0
-    said = local.communicate(timeout=40)[1]
-    assert local.returncode == 69 and "has made way for its new program" in said and "run this again" in said, said
-    said = afar.communicate(timeout=40)[1]
-    assert afar.returncode == 69 and "the gateway closed the connection (1012" in said and "wait:" not in said, said
-    assert "run this again" in said, said
-    local = tap(running)
+    env = {**running.environment, "OPENCLAW_GATEWAY_PORT": str(running.port)}
+
+    def command(*words):
+        return subprocess.Popen([BINARY, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watchers = [Watcher(each) for each in (tap(running), remote(running, "bus", "tap", "--json"),
+                                           command("bus", "top", "--json", "--interval", "1"))]
+    logs = Watcher(command("logs", "--follow", "--json", "--token", running.token))
+    until(lambda: logs.shown and watchers[2].shown, 20, "the first of both")
+    for times, again in enumerate((lambda: upgrade(running), lambda: running.stop() or running.start()), 1):
+        logged = len(logs.shown)
+        again()
+        until(lambda: is_whole(running), 20, "all hosts")
+        for watcher in watchers:
+            watcher.saw("the gateway has gone away", times)
+            watcher.saw("s between was not seen", times)
+        begin = [len(watcher.shown) for watcher in watchers]
+        with Client(running.port, running.token) as client:
+            client.chat("seen")
+        for watcher, shown in zip(watchers, begin):
+            watcher.shows("agent/main", shown)
+        logs.shows("tap_attached", logged)
+    for watcher in watchers:
+        watcher.end()
+        assert all(json.loads(line) for line in watcher.shown), "one object on each line"
+        assert len(watcher.said) == 4, watcher.said
+    logs.process.send_signal(signal.SIGINT)
+    logs.process.wait(20)
+
+
+def test_who_watches_ends_while_there_is_no_gateway(installed):
+    running = installed.start()
+    local, timed = Watcher(tap(running)), Watcher(tap(running, "--duration", "3"))
     running.stop()
-    said = local.communicate(timeout=40)[1]
-    assert local.returncode == 69 and "the gateway has ended" in said and "new program" not in said, said
+    for watcher in (local, timed):
+        watcher.saw("the gateway has gone away")
+    local.end()
+    assert timed.process.wait(20) == 0 and not any("watching again" in line for line in timed.said), timed.said
 
 
 @contextlib.contextmanager
