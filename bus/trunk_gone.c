@@ -15,12 +15,19 @@ void trunk_hub_lost(struct hub_peer *peer)
     peer->lost_ms = clock_mono_ms();
 }
 
+void trunk_hub_drop(struct hub_peer *peer)
+{
+    peer->routing_len = 0;
+    peer->heard_len = 0;
+}
+
 void trunk_hub_gone(struct hub_peer *peer, uint64_t now_ms)
 {
     peer->routing_len = 0;
     trunk_relay_disconnect(peer->relay);
     if (!peer->lost_ms || now_ms - peer->lost_ms >= TRUNK_GATEWAY_GRACE_MS) {
         peer->lost_ms = 0;
+        peer->heard_len = 0;
         trunk_hub_silence(peer, true);
     }
 }

@@ -63,6 +63,7 @@ static void peer_take(struct hub_peer *peer, const struct arrival *arrival, uint
     peer->wire = wire;
     memcpy(peer->routing, arrival->routing, arrival->routing_len);
     peer->routing_len = arrival->routing_len;
+    peer->heard_len = arrival->routing_len;
     memcpy(peer->key, arrival->user.public_key, sizeof(peer->key));
     peer->heard_ms = clock_mono_ms();
     peer->lost_ms = 0;

@@ -126,7 +126,7 @@ static void peer_end(struct hub_peer *peer, enum actor_life life, const char *wh
 {
     if (peer->relay) {
         trunk_relay_destroy(&peer->relay);
-        peer->routing_len = 0;
+        trunk_hub_drop(peer);
         peer->lost_ms = 0;
         peer->is_silent = false;
         node_host_down(peer->hub->opts.node, peer->host->name, life, 0);
@@ -179,7 +179,7 @@ static void on_data(struct hub_peer *peer, struct arrival *arrival)
     }
     if (trunk_relay_on_data(peer->relay, &arrival->head, &arrival->parts[0], &arrival->parts[1]) ==
         TRUNK_SESSION_BROKEN) {
-        peer->routing_len = 0; /* it connects again when it hears nothing */
+        trunk_hub_drop(peer); /* it connects again when it hears nothing */
     }
     (void)zmq_msg_init(&arrival->parts[0]);
     (void)zmq_msg_init(&arrival->parts[1]);
@@ -228,13 +228,13 @@ static void on_arrival(struct trunk_hub *self, struct arrival *arrival)
         trunk_greet(self, peer, arrival);
         return;
     }
-    if (!peer || !peer->relay || peer->routing_len != arrival->routing_len ||
+    if (!peer || !peer->relay || peer->heard_len != arrival->routing_len ||
         memcmp(peer->routing, arrival->routing, arrival->routing_len) != 0) {
         return; /* of a connection that is over */
     }
     peer->heard_ms = clock_mono_ms();
     if (!trunk_relay_on_seen(peer->relay, arrival->head.seen)) {
-        peer->routing_len = 0; /* it has heard what we have not said */
+        trunk_hub_drop(peer); /* it has heard what we have not said */
     } else if (arrival->head.kind == TRUNK_DATA) {
         on_data(peer, arrival);
     } else if (arrival->head.kind == TRUNK_TAP) {

@@ -24,6 +24,7 @@ struct hub_peer {
     char key[TOPOLOGY_KEY_LEN + 1]; /* by which it came */
     uint8_t routing[ROUTING_MAX];   /* of the connection of the moment */
     size_t routing_len;             /* 0: there is none */
+    size_t heard_len;               /* of one that has ended, too, as its last words may come after that; 0: no more */
     uint64_t heard_ms;
     uint64_t lost_ms; /* when its connection ended; 0: it did not, or that was waited for long enough */
     bool is_silent;
@@ -82,6 +83,8 @@ void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *
 
 /* Its connection has ended; it may connect again, and go on. */
 void trunk_hub_lost(struct hub_peer *peer);
+/* Nothing more is said or heard by its connection. */
+void trunk_hub_drop(struct hub_peer *peer);
 /* It has no connection: once that has been so for long enough, it is silent. */
 void trunk_hub_gone(struct hub_peer *peer, uint64_t now_ms);
 /* Turns of `watch`, with the hub. */
