@@ -30,7 +30,7 @@ static void item_transmit(struct trunk_relay *self, const struct trunk_item *ite
     self->opts.transmit(self->opts.arg, &head, &item->header, &item->body);
 }
 
-/* The two frames of one message; false when there is none now. Whatever has another number of frames is none. */
+/* The two frames of one message, of which one of ZeroMQ's may bring several; false when there is none now. */
 static bool frames_take(struct trunk_relay *self, zmq_msg_t *header, zmq_msg_t *body, bool *ret_is_good)
 {
     (void)zmq_msg_init(header);
@@ -38,20 +38,9 @@ static bool frames_take(struct trunk_relay *self, zmq_msg_t *header, zmq_msg_t *
     if (!frame_receive(header, self->in.raw)) {
         return false;
     }
-    bool has_more = zmq_msg_more(header);
-    *ret_is_good = has_more;
-    if (has_more) {
+    *ret_is_good = zmq_msg_more(header);
+    if (*ret_is_good) {
         (void)frame_receive(body, self->in.raw); /* all frames of a message arrive together (zmq_msg_recv(3)) */
-        has_more = zmq_msg_more(body);
-    }
-    while (has_more) {
-        zmq_msg_t rest;
-
-        *ret_is_good = false;
-        (void)zmq_msg_init(&rest);
-        (void)frame_receive(&rest, self->in.raw);
-        has_more = zmq_msg_more(&rest);
-        frame_close(&rest);
     }
     return true;
 }
