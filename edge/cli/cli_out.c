@@ -122,6 +122,18 @@ void cli_err(const char *fmt, ...)
     va_end(args);
 }
 
+void cli_remark(const char *fmt, ...)
+{
+    va_list args;
+
+    (void)cli_out_flush(); /* keeps the order when both go to one place */
+    va_start(args, fmt);
+    (void)fputs("openclaw: ", stderr); /* nowhere left to complain */
+    (void)vfprintf(stderr, fmt, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+}
+
 void cli_err_more(const char *fmt, ...)
 {
     va_list args;

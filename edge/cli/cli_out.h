@@ -36,6 +36,8 @@ bool cli_out_flush(void);
 
 /* "openclaw: " and the text, on standard error. */
 void cli_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same for what is no failure: it explains no exit code. */
+void cli_remark(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A further line of an explanation, indented. */
 void cli_err_more(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -210,7 +210,7 @@ int tap_watch_again(struct tap_watch *self, const struct cli *cli, uint64_t end_
     uint64_t now_ms = gone_ms;
     int r = CLI_EXIT_UNAVAILABLE;
 
-    cli_err("the gateway has gone away; watching goes on when it is back");
+    cli_remark("the gateway has gone away; watching goes on when it is back");
     while (r == CLI_EXIT_UNAVAILABLE && !is_interrupted && now_ms < end_ms) {
         pause_ms = pause_ms < end_ms - now_ms ? pause_ms : end_ms - now_ms;
         r = self->is_remote ? remote_again(self, pause_ms) : local_again(self, cli, pause_ms);
@@ -218,7 +218,7 @@ int tap_watch_again(struct tap_watch *self, const struct cli *cli, uint64_t end_
         now_ms = clock_mono_ms();
     }
     if (r == CLI_EXIT_OK && !is_interrupted) {
-        cli_err("watching again; what passed in the %.1f s between was not seen", (double)(now_ms - gone_ms) / 1000);
+        cli_remark("watching again; what passed in the %.1f s between was not seen", (double)(now_ms - gone_ms) / 1000);
     }
     return r == CLI_EXIT_UNAVAILABLE ? CLI_EXIT_OK : r;
 }
@@ -337,10 +337,10 @@ static int local_actors(const struct tap_watch *self, const struct cli *cli, str
     CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
     CLEANUP(pack_deinit) struct pack request;
 
+    pack_init(&request, 0);
     if (!self->follows) {
         return control_client_op(&cli->paths, "actors", ret_actors);
     }
-    pack_init(&request, 0);
     pack_map_begin(&request);
     pack_kv_text(&request, "op", "actors");
     pack_map_end(&request);
