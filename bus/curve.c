@@ -14,6 +14,7 @@
 #include "bus/base/mem.h"
 
 #define CERT_SUFFIX ".cert"
+#define META_ACTOR "actor-%zu" /* one for each, from 0: czmq reads lines of 1024 bytes at most */
 
 void curve_pair_deinit(struct curve_pair *self)
 {
@@ -47,6 +48,32 @@ static int path_make(char out[PATH_MAX], const char *dir, const char *rest)
     return snprintf(out, PATH_MAX, "%s/%s", dir, rest) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
 }
 
+/* Makes sure that it is on the disk. */
+static int path_sync(const char *path, int flags)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+    int r = fd < 0 || fsync(fd) ? FAULT(-errno) : 0;
+
+    if (fd >= 0) {
+        (void)close(fd); /* only read from */
+    }
+    return r;
+}
+
+static int dir_sync_of(const char *path)
+{
+    char dir[PATH_MAX];
+    char *slash;
+
+    (void)snprintf(dir, sizeof(dir), "%s", path);
+    slash = strrchr(dir, '/');
+    if (!slash) {
+        return FAULT(-EINVAL);
+    }
+    *slash = '\0';
+    return path_sync(dir, O_DIRECTORY);
+}
+
 /* czmq reads and writes certificates; the modes are ours, whatever the process's mask is. */
 static int cert_put(zcert_t *cert, const char *path, bool is_secret)
 {
@@ -62,13 +89,13 @@ static int cert_put(zcert_t *cert, const char *path, bool is_secret)
     }
     (void)close(fd); /* empty; czmq opens it anew */
     if ((is_secret ? zcert_save_secret(cert, beside) : zcert_save_public(cert, beside)) || chmod(beside, 0600) ||
-        rename(beside, path)) {
+        path_sync(beside, 0) || rename(beside, path)) {
         int r = FAULT(errno ? -errno : -EIO);
 
         (void)unlink(beside); /* of no use to anybody */
         return r;
     }
-    return 0;
+    return dir_sync_of(path);
 }
 
 /* --- our own ------------------------------------------------------------------------------- */
@@ -155,7 +182,7 @@ static int peer_path(const char *dir, const char *name, char out[PATH_MAX])
     return snprintf(out, PATH_MAX, "%s/allowed/%s" CERT_SUFFIX, dir, name) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
 }
 
-int curve_allow(const char *dir, const char *name, const char *public_key)
+int curve_allow(const char *dir, const struct curve_peer *peer)
 {
     CLEANUP(zcert_destroy) zcert_t *cert = NULL;
     uint8_t raw[CURVE_RAW_LEN];
@@ -165,15 +192,21 @@ int curve_allow(const char *dir, const char *name, const char *public_key)
 
     r = r ? r : path_make(path, dir, "allowed");
     r = r ? r : dir_make(path);
-    r = r ? r : peer_path(dir, name, path);
+    r = r ? r : peer_path(dir, peer->name, path);
     if (r) {
         return r;
     }
-    if (!zmq_z85_decode(raw, public_key)) {
+    if (!zmq_z85_decode(raw, peer->public_key)) {
         return CURVE_E_BAD;
     }
     cert = zcert_new_from(raw, none);
-    zcert_set_meta(cert, "name", "%s", name);
+    zcert_set_meta(cert, "name", "%s", peer->name);
+    for (size_t i = 0; i < peer->actors_n; i++) {
+        char key[32];
+
+        (void)snprintf(key, sizeof(key), META_ACTOR, i);
+        zcert_set_meta(cert, key, "%s", peer->actors[i]);
+    }
     return cert_put(cert, path, false);
 }
 
@@ -188,7 +221,26 @@ int curve_deny(const char *dir, const char *name)
     if (unlink(path)) {
         return errno == ENOENT || errno == ENOTDIR ? CURVE_E_MISSING : FAULT(-errno);
     }
-    return 0;
+    return dir_sync_of(path);
+}
+
+/* False when what stands there is none, or there is more than one may be allowed. */
+static bool actors_read(zcert_t *cert, struct curve_peer *peer)
+{
+    struct topology_error error;
+    char key[32];
+
+    for (;; peer->actors_n++) {
+        (void)snprintf(key, sizeof(key), META_ACTOR, peer->actors_n);
+        const char *pattern = zcert_meta(cert, key);
+        if (!pattern) {
+            return true;
+        }
+        if (peer->actors_n == TOPOLOGY_GUEST_ACTORS_MAX || topology_guest_pattern(pattern, &error)) {
+            return false;
+        }
+        (void)snprintf(peer->actors[peer->actors_n], sizeof(peer->actors[0]), "%s", pattern);
+    }
 }
 
 /* False for a file that names nobody; without a key when there is none in it. */
@@ -208,7 +260,8 @@ static bool peer_read(const char *dir, const char *file, struct curve_peer *ret_
         return false;
     }
     cert = cert_load(path);
-    if (!cert || !curve_is_key(zcert_public_txt(cert))) {
+    if (!cert || !curve_is_key(zcert_public_txt(cert)) || !actors_read(cert, ret_peer)) {
+        ret_peer->actors_n = 0;
         return true;
     }
     memcpy(ret_peer->public_key, zcert_public_txt(cert), sizeof(ret_peer->public_key));
@@ -232,6 +285,22 @@ int curve_each(const char *dir, bool (*on)(void *arg, const struct curve_peer *p
     }
     (void)closedir(files); /* only read from */
     return 0;
+}
+
+int curve_get(const char *dir, const char *name, struct curve_peer *ret_peer)
+{
+    char file[sizeof(ret_peer->name) + sizeof(CERT_SUFFIX)];
+    char path[PATH_MAX];
+    int r = peer_path(dir, name, path);
+
+    if (r) {
+        return r;
+    }
+    if (access(path, F_OK)) {
+        return errno == ENOENT || errno == ENOTDIR ? CURVE_E_MISSING : FAULT(-errno);
+    }
+    (void)snprintf(file, sizeof(file), "%.31s" CERT_SUFFIX, name);
+    return peer_read(dir, file, ret_peer) ? 0 : CURVE_E_BAD;
 }
 
 struct search {

@@ -24,10 +24,13 @@ struct curve_pair {
     char secret_key[TOPOLOGY_KEY_LEN + 1];
 };
 
-/* Another machine that may join, under the name of its host in the topology. */
+/* Another machine that may join, under the name of its host. */
 struct curve_peer {
     char name[32];
     char public_key[TOPOLOGY_KEY_LEN + 1]; /* "": what lies there is no certificate, and lets nobody join */
+    /* What it may run as a guest (bus/topology.h); without any, the topology says it. */
+    char actors[TOPOLOGY_GUEST_ACTORS_MAX][TOPOLOGY_PATTERN_MAX];
+    size_t actors_n;
 };
 
 /* Wipes. */
@@ -40,7 +43,10 @@ int curve_load(const char *dir, struct curve_pair *ret_pair);
 bool curve_is_name(const char *name);
 /* Forty characters that are a key. */
 bool curve_is_key(const char *text);
-int curve_allow(const char *dir, const char *name, const char *public_key);
+/* Takes the place of what that name had; on disk when it returns. */
+int curve_allow(const char *dir, const struct curve_peer *peer);
+/* CURVE_E_MISSING when nobody of that name was allowed. */
+int curve_get(const char *dir, const char *name, struct curve_peer *ret_peer);
 /* CURVE_E_MISSING when nobody of that name was allowed. */
 int curve_deny(const char *dir, const char *name);
 /* Calls `on` for everyone who has a place in `allowed`, until it returns false. A directory that is not there has

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bus/base/cleanup.h"
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
 #include "bus/host_internal.h"
+#include "bus/json.h"
 #include "bus/trim.h"
 
 #define HOST_START_WAIT_MS 500U /* for an awaited actor to be ready before the rest is started anyway */
@@ -349,15 +351,33 @@ static void on_trunk_over(void *arg, const char *why)
     stop_begin(self);
 }
 
+/* What the topology here has for this host, which need not be what the gateway has. */
+static int actors_list(const struct host *self, struct text_buf *out)
+{
+    const struct topology_host *place = topology_host_find(self->opts->topology, self->opts->name);
+    int r = 0;
+
+    for (size_t i = 0; place && i < place->actors_n && r == 0; i++) {
+        r = i ? text_buf_add(out, SPAN_LIT(" ")) : 0;
+        r = r ? r : text_buf_add(out, span_from(place->actors[i]));
+    }
+    return r ? r : text_buf_add(out, (struct span){ "", 1 });
+}
+
 /* On another machine nobody but this process reaches its actors, so they have no files; and lives are counted at the
  * gateway, where those are known that come by other processes. */
 static int trunk_join(struct host *self)
 {
-    int r = trunk_leaf_join(&(struct trunk_leaf_opts){ .host = self->opts->name,
+    CLEANUP(text_buf_deinit) struct text_buf actors = { 0 };
+    int r = actors_list(self, &actors);
+
+    r = r ? r
+          : trunk_leaf_join(&(struct trunk_leaf_opts){ .host = self->opts->name,
                                                        .tcp = &self->opts->topology->tcp,
                                                        .pair = self->opts->trunk_pair,
                                                        .speaks = self->opts->trunk_speaks,
-                                                       .release = self->opts->release },
+                                                       .release = self->opts->release,
+                                                       .actors = actors.data },
                             &self->trunk);
 
     if (r == 0) {

@@ -76,6 +76,19 @@ void node_actor_gone(struct node *self, struct span address);
 void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms);
 /* Supervisor: and that will not come again by itself, or not soon: why, for whoever asks how it is. */
 void node_host_lost(struct node *self, const char *host, enum actor_life life, const char *why);
+/* Supervisor: that host is none any more: nobody knows of it, or of who was there. */
+void node_host_forget(struct node *self, const char *host);
+/* Supervisor: that host has lost places. Who was spawned there, and has its place elsewhere now, is spawned there. */
+void node_places_changed(struct node *self, const char *host);
+
+/* Supervisor: an actor that runs, or was spawned. */
+struct node_placed {
+    const char *address;
+    const char *host; /* where */
+};
+/* The first that is_it() takes; false when none. Borrowed until the loop goes on. */
+bool node_placed_find(const struct node *self, bool (*is_it)(void *arg, const struct node_placed *at), void *arg,
+                      struct node_placed *ret_placed);
 /* Supervisor: a word about a host that has come. */
 void node_host_status(struct node *self, const char *host, const char *status);
 /* Supervisor: an actor of that host, or with NULL everything on it, hangs or goes on. Calls to it end at once,

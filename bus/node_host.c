@@ -65,12 +65,26 @@ void node_host_lost(struct node *self, const char *host, enum actor_life life, c
     char address[ACTOR_ADDRESS_MAX];
 
     (void)snprintf(address, sizeof(address), "host/%s", host);
-    entry = directory_find(&self->directory, span_from(address));
-    if (entry && !entry->is_up) {
+    entry = directory_get(&self->directory, span_from(address));
+    if (!entry->is_up) {
+        (void)snprintf(entry->host, sizeof(entry->host), "%s", host);
         entry->life = life;
         (void)snprintf(entry->status, sizeof(entry->status), "%s", why);
         node_tell_entry_spread(self, entry);
         node_tell_entry_sync(self, entry);
+    }
+}
+
+void node_host_forget(struct node *self, const char *host)
+{
+    node_host_down(self, host, ACTOR_LIFE_ABSENT, 0);
+    for (struct directory_entry *at = self->directory.entries; at; at = at->next) {
+        if (strcmp(at->host, host) == 0) {
+            at->life = ACTOR_LIFE_ABSENT;
+            at->status[0] = '\0';
+            node_tell_entry_spread(self, at);
+            node_tell_entry_sync(self, at);
+        }
     }
 }
 

@@ -577,35 +577,57 @@ static int signal_watch(struct process *self, uv_signal_t *signal, uv_signal_cb 
     return r ? FAULT(r) : 0;
 }
 
+static void hostling_init(struct hostling *host, struct process *self, const struct topology_host *place)
+{
+    host->process = self;
+    host->host = place;
+    host->is_remote = place->is_remote && !self->opts->only_host;
+    host->life = ACTOR_LIFE_STOPPED;
+    (void)uv_timer_init(&self->loop, &host->timer); /* cannot fail */
+    host->timer.data = host;
+    supervisor_init(&host->supervisor, (uint64_t)clock_wall_us() + self->hosts_n);
+}
+
 static int hosts_init(struct process *self)
 {
     const struct topology *topology = self->opts->topology;
 
-    self->hosts = mem_new(topology->hosts_n * sizeof(*self->hosts));
+    self->hosts = mem_new(TOPOLOGY_HOSTS_MAX * sizeof(*self->hosts));
     for (size_t i = 0; i < topology->hosts_n; i++) {
         struct hostling *host = &self->hosts[self->hosts_n];
-        int r;
 
         if (self->opts->only_host && strcmp(topology->hosts[i].name, self->opts->only_host) != 0) {
             continue;
         }
-        r = uv_timer_init(&self->loop, &host->timer);
-
-        if (r) {
-            return FAULT(r);
-        }
-        host->process = self;
-        host->host = &topology->hosts[i];
-        host->is_remote = host->host->is_remote && !self->opts->only_host;
-        host->life = ACTOR_LIFE_STOPPED;
-        host->timer.data = host;
-        supervisor_init(&host->supervisor, (uint64_t)clock_wall_us() + i);
+        hostling_init(host, self, &topology->hosts[i]);
         if (!host->is_remote) {
             process_pulse_open(host);
         }
         self->hosts_n++;
     }
     return 0;
+}
+
+void process_host_add(struct process *self, const struct topology_host *host)
+{
+    size_t i = 0;
+
+    while (i < self->hosts_n && self->hosts[i].host != host) {
+        i++;
+    }
+    if (i == self->hosts_n) {
+        hostling_init(&self->hosts[self->hosts_n++], self, host);
+        return;
+    }
+    /* The place of one that has gone. Its timer was never started, as nothing of it runs here. */
+    struct hostling *old = &self->hosts[i];
+    old->life = ACTOR_LIFE_STOPPED;
+    old->incarnation = 0;
+    old->wire = 0;
+    old->release[0] = '\0';
+    old->last_end[0] = '\0';
+    old->is_silent = false;
+    supervisor_init(&old->supervisor, (uint64_t)clock_wall_us() + i);
 }
 
 static void on_hello(void *arg, const char *host, int64_t pid, uint32_t incarnation)
@@ -716,6 +738,7 @@ int process_run(const struct process_opts *opts)
     process_tap_deinit(&self);
     process_dir_deinit(&self);
     process_pulse_deinit(&self);
+    process_guests_deinit(&self);
     node_free(&self.node);
     free(self.hosts);
     if (uv_loop_close(&self.loop)) {

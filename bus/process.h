@@ -29,12 +29,13 @@ struct process_sockets {
 };
 
 struct process_opts {
-    const struct topology *topology;
+    struct topology *topology; /* guests come and go in it */
     const char *only_host; /* this machine is that host's, not the gateway's; NULL: all but those of other machines */
-    const struct curve_pair *trunk_pair; /* hosts of other machines may join by these keys; NULL: there are none */
-    const char *keys_dir;                /* who may (bus/curve.h) */
-    struct trunk_range trunk_speaks;     /* versions of the bus between machines; zeros: all */
-    const char *release;                 /* of this program, for those of other machines */
+    const struct curve_pair *trunk_pair;    /* hosts of other machines may join by these keys; NULL: there are none */
+    const char *keys_dir;                   /* who may (bus/curve.h) */
+    bool (*may_leave)(const char *pattern); /* may actors like that be on another machine? NULL: all may */
+    struct trunk_range trunk_speaks;        /* versions of the bus between machines; zeros: all */
+    const char *release;                    /* of this program, for those of other machines */
     const char *run_dir;
     const struct schema_registry *registry;
     /* A child is this very program with this argument vector ([0] is only a name). The

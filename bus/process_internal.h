@@ -3,7 +3,8 @@
  * children, process_ops.c answers the operator, process_tap.c keeps the watchers,
  * process_operate.c answers operators who come by way of an edge, process_dir.c the run directory, process_sockets.c
  * the listening sockets, process_memory.c an eye on caps, process_pulse.c one on what hangs, process_exec.c starts
- * hosts that are other programs, process_trunk.c knows those of other machines,
+ * hosts that are other programs, process_trunk.c knows those of other machines, process_guest.c those among them that
+ * no file names,
  * process_upgrade.c makes way for another program. Only they include this.
  */
 #ifndef BUS_PROCESS_INTERNAL_H
@@ -19,9 +20,12 @@
 #include "bus/supervisor.h"
 #include "bus/trunk_hub.h"
 
+struct guest_refusal;
 struct process;
 struct socket_channel;
 struct upgrade_trial;
+
+#define PROCESS_NOT_JOINED "it has not joined"
 
 /* One host of the topology: its process, or the wait for the next one. */
 struct hostling {
@@ -79,10 +83,11 @@ struct process {
     uint64_t memory_cap; /* bytes, of hosts without a cap of their own */
     uv_timer_t dir_timer;
     uv_fs_event_t dir_event;
-    struct node *node; /* address "supervisor" */
-    struct hostling *hosts;
+    struct node *node;      /* address "supervisor" */
+    struct hostling *hosts; /* TOPOLOGY_HOSTS_MAX; none moves. Their order is that of the topology */
     size_t hosts_n;
-    struct trunk_hub *trunks; /* NULL: there are no other machines */
+    struct trunk_hub *trunks;       /* NULL: there are no other machines */
+    struct guest_refusal *refusals; /* hosts that may join, and have no place */
     struct control *control;
     struct gather *gathers;     /* requests that wait for hosts */
     struct process_call *calls; /* made by hand, not answered yet */
@@ -118,6 +123,8 @@ void process_host_kill(struct hostling *host, const char *why);
 
 /* Can it be asked anything? */
 bool process_host_is_there(const struct hostling *host);
+/* A guest has come to be known, at that place of the topology. */
+void process_host_add(struct process *self, const struct topology_host *host);
 
 /* --- process_trunk.c ------------------------------------------------------------------ */
 
@@ -125,6 +132,17 @@ bool process_host_is_there(const struct hostling *host);
 int process_trunk_init(struct process *self);
 /* See on_way of node_opts. */
 const char *process_trunk_way(void *arg, const char *name);
+/* It has not joined, and everybody may know. */
+void process_trunk_wait(struct process *self, const struct topology_host *host);
+
+/* --- process_guest.c ------------------------------------------------------------------ */
+
+/* Guests come and go as the list of who may join says now. Of `trunk_hub_opts`, as is the next. */
+void process_guests_read(void *arg);
+const char *process_guest_why_not(void *arg, const char *name);
+void process_guests_deinit(struct process *self);
+/* {"op": "guest", "name", "actors"}: would that be well? Changes nothing. */
+void process_guest_on_request(struct process *self, const struct control_request *request);
 
 /* --- process_memory.c ----------------------------------------------------------------- */
 

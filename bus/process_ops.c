@@ -1,5 +1,5 @@
 /*
- * What the operator asks over the control socket: status, actors, links, call, restart, stop, tap.
+ * What the operator asks over the control socket: status, actors, links, call, restart, stop, tap, guest.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -129,7 +129,9 @@ static void on_status(struct process *self, const struct control_request *reques
     pack_key(&out, "hosts");
     pack_array_begin(&out);
     for (size_t i = 0; i < self->hosts_n; i++) {
-        host_pack(&self->hosts[i], now_ms, (struct span){ 0 }, "", &out);
+        if (self->hosts[i].host->name[0]) {
+            host_pack(&self->hosts[i], now_ms, (struct span){ 0 }, "", &out);
+        }
     }
     pack_array_end(&out);
     pack_map_end(&out);
@@ -333,13 +335,18 @@ static void gather_answer(struct gather *gather)
     for (size_t i = 0; i < gather->hosts_n; i++) {
         const struct gather_host *host = &gather->hosts[i];
 
+        if (!host->host->host->name[0]) {
+            continue; /* it has left meanwhile */
+        }
         host_pack(host->host, clock_mono_ms(), (struct span){ host->answer.data, host->answer.len }, host->error, &out);
     }
     pack_array_end(&out);
     pack_key(&out, "actors");
     pack_array_begin(&out);
     for (size_t i = 0; i < gather->hosts_n; i++) {
-        gather->rows(gather, &gather->hosts[i], &out);
+        if (gather->hosts[i].host->host->name[0]) {
+            gather->rows(gather, &gather->hosts[i], &out);
+        }
     }
     pack_array_end(&out);
     pack_map_end(&out);
@@ -416,7 +423,9 @@ static void hosts_ask(struct process *self, struct process_asker asker, const st
     gather->next = self->gathers;
     self->gathers = gather;
     for (size_t i = 0; i < self->hosts_n; i++) {
-        host_ask(gather, &self->hosts[i]);
+        if (self->hosts[i].host->name[0]) { /* else a guest has left it */
+            host_ask(gather, &self->hosts[i]);
+        }
     }
     if (gather->pending_n == 0) {
         gather_finish(gather);
@@ -476,6 +485,7 @@ static const struct op ops[] = {
     { "restart", on_restart },
     { "stop", on_stop },
     { "upgrade", process_upgrade_on_request },
+    { "guest", process_guest_on_request },
     { "tap", process_tap_on_request },
 };
 

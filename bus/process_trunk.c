@@ -66,6 +66,11 @@ static void on_hangs(void *arg, const char *name, const char *actor, bool is_on)
     }
 }
 
+void process_trunk_wait(struct process *self, const struct topology_host *host)
+{
+    node_host_lost(self->node, host->name, ACTOR_LIFE_STOPPED, PROCESS_NOT_JOINED);
+}
+
 const char *process_trunk_way(void *arg, const char *name)
 {
     struct process *self = arg;
@@ -79,18 +84,24 @@ int process_trunk_init(struct process *self)
     if (!self->opts->trunk_pair || self->opts->only_host) {
         return 0;
     }
-    return trunk_hub_new(&(struct trunk_hub_opts){ .loop = &self->loop,
-                                                   .topology = self->opts->topology,
-                                                   .run_dir = self->opts->run_dir,
-                                                   .keys_dir = self->opts->keys_dir,
-                                                   .pair = self->opts->trunk_pair,
-                                                   .speaks = self->opts->trunk_speaks,
-                                                   .release = self->opts->release,
-                                                   .node = self->node,
-                                                   .arg = self,
-                                                   .on_up = on_up,
-                                                   .on_down = on_down,
-                                                   .on_silent = on_silent,
-                                                   .on_hangs = on_hangs },
-                         &self->trunks);
+    int r = trunk_hub_new(&(struct trunk_hub_opts){ .loop = &self->loop,
+                                                    .topology = self->opts->topology,
+                                                    .run_dir = self->opts->run_dir,
+                                                    .keys_dir = self->opts->keys_dir,
+                                                    .pair = self->opts->trunk_pair,
+                                                    .speaks = self->opts->trunk_speaks,
+                                                    .release = self->opts->release,
+                                                    .node = self->node,
+                                                    .arg = self,
+                                                    .on_up = on_up,
+                                                    .on_down = on_down,
+                                                    .on_silent = on_silent,
+                                                    .on_hangs = on_hangs,
+                                                    .on_list = process_guests_read,
+                                                    .why_not = process_guest_why_not },
+                          &self->trunks);
+    if (r == 0) {
+        process_guests_read(self);
+    }
+    return r;
 }

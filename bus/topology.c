@@ -42,7 +42,7 @@ static bool is_address_char(char c)
 }
 
 /* Path segments of plain characters; one "*" may end it. */
-static bool is_pattern(struct span pattern)
+bool topology_is_pattern(struct span pattern)
 {
     if (pattern.len == 0 || pattern.len >= ACTOR_ADDRESS_MAX) {
         return false;
@@ -89,7 +89,7 @@ static int actor_add(struct walk *self, struct topology_host *host, struct span 
     if (value_kind_of(item) != VALUE_STR) {
         return topology_refuse(self, "an actor is written as a string, such as \"agent/main\" or \"agent/*\"");
     }
-    if (!is_pattern(pattern)) {
+    if (!topology_is_pattern(pattern)) {
         return topology_refuse(
             self,
             "\"%.*s\" is no address: use letters, digits, \"-\", \"_\" and \".\" between single slashes, and "
@@ -242,7 +242,7 @@ static int hosts_read(struct walk *self, struct span map)
     if (value_kind_of(map) != VALUE_MAP || value_count(map) == 0 || value_count(map) > TOPOLOGY_HOSTS_MAX) {
         return topology_refuse(self, "\"hosts\" must be an object of 1 to %d hosts", TOPOLOGY_HOSTS_MAX);
     }
-    self->topology->hosts = mem_new(value_count(map) * sizeof(*self->topology->hosts));
+    self->topology->hosts = mem_new(TOPOLOGY_HOSTS_MAX * sizeof(*self->topology->hosts));
     while (value_next(&it, &key, &item)) {
         struct topology_host *host;
         int r;
@@ -263,15 +263,12 @@ static int hosts_read(struct walk *self, struct span map)
     return 0;
 }
 
-/* A remote host needs a way, and cannot hold what listens for clients of the gateway. */
+/* A remote host needs a way. */
 static int remote_check(struct walk *self)
 {
-    bool has_local = false;
-
     for (size_t i = 0; i < self->topology->hosts_n; i++) {
         const struct topology_host *host = &self->topology->hosts[i];
 
-        has_local |= !host->is_remote;
         if (host->is_remote && !self->topology->tcp.endpoint[0]) {
             return topology_refuse(
                 self,
@@ -280,7 +277,7 @@ static int remote_check(struct walk *self)
                 host->name);
         }
     }
-    return has_local ? 0 : topology_refuse(self, "every host has link \"tcp\"; the gateway itself needs one without");
+    return 0;
 }
 
 static int root_read(struct walk *self, struct span root)
@@ -379,8 +376,7 @@ void topology_deinit(struct topology *self)
     *self = (struct topology){ 0 };
 }
 
-/* How well `pattern` fits: 0 not at all; more is better, an exact entry best. */
-static size_t pattern_fit(const char *pattern, const char *address)
+size_t topology_fits(const char *pattern, const char *address)
 {
     size_t len = strlen(pattern);
 
@@ -397,7 +393,7 @@ const struct topology_host *topology_place(const struct topology *self, const ch
 
     for (size_t i = 0; i < self->hosts_n; i++) {
         for (size_t k = 0; k < self->hosts[i].actors_n; k++) {
-            size_t fit = pattern_fit(self->hosts[i].actors[k], address);
+            size_t fit = topology_fits(self->hosts[i].actors[k], address);
 
             if (fit > best_fit) {
                 best = &self->hosts[i];
@@ -411,7 +407,7 @@ const struct topology_host *topology_place(const struct topology *self, const ch
 const struct topology_host *topology_host_find(const struct topology *self, const char *name)
 {
     for (size_t i = 0; i < self->hosts_n; i++) {
-        if (strcmp(self->hosts[i].name, name) == 0) {
+        if (name[0] && strcmp(self->hosts[i].name, name) == 0) {
             return &self->hosts[i];
         }
     }

@@ -31,6 +31,8 @@
 
 #define TOPOLOGY_HOSTS_MAX 64
 #define TOPOLOGY_ACTORS_MAX 256
+#define TOPOLOGY_PATTERN_MAX 128 /* of an address, with its end */
+#define TOPOLOGY_GUEST_ACTORS_MAX 32
 #define TOPOLOGY_HANG_MS 3000
 #define TOPOLOGY_ENDPOINT_MAX 160
 #define TOPOLOGY_KEY_LEN 40 /* of a CURVE key in Z85 */
@@ -45,6 +47,7 @@ struct topology_host {
     char **exec;          /* another program is this host: its path and arguments, NULL-ended; NULL: this program */
     char **env;           /* variables that it may see, NULL-ended; NULL: none */
     bool is_remote;       /* it is started on another machine, and joins over tcp */
+    bool is_guest;        /* and no file names it: see topology_guest_set */
 };
 
 /* The way between machines; empty texts when there is none. */
@@ -55,7 +58,7 @@ struct topology_tcp {
 };
 
 struct topology {
-    struct topology_host *hosts;
+    struct topology_host *hosts; /* TOPOLOGY_HOSTS_MAX; none moves. Without a name: a place that a guest has left */
     size_t hosts_n;
     struct topology_tcp tcp;
 };
@@ -73,6 +76,30 @@ int topology_parse(struct span text, struct topology *ret_topology, struct topol
 void topology_deinit(struct topology *self);
 /* The host that runs `address`: exact entry, else longest pattern; NULL when none. */
 const struct topology_host *topology_place(const struct topology *self, const char *address);
+/* How well `pattern` fits: 0 not at all; more is better, an exact entry best. */
+size_t topology_fits(const char *pattern, const char *address);
 const struct topology_host *topology_host_find(const struct topology *self, const char *name);
+
+/* --- topology_guest.c: hosts of other machines that come and go without being in the file --- */
+
+/* What such a host is to run. */
+struct topology_guest {
+    const char *name;
+    char (*actors)[TOPOLOGY_PATTERN_MAX]; /* patterns */
+    size_t actors_n;                      /* 0: it is none any more */
+};
+
+/* Is this an address, or one with "*" at its end? */
+bool topology_is_pattern(struct span pattern);
+/* May it be placed on a guest at all? Says why not, and what to do. */
+int topology_guest_pattern(const char *pattern, struct topology_error *error);
+/* Would topology_guest_set be well? Names what it collides with; a guest of that name is replaced. */
+int topology_guest_check(const struct topology *self, const struct topology_guest *guest, struct topology_error *error);
+/* Would that address move to the guest from another host? */
+bool topology_guest_takes(const struct topology *self, const struct topology_guest *guest, const char *address);
+/* Adds the guest, replaces what it may run, or with no actors takes it out. It was checked. */
+struct topology_host *topology_guest_set(struct topology *self, const struct topology_guest *guest);
+/* Does the topology place all that fits `pattern` on that host? */
+bool topology_covers(const struct topology *self, const struct topology_host *host, const char *pattern);
 
 #endif

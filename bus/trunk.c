@@ -123,6 +123,9 @@ void trunk_hello_pack(const struct trunk_hello *self, struct pack *out)
     pack_kv_u64(out, "session", self->session);
     pack_kv_u64(out, "seen", self->seen);
     release_pack(self->release, out);
+    if (self->actors[0]) {
+        pack_kv_text(out, "actors", self->actors);
+    }
     pack_map_end(out);
 }
 
@@ -212,6 +215,9 @@ bool trunk_hello_read(struct span body, struct trunk_hello *ret_hello)
         return false;
     }
     release_read(body, ret_hello->release);
+    if (value_get(body, "actors").len && !text_read(body, "actors", ret_hello->actors, sizeof(ret_hello->actors))) {
+        return false;
+    }
     return text_read(body, "host", ret_hello->host, sizeof(ret_hello->host));
 }
 
@@ -242,7 +248,7 @@ bool trunk_refused_read(struct span body, struct trunk_refused *ret_refused)
         return false;
     }
     ret_refused->is_final = value_bool(value_get(body, "final"), false);
-    if (number_read(body, "code", TRUNK_NO_UNREADABLE, &code)) {
+    if (number_read(body, "code", TRUNK_NO_MAX, &code)) {
         ret_refused->code = (enum trunk_no)code;
     }
     if (!range_read(body, &ret_refused->speaks)) {

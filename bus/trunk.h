@@ -41,6 +41,7 @@
 #define TRUNK_BODY_MAX ((size_t)4096) /* of HELLO, WELCOME, REFUSED */
 #define TRUNK_REASON_MAX 192          /* of the wire: version 1 reads no longer one */
 #define TRUNK_RELEASE_MAX 32
+#define TRUNK_ACTORS_MAX 2560 /* of a HELLO */
 #define TRUNK_BEAT_MS 500U
 #define TRUNK_DEAD_MS 1500U /* nothing was heard for so long: calls end, until it is heard of again */
 #define TRUNK_LOOK_MS 250U
@@ -91,6 +92,7 @@ struct trunk_hello {
     uint64_t session; /* 0: it begins one */
     uint64_t seen;
     char release[TRUNK_RELEASE_MAX]; /* empty: it does not say */
+    char actors[TRUNK_ACTORS_MAX];   /* which it is to run, as its own file says, with spaces between; empty likewise */
 };
 
 struct trunk_welcome {
@@ -111,6 +113,8 @@ enum trunk_no {
     TRUNK_NO_HOST = 5,       /* the topology has no such host, or the key is for another */
     TRUNK_NO_BUSY = 6,       /* the gateway is short of something */
     TRUNK_NO_UNREADABLE = 7, /* what it said is no greeting */
+    TRUNK_NO_ACTORS = 8,     /* it is not to run what it is about to, or not what it ran so far */
+    TRUNK_NO_MAX = TRUNK_NO_ACTORS,
 };
 
 struct trunk_refused {

@@ -12,7 +12,7 @@
 /* These cannot be mended by asking again in this life of the host. */
 static bool is_final(enum trunk_no code)
 {
-    return code == TRUNK_NO_DENIED || code == TRUNK_NO_FORGOTTEN;
+    return code == TRUNK_NO_DENIED || code == TRUNK_NO_FORGOTTEN || code == TRUNK_NO_ACTORS;
 }
 
 void trunk_hub_refuse(struct trunk_hub *self, const uint8_t *routing, size_t routing_len, enum trunk_no code,
@@ -77,9 +77,38 @@ static bool is_taken(const struct hub_peer *peer)
                           &(struct trunk_head){ .kind = TRUNK_BEAT, .seen = peer->relay->session.seen }, NULL, 0);
 }
 
+/* The first that it is about to run and is not to; NULL when there is none. */
+static const char *foreign_actor(const struct hub_peer *peer, const struct trunk_hello *hello,
+                                 char out[ACTOR_ADDRESS_MAX])
+{
+    const char *at = hello->actors;
+
+    while (*at) {
+        size_t len = strcspn(at, " ");
+
+        (void)snprintf(out, ACTOR_ADDRESS_MAX, "%.*s", (int)(len < ACTOR_ADDRESS_MAX ? len : ACTOR_ADDRESS_MAX - 1),
+                       at);
+        if (!topology_is_pattern(span_from(out)) || !topology_covers(peer->hub->opts.topology, peer->host, out)) {
+            return out;
+        }
+        at += len + (at[len] == ' ');
+    }
+    return NULL;
+}
+
 static void session_begin(struct hub_peer *peer, const struct arrival *arrival, const struct trunk_hello *hello,
                           uint32_t wire)
 {
+    char text[ACTOR_ADDRESS_MAX];
+    const char *foreign = foreign_actor(peer, hello, text);
+
+    if (foreign) {
+        refuse(peer->hub, arrival, TRUNK_NO_ACTORS,
+               "\"%.48s\" is not for host \"%s\" to run: %s, or leave it out of its own file", foreign,
+               peer->host->name,
+               peer->host->is_guest ? "allow it that with --actors" : "the gateway's topology must say so");
+        return;
+    }
     if (is_taken(peer)) {
         refuse(peer->hub, arrival, TRUNK_NO_TAKEN, "a host \"%s\" is connected already", peer->host->name);
         return;
@@ -119,6 +148,21 @@ static bool is_allowed_still(const struct trunk_hub *self, const struct curve_pe
     return curve_find(self->opts.keys_dir, user->public_key, &found) && strcmp(found.name, user->name) == 0;
 }
 
+/* It has a key, and nothing to do. */
+static void unknown_refuse(struct trunk_hub *self, const struct arrival *arrival)
+{
+    const char *why = self->opts.why_not(self->opts.arg, arrival->user.name);
+
+    if (why[0]) {
+        refuse(self, arrival, TRUNK_NO_ACTORS, "%s", why);
+    } else {
+        refuse(self, arrival, TRUNK_NO_HOST,
+               "the topology of the gateway has no host \"%s\" with link \"tcp\", and it was not allowed any actors: "
+               "allow it again with --actors",
+               arrival->user.name);
+    }
+}
+
 void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *arrival)
 {
     struct trunk_hello hello;
@@ -137,8 +181,7 @@ void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *
     if (!wire) {
         refuse(self, arrival, TRUNK_NO_VERSION, "%s", reason);
     } else if (!peer) {
-        refuse(self, arrival, TRUNK_NO_HOST, "the topology of the gateway has no host \"%s\" with link \"tcp\"",
-               arrival->user.name);
+        unknown_refuse(self, arrival);
     } else if (strcmp(hello.host, arrival->user.name) != 0) {
         refuse(self, arrival, TRUNK_NO_HOST, "this key was allowed for host \"%s\", not for \"%s\"", arrival->user.name,
                hello.host);

@@ -152,6 +152,7 @@ int trunk_hub_begin(struct hub_peer *peer)
 
     peer_end(peer, ACTOR_LIFE_BACKOFF, "it was started again");
     peer->incarnation++;
+    self->incarnation = peer->incarnation > self->incarnation ? peer->incarnation : self->incarnation;
     (void)snprintf(endpoint, sizeof(endpoint), "ipc://%.100s/link-%s-%u.sock", self->opts.run_dir, peer->host->name,
                    peer->incarnation);
     return trunk_relay_new(&(struct trunk_relay_opts){ .loop = self->opts.loop,
@@ -365,9 +366,7 @@ static void peer_check(struct hub_peer *peer)
         return;
     }
     log_warning("trunk_denied", "host=%s why=\"its key is not allowed any more\"", peer->host->name);
-    trunk_hub_refuse(peer->hub, peer->routing, peer->routing_len, TRUNK_NO_DENIED, TRUNK_HUB_DENIED);
-    peer_end(peer, ACTOR_LIFE_STOPPED, KEY_DENIED);
-    node_host_lost(peer->hub->opts.node, peer->host->name, ACTOR_LIFE_STOPPED, KEY_DENIED);
+    trunk_hub_end(peer->hub, peer->host->name, TRUNK_NO_DENIED, TRUNK_HUB_DENIED, KEY_DENIED);
 }
 
 static void on_keys(uv_fs_event_t *event, const char *name, int events, int status)
@@ -380,6 +379,7 @@ static void on_keys(uv_fs_event_t *event, const char *name, int events, int stat
     for (size_t i = 0; i < self->peers_n; i++) {
         peer_check(&self->peers[i]);
     }
+    self->opts.on_list(self->opts.arg);
 }
 
 static int keys_watch(struct trunk_hub *self)
@@ -441,7 +441,7 @@ static void peers_make(struct trunk_hub *self)
 {
     const struct topology *topology = self->opts.topology;
 
-    self->peers = mem_new(topology->hosts_n * sizeof(*self->peers));
+    self->peers = mem_new(TOPOLOGY_HOSTS_MAX * sizeof(*self->peers));
     for (size_t i = 0; i < topology->hosts_n; i++) {
         if (topology->hosts[i].is_remote) {
             self->peers[self->peers_n++] = (struct hub_peer){ .hub = self, .host = &topology->hosts[i] };
@@ -525,6 +525,31 @@ void trunk_hub_destroy(struct trunk_hub **self_p)
         uv_close((uv_handle_t *)&self->probe, on_handle_closed);
     }
     part_closed(self);
+}
+
+/* Messages that are still on their way are told from those of another life by its number, whichever host had it. */
+void trunk_hub_guest(struct trunk_hub *self, const struct topology_host *host)
+{
+    size_t i = 0;
+
+    while (i < self->peers_n && self->peers[i].host != host) {
+        i++;
+    }
+    self->peers_n += i == self->peers_n;
+    self->peers[i] = (struct hub_peer){ .hub = self, .host = host, .incarnation = self->incarnation };
+}
+
+void trunk_hub_end(struct trunk_hub *self, const char *host, enum trunk_no code, const char *word, const char *why)
+{
+    for (size_t i = 0; i < self->peers_n; i++) {
+        struct hub_peer *peer = &self->peers[i];
+
+        if (peer->relay && strcmp(peer->host->name, host) == 0) {
+            trunk_hub_refuse(self, peer->routing, peer->routing_len, code, word);
+            peer_end(peer, ACTOR_LIFE_STOPPED, why);
+            node_host_lost(self->opts.node, host, ACTOR_LIFE_STOPPED, why);
+        }
+    }
 }
 
 const char *trunk_hub_endpoint(const struct trunk_hub *self, const char *host)

@@ -41,12 +41,21 @@ struct trunk_hub_opts {
     void (*on_silent)(void *arg, const char *host, bool is_silent);
     /* One of its actors does not respond, or does again. */
     void (*on_hangs)(void *arg, const char *host, const char *actor, bool is_on);
+    /* The list of who may join has changed; guests may come and go now. */
+    void (*on_list)(void *arg);
+    /* Why that host, which the topology does not have, has no place here; "" when nobody gave it one. */
+    const char *(*why_not)(void *arg, const char *host);
 };
 
 /* Listens. The caller destroys it in any case. */
 int trunk_hub_new(const struct trunk_hub_opts *opts, struct trunk_hub **ret_self);
 /* Closes; the memory goes when the loop has run the closes. */
 void trunk_hub_destroy(struct trunk_hub **self_p);
+
+/* This host of the topology is a guest that may join from now on; the memory stays. */
+void trunk_hub_guest(struct trunk_hub *self, const struct topology_host *host);
+/* Its life here, if there is one, is over: it may say hello again. `word` is for the host, `why` for all others. */
+void trunk_hub_end(struct trunk_hub *self, const char *host, enum trunk_no code, const char *word, const char *why);
 
 /* Where the actors of this machine bring what is for that host: "" while none of its lives is here. */
 const char *trunk_hub_endpoint(const struct trunk_hub *self, const char *host);

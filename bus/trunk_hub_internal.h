@@ -41,9 +41,10 @@ struct trunk_hub {
     unsigned probes_n;  /* that are still to come */
     uint64_t look_ms;
     unsigned looks_n;
-    unsigned open_n; /* at the end: what is still to be closed */
-    struct hub_peer *peers;
+    unsigned open_n;        /* at the end: what is still to be closed */
+    struct hub_peer *peers; /* TOPOLOGY_HOSTS_MAX; none moves */
     size_t peers_n;
+    uint32_t incarnation; /* the highest of any host: the next guest goes on from there */
 };
 
 /* One message as it came. */
@@ -76,7 +77,7 @@ void trunk_hub_silence(struct hub_peer *peer, bool is_silent);
 /* A no. */
 void trunk_hub_refuse(struct trunk_hub *self, const uint8_t *routing, size_t routing_len, enum trunk_no code,
                       const char *reason);
-/* Answers a HELLO. `peer` is NULL when the topology has no such host. */
+/* Answers a HELLO. `peer` is NULL when there is no such host. */
 void trunk_greet(struct trunk_hub *self, struct hub_peer *peer, struct arrival *arrival);
 
 /* --- trunk_gone.c ------------------------------------------------------------------------ */

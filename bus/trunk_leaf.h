@@ -23,6 +23,7 @@ struct trunk_leaf_opts {
     const struct curve_pair *pair;
     struct trunk_range speaks;
     const char *release;
+    const char *actors; /* see trunk_hello; for trunk_leaf_join alone; too long a text is not said */
 };
 
 /* Waits, for ever if need be, until the gateway lets this host in. */

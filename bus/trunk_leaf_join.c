@@ -73,6 +73,9 @@ bool trunk_leaf_hello(const struct trunk_leaf *self, void *raw, uint64_t seen)
     struct pack pack;
 
     (void)snprintf(hello.host, sizeof(hello.host), "%s", self->opts.host);
+    if (self->opts.actors && strlen(self->opts.actors) < sizeof(hello.actors)) {
+        (void)strcpy(hello.actors, self->opts.actors);
+    }
     if (hello.speaks.most >= TRUNK_WIRE_NAMED) {
         (void)snprintf(hello.release, sizeof(hello.release), "%s", self->opts.release);
     }
@@ -241,6 +244,7 @@ int trunk_leaf_join(const struct trunk_leaf_opts *opts, struct trunk_leaf **ret_
     uint64_t began_ms = clock_mono_ms();
     while (!join_try(self, clock_mono_ms() - began_ms)) {
     }
+    self->opts.actors = NULL; /* who goes on with a session has said it */
     log_info("trunk_joined", "host=%s endpoint=%s incarnation=%u wire=%u release=%s", opts->host, opts->tcp->endpoint,
              self->incarnation, self->wire, self->release[0] ? self->release : "-");
     *ret_self = self;

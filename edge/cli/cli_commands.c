@@ -185,7 +185,17 @@ static const struct cli_opt host_options[] = {
     { .name = "topology",
       .kind = CLI_OPT_TEXT,
       .value = "file",
-      .summary = "The topology; the same as the gateway's." },
+      .summary = "The topology: the same as the gateway's, or one with `gateway` and this host alone." },
+    { .name = "join",
+      .kind = CLI_OPT_TEXT,
+      .value = "endpoint",
+      .summary = "Without a file: where, as tcp://HOST:PORT." },
+    { .name = "curve", .kind = CLI_OPT_TEXT, .value = "key", .summary = "With --join: the gateway's public key." },
+    { .name = "actors",
+      .kind = CLI_OPT_TEXT,
+      .is_repeated = true,
+      .value = "pattern",
+      .summary = "With --join: what the gateway has allowed this host. May be repeated." },
     { .name = "check", .kind = CLI_OPT_FLAG, .summary = "Say whether keys and topology let it start, and end." },
     { 0 },
 };
@@ -267,10 +277,12 @@ static const struct cli_command root_commands[] = {
       .commands = cli_commands_secrets },
     { .name = "bus", .summary = "Watch the bus inside a running gateway.", .commands = cli_commands_bus },
     { .name = "host",
-      .summary = "Run one host of a gateway's topology on this machine, and join the gateway.",
+      .summary = "Run one host of a gateway on this machine, and join it.",
       .args = "<name>",
-      .details = "The host is one whose link is \"tcp\". It waits until the gateway lets it in: make a key here with "
-                 "`openclaw bus keygen`, and allow it there with `openclaw bus allow NAME KEY`.",
+      .details =
+          "The host is one of its topology whose link is \"tcp\", or one that was allowed actors. It waits until the "
+          "gateway lets it in: make a key here with `openclaw bus keygen`, and allow it there with `openclaw bus "
+          "allow NAME KEY`, with --actors when its topology does not name it.",
       .args_min = 1,
       .args_max = 1,
       .options = host_tables,

@@ -195,6 +195,23 @@ static const struct cli_opt keygen_options[] = {
 static const struct cli_opt *const keygen_tables[] = { keygen_options, cli_commands_json, NULL };
 static const struct cli_opt *const json_tables[] = { cli_commands_json, NULL };
 
+static const struct cli_opt allow_options[] = {
+    { .name = "actors",
+      .kind = CLI_OPT_TEXT,
+      .is_repeated = true,
+      .value = "pattern",
+      .summary = "What it runs while it is allowed: an address, or the beginning of some and \"*\". May be repeated." },
+    { 0 },
+};
+
+static const struct cli_opt *const allow_tables[] = { allow_options, cli_commands_json, NULL };
+
+static const struct cli_example allow_examples[] = {
+    { "openclaw bus allow agents 'KEY'", "The host \"agents\" of the topology." },
+    { "openclaw bus allow laptop 'KEY' --actors 'agent/laptop-*'", "One that comes and goes, with agents of its own." },
+    { 0 },
+};
+
 static const struct cli_command topology_commands[] = {
     { .name = "check",
       .summary = "Read a topology file as a gateway would, and say what is wrong with it.",
@@ -270,17 +287,18 @@ const struct cli_command cli_commands_bus[] = {
       .options = json_tables,
       .run = cmd_bus_keys },
     { .name = "allow",
-      .summary = "Let another machine join, as one host of the topology.",
+      .summary = "Let another machine join, as a host.",
       .args = "<name> <key>",
       .details =
-          "NAME is that of a host whose link is \"tcp\"; KEY is what `openclaw bus keygen` prints there. A running "
-          "gateway needs no restart.",
+          "NAME is that of a host of the topology whose link is \"tcp\", or, with --actors, one that it does not "
+          "name; KEY is what `openclaw bus keygen` prints there. A running gateway needs no restart.",
+      .examples = allow_examples,
       .args_min = 2,
       .args_max = 2,
-      .options = json_tables,
+      .options = allow_tables,
       .run = cmd_bus_allow },
     { .name = "deny",
-      .summary = "Take that back; its link ends at once.",
+      .summary = "Take that back, actors and all; its link ends at once.",
       .args = "<name>",
       .args_min = 1,
       .args_max = 1,

@@ -18,6 +18,7 @@
 #include "edge/cli/cli_out.h"
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/gateway_state.h"
+#include "edge/cli/guest_check.h"
 
 #define FINGERPRINT_MAX 64
 
@@ -74,6 +75,23 @@ static void peer_pack(const struct curve_peer *peer, struct pack *out)
     pack_kv_text(out, "name", peer->name);
     pack_kv_text(out, "publicKey", peer->public_key);
     pack_kv_text(out, "fingerprint", fingerprint);
+    pack_key(out, "actors");
+    pack_array_begin(out);
+    for (size_t i = 0; i < peer->actors_n; i++) {
+        pack_text(out, peer->actors[i]);
+    }
+    pack_array_end(out);
+}
+
+/* What it may run, below the line with its name; nothing when the topology says it. */
+static void actors_print(const struct curve_peer *peer)
+{
+    for (size_t i = 0; i < peer->actors_n; i++) {
+        cli_out("%s%s", i ? ", " : "  runs ", peer->actors[i]);
+    }
+    if (peer->actors_n) {
+        cli_out("\n");
+    }
 }
 
 static int peer_report(const struct cli *cli, const char *verb, const struct curve_peer *peer)
@@ -90,6 +108,7 @@ static int peer_report(const struct cli *cli, const char *verb, const struct cur
     }
     fingerprint_make(peer->public_key, fingerprint);
     cli_out("%s %s  %s\n", verb, peer->name, fingerprint);
+    actors_print(peer);
     return CLI_EXIT_OK;
 }
 
@@ -152,9 +171,33 @@ static bool name_check(const char *name)
     return false;
 }
 
+/* Those of the command line; without any it keeps what it was allowed. */
+static int actors_take(const struct cli *cli, const struct curve_peer *before, struct curve_peer *peer)
+{
+    for (size_t i = 0; i < cli->line.values_n; i++) {
+        const char *pattern = cli->line.values[i].text;
+
+        if (strcmp(cli->line.values[i].opt->name, "actors") != 0) {
+            continue;
+        }
+        if (peer->actors_n == TOPOLOGY_GUEST_ACTORS_MAX || strlen(pattern) >= sizeof(peer->actors[0])) {
+            cli_err("a host is allowed %d actors, or patterns of them, of at most %d characters",
+                    TOPOLOGY_GUEST_ACTORS_MAX, TOPOLOGY_PATTERN_MAX - 1);
+            return CLI_EXIT_USAGE;
+        }
+        (void)strcpy(peer->actors[peer->actors_n++], pattern);
+    }
+    if (peer->actors_n == 0) {
+        memcpy(peer->actors, before->actors, sizeof(peer->actors));
+        peer->actors_n = before->actors_n;
+    }
+    return CLI_EXIT_OK;
+}
+
 int cmd_bus_allow(struct cli *cli)
 {
     struct curve_peer peer = { .name = "" };
+    struct curve_peer before = { .name = "" };
     struct curve_peer other;
     const char *key = cli_arg(cli, 1);
     char dir[PATH_MAX];
@@ -180,44 +223,36 @@ int cmd_bus_allow(struct cli *cli)
     }
     (void)snprintf(peer.name, sizeof(peer.name), "%s", cli_arg(cli, 0));
     (void)snprintf(peer.public_key, sizeof(peer.public_key), "%s", key);
-    r = curve_allow(dir, peer.name, key);
-    return r ? fault_explain("cannot keep the key", dir, r) : peer_report(cli, "allowed", &peer);
-}
-
-struct search {
-    const char *name;
-    struct curve_peer *found;
-};
-
-static bool on_named(void *arg, const struct curve_peer *peer)
-{
-    struct search *search = arg;
-
-    if (strcmp(peer->name, search->name) != 0) {
-        return true;
+    (void)curve_get(dir, peer.name, &before); /* or it had nothing */
+    r = actors_take(cli, &before, &peer);
+    if (r == 0 && cli_given(cli, "actors")) {
+        r = guest_check(cli, dir, &before, &peer);
     }
-    *search->found = *peer;
-    return false;
+    if (r) {
+        return r;
+    }
+    r = curve_allow(dir, &peer);
+    return r ? fault_explain("cannot keep the key", dir, r) : peer_report(cli, "allowed", &peer);
 }
 
 int cmd_bus_deny(struct cli *cli)
 {
     struct curve_peer peer = { .name = "" };
-    struct search search = { .name = cli_arg(cli, 0), .found = &peer };
+    const char *name = cli_arg(cli, 0);
     char dir[PATH_MAX];
     int r;
 
-    if (!name_check(cli_arg(cli, 0))) {
+    if (!name_check(name)) {
         return CLI_EXIT_USAGE;
     }
     r = dir_of(cli, dir);
     if (r) {
         return r;
     }
-    r = curve_each(dir, on_named, &search);
-    r = r < 0 ? r : curve_deny(dir, search.name);
+    r = curve_get(dir, name, &peer);
+    r = r < 0 ? r : curve_deny(dir, name);
     if (r == CURVE_E_MISSING) {
-        cli_err("\"%s\" is not allowed to join anyway", search.name);
+        cli_err("\"%s\" is not allowed to join anyway", name);
         return CLI_EXIT_FAILED;
     }
     return r ? fault_explain("cannot take the key back", dir, r) : peer_report(cli, "denied", &peer);
@@ -229,7 +264,8 @@ static bool is_usable(const struct curve_peer *peer)
     if (peer->public_key[0]) {
         return true;
     }
-    cli_err("allowed/%s.cert is no regular file with a public key: \"%s\" may not join", peer->name, peer->name);
+    cli_err("allowed/%s.cert is no regular file with a public key, and actors if any: \"%s\" may not join", peer->name,
+            peer->name);
     cli_err_more("allow it anew, after `openclaw bus deny %s`: openclaw bus allow %s KEY", peer->name, peer->name);
     return false;
 }
@@ -257,6 +293,7 @@ static bool on_shown(void *arg, const struct curve_peer *peer)
     }
     fingerprint_make(peer->public_key, fingerprint);
     cli_out("%-16s %s  %s\n", peer->name, peer->public_key, fingerprint);
+    actors_print(peer);
     (*n)++;
     return true;
 }

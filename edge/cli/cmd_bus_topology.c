@@ -12,6 +12,7 @@
 #include "edge/cli/cli_rpc.h"
 #include "edge/cli/gateway_ground.h"
 #include "edge/cli/gateway_topology.h"
+#include "edge/cli/guest_check.h"
 #include "edge/cli/topology_fit.h"
 #include "edge/cli/topology_key.h"
 
@@ -20,6 +21,7 @@ static void host_pack(const struct topology_host *host, struct pack *out)
     pack_map_begin(out);
     pack_kv_text(out, "name", host->name);
     pack_kv_text(out, "link", host->is_remote ? "tcp" : "ipc");
+    pack_kv_bool(out, "allowed", host->is_guest); /* it is not in the file */
     pack_key(out, "actors");
     pack_array_begin(out);
     for (size_t i = 0; i < host->actors_n; i++) {
@@ -29,7 +31,33 @@ static void host_pack(const struct topology_host *host, struct pack *out)
     pack_map_end(out);
 }
 
-static int report_json(const struct topology *topology, const char *error)
+/* Hosts that are allowed, and have no place in this topology. */
+struct refusals {
+    struct pack json; /* an array */
+    size_t n;
+    bool is_json;
+};
+
+static void on_refused(const char *name, const char *why, void *arg)
+{
+    struct refusals *refusals = arg;
+
+    refusals->n++;
+    if (!refusals->is_json) {
+        cli_err("host \"%s\" was allowed, and cannot join a gateway with this file: %s", name, why);
+    }
+    pack_map_begin(&refusals->json);
+    pack_kv_text(&refusals->json, "name", name);
+    pack_kv_text(&refusals->json, "error", why);
+    pack_map_end(&refusals->json);
+}
+
+static void refusals_deinit(struct refusals *self)
+{
+    pack_deinit(&self->json);
+}
+
+static int report_json(const struct topology *topology, const char *error, const struct refusals *refusals)
 {
     CLEANUP(pack_deinit) struct pack out;
 
@@ -48,6 +76,9 @@ static int report_json(const struct topology *topology, const char *error)
     if (topology->tcp.endpoint[0]) {
         pack_kv_text(&out, "endpoint", topology->tcp.endpoint);
     }
+    if (refusals->n) {
+        pack_kv_raw(&out, "refused", pack_span(&refusals->json));
+    }
     pack_map_end(&out);
     return cli_rpc_print_json(pack_span(&out));
 }
@@ -58,11 +89,11 @@ static void report_text(const struct topology *topology, const char *path)
     for (size_t i = 0; i < topology->hosts_n; i++) {
         const struct topology_host *host = &topology->hosts[i];
 
-        cli_out("  %-16s %s  %zu actor%s\n", host->name,
+        cli_out("  %-16s %s  %zu actor%s%s\n", host->name,
                 host->is_remote          ? "tcp"
                 : topology->hosts_n == 1 ? "   "
                                          : "ipc",
-                host->actors_n, host->actors_n == 1 ? "" : "s");
+                host->actors_n, host->actors_n == 1 ? "" : "s", host->is_guest ? ", by `openclaw bus allow`" : "");
     }
     if (topology->tcp.endpoint[0]) {
         cli_out("  hosts join at %s\n", topology->tcp.endpoint);
@@ -91,6 +122,8 @@ int cmd_bus_topology_check(struct cli *cli)
     CLEANUP(text_buf_deinit) struct text_buf text = { 0 };
     CLEANUP(topology_deinit) struct topology topology = { 0 };
     struct topology_error error = { "" };
+    CLEANUP(refusals_deinit) struct refusals refusals = { .is_json = cli_flag(cli, "json") };
+    char dir[PATH_MAX];
     bool is_key = false;
     int r = gateway_topology_load(cli_arg(cli, 0), &text, &topology, &error);
 
@@ -106,8 +139,16 @@ int cmd_bus_topology_check(struct cli *cli)
         }
         is_key = r != 0;
     }
+    pack_init(&refusals.json, 0);
+    pack_array_begin(&refusals.json);
+    (void)snprintf(dir, sizeof(dir), "%.*s/bus", (int)sizeof(dir) - 8, cli->paths.state_dir);
+    if (r == 0 && guest_check_topology(dir, &topology, on_refused, &refusals)) {
+        cli_err("cannot read who may join in %s", dir);
+        return CLI_EXIT_SOFTWARE;
+    }
+    pack_array_end(&refusals.json);
     if (cli_flag(cli, "json")) {
-        int printed = report_json(&topology, r ? error.text : NULL);
+        int printed = report_json(&topology, r ? error.text : NULL, &refusals);
 
         return printed ? printed : r ? CLI_EXIT_CONFIG : CLI_EXIT_OK;
     }

@@ -31,6 +31,7 @@
 #include "edge/cli/gateway_secrets.h"
 #include "edge/cli/gateway_sockets.h"
 #include "edge/cli/gateway_topology.h"
+#include "edge/cli/guest_check.h"
 #include "edge/cli/topology_fit.h"
 #include "edge/cli/topology_key.h"
 #include "schema/base/config_create.h"
@@ -387,12 +388,22 @@ static int tls_take(struct start *self)
 }
 
 /* Hosts of other machines know this one by its key, which stands in their topology. */
+static void on_guest_refused(const char *name, const char *why, void *arg)
+{
+    (void)arg;
+    cli_err("host \"%s\" was allowed actors, and cannot join this gateway: %s", name, why);
+}
+
 static int trunk_take(struct start *self)
 {
     struct topology_error error = { "" };
     int r;
 
     if (!self->topology.tcp.endpoint[0]) {
+        (void)snprintf(self->keys_dir, sizeof(self->keys_dir), "%.*s/bus", (int)sizeof(self->keys_dir) - 8,
+                       self->cli->paths.state_dir);
+        (void)guest_check_topology(self->keys_dir, &self->topology, on_guest_refused,
+                                   NULL); /* unread: nobody is told */
         return 0;
     }
     r = gateway_ground_wire(&self->speaks);
@@ -482,6 +493,7 @@ static int run(struct start *self)
     struct process_opts opts = { .topology = &self->topology,
                                  .trunk_pair = self->pair.public_key[0] ? &self->pair : NULL,
                                  .keys_dir = self->keys_dir,
+                                 .may_leave = topology_fit_may_leave,
                                  .trunk_speaks = self->speaks,
                                  .sockets = gateway_sockets_serve(&self->sockets),
                                  .clients_path = self->cli->paths.clients_path,

@@ -3,12 +3,16 @@
  * small supervising process as the gateway has one; its child joins the gateway, and starts
  * its actors when it is let in.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/descriptors.h"
+#include "bus/base/fault.h"
+#include "bus/pack.h"
 #include "edge/cli/cli.h"
 #include "edge/cli/cli_commands.h"
 #include "edge/cli/cli_out.h"
@@ -65,18 +69,80 @@ static int host_check(const struct join *self)
     return CLI_EXIT_CONFIG;
 }
 
+static void text_kv(struct pack *out, const char *key, const char *text)
+{
+    pack_key(out, key);
+    pack_text(out, text ? text : "");
+}
+
+/* The file that these words stand for; what is wrong with them shows as in one. */
+static int words_load(struct join *self, struct topology_error *error)
+{
+    const struct cli_line *line = &self->cli->line;
+    CLEANUP(pack_deinit) struct pack out;
+
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    pack_key(&out, "gateway");
+    pack_map_begin(&out);
+    text_kv(&out, "endpoint", cli_text(self->cli, "join"));
+    text_kv(&out, "curve", cli_text(self->cli, "curve"));
+    pack_map_end(&out);
+    pack_key(&out, "hosts");
+    pack_map_begin(&out);
+    pack_key(&out, cli_arg(self->cli, 0));
+    pack_map_begin(&out);
+    text_kv(&out, "link", "tcp");
+    pack_key(&out, "actors");
+    pack_array_begin(&out);
+    for (size_t i = 0; i < line->values_n; i++) {
+        if (strcmp(line->values[i].opt->name, "actors") == 0) {
+            pack_text(&out, line->values[i].text);
+        }
+    }
+    pack_array_end(&out);
+    pack_map_end(&out);
+    pack_map_end(&out);
+    pack_map_end(&out);
+    int r = pack_error(&out) ? FAULT(-ENOMEM) : json_from_value(pack_span(&out), &self->topology_text);
+    return r ? r
+             : topology_parse((struct span){ self->topology_text.data, self->topology_text.len }, &self->topology,
+                              error);
+}
+
+/* What stands there has to be a whole file for those who wrote one, and whole words for the others. */
+static bool words_check(const struct cli *cli)
+{
+    bool is_join = cli_given(cli, "join");
+
+    if (is_join && (!cli_given(cli, "curve") || !cli_given(cli, "actors"))) {
+        cli_err("--join needs --curve KEY, the public key of the gateway, and --actors, what it has allowed this host");
+        return false;
+    }
+    if (!is_join && (cli_given(cli, "curve") || cli_given(cli, "actors"))) {
+        cli_err("--curve and --actors go with --join; with a file they stand in there");
+        return false;
+    }
+    return true;
+}
+
 static int topology_load(struct join *self)
 {
     const char *path = cli_text(self->cli, "topology");
     struct topology_error error = { "" };
     int r;
 
-    if (!path) {
-        cli_err("say which topology with --topology FILE: the same file as the gateway's");
+    if (!words_check(self->cli)) {
         return CLI_EXIT_USAGE;
     }
-    r = gateway_topology_load(path, &self->topology_text, &self->topology, &error);
-    r = r ? r : topology_fit(&self->topology, &error);
+    if (!path == !cli_given(self->cli, "join")) {
+        cli_err("say where to join: --topology FILE, with `gateway` and this host in it, as in the gateway's own");
+        cli_err_more(
+            "or, without a file: --join tcp://HOST:PORT --curve KEY --actors PATTERN, as that gateway allows it");
+        return CLI_EXIT_USAGE;
+    }
+    r = path ? gateway_topology_load(path, &self->topology_text, &self->topology, &error) : words_load(self, &error);
+    r = r ? r : topology_fit_host(&self->topology, &error);
     if (r < 0) {
         cli_err("cannot load the topology: %s", fault_text(r));
         return CLI_EXIT_SOFTWARE;

@@ -35,12 +35,21 @@ static int actors_check(const struct topology *topology, struct topology_error *
     return 0;
 }
 
-/* Is `address` `kind`, or does it begin with it and a slash? */
-static bool is_of_kind(const char *address, const char *kind)
+/* Without one of these the gateway would listen and never answer. They own files of the gateway's state directory, or
+ * its listening sockets, so their place is its own machine. */
+static const char *const needed[] = { "config", "log", "auth", "health", "router", "edge" };
+
+/* Is `pattern` `kind`, or does it begin with it and a slash? */
+static bool is_like_kind(const char *pattern, const char *kind)
 {
     size_t len = strlen(kind);
 
-    return !strchr(address, '*') && strncmp(address, kind, len) == 0 && (address[len] == '\0' || address[len] == '/');
+    return strncmp(pattern, kind, len) == 0 && (pattern[len] == '\0' || pattern[len] == '/');
+}
+
+static bool is_of_kind(const char *address, const char *kind)
+{
+    return !strchr(address, '*') && is_like_kind(address, kind);
 }
 
 /* The host that starts some actor of that kind; NULL when none does. */
@@ -56,12 +65,17 @@ static const struct topology_host *starter(const struct topology *topology, cons
     return NULL;
 }
 
-/* Without one of these the gateway would listen and never answer. They own files of the gateway's state directory, or
- * its listening sockets, so their place is its own machine. */
 static int complete_check(const struct topology *topology, struct topology_error *error)
 {
-    static const char *const needed[] = { "config", "log", "auth", "health", "router", "edge" };
+    bool has_local = false;
 
+    for (size_t i = 0; i < topology->hosts_n; i++) {
+        has_local |= !topology->hosts[i].is_remote;
+    }
+    if (!has_local) {
+        return refuse(error, "every host has link \"tcp\", so this is the file of a machine that joins; the gateway "
+                             "itself needs a host without");
+    }
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         const struct topology_host *host = starter(topology, needed[i]);
 
@@ -82,6 +96,21 @@ static int complete_check(const struct topology *topology, struct topology_error
         return refuse(error, "the topology has no place for agents: name \"agent/*\" in the actors of a host");
     }
     return 0;
+}
+
+int topology_fit_host(const struct topology *topology, struct topology_error *error)
+{
+    return actors_check(topology, error);
+}
+
+bool topology_fit_may_leave(const char *pattern)
+{
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+        if (is_like_kind(pattern, needed[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int topology_fit(const struct topology *topology, struct topology_error *error)

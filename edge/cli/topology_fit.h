@@ -7,7 +7,11 @@
 
 #include "bus/topology.h"
 
-/* 0, or TOPOLOGY_E_REFUSED and the reason. */
+/* Of a gateway. 0, or TOPOLOGY_E_REFUSED and the reason. */
 int topology_fit(const struct topology *topology, struct topology_error *error);
+/* Of a host that joins one: its file need not know what the gateway runs. */
+int topology_fit_host(const struct topology *topology, struct topology_error *error);
+/* May actors like that be on another machine than the gateway's? */
+bool topology_fit_may_leave(const char *pattern);
 
 #endif

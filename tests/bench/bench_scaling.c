@@ -430,11 +430,17 @@ static int supervisor_run(char *const *words, const char *host, const struct cur
 
 static pid_t far_run(char *const *words, const char *host, const char *near)
 {
+    struct curve_peer allowed = { .name = "" };
     struct curve_pair pair;
     char dir[96];
 
     path_of(dir, host);
-    if (curve_make(dir, false, &pair) || curve_allow(near, host, pair.public_key)) {
+    if (curve_make(dir, false, &pair)) {
+        return -1;
+    }
+    (void)snprintf(allowed.name, sizeof(allowed.name), "%s", host);
+    (void)snprintf(allowed.public_key, sizeof(allowed.public_key), "%s", pair.public_key);
+    if (curve_allow(near, &allowed)) {
         return -1;
     }
     pid_t pid = fork();

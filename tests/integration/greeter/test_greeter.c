@@ -126,7 +126,7 @@ static int host_main(const struct topology *topology, const char *name)
                                          .incarnation = incarnation ? (uint32_t)strtoul(incarnation, NULL, 10) : 1 });
 }
 
-static int process_main(const struct topology *topology, char *program, const char *run_dir)
+static int process_main(struct topology *topology, char *program, const char *run_dir)
 {
     char control[256];
     char *child_argv[] = { program, (char *)(uintptr_t) "ipc", NULL };

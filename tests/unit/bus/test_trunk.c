@@ -49,9 +49,12 @@ static void a_head_of_another_length_kind_or_number_is_refused(void **state)
 static void greetings_are_read_as_they_were_written(void **state)
 {
     CLEANUP(pack_deinit) struct pack pack;
-    struct trunk_hello hello = {
-        .speaks = { 1, 3 }, .host = "agents", .session = INT64_MAX, .seen = 9, .release = "9.1"
-    };
+    struct trunk_hello hello = { .speaks = { 1, 3 },
+                                 .host = "agents",
+                                 .session = INT64_MAX,
+                                 .seen = 9,
+                                 .release = "9.1",
+                                 .actors = "agent/a agent/b-*" };
     struct trunk_welcome welcome = { .wire = TRUNK_WIRE, .incarnation = 4, .session = 5, .seen = 6, .release = "9.2" };
     struct trunk_refused refused = { .reason = "no", .is_final = true, .code = TRUNK_NO_DENIED, .speaks = { 1, 2 } };
     struct trunk_hello hello_out;
@@ -75,6 +78,7 @@ static void greetings_are_read_as_they_were_written(void **state)
     assert_int_equal(hello_out.session, hello.session);
     assert_int_equal(hello_out.seen, hello.seen);
     assert_string_equal(hello_out.release, hello.release);
+    assert_string_equal(hello_out.actors, hello.actors);
     assert_false(trunk_welcome_read(pack_span(&pack), &welcome_out));
     pack_reset(&pack);
     trunk_welcome_pack(&welcome, &pack);

@@ -11,6 +11,10 @@
 #include "bus/topology.h"
 #include "edge/cli/gateway_topology.h"
 
+#ifndef TOPOLOGIES_DIR
+#define TOPOLOGIES_DIR "deploy/topologies" /* its build knows better */
+#endif
+
 static void parse(const char *text, struct topology *topology)
 {
     struct topology_error error;
@@ -148,7 +152,6 @@ static const struct {
     { "{ hosts: { a: { actors: ['a'], link: 'udp' } } }", "line 1, column 38: \"link\" is \"ipc\"" },
     { "{ hosts: { a: { actors: ['a'] }, b: { actors: ['b'], link: 'tcp' } } }",
       "host \"b\" has link \"tcp\", but \"gateway\" is missing" },
-    { "{ gateway: " TCP ", hosts: { b: { actors: ['b'], link: 'tcp' } } }", "every host has link \"tcp\"" },
     { "{ gateway: 5, hosts: { a: { actors: ['a'] } } }", "\"gateway\" must be an object" },
     { "{ gateway: {}, hosts: { a: { actors: ['a'] } } }", "\"gateway\" has no \"endpoint\"" },
     { "{ gateway: { endpoint: 'tcp://10.0.0.1:18800' } }", "\"tcp://10.0.0.1:18800\" has no \"curve\"" },
