@@ -25,7 +25,7 @@ struct process;
 struct socket_channel;
 struct upgrade_trial;
 
-#define PROCESS_NOT_JOINED "it has not joined"
+#define PROCESS_NOT_JOINED "it has not joined: start it on its machine, with the address and the key of this gateway"
 
 /* One host of the topology: its process, or the wait for the next one. */
 struct hostling {

@@ -400,8 +400,10 @@ static void host_ask(struct gather *gather, struct hostling *host)
     slot->host = host;
     if (!process_host_is_there(host)) {
         (void)snprintf(slot->error, sizeof(slot->error), "%s%s%.120s",
-                       host->is_remote ? "it has not joined" : "its process is down", host->last_end[0] ? ": " : "",
-                       host->last_end);
+                       !host->is_remote    ? "its process is down"
+                       : host->last_end[0] ? "it has not joined"
+                                           : PROCESS_NOT_JOINED,
+                       host->last_end[0] ? ": " : "", host->last_end);
         return;
     }
     (void)snprintf(to, sizeof(to), "host/%s", host->host->name);

@@ -100,6 +100,11 @@ int process_trunk_init(struct process *self)
                                                     .on_list = process_guests_read,
                                                     .why_not = process_guest_why_not },
                           &self->trunks);
+    for (size_t i = 0; i < self->hosts_n && r == 0; i++) {
+        if (self->hosts[i].is_remote) {
+            process_trunk_wait(self, self->hosts[i].host); /* until it comes, health says that it has not */
+        }
+    }
     if (r == 0) {
         process_guests_read(self);
     }

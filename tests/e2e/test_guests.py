@@ -11,7 +11,7 @@ import netns
 from client import CallError, Client
 from gateway import ROOT, Elsewhere, Gateway, free_port, until
 
-pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") not in ("inproc", "ipc"), reason="makes its own")
+pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") != "ipc", reason="makes its own, from that of ipc")
 FILES = {"inproc": "single.json5", "ipc": "split-agents.json5"}
 AGENTS = {"agents": {"defaults": {"model": {"primary": "builtin/echo"}},
                      "list": [{"id": "main", "default": True}, {"id": "left-a"}]}}
@@ -286,6 +286,12 @@ def collided():
         done = made.cli("bus", "allow", "right", "B" * 40, "--actors", "agent/right-*")
         assert done.returncode == 0, done.stderr
         yield made
+
+
+def test_one_that_may_come_and_has_not_yet_is_in_health(collided):
+    with Client(collided.port, collided.token) as client:
+        until(lambda: "host/right is stopped: it has not joined: start it" in json.dumps(client.call("health", {"probe": True})),
+              10, "the word of health")
 
 
 def test_a_host_of_the_topology_is_not_given_actors(collided):

@@ -154,6 +154,16 @@ def test_a_key_that_nobody_has_allowed_does_not_come_in_until_somebody_does(runn
     until(lambda: works(running), 15, "work after it was allowed again")
 
 
+def test_a_host_that_has_not_come_yet_is_known(fresh_gateway):
+    running = fresh_gateway()
+    running.elsewhere.start = lambda: None
+    running.spawn()
+    until(lambda: "host agents is stopped: it has not joined: start it on its machine" in running.cli("bus", "actors").stdout, 15)
+    with Client(running.port, running.token) as client:
+        until(lambda: "host/agents is stopped: it has not joined: start it" in json.dumps(client.call("health", {"probe": True})),
+              10, "the word of health")
+
+
 def test_a_host_that_was_denied_is_known_as_denied_on_both_sides(running):
     def told(environment, *words):
         done = running.cli(*words, environment=environment)
