@@ -397,6 +397,7 @@ void event_tick(struct edge *edge)
     pack_kv_i64(pack, "ts", clock_wall_ms());
     pack_map_end(pack);
     (void)event_send(edge, EVENT_TICK, pack_span(pack));
+    watching_repeat(edge);
 }
 
 void event_shutdown(struct edge *edge, const char *reason, uint32_t restart_expected_ms)

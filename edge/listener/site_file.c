@@ -104,7 +104,7 @@ static void file_head(struct stream *stream, struct site_read *file)
 {
     bool has_etag = !file->kind->cache;
     bool is_fresh = has_etag && site_file_is_known(span_from(file->known), file->etag);
-    uint64_t len = sent_len(file);
+    uint64_t len = is_fresh ? file->size : sent_len(file); /* of a 304 that of the 200 (RFC 9110, 8.6) */
     char fields[FIELDS_MAX];
     struct guarded how = { .kind = file->kind,
                            .file = file,

@@ -21,6 +21,13 @@ void watching_changed(struct edge *edge)
     }
 }
 
+void watching_repeat(struct edge *edge)
+{
+    if (edge->clients_n > 0) {
+        tell(edge);
+    }
+}
+
 void watching_remind(struct edge *edge)
 {
     if (edge->clients_n == 0 && edge_now(edge) - edge->watching_told_ms >= REMIND_MS) {

@@ -94,6 +94,7 @@ static void program_end(const struct program *self)
 {
     if (self->pid > 0) {
         (void)kill(self->pid, SIGTERM);
+        (void)kill(self->pid, SIGCONT); /* what it keeps may have stopped it */
     }
 }
 

@@ -50,6 +50,10 @@ tell({"error": "no such repository"})""",
     "hangs": """child = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
 open(os.path.join(asked["payload"]["dir"], "pids"), "w").write(f"{os.getpid()} {child.pid}")
 time.sleep(1000)""",
+    "stops": """child = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
+os.kill(os.getppid(), 19)  # SIGSTOP, to the process that keeps it
+open(os.path.join(asked["payload"]["dir"], "pids"), "w").write(f"{os.getpid()} {child.pid} {os.getppid()}")
+time.sleep(1000)""",
     "gate": """open(os.path.join(asked["payload"]["dir"], "begun"), "a").write("x")
 while not os.path.exists(os.path.join(asked["payload"]["dir"], "open")):
     time.sleep(0.02)
@@ -126,10 +130,10 @@ def is_gone(pid):
         return True
 
 
-def left_hanging(gateway, folder):
+def left_hanging(gateway, folder, name="hangs"):
     """A connection whose answer is not there yet."""
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
-    connection.request("POST", "/hooks/hangs", json.dumps({"dir": str(folder)}), {"Authorization": f"Bearer {HOOK}"})
+    connection.request("POST", f"/hooks/{name}", json.dumps({"dir": str(folder)}), {"Authorization": f"Bearer {HOOK}"})
     return connection
 
 
@@ -235,8 +239,9 @@ def test_one_that_hangs_is_ended_with_all_it_started(gateway, tmp_path):
         until(lambda pid=pid: is_gone(pid), 10, f"the end of {pid}")
 
 
-def test_one_whose_sender_goes_is_ended(gateway, tmp_path):
-    connection = left_hanging(gateway, tmp_path)
+@pytest.mark.parametrize("name", ["hangs", "stops"])
+def test_one_whose_sender_goes_is_ended(gateway, tmp_path, name):
+    connection = left_hanging(gateway, tmp_path, name)
     until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text(), 10, "its start")
     connection.close()
     for pid in (tmp_path / "pids").read_text().split():
