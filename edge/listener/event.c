@@ -268,20 +268,32 @@ static int texts_write(struct fanout *self, struct edge *edge, struct span body)
     return 0;
 }
 
+/* Whoever comes later is told the newest versions; nothing else of it is kept. */
+static void event_pass(struct edge *edge, const struct schema_msg *topic, struct span body)
+{
+    const struct schema_event *event = schema_event_of(topic);
+    char version[TAIL_MAX];
+
+    if (event->flags & SCHEMA_EVENT_STATE_VERSION) {
+        (void)version_of(edge, event, body, version);
+    } else if ((topic == EVENT_AGENT || topic == EVENT_CHAT) && schema_is_droppable(topic, body)) {
+        watching_remind(edge);
+    }
+}
+
 static int event_send(struct edge *edge, const struct schema_msg *topic, struct span body)
 {
     const struct schema_event *event = schema_event_of(topic);
     struct span none = { NULL, 0 };
-    struct fanout fanout = { .topic = topic, .event = event, .is_droppable = schema_is_droppable(topic, body) };
+    struct fanout fanout = { .topic = topic, .event = event };
     char version[TAIL_MAX];
 
-    fanout.version = version_of(edge, event, body, version);
     if (edge->clients_n == 0) {
-        if (fanout.is_droppable && (topic == EVENT_AGENT || topic == EVENT_CHAT)) {
-            watching_remind(edge);
-        }
+        event_pass(edge, topic, body);
         return 0;
     }
+    fanout.is_droppable = schema_is_droppable(topic, body);
+    fanout.version = version_of(edge, event, body, version);
     fanout.key = value_str(value_get(body, "_scopeKey"), value_str(value_get(body, "sessionKey"), none));
     fanout.targets = value_get(body, "_connIds");
     fanout.is_tool = topic == EVENT_AGENT && span_is(value_str(value_get(body, "stream"), none), SPAN_LIT("tool"));
