@@ -303,6 +303,21 @@ int curve_get(const char *dir, const char *name, struct curve_peer *ret_peer)
     return peer_read(dir, file, ret_peer) ? 0 : CURVE_E_BAD;
 }
 
+bool curve_is_denied(const char *dir, const char *name, const char *public_key, bool is_for_actors)
+{
+    struct curve_peer peer;
+    char path[PATH_MAX];
+    int r = curve_get(dir, name, &peer);
+
+    if (r == CURVE_E_MISSING) {
+        return path_make(path, dir, "allowed") == 0 && access(path, F_OK) == 0;
+    }
+    if (r || !peer.public_key[0]) {
+        return false;
+    }
+    return (public_key && strcmp(peer.public_key, public_key) != 0) || (is_for_actors && peer.actors_n == 0);
+}
+
 struct search {
     const char *public_key;
     struct curve_peer *found;

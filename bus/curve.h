@@ -52,6 +52,10 @@ int curve_deny(const char *dir, const char *name);
 /* Calls `on` for everyone who has a place in `allowed`, until it returns false. A directory that is not there has
  * nobody. */
 int curve_each(const char *dir, bool (*on)(void *arg, const struct curve_peer *peer), void *arg);
+/* Whether it is certain that `name` may not join with this key any more: it is not in the list, or with another key. A
+ * list or a certificate that is there and cannot be read now (too many files are open, somebody is writing it) says
+ * nothing. With `is_for_actors` one that may join and is given nothing to run counts as well; the key may be NULL. */
+bool curve_is_denied(const char *dir, const char *name, const char *public_key, bool is_for_actors);
 /* Who joins with this key; false when nobody may. */
 bool curve_find(const char *dir, const char *public_key, struct curve_peer *ret_peer);
 

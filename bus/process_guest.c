@@ -197,7 +197,10 @@ static bool on_peer(void *arg, const struct curve_peer *peer)
 {
     struct listing *listing = arg;
 
-    if (peer->actors_n) {
+    if (!peer->public_key[0]) {
+        log_warning("guest_unreadable", "host=%s why=\"bus/allowed/%s.cert is no certificate, or cannot be read now\"",
+                    peer->name, peer->name);
+    } else if (peer->actors_n) {
         listing->peers[listing->n++] = *peer;
     }
     return listing->n < GUESTS_MAX;
@@ -231,7 +234,8 @@ void process_guests_read(void *arg)
     for (size_t i = 0; i < self->hosts_n; i++) {
         const struct topology_host *host = self->hosts[i].host;
 
-        if (host->name[0] && host->is_guest && !listed(&listing, host->name)) {
+        if (host->name[0] && host->is_guest && !listed(&listing, host->name) &&
+            curve_is_denied(self->opts->keys_dir, host->name, NULL, true)) {
             guest_remove(self, host);
         }
     }

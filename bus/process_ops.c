@@ -399,7 +399,7 @@ static void host_ask(struct gather *gather, struct hostling *host)
     slot->gather = gather;
     slot->host = host;
     if (!process_host_is_there(host)) {
-        (void)snprintf(slot->error, sizeof(slot->error), "%s%s%.120s",
+        (void)snprintf(slot->error, sizeof(slot->error), "%s%s%.60s",
                        !host->is_remote    ? "its process is down"
                        : host->last_end[0] ? "it has not joined"
                                            : PROCESS_NOT_JOINED,

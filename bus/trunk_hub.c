@@ -21,6 +21,7 @@
 #define HUB_BATCH 256U
 #define KEY_DENIED "its key was denied"
 #define ENDED "it has ended in order"
+#define KEYS_SETTLE_MS 20U
 #define SWEEP_LOOKS 40U /* looks between two looks for mailboxes that are gone */
 
 /* --- sending ----------------------------------------------------------------------------- */
@@ -359,16 +360,24 @@ static void on_look(uv_timer_t *timer)
 
 static void peer_check(struct hub_peer *peer)
 {
-    struct curve_peer found;
-
-    if (!peer->relay ||
-        (curve_find(peer->hub->opts.keys_dir, peer->key, &found) && strcmp(found.name, peer->host->name) == 0)) {
+    if (!peer->relay || !curve_is_denied(peer->hub->opts.keys_dir, peer->host->name, peer->key, false)) {
         return;
     }
     log_warning("trunk_denied", "host=%s why=\"its key is not allowed any more\"", peer->host->name);
     trunk_hub_end(peer->hub, peer->host->name, TRUNK_NO_DENIED, TRUNK_HUB_DENIED, KEY_DENIED);
 }
 
+static void on_keys_settled(uv_timer_t *timer)
+{
+    struct trunk_hub *self = timer->data;
+
+    for (size_t i = 0; i < self->peers_n; i++) {
+        peer_check(&self->peers[i]);
+    }
+    self->opts.on_list(self->opts.arg);
+}
+
+/* Each file brings several of these, and each look reads all files. */
 static void on_keys(uv_fs_event_t *event, const char *name, int events, int status)
 {
     struct trunk_hub *self = event->data;
@@ -376,10 +385,10 @@ static void on_keys(uv_fs_event_t *event, const char *name, int events, int stat
     (void)name;
     (void)events;
     (void)status;
-    for (size_t i = 0; i < self->peers_n; i++) {
-        peer_check(&self->peers[i]);
+    if (!uv_is_active((uv_handle_t *)&self->keys_settle)) {
+        (void)uv_timer_start(&self->keys_settle, on_keys_settled, KEYS_SETTLE_MS,
+                             0); /* fails only without a callback */
     }
-    self->opts.on_list(self->opts.arg);
 }
 
 static int keys_watch(struct trunk_hub *self)
@@ -394,7 +403,9 @@ static int keys_watch(struct trunk_hub *self)
     if (r) {
         return FAULT(r);
     }
+    (void)uv_timer_init(self->opts.loop, &self->keys_settle); /* cannot fail */
     self->keys.data = self;
+    self->keys_settle.data = self;
     r = uv_fs_event_start(&self->keys, on_keys, path, 0);
     return r ? FAULT(r) : 0;
 }
@@ -516,8 +527,9 @@ void trunk_hub_destroy(struct trunk_hub **self_p)
         zport_close(&self->router, part_closed);
     }
     if (self->keys.loop) {
-        self->open_n++;
+        self->open_n += 2;
         uv_close((uv_handle_t *)&self->keys, on_handle_closed);
+        uv_close((uv_handle_t *)&self->keys_settle, on_handle_closed);
     }
     if (self->look.loop) {
         self->open_n += 2;

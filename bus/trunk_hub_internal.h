@@ -38,6 +38,7 @@ struct trunk_hub {
     uv_timer_t look;
     uv_timer_t probe;   /* a connection has ended: whose was it? */
     uv_fs_event_t keys; /* who may join has changed */
+    uv_timer_t keys_settle;
     unsigned probes_n;  /* that are still to come */
     uint64_t look_ms;
     unsigned looks_n;

@@ -232,7 +232,10 @@ int cmd_bus_top(struct cli *cli)
 
     tap_watch_signals();
     r = tap_watch_open(&watch, cli);
-    r = r ? r : look(cli, &top, &watch, true);
+    if (r) {
+        return r; /* only one that was there is waited for */
+    }
+    r = look(cli, &top, &watch, true);
     do {
         r = r ? r : interval_wait(cli, &watch);
         r = r || tap_watch_is_interrupted() ? r : look(cli, &top, &watch, false);

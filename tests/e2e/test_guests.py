@@ -238,6 +238,26 @@ def test_a_host_that_is_denied_has_no_actors_any_more(home):
     assert "kept there" in history(home)
 
 
+def test_a_certificate_that_cannot_be_read_for_a_moment_denies_nobody(home):
+    left = Guest(home, "left", "agent/left-*")
+    assert left.allow().returncode == 0
+    left.start()
+    until(lambda: joined(home), 15, "the newcomer")
+    home.write_config(AGENTS)
+    until(lambda: home.place("agent/left-a") == "left", 15, "its agent")
+    path = os.path.join(home.state_dir, "bus/allowed/left.cert")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("garbage")
+    until(lambda: any("guest_unreadable" in line for line in home.logs()), 10, "the word of it")
+    assert joined(home) and home.place("agent/left-a") == "left" and answers(home)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    assert home.cli("bus", "deny", "left").returncode == 0
+    until(lambda: any("guest_gone" in line for line in home.logs()), 10, "what was meant")
+
+
 def test_what_runs_here_is_not_taken_away(home):
     home.write_config(AGENTS)
     until(lambda: home.place("agent/left-a"), 15, "the agent at home")
