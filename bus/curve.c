@@ -305,7 +305,7 @@ int curve_get(const char *dir, const char *name, struct curve_peer *ret_peer)
 
 bool curve_is_denied(const char *dir, const char *name, const char *public_key, bool is_for_actors)
 {
-    struct curve_peer peer;
+    struct curve_peer peer = { .name = "" };
     char path[PATH_MAX];
     int r = curve_get(dir, name, &peer);
 
