@@ -39,7 +39,7 @@ struct trunk_hub {
     uv_timer_t probe;   /* a connection has ended: whose was it? */
     uv_fs_event_t keys; /* who may join has changed */
     uv_timer_t keys_settle;
-    unsigned probes_n;  /* that are still to come */
+    unsigned probes_n; /* that are still to come */
     uint64_t look_ms;
     unsigned looks_n;
     unsigned open_n;        /* at the end: what is still to be closed */
