@@ -13,6 +13,8 @@ from client import Client
 from gateway import Gateway, until
 from test_hooks import HOOK, answered, config_of, metric, send
 
+pytestmark = pytest.mark.skipif(os.environ.get("OPENCLAW_TEST_TOPOLOGY") == "ipc", reason="the same in any topology")
+
 # What runs in place of node: it does as the module says, whose text is Python here.
 NODE = """#!/usr/bin/python3
 import json, os, subprocess, sys, time
