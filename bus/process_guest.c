@@ -100,7 +100,7 @@ static void refusal_set(struct process *self, const char *name, const char *why)
     }
 }
 
-/* False for those that the list, or its reason, has no more. */
+/* Those that this look has not met are not in the list any more, or may come now. */
 static void refusals_sweep(struct process *self)
 {
     struct guest_refusal **at = &self->refusals;

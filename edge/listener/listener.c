@@ -7,6 +7,7 @@
  * Asks       auth (auth_connect, auth_http, auth_edge_settings), health (health_snapshot, presence_join and
  *            _leave), router (agent_run, router_agents, router_resolve), the supervisor (bus.operate), and the
  *            owner of each method a client calls
+ * Publishes  payload_large, edge_watching
  * On restart clients come again; the listening sockets stay open meanwhile, because the
  * supervising process holds them and they are only lent here (bus/sockets.h).
  */
