@@ -123,6 +123,17 @@ def joined(gateway, host="left"):
     return gateway.hosts().get(host, {}).get("state") == "ready"
 
 
+def newcomer(home):
+    """One that has joined, and has the agent left-a."""
+    left = Guest(home, "left", "agent/left-*")
+    assert left.allow().returncode == 0
+    left.start()
+    until(lambda: joined(home), 15, "the newcomer")
+    home.write_config(AGENTS)
+    until(lambda: home.place("agent/left-a") == "left", 15, "its agent")
+    return left
+
+
 def test_a_machine_joins_a_running_gateway_leaves_and_comes_back(home):
     left = Guest(home, "left", "agent/left-*")
     left.start()
@@ -186,12 +197,7 @@ def test_it_comes_back_from_another_address():
 
 def test_everybody_hears_the_newcomer_and_is_heard(home):
     """Subscriptions both ways: what its agent publishes reaches clients, and a new config reaches its agent."""
-    left = Guest(home, "left", "agent/left-*")
-    assert left.allow().returncode == 0
-    left.start()
-    until(lambda: joined(home), 15, "the newcomer")
-    home.write_config(AGENTS)
-    until(lambda: home.place("agent/left-a") == "left", 15, "its agent")
+    left = newcomer(home)
     with Client(home.port, home.token) as client:
         client.call("sessions.subscribe", {})
         assert say(home, "one", "k-1") == "Echo: one"
@@ -201,12 +207,7 @@ def test_everybody_hears_the_newcomer_and_is_heard(home):
 
 
 def test_a_host_that_is_denied_has_no_actors_any_more(home):
-    left = Guest(home, "left", "agent/left-*")
-    assert left.allow().returncode == 0
-    left.start()
-    until(lambda: joined(home), 15, "the newcomer")
-    home.write_config(AGENTS)
-    until(lambda: home.place("agent/left-a") == "left", 15, "its agent")
+    left = newcomer(home)
     assert say(home, "kept there", "k-1") == "Echo: kept there"
     keys = json.loads(home.cli("bus", "keys", "--json").stdout)["allowed"]
     assert [(each["name"], each["actors"]) for each in keys] == [("left", ["agent/left-*"])]
@@ -239,12 +240,7 @@ def test_a_host_that_is_denied_has_no_actors_any_more(home):
 
 
 def test_a_certificate_that_cannot_be_read_for_a_moment_denies_nobody(home):
-    left = Guest(home, "left", "agent/left-*")
-    assert left.allow().returncode == 0
-    left.start()
-    until(lambda: joined(home), 15, "the newcomer")
-    home.write_config(AGENTS)
-    until(lambda: home.place("agent/left-a") == "left", 15, "its agent")
+    newcomer(home)
     path = os.path.join(home.state_dir, "bus/allowed/left.cert")
     with open(path, encoding="utf-8") as file:
         text = file.read()
@@ -334,12 +330,7 @@ def test_one_that_is_about_to_run_more_than_it_may_is_told(home):
 
 
 def test_what_it_may_run_is_changed_while_it_is_here(home):
-    left = Guest(home, "left", "agent/left-*")
-    assert left.allow().returncode == 0
-    left.start()
-    until(lambda: joined(home), 15, "the newcomer")
-    home.write_config(AGENTS)
-    until(lambda: home.place("agent/left-a") == "left", 15, "its agent")
+    left = newcomer(home)
     assert left.allow("agent/left-*", "agent/more").returncode == 0
     until(lambda: "agent/more" in home.cli("bus", "keys").stdout, 5, "the list")
     until(lambda: home.hosts()["left"]["incarnation"] > 1 and joined(home), 15, "its next life")
@@ -350,12 +341,7 @@ def test_what_it_may_run_is_changed_while_it_is_here(home):
 
 
 def test_a_gateway_that_starts_again_remembers(home):
-    left = Guest(home, "left", "agent/left-*")
-    assert left.allow().returncode == 0
-    left.start()
-    until(lambda: joined(home), 15, "the newcomer")
-    home.write_config(AGENTS)
-    until(lambda: home.place("agent/left-a") == "left", 15, "its agent")
+    left = newcomer(home)
     assert say(home, "before", "k-1") == "Echo: before"
     home.process.kill()
     home.process.wait(10)
