@@ -240,6 +240,7 @@ int admit(struct agent *self, const struct question *question, struct run **ret_
     *ret_run = book_run_add(&self->book, session, &row);
     (*ret_run)->trace = question->trace;
     (*ret_run)->is_new = true;
+    (*ret_run)->is_unstored = true;
     if (row.state == STORE_RUN_STARTED) {
         run_start_keep(*ret_run);
     }

@@ -104,6 +104,7 @@ static int store_start(struct agent *self)
         return FAULT(-errno);
     }
     (void)snprintf(self->path, sizeof(self->path), "%s/agent-%s.sqlite", dir, self->id);
+    store_log_name(self->path, self->syncer.path, sizeof(self->syncer.path));
     rc = store_open(&self->store, self->path);
     rc = rc ? rc : store_sessions_count(&self->store, &self->sessions_n);
     rc = rc ? rc : ask_notes_load(self);
@@ -188,7 +189,7 @@ static void agent_on_stop(void *state, struct actor *actor)
     int rc;
 
     self->is_stopping = true;
-    rc = store_batch_commit(&self->store);
+    rc = batch_settle(self);
     rc = rc ? rc : turn_park(self);
     if (rc) {
         log_warning("agent_not_parked", "agent=%s problem=\"%s\"", self->id, store_problem(&self->store));

@@ -23,6 +23,7 @@
 #include "actors/agent/session.h"
 #include "actors/agent/settings.h"
 #include "actors/agent/store.h"
+#include "actors/agent/syncer.h"
 #include "actors/agent/transcript.h"
 #include "actors/agent/watchers.h"
 #include "bus/actor.h"
@@ -37,13 +38,23 @@ struct embed;
 struct intake;
 struct msg_agent_run;
 
-/* An answer that must not go out before the commit. */
+/* An answer that must not go out before what it says has reached the disk. */
 struct ack {
     struct ack *next;
     struct actor_token token;
     int64_t accepted_ms;  /* not 0: the chunk agent_accepted, the call goes on */
     bool is_last;         /* goes out behind the events of the same commit */
     struct text_buf body; /* the packed reply; of a chunk: the run's id */
+};
+
+struct ack_list {
+    struct ack *first;
+    struct ack *last;
+};
+
+struct run_list {
+    struct run *first;
+    struct run *last;
 };
 
 struct agent {
@@ -58,10 +69,10 @@ struct agent {
 
     uv_check_t check; /* ends a turn of the loop in which something happened */
     uv_idle_t idle;   /* keeps the loop from waiting until then */
-    struct ack *acks_first;
-    struct ack *acks_last;
-    struct run *touched_first;
-    struct run *touched_last;
+    struct ack_list acks;                /* for the next commit */
+    struct ack_list stored_acks;         /* of the commit that is on its way to the disk */
+    struct run_list lists[RUN_LISTS_N]; /* by enum run_place */
+    struct syncer syncer;                /* busy: with the newest commit */
     struct beat *beats;     /* heartbeats that wait or run */
     struct intake *intakes; /* completions that wait for what is to be fetched or read */
     struct converts converts;
@@ -102,14 +113,27 @@ struct agent {
 
 int batch_open(struct agent *self);
 void batch_close(struct agent *self);
-/* Something happened: the turn of the loop ends with a commit and with showing it. */
+/*
+ * Something happened: the turn of the loop ends with a commit, and what was committed is shown once it has reached the
+ * disk. Meanwhile the loop goes on; what is written then is for the next commit.
+ */
 void batch_due(struct agent *self);
+/* Of the run something was written, which is to be shown. */
 void batch_touch(struct agent *self, struct run *run);
+/* Of the run something is to be shown that is not stored, as a piece of its text. */
+void batch_touch_text(struct agent *self, struct run *run);
 void batch_untouch(struct agent *self, struct run *run);
-/* After the commit `body` is the answer; copied. 0 or -ENOMEM. */
+/* An orderly stop: commits, waits for the disk and shows. A store outcome, 0 or a fault. */
+int batch_settle(struct agent *self);
+/* Once the commit has reached the disk `body` is the answer; copied. 0 or -ENOMEM. */
 int batch_ack(struct agent *self, struct actor_token token, struct span body, bool is_last);
-/* After the commit the first phase of `agent` goes out. 0 or -ENOMEM. */
+/* The same for the first phase of `agent`. 0 or -ENOMEM. */
 int batch_ack_accepted(struct agent *self, struct actor_token token, struct span run_id, int64_t accepted_ms);
+/* Those that wait for the next commit hear of `failure` instead. */
+void batch_acks_fail(struct agent *self, const struct failure *failure);
+
+/* --- batch_fail.c ---------------------------------------------------------------------- */
+
 /*
  * A write failed: whatever the batch held was not applied. Fails everyone who waits for
  * it and forgets the runs that began in it. Returns FAIL_STORAGE for an outcome, the

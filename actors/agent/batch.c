@@ -1,16 +1,45 @@
-#include <stdio.h>
+/*
+ * batch: what a turn of the loop wrote is committed at its end, and shown once that has reached the disk.
+ *
+ * A run is in at most one list. RUN_TOUCHED becomes RUN_STORED with the commit that has what was written of it, and is
+ * shown with that. Text alone is shown in the turn in which it comes, unless a commit of its run is still to be shown.
+ */
 #include <stdlib.h>
+#include <string.h>
 
 #include "actors/agent/agent_state.h"
+#include "bus/base/log.h"
 #include "bus/base/mem.h"
 #include "schema_gen.h"
 
-#define UNSAVED_RETRY_MS 1000
+/* --- answers --------------------------------------------------------------------------------- */
 
 static void ack_free(struct ack *ack)
 {
     text_buf_deinit(&ack->body);
     free(ack);
+}
+
+static void ack_push(struct ack_list *list, struct ack *ack)
+{
+    ack->next = NULL;
+    if (list->last) {
+        list->last->next = ack;
+    } else {
+        list->first = ack;
+    }
+    list->last = ack;
+}
+
+static struct ack *ack_pop(struct ack_list *list)
+{
+    struct ack *ack = list->first;
+
+    if (ack) {
+        list->first = ack->next;
+        list->last = list->first ? list->last : NULL;
+    }
+    return ack;
 }
 
 static int ack_add(struct agent *self, struct actor_token token, struct span body, int64_t accepted_ms, bool is_last)
@@ -24,12 +53,7 @@ static int ack_add(struct agent *self, struct actor_token token, struct span bod
         ack_free(ack);
         return FAULT(-ENOMEM);
     }
-    if (self->acks_last) {
-        self->acks_last->next = ack;
-    } else {
-        self->acks_first = ack;
-    }
-    self->acks_last = ack;
+    ack_push(&self->acks, ack);
     batch_due(self);
     return 0;
 }
@@ -43,47 +67,6 @@ int batch_ack_accepted(struct agent *self, struct actor_token token, struct span
 {
     return ack_add(self, token, run_id, accepted_ms, false);
 }
-
-void batch_touch(struct agent *self, struct run *run)
-{
-    batch_due(self);
-    if (run->is_touched) {
-        return;
-    }
-    run->is_touched = true;
-    run->touched_next = NULL;
-    if (self->touched_last) {
-        self->touched_last->touched_next = run;
-    } else {
-        self->touched_first = run;
-    }
-    self->touched_last = run;
-}
-
-void batch_untouch(struct agent *self, struct run *run)
-{
-    struct run *before = NULL;
-    struct run *at = self->touched_first;
-
-    if (!run->is_touched) {
-        return;
-    }
-    while (at != run) {
-        before = at;
-        at = at->touched_next;
-    }
-    if (before) {
-        before->touched_next = run->touched_next;
-    } else {
-        self->touched_first = run->touched_next;
-    }
-    if (self->touched_last == run) {
-        self->touched_last = before;
-    }
-    run->is_touched = false;
-}
-
-/* --- the commit ---------------------------------------------------------------------------- */
 
 static void ack_send(struct agent *self, const struct ack *ack)
 {
@@ -100,41 +83,179 @@ static void ack_send(struct agent *self, const struct ack *ack)
     (void)actor_stream_send(self->actor, ack->token, MSG_AGENT_ACCEPTED, &accepted);
 }
 
-static void acks_send(struct agent *self, bool is_last)
+/* Those that go before the events of their commit, or the rest. */
+static void acks_send(struct agent *self, struct ack_list *list, bool is_last)
 {
-    struct ack **at = &self->acks_first;
+    struct ack_list rest = { 0 };
+    struct ack *ack;
 
-    while (*at) {
-        struct ack *ack = *at;
-
-        if (ack->is_last == is_last) {
-            *at = ack->next;
+    while ((ack = ack_pop(list))) {
+        if (ack->is_last && !is_last) {
+            ack_push(&rest, ack);
+        } else {
             ack_send(self, ack);
             ack_free(ack);
-        } else {
-            at = &ack->next;
         }
     }
-    if (is_last) {
-        self->acks_last = NULL;
+    *list = rest;
+}
+
+void batch_acks_fail(struct agent *self, const struct failure *failure)
+{
+    struct ack *ack;
+
+    while ((ack = ack_pop(&self->acks))) {
+        if (!ack->accepted_ms) {
+            (void)actor_token_fail(self->actor, ack->token, failure); /* the asker may be gone */
+        }
+        ack_free(ack);
+    }
+}
+
+/* --- runs ------------------------------------------------------------------------------------- */
+
+static void run_push(struct agent *self, struct run *run, enum run_place place)
+{
+    struct run_list *list = &self->lists[place];
+
+    run->place = place;
+    run->place_next = NULL;
+    if (list->last) {
+        list->last->place_next = run;
+    } else {
+        list->first = run;
+    }
+    list->last = run;
+}
+
+static struct run *run_pop(struct agent *self, enum run_place place)
+{
+    struct run_list *list = &self->lists[place];
+    struct run *run = list->first;
+
+    if (run) {
+        list->first = run->place_next;
+        list->last = list->first ? list->last : NULL;
+        run->place = RUN_NOWHERE;
+    }
+    return run;
+}
+
+void batch_touch_text(struct agent *self, struct run *run)
+{
+    batch_due(self);
+    if (run->place == RUN_NOWHERE) {
+        run_push(self, run, RUN_TOUCHED);
+    }
+}
+
+void batch_touch(struct agent *self, struct run *run)
+{
+    run->is_written = true;
+    if (run->place == RUN_SHOWING) {
+        batch_untouch(self, run); /* what is new is to be committed first */
+    }
+    batch_touch_text(self, run);
+}
+
+void batch_untouch(struct agent *self, struct run *run)
+{
+    struct run_list *list = &self->lists[run->place];
+    struct run *before = NULL;
+
+    if (run->place == RUN_NOWHERE) {
+        return;
+    }
+    for (struct run *at = list->first; at != run; at = at->place_next) {
+        before = at;
+    }
+    if (before) {
+        before->place_next = run->place_next;
+    } else {
+        list->first = run->place_next;
+    }
+    if (list->last == run) {
+        list->last = before;
+    }
+    run->place = RUN_NOWHERE;
+}
+
+/* Takes the runs of one list to others. Those that it takes back to the same list it meets once. */
+static void runs_sort(struct agent *self, enum run_place from, enum run_place (*place_of)(struct agent *, struct run *))
+{
+    struct run *last = self->lists[from].last;
+    struct run *run = NULL;
+
+    while (run != last) {
+        run = run_pop(self, from);
+        run_push(self, run, place_of(self, run));
     }
 }
 
 /* Each run is shown once; what is touched meanwhile belongs to the next turn. */
-static void touched_show(struct agent *self)
+static void runs_show(struct agent *self)
 {
-    struct run *run = self->touched_first;
+    struct run *run;
 
-    self->touched_first = NULL;
-    self->touched_last = NULL;
-    while (run) {
-        struct run *next = run->touched_next;
-
-        run->is_touched = false;
-        run->touched_next = NULL;
+    while ((run = run_pop(self, RUN_SHOWING))) {
         show_run(self, run); /* `run` may be gone from here on */
-        run = next;
     }
+}
+
+/* --- the commit ---------------------------------------------------------------------------- */
+
+static enum run_place place_committed(struct agent *self, struct run *run)
+{
+    bool was_written = run->is_written;
+
+    run->is_written = false;
+    run->is_unstored = false;
+    return was_written && self->syncer.is_busy ? RUN_STORED : RUN_SHOWING;
+}
+
+/* While a commit is on its way to the disk, and when it is there: what was written since waits for the next one. */
+static enum run_place place_uncommitted(struct agent *self, struct run *run)
+{
+    (void)self;
+    return run->is_written ? RUN_TOUCHED : RUN_SHOWING;
+}
+
+/* 0 or a fault. Of a failure everyone has been told. */
+static int commit(struct agent *self)
+{
+    bool is_to_sync = self->store.in_batch && self->store.has_log;
+    int rc = store_batch_commit(&self->store);
+
+    if (rc) {
+        rc = batch_fail(self, rc);
+        return rc < 0 ? rc : 0;
+    }
+    return is_to_sync ? syncer_ask(&self->syncer) : 0;
+}
+
+static void acks_store(struct agent *self)
+{
+    self->stored_acks = self->acks;
+    self->acks = (struct ack_list){ 0 };
+}
+
+static int turn_commit(struct agent *self)
+{
+    int rc = commit(self);
+
+    if (rc) {
+        return rc;
+    }
+    acks_store(self);
+    runs_sort(self, RUN_TOUCHED, place_committed);
+    if (self->syncer.is_busy) {
+        runs_show(self);
+        return 0;
+    }
+    acks_send(self, &self->stored_acks, false);
+    runs_show(self);
+    acks_send(self, &self->stored_acks, true);
+    return 0;
 }
 
 static void turn_end(struct agent *self)
@@ -143,17 +264,16 @@ static void turn_end(struct agent *self)
 
     self->is_due = false;
     rc = turn_start_ready(self);
-    if (rc >= 0) {
-        rc = store_batch_commit(&self->store);
-        rc = rc ? batch_fail(self, rc) : 0;
+    if (rc >= 0 && self->syncer.is_busy) {
+        runs_sort(self, RUN_TOUCHED, place_uncommitted);
+        runs_show(self);
+    } else if (rc >= 0) {
+        rc = turn_commit(self);
     }
     if (rc < 0) {
         (void)actor_fault(self->actor, rc); /* the loop ends after this turn */
         return;
     }
-    acks_send(self, false);
-    touched_show(self);
-    acks_send(self, true);
     if (!self->is_due) {
         (void)uv_check_stop(&self->check); /* always 0 */
         (void)uv_idle_stop(&self->idle);   /* always 0 */
@@ -186,6 +306,62 @@ void batch_due(struct agent *self)
     }
 }
 
+/* --- the disk ------------------------------------------------------------------------------------ */
+
+static void stored_show(struct agent *self)
+{
+    acks_send(self, &self->stored_acks, false);
+    runs_sort(self, RUN_STORED, place_uncommitted);
+    runs_show(self);
+    acks_send(self, &self->stored_acks, true);
+}
+
+/* What a disk refused once it may have forgotten, and a second sync would not tell (https://lwn.net/Articles/752063/): so
+ * nothing that is in memory counts any more, and the next life of this actor begins with what is stored. */
+static void sync_fail(struct agent *self, int rc)
+{
+    log_error("agent_store_not_synced",
+              "file=%s problem=\"%s\" fix=\"check the disk; the agent starts again from what is stored\"", self->path,
+              strerror(-rc));
+    (void)actor_fault(self->actor, FAULT(rc));
+}
+
+static void on_synced(void *arg, int rc)
+{
+    struct agent *self = arg;
+
+    if (rc) {
+        sync_fail(self, rc);
+        return;
+    }
+    actor_work_begin(self->actor);
+    actor_cork(self->actor);
+    stored_show(self);
+    actor_uncork(self->actor);
+    actor_work_end(self->actor);
+    if (self->store.in_batch || self->acks.first || self->lists[RUN_TOUCHED].first) {
+        batch_due(self);
+    }
+}
+
+int batch_settle(struct agent *self)
+{
+    int rc = store_batch_commit(&self->store);
+
+    if (!rc && self->store.has_log) {
+        rc = syncer_now(&self->syncer); /* covers what is under way as well */
+        rc = rc ? FAULT(rc) : 0;
+    }
+    if (rc) {
+        return rc;
+    }
+    stored_show(self);
+    acks_store(self);
+    runs_sort(self, RUN_TOUCHED, place_committed);
+    stored_show(self);
+    return 0;
+}
+
 int batch_open(struct agent *self)
 {
     uv_loop_t *loop = actor_loop(self->actor);
@@ -194,148 +370,22 @@ int batch_open(struct agent *self)
     (void)uv_idle_init(loop, &self->idle);   /* always 0 */
     self->check.data = self;
     self->is_check_open = true;
-    return 0;
+    self->syncer.on_synced = on_synced;
+    self->syncer.arg = self;
+    return syncer_open(&self->syncer, loop);
 }
 
 void batch_close(struct agent *self)
 {
-    while (self->acks_first) {
-        struct ack *ack = self->acks_first;
+    struct ack *ack;
 
-        self->acks_first = ack->next;
+    while ((ack = ack_pop(&self->stored_acks)) || (ack = ack_pop(&self->acks))) {
         ack_free(ack);
     }
+    syncer_close(&self->syncer);
     if (self->is_check_open) {
         uv_close((uv_handle_t *)&self->check, NULL);
         uv_close((uv_handle_t *)&self->idle, NULL);
         self->is_check_open = false;
     }
-}
-
-/* --- when it fails ----------------------------------------------------------------------------- */
-
-static void failure_make(struct agent *self, struct failure *failure, char text[FAILURE_MESSAGE_MAX])
-{
-    int len =
-        snprintf(text, FAILURE_MESSAGE_MAX, "nothing was stored: %s (%s)", store_problem(&self->store), self->path);
-
-    *failure = (struct failure){
-        .code = FAIL_STORAGE,
-        .message = { text, len < FAILURE_MESSAGE_MAX ? (size_t)len : FAILURE_MESSAGE_MAX - 1 },
-        .retryable = true,
-        .retry_after_ms = UNSAVED_RETRY_MS,
-    };
-}
-
-static void acks_fail(struct agent *self, const struct failure *failure)
-{
-    while (self->acks_first) {
-        struct ack *ack = self->acks_first;
-
-        self->acks_first = ack->next;
-        if (!ack->accepted_ms) {
-            (void)actor_token_fail(self->actor, ack->token, failure); /* the asker may be gone */
-        }
-        ack_free(ack);
-    }
-    self->acks_last = NULL;
-}
-
-static void run_forget(struct agent *self, struct run *run, const struct failure *failure)
-{
-    provider_turn_cancel(&run->turn);
-    while (run->askers) {
-        (void)actor_token_fail(self->actor, run->askers->token, failure); /* the asker may be gone */
-        run_asker_remove(run, run->askers);
-    }
-    batch_untouch(self, run);
-    book_run_remove(&self->book, run);
-}
-
-/* The rows of sessions in memory go back to what is stored, or to that they are not. */
-static void sessions_reload(struct agent *self)
-{
-    for (struct session *session = zhashx_first(self->book.sessions); session;
-         session = zhashx_next(self->book.sessions)) {
-        struct store_session row;
-
-        int rc = session->row.n ? store_session_get_n(&self->store, session->row.n, &row) : 1;
-
-        if (rc == 0) {
-            session->row = row;
-        } else if (rc == STORE_E_ABSENT) { /* it began in the batch, and a heartbeat goes on in it */
-            session->row.n = 0;
-            session->row.messages_n = 0;
-        }
-    }
-}
-
-static void runs_fail(struct agent *self, const struct failure *failure)
-{
-    zlistx_t *runs = zhashx_values(self->book.runs);
-
-    for (struct run *run = zlistx_first(runs); run; run = zlistx_next(runs)) {
-        if (run->is_new) {
-            run_forget(self, run, failure);
-        } else if (run->phase == RUN_ENDING && !run->is_unsaved) {
-            run->is_unsaved = true;
-            show_unsaved(self, run);
-        }
-    }
-    zlistx_destroy(&runs);
-}
-
-/* Told once, however many ask meanwhile; see batch_probe for its end. */
-static void trouble_note(struct agent *self, const char *text)
-{
-    if (!self->store_trouble[0]) {
-        log_error("agent_store_failing",
-                  "file=%s problem=\"%s\" fix=\"make room or check the disk; it is tried again "
-                  "every second\"",
-                  self->path, store_problem(&self->store));
-    }
-    (void)snprintf(self->store_trouble, sizeof(self->store_trouble), "%s (%.200s)", store_problem(&self->store),
-                   self->path);
-    actor_status(self->actor, text);
-}
-
-int batch_probe(struct agent *self)
-{
-    int rc = self->store_trouble[0] ? store_probe(&self->store, self->path) : 0;
-
-    if (rc) {
-        return rc < 0 ? rc : FAIL_STORAGE;
-    }
-    if (self->store_trouble[0]) {
-        log_info("agent_store_recovered", "file=%s", self->path);
-        self->store_trouble[0] = '\0';
-    }
-    actor_status(self->actor, "");
-    return 0;
-}
-
-void batch_retry_later(struct agent *self)
-{
-    self->unsaved_due_ms = uv_now(actor_loop(self->actor)) + UNSAVED_RETRY_MS;
-    waits_arm(self);
-}
-
-int batch_fail(struct agent *self, int rc)
-{
-    char text[FAILURE_MESSAGE_MAX];
-    struct failure failure;
-
-    if (rc < 0) {
-        return rc;
-    }
-    failure_make(self, &failure, text);
-    trouble_note(self, text);
-    store_batch_rollback(&self->store);
-    acks_fail(self, &failure);
-    runs_fail(self, &failure);
-    sessions_reload(self);
-    (void)ask_notes_load(self);                                  /* what cannot be read now is there in the next life */
-    (void)store_sessions_count(&self->store, &self->sessions_n); /* the old count is the better guess */
-    batch_retry_later(self);
-    return FAIL_STORAGE;
 }

@@ -199,7 +199,7 @@ static int completion_ask(struct agent *self, struct asker *asker, const struct 
         }
     }
     asker->is_streaming = actor_stream_credit(self->actor, asker->token) > 0;
-    batch_touch(self, run); /* one that repeats gets what there is already */
+    batch_touch_text(self, run); /* one that repeats gets what there is already */
     return 0;
 }
 

@@ -62,8 +62,18 @@ enum run_phase {
     RUN_ENDING,  /* its end is written; the commit is still to come */
 };
 
+/* Which list of its agent it is in; see batch.c. */
+enum run_place {
+    RUN_NOWHERE,
+    RUN_TOUCHED, /* has something to show, or to commit first */
+    RUN_STORED,  /* committed; it is shown when that has reached the disk */
+    RUN_SHOWING, /* in this turn of the loop */
+    RUN_LISTS_N,
+};
+
 struct run {
     enum run_phase phase;
+    enum run_place place;
     uint32_t seq; /* of its newest agent event */
     void *owner;  /* of the book */
     struct store_run row;
@@ -72,7 +82,7 @@ struct run {
     struct store_session *as_started; /* the session's row when it started, until that was shown; or NULL */
     struct run *next;                 /* in its session */
     struct run *ready_next;           /* among the first ones of their sessions that wait */
-    struct run *touched_next;         /* among those with something to show */
+    struct run *place_next;           /* in that list */
     struct asker *askers;
     struct beat *beat;     /* that this is the turn of; NULL: people asked */
     uint64_t notes_number; /* newest note that it was told */
@@ -99,8 +109,9 @@ struct run {
     char finish_reason[64];
     char response_id[128];
     struct provider_usage usage;
-    bool is_touched;
-    bool is_new;       /* its first commit is still to come */
+    bool is_written;   /* in the batch that is open; see batch_touch */
+    bool is_unstored;  /* its first commit is still to come */
+    bool is_new;       /* its question is still to be shown */
     bool is_announced; /* its start was published */
     bool is_unsaved;   /* its end could not be stored; its askers were told */
     bool is_held;      /* its provider waits for one who reads slowly */

@@ -100,7 +100,7 @@ void show_late(struct agent *self)
         uint64_t due_ms = run->phase == RUN_ACTIVE ? late_due_of(run) : 0;
 
         if (due_ms && due_ms <= now_ms) {
-            batch_touch(self, run);
+            batch_touch_text(self, run);
         } else if (due_ms) {
             late_note(self, due_ms);
         }

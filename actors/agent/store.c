@@ -248,6 +248,26 @@ static int format_check(struct store *self)
     return 0;
 }
 
+/* Not every file system can have the log that NORMAL speaks of (https://sqlite.org/wal.html, "Disadvantages"). */
+static int log_open(struct store *self)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(self->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+        self->has_log = rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
+    }
+    rc = store_result_sort(self, rc);
+    (void)sqlite3_finalize(stmt); /* repeats the result of the step */
+    return rc ? rc : exec(self, self->has_log ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+}
+
+void store_log_name(const char *path, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s-wal", path); /* https://sqlite.org/fileformat2.html#walformat */
+}
+
 int store_open(struct store *self, const char *path)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
@@ -262,9 +282,10 @@ int store_open(struct store *self, const char *path)
     (void)sqlite3_busy_timeout(self->db, BUSY_MS);    /* always OK */
     rc = format_check(self);
     if (!rc) {
-        rc = exec(self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; "
-                        "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216");
+        rc = exec(self, "PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; "
+                        "PRAGMA journal_size_limit = 16777216");
     }
+    rc = rc ? rc : log_open(self);
     return rc ? rc : exec(self, younger_text);
 }
 

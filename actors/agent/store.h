@@ -1,8 +1,9 @@
 /*
  * store: sessions, transcripts and runs of one agent in one SQLite database.
  *
- * Writes go into a batch, which one commit (one sync of the disk) makes lasting. A write
- * that fails ends the whole batch: nothing of it was applied.
+ * Writes go into a batch, which one commit writes to the log. To make that lasting is up to the caller, so that it need
+ * not wait for the disk: store_log_name() says which file is to be synced. A write that fails ends the whole batch:
+ * nothing of it was applied.
  */
 #ifndef ACTORS_AGENT_STORE_H
 #define ACTORS_AGENT_STORE_H
@@ -32,6 +33,7 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *stmts[STORE_STMTS_MAX];
     bool in_batch;
+    bool has_log; /* else a commit is lasting by itself */
     char problem[256];
 };
 
@@ -121,6 +123,9 @@ const char *store_problem(const struct store *self);
 
 /* Whether there is room to go on with, and the disk takes a write that changes nothing. */
 int store_probe(struct store *self, const char *path);
+
+/* Where the commits of the database at `path` stand until they are copied into it. */
+void store_log_name(const char *path, char *out, size_t size);
 
 /* Every write below opens the batch when none is open. */
 int store_batch_commit(struct store *self);

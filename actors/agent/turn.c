@@ -192,7 +192,7 @@ static void on_text(void *arg, struct span text)
         (void)actor_fault(self->actor, FAULT(-ENOMEM)); /* the loop ends after this turn */
         return;
     }
-    batch_touch(self, run);
+    batch_touch_text(self, run);
 }
 
 static void on_tool_call(void *arg, const struct tool_call_piece *piece)
@@ -206,7 +206,7 @@ static void on_tool_call(void *arg, const struct tool_call_piece *piece)
         return;
     }
     run->has_lost_calls |= rc == TOOL_CALLS_E_FULL;
-    batch_touch(self, run);
+    batch_touch_text(self, run);
 }
 
 static void on_end(void *arg, const struct provider_end *end)
@@ -376,14 +376,14 @@ static int run_start(struct agent *self, struct run *run)
 
     book_phase_set(&self->book, run, RUN_ACTIVE);
     batch_touch(self, run);
-    if (!run->beat && (!run->is_new || run->row.state != STORE_RUN_STARTED)) {
+    if (!run->beat && (!run->is_unstored || run->row.state != STORE_RUN_STARTED)) {
         rc = started_write(self, run);
     }
     if (rc) {
-        bool was_new = run->is_new;
+        bool is_gone = run->is_unstored;
 
         rc = batch_fail(self, rc); /* a new run is gone from here on; another starts again later */
-        if (rc > 0 && !was_new) {
+        if (rc > 0 && !is_gone) {
             book_phase_set(&self->book, run, RUN_WAITING);
         }
         return rc;
@@ -489,7 +489,7 @@ static int run_resume(struct agent *self, const struct store_run *row)
         session = book_session_add(&self->book, &session_row);
     }
     run = book_run_add(&self->book, session, row);
-    batch_touch(self, run);
+    batch_touch_text(self, run);
     if (row->state == STORE_RUN_STARTED && row->attempts >= AGENT_ATTEMPTS_MAX) {
         return run_fail(self, run, PROVIDER_E_SETUP, "quarantined: the gateway ended three times while this ran");
     }

@@ -39,4 +39,5 @@ def echo(make):
 
 @pytest.fixture
 def mock(make, provider):
-    return make(provider.config(timeoutSeconds=1))
+    """With time enough for a provider that is as busy as the machine is."""
+    return make(provider.config(timeoutSeconds=3))

@@ -1,5 +1,9 @@
 """What a provider can do wrong: each is a clear, typed failure, and the next turn works."""
 
+import os
+import signal
+import time
+
 import pytest
 
 from actor_rig import Failed
@@ -154,6 +158,18 @@ def test_what_was_said_before_the_cut_is_kept(mock):
 def test_a_run_may_not_take_longer_than_it_may(mock):
     with pytest.raises(Failed, match="took longer than it may"):
         mock.call("agent_run", {"session_key": "agent:main:x", "timeout_ms": 300, "messages": [{"role": "user", "content": "SLOW"}]})
+
+
+def test_who_was_held_up_itself_does_not_take_the_provider_for_silent(make, provider):
+    rig = make(provider.config(timeoutSeconds=1))
+    rig.call("chat.send", {"sessionKey": "agent:main:s", "message": "SLOW", "idempotencyKey": "k1"})
+    rig.event("chat", lambda b: b["state"] == "delta")
+    os.kill(rig.process.pid, signal.SIGSTOP)
+    over = time.monotonic() + 1.5
+    rig.poll(lambda: time.monotonic() > over, "the end of the provider's time")
+    os.kill(rig.process.pid, signal.SIGCONT)
+    rig.event("agent", lambda b: "word60 " in b["data"].get("text", ""))
+    assert rig.call("chat.abort", {"sessionKey": "agent:main:s"})["runIds"] == ["k1"]
 
 
 def test_many_tokens_arrive_whole(mock):
