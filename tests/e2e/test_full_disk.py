@@ -128,7 +128,14 @@ def test_a_start_on_a_full_disk_is_told_once_for_each_actor_and_outlived(small):
     assert len(told) == 1 and "approval.sqlite" in told[0] and "make room" in told[0], told
     os.unlink(filler)
     until(lambda: small.get("/readyz")[0] == 200, 20, "a gateway that is whole")
-    with Client(small.port, small.token) as client:
+
+    def connected():
+        try:
+            return Client(small.port, small.token)
+        except CallError as refused:  # one that was started last may still be on its way
+            assert refused.code == "UNAVAILABLE", refused
+            return None
+    with until(connected, 10, "a connection") as client:
         assert "after" in json.dumps(client.chat("after")[1][-1])
 
 
