@@ -300,7 +300,8 @@ static void pump(struct actor *self)
         actor_wake(self);
     } else {
         tap_rest(self);
-        uv_idle_stop(&self->work); /* what arrived while the batch was handled has raised the descriptor, see on_readable */
+        uv_idle_stop(
+            &self->work); /* what arrived while the batch was handled has raised the descriptor, see on_readable */
     }
     tap_port_turn(&self->tap);
     depth_publish(self);

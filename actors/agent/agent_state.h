@@ -67,14 +67,14 @@ struct agent {
     struct notes notes;
     struct pack scratch;
 
-    uv_check_t check; /* ends a turn of the loop in which something happened */
-    uv_idle_t idle;   /* keeps the loop from waiting until then */
-    struct ack_list acks;                /* for the next commit */
-    struct ack_list stored_acks;         /* of the commit that is on its way to the disk */
+    uv_check_t check;                   /* ends a turn of the loop in which something happened */
+    uv_idle_t idle;                     /* keeps the loop from waiting until then */
+    struct ack_list acks;               /* for the next commit */
+    struct ack_list stored_acks;        /* of the commit that is on its way to the disk */
     struct run_list lists[RUN_LISTS_N]; /* by enum run_place */
-    struct syncer syncer;                /* busy: with the newest commit */
-    struct beat *beats;     /* heartbeats that wait or run */
-    struct intake *intakes; /* completions that wait for what is to be fetched or read */
+    struct syncer syncer;               /* busy: with the newest commit */
+    struct beat *beats;                 /* heartbeats that wait or run */
+    struct intake *intakes;             /* completions that wait for what is to be fetched or read */
     struct converts converts;
     struct embed *embeds;
     struct asker *drains; /* streamed completions that have ended here and not yet at their askers, newest first */

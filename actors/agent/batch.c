@@ -316,8 +316,8 @@ static void stored_show(struct agent *self)
     acks_send(self, &self->stored_acks, true);
 }
 
-/* What a disk refused once it may have forgotten, and a second sync would not tell (https://lwn.net/Articles/752063/): so
- * nothing that is in memory counts any more, and the next life of this actor begins with what is stored. */
+/* What a disk refused once it may have forgotten, and a second sync would not tell (https://lwn.net/Articles/752063/):
+ * so nothing that is in memory counts any more, and the next life of this actor begins with what is stored. */
 static void sync_fail(struct agent *self, int rc)
 {
     log_error("agent_store_not_synced",

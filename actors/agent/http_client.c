@@ -599,8 +599,7 @@ void http_transfer_pause(struct http_transfer *transfer, bool is_paused)
         return;
     }
     transfer->is_paused = is_paused;
-    transfer->stall_due =
-        is_paused || transfer->first_byte_due ? 0 : now_ms() + transfer->stall_ms;
+    transfer->stall_due = is_paused || transfer->first_byte_due ? 0 : now_ms() + transfer->stall_ms;
     /* A refusal to write inside comes as the transfer's end. */
     (void)transfer->client->curl.easy_pause(transfer->easy, is_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
     watch_note(transfer->client, transfer);

@@ -30,7 +30,7 @@ struct http_client {
     uint32_t transfers_n;
     uint32_t kept_n; /* connections that stay open for further requests, at most */
     bool is_open;
-    bool is_started; /* a transfer was started since the last kick */
+    bool is_started;   /* a transfer was started since the last kick */
     bool is_last_look; /* deadlines are over, and the sockets are read once more */
 };
 

@@ -1,8 +1,8 @@
 /*
  * syncer: has what was written to a file reach the disk, while the loop goes on.
  *
- * A thread of its own, as the pool of libuv is shared with whatever else waits for disks in this process. It is made with
- * the first request and knows nothing but the path.
+ * A thread of its own, as the pool of libuv is shared with whatever else waits for disks in this process. It is made
+ * with the first request and knows nothing but the path.
  */
 #ifndef ACTORS_AGENT_SYNCER_H
 #define ACTORS_AGENT_SYNCER_H

@@ -112,7 +112,8 @@ static bool is_plain(struct span value)
     double number = value_f64(value, 0);
 
     if (value_kind_of(value) == VALUE_FLOAT &&
-        (number != number || number - number != 0 || number == (double)(int64_t)number)) {
+        (number != number || number - number != 0 ||
+         (number > -0x1p63 && number < 0x1p63 && number == (double)(int64_t)number))) {
         return false;
     }
     while (value_next(&it, &key, &item)) {
