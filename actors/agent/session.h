@@ -114,7 +114,8 @@ struct run {
     bool is_new;       /* its question is still to be shown */
     bool is_announced; /* its start was published */
     bool is_unsaved;   /* its end could not be stored; its askers were told */
-    bool is_held;      /* its provider waits for one who reads slowly */
+    bool is_held;      /* its provider waits, for one who reads slowly or for the disk */
+    bool is_instant;   /* its provider is in here and has its answer at once */
     bool is_retryable;
     bool has_lost_calls; /* there was no room for one */
 };

@@ -260,6 +260,8 @@ void turn_flow(struct run *run)
     struct agent *self = run->owner;
     bool is_to_wait = false;
     bool has_others = is_in_the_way(self, run);
+    /* What it says at once would pile up until the run is stored, and come in one piece. */
+    bool is_early = run->is_instant && (run->is_written || run->place == RUN_STORED);
 
     for (struct asker *asker = run->askers; asker; asker = asker->next) {
         bool is_behind = asker->is_streaming && asker->is_starved;
@@ -267,7 +269,7 @@ void turn_flow(struct run *run)
         is_to_wait |= is_behind;
         has_others |= !is_behind;
     }
-    is_to_wait &= !has_others;
+    is_to_wait = (is_to_wait && !has_others) || is_early;
     if (run->turn && run->is_held != is_to_wait) {
         held_set(self, run, is_to_wait);
         provider_turn_pause(run->turn, is_to_wait); /* the turn may be gone from here on */
@@ -400,7 +402,12 @@ static int run_start(struct agent *self, struct run *run)
     if (rc) {
         return rc < 0 ? rc : run_fail(self, run, PROVIDER_E_SETUP, problem);
     }
-    return provider_ask(self, run, setup);
+    rc = provider_ask(self, run, setup);
+    if (!rc && run->turn && !run->beat && setup->api == PROVIDER_API_ECHO) {
+        run->is_instant = true;
+        turn_flow(run);
+    }
+    return rc;
 }
 
 int turn_start_ready(struct agent *self)
