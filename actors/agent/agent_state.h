@@ -103,6 +103,7 @@ struct agent {
     uint32_t held_n;  /* runs whose provider waits for a slow reader */
     bool is_engine_open;
     bool is_stopping;
+    bool is_void; /* a sync failed: what is in memory may never have been */
     bool is_check_open;
     bool is_due;
     bool is_timer_open;

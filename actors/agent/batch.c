@@ -262,6 +262,9 @@ static void turn_end(struct agent *self)
 {
     int rc;
 
+    if (self->is_void) {
+        return; /* nobody shall see more of it */
+    }
     self->is_due = false;
     rc = turn_start_ready(self);
     if (rc >= 0 && self->syncer.is_busy) {
@@ -323,6 +326,7 @@ static void sync_fail(struct agent *self, int rc)
     log_error("agent_store_not_synced",
               "file=%s problem=\"%s\" fix=\"check the disk; the agent starts again from what is stored\"", self->path,
               strerror(-rc));
+    self->is_void = true;
     (void)actor_fault(self->actor, FAULT(rc));
 }
 
@@ -346,8 +350,12 @@ static void on_synced(void *arg, int rc)
 
 int batch_settle(struct agent *self)
 {
-    int rc = store_batch_commit(&self->store);
+    int rc;
 
+    if (self->is_void) {
+        return 0; /* the next life begins with what there is */
+    }
+    rc = store_batch_commit(&self->store);
     if (!rc && self->store.has_log) {
         rc = syncer_now(&self->syncer); /* covers what is under way as well */
         rc = rc ? FAULT(rc) : 0;

@@ -1,7 +1,12 @@
 /* config and agent/main, with the driver of tests/actor/rig beside them. */
 #include "tests/actor/rig/rig.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "actors/agent/agent.h"
 #include "actors/config/config.h"
@@ -26,6 +31,31 @@ static const char *def_of(const char *address, const char **ret_arg)
 {
     *ret_arg = "";
     return strncmp(address, "agent/", 6) == 0 ? "agent" : address;
+}
+
+/* The disk under the database: while the file that RIG_DISK names and ".slow" are there it does not answer, while that
+ * with ".broken" is there it fails. */
+int __wrap_fdatasync(int fd);
+int __real_fdatasync(int fd);
+
+static bool disk_is(const char *what)
+{
+    const char *name = getenv("RIG_DISK");
+    char path[PATH_MAX];
+
+    return name && snprintf(path, sizeof(path), "%s.%s", name, what) < (int)sizeof(path) && access(path, F_OK) == 0;
+}
+
+int __wrap_fdatasync(int fd)
+{
+    while (disk_is("slow")) {
+        (void)usleep(2000);
+    }
+    if (disk_is("broken")) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fdatasync(fd);
 }
 
 int main(void)

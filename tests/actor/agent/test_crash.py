@@ -57,6 +57,76 @@ def test_a_run_that_kills_three_times_is_quarantined(make, provider):
     assert text_of(rig.chat("and now?", "k2")["message"]) == "Hello from the mock model."
 
 
+@pytest.fixture
+def disk(tmp_path):
+    """Whether the disk under the database is slow or broken: a file says it, see rig.c."""
+    class Disk:
+        name = str(tmp_path / "disk")
+
+        def be(self, what):
+            open(f"{self.name}.{what}", "w", encoding="utf-8").close()
+
+        def get_well(self):
+            for path in tmp_path.glob("disk.*"):
+                path.unlink()
+    yield Disk()
+    Disk().get_well()
+
+
+def test_nothing_is_acknowledged_before_the_disk_has_it_and_everything_else_goes_on(make, provider, disk):
+    rig = make(config(provider), {"RIG_DISK": disk.name})
+    rig.call("chat.send", {"sessionKey": "agent:main:s", "message": "SLOW before", "idempotencyKey": "k1"})
+    rig.event("agent", lambda b: b["data"].get("text", "").startswith("word0"))
+    disk.be("slow")
+    sent = [rig.send("chat.send", {"sessionKey": f"agent:main:{i}", "message": f"m{i}", "idempotencyKey": f"m{i}"})
+            for i in range(3)]
+    seen = len(rig.of_run("agent", "k1"))
+    rig.until(lambda: len(rig.of_run("agent", "k1")) > seen + 5, "text of a run that was stored before")
+    rig.call("agent_status", {})
+    with rig.arrived:
+        assert not any(number in rig.answers for number in sent), "accepted, and the disk does not have it"
+        assert not [b for _, b in rig.events if b.get("runId", "").startswith("m")], "seen, and the disk does not have it"
+    disk.get_well()
+    for i, number in enumerate(sent):
+        assert rig.answer(number)["runId"] == f"m{i}"
+        rig.event("chat", lambda b, i=i: b["runId"] == f"m{i}" and b["state"] == "final")
+    rig.call("chat.abort", {"sessionKey": "agent:main:s"})
+
+
+def test_a_stop_while_the_disk_is_slow_ends_with_what_was_taken_stored(make, provider, disk):
+    rig = make(config(provider), {"RIG_DISK": disk.name})
+    rig.chat("first", "k0")
+    disk.be("slow")
+    rig.send("chat.send", {"sessionKey": "agent:main:s", "message": "second", "idempotencyKey": "k1"})
+    rig.call("agent_status", {})  # behind it in the mailbox
+    rig.process.terminate()
+    disk.get_well()
+    rig.stop()
+    rig.start()
+    assert [text for role, text in rig.said() if role == "user"] == ["first", "second"]
+
+
+def test_a_disk_that_refuses_to_sync_makes_the_agent_begin_with_what_is_stored(make, provider, disk):
+    rig = make(config(provider), {"RIG_DISK": disk.name})
+    rig.chat("first", "k0")
+    disk.be("broken")
+    with pytest.raises(Failed) as failed:
+        rig.call("chat.send", {"sessionKey": "agent:main:s", "message": "second", "idempotencyKey": "k1"})
+    assert failed.value.code == UNAVAILABLE
+    assert "agent_store_not_synced" in rig.error_text() and "Input/output error" in rig.error_text()
+    disk.get_well()
+
+    def asked_again():
+        try:
+            return rig.call("chat.send", {"sessionKey": "agent:main:s", "message": "second", "idempotencyKey": "k1"})
+        except Failed as again:
+            assert again.code == UNAVAILABLE, again
+            return None
+    rig.poll(asked_again, "the agent's next life")
+    assert rig.call("agent.wait", {"runId": "k1", "timeoutMs": 10000})["status"] == "ok"
+    assert [text for role, text in rig.said() if role == "user"] == ["first", "second"], "once, whatever was asked twice"
+
+
 def test_an_orderly_stop_is_no_attempt(make, provider):
     rig = make(config(provider))
     rig.call("chat.send", {"sessionKey": "agent:main:s", "message": "SLOW stop", "idempotencyKey": "k1"})
