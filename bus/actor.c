@@ -384,6 +384,7 @@ void actor_bind_again(struct actor *self)
             log_error("endpoint_lost", "actor=%s path=%s error=\"%s\"", self->address, path, fault_text(-zmq_errno()));
         }
     }
+    actor_wake(self); /* zmq_bind() takes the commands that the descriptor told of, see on_readable() */
 }
 
 static int pull_open(struct actor *self)

@@ -276,7 +276,7 @@ def test_an_actor_that_hangs_there_is_found_out_before_its_process_is_ended(tmp_
                   "agents": {"defaults": {"model": "mute/m"}}}
         with Gateway("tcp", config=config) as running, Client(running.port, running.token) as client:
             pid = child(running)
-            client.call("chat.send", {"sessionKey": "agent:main:x", "message": "hello", "idempotencyKey": "k1"})
+            client.send("chat.send", {"sessionKey": "agent:main:x", "message": "hello", "idempotencyKey": "k1"})
             began = time.monotonic()
             with pytest.raises(CallError) as failed:
                 while time.monotonic() - began < 10:
