@@ -218,6 +218,8 @@ struct actor_call {
 int actor_call(struct actor *self, const struct actor_call *call, uint64_t *ret_id);
 /* on_answer is called with FAIL_CANCELLED, later, from the loop; the receiver is told. */
 void actor_call_cancel(struct actor *self, uint64_t id);
+/* The same with FAIL_UNAVAILABLE and that text: for whom the answer still goes on to somebody else. */
+void actor_call_give_up(struct actor *self, uint64_t id, const char *text);
 /* Returns credit to a streaming call. */
 void actor_call_grant(struct actor *self, uint64_t id, uint32_t bytes);
 

@@ -219,14 +219,24 @@ static void slot_tell(struct actor *self, struct call_slot *slot, enum envelope_
     }
 }
 
-void actor_call_cancel(struct actor *self, uint64_t id)
+static void give_up(struct actor *self, uint64_t id, int code, const char *text)
 {
     struct call_slot *slot = slot_find(self, id);
 
     if (slot && !slot->ended_code) {
         slot_tell(self, slot, ENVELOPE_CANCEL, 0);
-        call_fail_later(self, id, FAIL_CANCELLED, 0, "cancelled by the asker");
+        call_fail_later(self, id, code, 0, text);
     }
+}
+
+void actor_call_cancel(struct actor *self, uint64_t id)
+{
+    give_up(self, id, FAIL_CANCELLED, "cancelled by the asker");
+}
+
+void actor_call_give_up(struct actor *self, uint64_t id, const char *text)
+{
+    give_up(self, id, FAIL_UNAVAILABLE, text);
 }
 
 void actor_call_grant(struct actor *self, uint64_t id, uint32_t bytes)

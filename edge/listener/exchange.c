@@ -64,6 +64,16 @@ void exchange_abandon(struct exchange *self)
     actor_call_cancel(self->edge->actor, self->call.id);
 }
 
+void exchange_give_up(struct exchange *self)
+{
+    struct actor *actor = self->edge->actor;
+
+    if (self->call.id) {
+        actor_call_give_up(actor, self->call.id,
+                           actor_is_restarting(actor) ? "the gateway is restarting" : "the gateway is stopping");
+    }
+}
+
 void exchange_free_orphans(struct edge *edge)
 {
     struct call *call;

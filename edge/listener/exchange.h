@@ -86,5 +86,8 @@ void exchange_free_orphans(struct edge *edge);
 void exchange_break(struct exchange *self);
 /* The client is gone: cancels what was asked for it. */
 void exchange_abandon(struct exchange *self);
+/* The gateway goes: what was asked for it is not waited for any longer, and the client is told so, later, from the
+ * loop. */
+void exchange_give_up(struct exchange *self);
 
 #endif

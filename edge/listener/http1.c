@@ -356,6 +356,15 @@ bool http1_leave(struct conn *conn)
     return !self->was_asked;
 }
 
+void http1_give_up(struct conn *conn)
+{
+    const struct http1 *self = conn->ops == &http1_ops ? conn->state : NULL;
+
+    if (self && self->stream.exchange) {
+        exchange_give_up(self->stream.exchange);
+    }
+}
+
 void http1_attach(struct conn *conn)
 {
     struct http1 *self = mem_new(sizeof(*self));

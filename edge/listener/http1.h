@@ -14,5 +14,7 @@ void http1_detach(struct conn *conn);
 struct stream *http1_stream(struct conn *conn);
 /* The gateway goes. Is there more to wait for: a request under way, or the first one of who has just come? */
 bool http1_leave(struct conn *conn);
+/* There is no more time: ends a request under way with an error, if the connection speaks HTTP/1.1. */
+void http1_give_up(struct conn *conn);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "bus/base/mem.h"
 #include "edge/listener/edge.h"
+#include "edge/listener/exchange.h"
 #include "edge/listener/http.h"
 #include "edge/listener/http1.h"
 #include "edge/listener/http2_internal.h"
@@ -443,6 +444,17 @@ bool http2_leave(struct conn *conn)
         conn_wake(conn);
     }
     return true;
+}
+
+void http2_give_up(struct conn *conn)
+{
+    const struct http2 *self = http2_of(conn);
+
+    for (struct http2_stream *stream = self ? self->streams : NULL; stream; stream = stream->next) {
+        if (stream->stream.exchange) {
+            exchange_give_up(stream->stream.exchange);
+        }
+    }
 }
 
 /* --- the beginning ------------------------------------------------------------------------ */

@@ -24,5 +24,7 @@ void http2_attach(struct conn *conn);
 
 /* Does it speak HTTP/2? Then it takes no new requests, and ends when those under way are answered. */
 bool http2_leave(struct conn *conn);
+/* There is no more time: ends those under way with an error, if it does. */
+void http2_give_up(struct conn *conn);
 
 #endif

@@ -64,6 +64,7 @@
 #define TIME_CALL_MAX_MS 3600000U
 #define TIME_STOP_MS 1000U      /* for close frames to reach their peers */
 #define TIME_FIRST_WORD_MS 300U /* then: for the request of who has just connected */
+#define TIME_LAST_WORD_MS 300U  /* behind it: to tell those who have no answer that none will come */
 #define TIME_RESTART_EXPECTED_MS 1500U
 
 #define LINGER_MAX 67108864U /* bytes read and thrown away behind a refusal */

@@ -310,11 +310,23 @@ static void on_patience(uv_timer_t *timer)
     serve(edge);
 }
 
-static void on_stop_timer(uv_timer_t *timer)
+static void on_last_word_timer(uv_timer_t *timer)
 {
     struct edge *edge = timer->data;
 
     actor_stop(edge->actor);
+}
+
+/* Who answers on another machine does not end with us: nobody but us tells the client that it will have no answer. */
+static void on_stop_timer(uv_timer_t *timer)
+{
+    struct edge *edge = timer->data;
+
+    for (struct conn *conn = edge->conns; conn; conn = conn->next) {
+        http1_give_up(conn);
+        http2_give_up(conn);
+    }
+    (void)uv_timer_start(timer, on_last_word_timer, TIME_LAST_WORD_MS, 0);
 }
 
 static void handles_init(struct edge *edge)
@@ -460,6 +472,6 @@ const struct actor_def edge_actor = {
     .deinit = edge_deinit,
     .on_gap = event_on_gap,
     .on_stop = edge_on_stop,
-    .stop_ms = TIME_STOP_MS + 1000,
+    .stop_ms = TIME_STOP_MS + TIME_LAST_WORD_MS + 1000,
     .is_ready_late = true,
 };

@@ -274,8 +274,22 @@ class Gateway:
                 raise AssertionError(f"it did not stop within {timeout} s:\n{self.text()[-4000:]}") from None
         return self.process.returncode if self.process else None
 
+    def here(self):
+        """Those of its own machine; the other ones run on without it."""
+        away = [f"OPENCLAW_STATE_DIR={each.state_dir}".encode() for each in self.others()]
+        found = []
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if not set(away) & set(file.read().split(b"\0")):
+                        found.append(pid)
+        return found
+
     def check_nothing_left(self):
         until(lambda: not self.processes(), 5, "the end of every process of the gateway")
+
+    def check_nothing_left_here(self):
+        until(lambda: not self.here(), 5, "the end of every process of the gateway's machine")
 
     def sanitizer_reports(self):
         reports = []

@@ -103,8 +103,8 @@ def test_the_log_file_says_once_why_an_actor_cannot_start_and_once_that_it_was_g
 
 def health_of(running):
     begun = time.monotonic()
-    done = running.cli("health", "--json", "--timeout", "10000")
-    assert time.monotonic() - begun < 5, "health is to answer at once"
+    done = running.cli("health", "--json", "--timeout", "40000", timeout=60)
+    assert time.monotonic() - begun < 20, "health is to answer at once, not when its time is over"
     return done.returncode, json.loads(done.stdout) if done.stdout else {}
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import http.client
 import json
 import os
 import re
@@ -390,6 +391,31 @@ def test_a_host_that_ends_in_order_says_so(running):
         running.elsewhere.start()
         until(lambda: works(running), 15, "work")
         until(lambda: "host/agents is" not in health(), 10, "health without it")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_stop_of_the_gateway_tells_who_waits_for_an_agent_that_goes_on(provider, stream):
+    """The agent does not end with the gateway, so its end is not what tells them."""
+    with Gateway("tcp", config=provider.config()) as running:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+        try:
+            text = f"{'STALL' if stream else 'NOHEAD'} until the gateway ends"
+            connection.request("POST", "/v1/chat/completions", json.dumps(
+                {"model": "openclaw", "stream": stream, "messages": [{"role": "user", "content": text}]}),
+                {"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"})
+            until(lambda: provider.stats()["texts"].get(text), 10, "the request at the provider")
+            if stream:
+                answer = connection.getresponse()
+                assert answer.status == 200 and answer.readline().startswith(b"data: ")
+            running.process.terminate()
+            if not stream:
+                answer = connection.getresponse()
+                assert answer.status == 503 and answer.getheader("Retry-After") == "1"
+            told = answer.read().decode()  # whole: what is broken off raises IncompleteRead
+        finally:
+            connection.close()
+        assert "the gateway is stopping" in told and "[DONE]" not in told
+        assert running.process.wait(15) == 0
 
 
 # --- another release, or somebody who only says so -------------------------------------------------------------------

@@ -23,6 +23,8 @@ COMPLETIONS = "/v1/chat/completions"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 JSON = {**AUTH, "Content-Type": "application/json"}
 LIMIT = 20 << 20
+UNREAD_S = 60  # then an answer that nobody reads is given up for that alone
+CANCEL = 8
 CONFIG = {
     "gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN}, "tools": {"allow": ["sessions_list"]},
                 "http": {"endpoints": {"chatCompletions": {"enabled": True}, "responses": {"enabled": True}},
@@ -327,12 +329,16 @@ def test_streams_that_are_not_read_hold_up_their_own_runs_alone(mock):
 
 
 def test_answers_that_are_not_read_stay_within_the_budget_and_the_largest_are_given_up(gateway, wire):
+    begun = {}
     for number in range(14):
         stream = wire.ask("POST", COMPLETIONS, user(f"{number} " + "w" * (5 << 20)), AUTH)  # the answer is as long
+        begun[stream] = time.monotonic()
         wire.held.add(stream)
         wire.until(lambda each=stream: wire.answers[each].status or wire.answers[each].reset)
-    assert {wire.answers[each].reset for each in wire.held} == {None, ENHANCE_YOUR_CALM}
-    assert 1 <= sum(wire.answers[each].reset is not None for each in wire.held) <= 12
+    for each in [each for each in wire.held if wire.answers[each].reset == CANCEL]:  # by a machine that is so slow
+        assert time.monotonic() - begun.pop(each) > UNREAD_S
+    assert {wire.answers[each].reset for each in begun} == {None, ENHANCE_YOUR_CALM}
+    assert 1 <= sum(wire.answers[each].reset is not None for each in begun) <= 12
     assert is_alive(gateway)
 
 

@@ -53,7 +53,7 @@ def test_no_child_outlives_its_killed_supervisor(fresh_gateway):
     running = fresh_gateway().start()
     running.process.kill()
     running.process.wait()
-    running.check_nothing_left()
+    running.check_nothing_left_here()
 
 
 def is_talking(running, word):

@@ -95,7 +95,7 @@ def test_a_socket_that_was_left_behind_says_nothing_wrong(fresh_gateway, tmp_pat
     running = fresh_gateway(config=CONFIG).start()
     running.process.kill()
     running.process.wait()
-    running.check_nothing_left()
+    running.check_nothing_left_here()
     environment = elsewhere(running, tmp_path, {})
     done = running.cli("health", environment=environment)
     assert done.returncode == 69 and f"127.0.0.1:{running.port}" in done.stderr

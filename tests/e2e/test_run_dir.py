@@ -15,7 +15,7 @@ import pytest
 from client import Client
 from gateway import until
 from test_auth import Owner
-from test_process import Control, hosts, is_whole, tap, told
+from test_process import Control, hosts, is_whole, pids, tap, told
 
 
 class Callers(threading.Thread):
@@ -67,12 +67,11 @@ def remove(gateway):
 
 def kill_children(gateway):
     """Every one of them, and waits until others serve. Returns how long that took."""
-    victims = {host["name"]: host["pid"] for host in hosts(gateway)}
-    for pid in victims.values():
+    victims = pids(gateway)
+    for pid in victims:
         os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
-    until(lambda: is_whole(gateway) and all(host["pid"] != victims[host["name"]] for host in hosts(gateway)), 20,
-          "new children")
+    until(lambda: is_whole(gateway) and not victims & pids(gateway), 20, "new children")
     until(lambda: gateway.get("/readyz")[0] == 200, 20, "readiness")
     return time.monotonic() - killed
 
@@ -88,10 +87,10 @@ def test_a_cleaner_that_asks_first_leaves_it_alone(gateway):
 
 def test_it_comes_back_and_so_do_killed_children(fresh_gateway):
     running = fresh_gateway().start()
-    before = {host["pid"] for host in hosts(running)}
+    before = pids(running)
     remove(running)
     assert stat.S_IMODE(os.stat(run_dir(running)).st_mode) == 0o700
-    assert {host["pid"] for host in hosts(running)} == before, "nobody had to be started again"
+    assert pids(running) == before, "nobody had to be started again"
     with Callers(running.port) as callers:
         took = kill_children(running)
     assert callers.made and not callers.refused
