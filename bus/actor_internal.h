@@ -21,6 +21,8 @@
 #include "bus/wheel.h"
 
 #define LINK_ENDPOINT_MAX 160
+#define LINK_WHERE_MAX 128
+#define LINK_REASON_MAX (ACTOR_ADDRESS_MAX + LINK_WHERE_MAX + 96) /* see link_explain */
 #define LINK_WINDOW_BYTES ((int64_t)8 * 1024 * 1024)
 #define LINK_WINDOW_MSGS 16384
 #define LINK_PARKED_MSGS 4096
@@ -83,10 +85,11 @@ struct link {
     uint32_t heard_incarnation; /* of the peer's life that the two counts below belong to */
     int64_t owed_bytes;         /* credit to give back */
     int64_t owed_msgs;
-    struct mailbox_lane lane;  /* received, and not handled yet */
-    struct park park;          /* waits for the peer's address, or events for credit */
-    struct call_slot *calls;   /* ours, which this peer must answer */
-    struct serve_slot *serves; /* this peer's, which we must answer */
+    struct mailbox_lane lane;   /* received, and not handled yet */
+    struct park park;           /* waits for the peer's address, or events for credit */
+    struct call_slot *calls;    /* ours, which this peer must answer */
+    struct serve_slot *serves;  /* this peer's, which we must answer */
+    char where[LINK_WHERE_MAX]; /* "host NAME", and when that is known ": " and why nobody is there; empty: unknown */
 };
 
 /* It is there, and hangs: nothing is asked of it meanwhile. */
@@ -97,6 +100,10 @@ static inline bool link_is_silent(const struct link *link)
 
 struct link *link_get(struct actor *self, struct span address);
 struct link *link_find(struct actor *self, struct span address);
+/* The directory says on which host it is, and how it is. */
+void link_place(struct link *link, struct span host, struct span status);
+/* Why something for it failed, for people: who, why and, when that is elsewhere, where. */
+void link_explain(const struct actor *self, const struct link *link, const char *why, char *out, size_t cap);
 /* Sends; takes the body always. What cannot be delivered is dealt with (call failed,
  * dead letter). Returns 0 or a fault of our own. */
 int link_send(struct actor *self, struct link *link, struct envelope *env, zmq_msg_t *body);
@@ -142,7 +149,7 @@ struct call_slot {
     void *cookie;
     int ended_code; /* a failure to be told from the loop */
     uint32_t ended_retry_ms;
-    char ended_text[160];
+    char ended_text[LINK_REASON_MAX];
 };
 
 /* Ends a call by a failure, told later from the loop. Unknown ids are ignored. */

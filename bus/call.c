@@ -260,7 +260,7 @@ void call_fail_later(struct actor *self, uint64_t id, int code, uint32_t retry_a
     slot->ended_code = code;
     slot->ended_retry_ms = retry_after_ms;
     if (code == FAIL_UNAVAILABLE && slot->target) {
-        (void)snprintf(slot->ended_text, sizeof(slot->ended_text), "%s: %s", slot->target->address, text);
+        link_explain(self, slot->target, text, slot->ended_text, sizeof(slot->ended_text));
     } else {
         (void)snprintf(slot->ended_text, sizeof(slot->ended_text), "%s", text);
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -177,12 +178,20 @@ int curve_make(const char *dir, bool is_forced, struct curve_pair *ret_pair)
 
 /* --- the others ---------------------------------------------------------------------------- */
 
-static int peer_path(const char *dir, const char *name, char out[PATH_MAX])
+#define ALLOWED "allowed" /* who may join */
+#define PLACES "places"   /* and what they may run, once more */
+
+static int file_path(const char *dir, const char *folder, const char *name, char out[PATH_MAX])
 {
-    return snprintf(out, PATH_MAX, "%s/allowed/%s" CERT_SUFFIX, dir, name) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
+    return snprintf(out, PATH_MAX, "%s/%s/%s" CERT_SUFFIX, dir, folder, name) < PATH_MAX ? 0 : FAULT(-ENAMETOOLONG);
 }
 
-int curve_allow(const char *dir, const struct curve_peer *peer)
+static int peer_path(const char *dir, const char *name, char out[PATH_MAX])
+{
+    return file_path(dir, ALLOWED, name, out);
+}
+
+static int peer_put(const char *dir, const char *folder, const struct curve_peer *peer)
 {
     CLEANUP(zcert_destroy) zcert_t *cert = NULL;
     uint8_t raw[CURVE_RAW_LEN];
@@ -190,9 +199,9 @@ int curve_allow(const char *dir, const struct curve_peer *peer)
     char path[PATH_MAX];
     int r = dir_make(dir);
 
-    r = r ? r : path_make(path, dir, "allowed");
+    r = r ? r : path_make(path, dir, folder);
     r = r ? r : dir_make(path);
-    r = r ? r : peer_path(dir, peer->name, path);
+    r = r ? r : file_path(dir, folder, peer->name, path);
     if (r) {
         return r;
     }
@@ -210,10 +219,10 @@ int curve_allow(const char *dir, const struct curve_peer *peer)
     return cert_put(cert, path, false);
 }
 
-int curve_deny(const char *dir, const char *name)
+static int peer_remove(const char *dir, const char *folder, const char *name)
 {
     char path[PATH_MAX];
-    int r = peer_path(dir, name, path);
+    int r = file_path(dir, folder, name, path);
 
     if (r) {
         return r;
@@ -222,6 +231,21 @@ int curve_deny(const char *dir, const char *name)
         return errno == ENOENT || errno == ENOTDIR ? CURVE_E_MISSING : FAULT(-errno);
     }
     return dir_sync_of(path);
+}
+
+int curve_allow(const char *dir, const struct curve_peer *peer)
+{
+    int r = curve_keep(dir, peer);
+
+    return r ? r : peer_put(dir, ALLOWED, peer);
+}
+
+int curve_deny(const char *dir, const char *name)
+{
+    int r = peer_remove(dir, ALLOWED, name);
+
+    (void)curve_forget(dir, name); /* says nothing while nobody has that name */
+    return r;
 }
 
 /* False when what stands there is none, or there is more than one may be allowed. */
@@ -244,7 +268,7 @@ static bool actors_read(zcert_t *cert, struct curve_peer *peer)
 }
 
 /* False for a file that names nobody; without a key when there is none in it. */
-static bool peer_read(const char *dir, const char *file, struct curve_peer *ret_peer)
+static bool peer_read(const char *dir, const char *folder, const char *file, struct curve_peer *ret_peer)
 {
     CLEANUP(zcert_destroy) zcert_t *cert = NULL;
     char path[PATH_MAX];
@@ -256,7 +280,7 @@ static bool peer_read(const char *dir, const char *file, struct curve_peer *ret_
         return false;
     }
     memcpy(ret_peer->name, file, len - suffix);
-    if (!curve_is_name(ret_peer->name) || peer_path(dir, ret_peer->name, path)) {
+    if (!curve_is_name(ret_peer->name) || file_path(dir, folder, ret_peer->name, path)) {
         return false;
     }
     cert = cert_load(path);
@@ -272,14 +296,14 @@ int curve_each(const char *dir, bool (*on)(void *arg, const struct curve_peer *p
 {
     char path[PATH_MAX];
     struct curve_peer peer;
-    int r = path_make(path, dir, "allowed");
+    int r = path_make(path, dir, ALLOWED);
     DIR *files = r ? NULL : opendir(path);
 
     if (!files) {
         return r ? r : errno == ENOENT || errno == ENOTDIR ? 0 : FAULT(-errno);
     }
     for (struct dirent *file = readdir(files); file; file = readdir(files)) {
-        if (peer_read(dir, file->d_name, &peer) && !on(arg, &peer)) {
+        if (peer_read(dir, ALLOWED, file->d_name, &peer) && !on(arg, &peer)) {
             break;
         }
     }
@@ -300,8 +324,109 @@ int curve_get(const char *dir, const char *name, struct curve_peer *ret_peer)
         return errno == ENOENT || errno == ENOTDIR ? CURVE_E_MISSING : FAULT(-errno);
     }
     (void)snprintf(file, sizeof(file), "%.31s" CERT_SUFFIX, name);
-    return peer_read(dir, file, ret_peer) ? 0 : CURVE_E_BAD;
+    return peer_read(dir, ALLOWED, file, ret_peer) ? 0 : CURVE_E_BAD;
 }
+
+/* --- kept --------------------------------------------------------------------------------- */
+
+void curve_kept(const char *dir, const char *name, struct curve_peer *ret_peer)
+{
+    char file[CURVE_NAME_MAX + sizeof(CERT_SUFFIX)];
+
+    (void)snprintf(file, sizeof(file), "%.31s" CERT_SUFFIX, name);
+    if (!peer_read(dir, PLACES, file, ret_peer) || !ret_peer->public_key[0]) {
+        *ret_peer = (struct curve_peer){ 0 };
+    }
+}
+
+static bool is_kept(const char *dir, const struct curve_peer *peer)
+{
+    CLEANUP(mem_free) struct curve_peer *kept = mem_new(sizeof(*kept));
+    bool is_same;
+
+    curve_kept(dir, peer->name, kept);
+    is_same = kept->actors_n == peer->actors_n;
+    for (size_t i = 0; i < peer->actors_n && is_same; i++) {
+        is_same = strcmp(kept->actors[i], peer->actors[i]) == 0;
+    }
+    return is_same;
+}
+
+int curve_keep(const char *dir, const struct curve_peer *peer)
+{
+    int r = 0;
+
+    if (peer->actors_n) {
+        return is_kept(dir, peer) ? 0 : peer_put(dir, PLACES, peer);
+    }
+    r = curve_forget(dir, peer->name);
+    return r == CURVE_E_MISSING ? 0 : r;
+}
+
+int curve_forget(const char *dir, const char *name)
+{
+    return peer_remove(dir, PLACES, name);
+}
+
+/* --- as a list ---------------------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct curve_peer *)a)->name, ((const struct curve_peer *)b)->name);
+}
+
+/* Of more than there is room for those stay that come first by name, however the directory has them. */
+static bool on_listed(void *arg, const struct curve_peer *peer)
+{
+    struct curve_list *list = arg;
+
+    if (list->n == CURVE_PEERS_MAX) {
+        qsort(list->peers, list->n, sizeof(*peer), by_name);
+        if (by_name(peer, &list->peers[list->n - 1]) >= 0) {
+            return true;
+        }
+        list->n--;
+    }
+    list->peers[list->n++] = *peer;
+    return true;
+}
+
+int curve_list_read(const char *dir, struct curve_list *ret_list)
+{
+    *ret_list = (struct curve_list){ .peers = mem_new(CURVE_PEERS_MAX * sizeof(*ret_list->peers)) };
+    int r = curve_each(dir, on_listed, ret_list);
+
+    qsort(ret_list->peers, ret_list->n, sizeof(*ret_list->peers), by_name);
+    return r;
+}
+
+void curve_list_deinit(struct curve_list *self)
+{
+    free(self->peers);
+    *self = (struct curve_list){ 0 };
+}
+
+const char *curve_list_twin(const struct curve_list *self, size_t i)
+{
+    const char *key = self->peers[i].public_key;
+
+    for (size_t k = 0; k < i && key[0]; k++) {
+        if (strcmp(self->peers[k].public_key, key) == 0) {
+            return self->peers[k].name;
+        }
+    }
+    return NULL;
+}
+
+void curve_twin_explain(const char *name, const char *twin, char *out, size_t cap)
+{
+    (void)snprintf(out, cap,
+                   "bus/" ALLOWED "/%s" CERT_SUFFIX " has the same key as bus/" ALLOWED "/%s" CERT_SUFFIX
+                   ", and a key has one name, \"%s\"; take one of them back: openclaw bus deny NAME",
+                   name, twin, twin);
+}
+
+/* --- asked --------------------------------------------------------------------------------- */
 
 bool curve_is_denied(const char *dir, const char *name, const char *public_key, bool is_for_actors)
 {
@@ -310,7 +435,7 @@ bool curve_is_denied(const char *dir, const char *name, const char *public_key, 
     int r = curve_get(dir, name, &peer);
 
     if (r == CURVE_E_MISSING) {
-        return path_make(path, dir, "allowed") == 0 && access(path, F_OK) == 0;
+        return path_make(path, dir, ALLOWED) == 0 && access(path, F_OK) == 0;
     }
     if (r || !peer.public_key[0]) {
         return false;
@@ -328,11 +453,12 @@ static bool on_peer(void *arg, const struct curve_peer *peer)
 {
     struct search *search = arg;
 
-    if (strcmp(peer->public_key, search->public_key) == 0) {
+    if (strcmp(peer->public_key, search->public_key) == 0 &&
+        (!search->is_found || strcmp(peer->name, search->found->name) < 0)) {
         *search->found = *peer;
         search->is_found = true;
     }
-    return !search->is_found;
+    return true;
 }
 
 bool curve_find(const char *dir, const char *public_key, struct curve_peer *ret_peer)

@@ -36,8 +36,8 @@ enum actor_life directory_life(const struct directory_entry *entry)
 
 const char *directory_status(const struct directory_entry *entry)
 {
-    if (directory_life(entry) == ACTOR_LIFE_UNRESPONSIVE) {
-        return "does not respond";
+    if (entry->is_up && entry->is_silent) { /* else whoever says that says why */
+        return entry->silence[0] ? entry->silence : "does not respond";
     }
     return entry->is_up && entry->blame[0] ? entry->blame : entry->status;
 }

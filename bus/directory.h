@@ -13,6 +13,7 @@
 #define DIRECTORY_STATUS_MAX 384 /* a path and what is wrong with it */
 #define DIRECTORY_HOST_MAX 32
 #define DIRECTORY_BLAME_MAX 96
+#define DIRECTORY_LOST "host " /* so begins the status of an actor whose host is not there; its name and why follow */
 #define DIRECTORY_SILENT_RETRY_MS 1000U /* what hangs has gone on, or been started again, by then */
 
 struct directory_entry {
@@ -26,9 +27,11 @@ struct directory_entry {
     uint32_t incarnation;
     uint32_t retry_after_ms;
     char status[DIRECTORY_STATUS_MAX];
-    bool is_silent;                  /* the supervisor says that it hangs; the rest is what it was before */
-    char blame[DIRECTORY_BLAME_MAX]; /* what it sends that it may not; known to the supervisor; empty: nothing */
-    uint64_t blamed_ms;              /* CLOCK_MONOTONIC, the last time */
+    bool is_silent;                    /* the supervisor says that it hangs; the rest is what it was before */
+    char silence[DIRECTORY_BLAME_MAX]; /* and why, when that is not its own doing; known to the supervisor */
+    char lost[DIRECTORY_BLAME_MAX];    /* of a host that is not there: why its actors are not, in short; the same */
+    char blame[DIRECTORY_BLAME_MAX];   /* what it sends that it may not; known to the supervisor; empty: nothing */
+    uint64_t blamed_ms;                /* CLOCK_MONOTONIC, the last time */
 };
 
 /* Someone of this process who must hear of changes. */

@@ -2,10 +2,12 @@
  * link: the way to one peer: its socket, its credit, what goes and what may not.
  */
 #include <assert.h>
+#include <stdio.h>
 
 #include "bus/actor_internal.h"
 #include "bus/base/descriptors.h"
 #include "bus/base/mem.h"
+#include "bus/directory.h"
 #include "bus/link_internal.h"
 #include "bus/value.h"
 #include "bus/wire.h"
@@ -48,6 +50,36 @@ struct link *link_get(struct actor *self, struct span address)
     return link;
 }
 
+void link_place(struct link *link, struct span host, struct span status)
+{
+    if (span_starts(status, DIRECTORY_LOST)) {
+        (void)snprintf(link->where, sizeof(link->where), "%.*s", SPAN_FMT(status)); /* a cut text still says where */
+    } else if (host.len) {
+        (void)snprintf(link->where, sizeof(link->where), DIRECTORY_LOST "%.*s", SPAN_FMT(host));
+    }
+}
+
+/* Who fails elsewhere is looked for there; of our own process that goes without saying. */
+static bool is_elsewhere(const struct actor *self, const struct link *link)
+{
+    const char *own = self->node_address[0] ? self->node_address : self->address;
+    struct span host = { link->where + sizeof(DIRECTORY_LOST) - 1, 0 };
+
+    if (!link->where[0] || strncmp(link->address, "host/", 5) == 0) {
+        return false; /* that is its name */
+    }
+    host.len = strcspn(host.ptr, ":");
+    return !(strncmp(own, "host/", 5) == 0 && span_is_text(host, own + 5));
+}
+
+void link_explain(const struct actor *self, const struct link *link, const char *why, char *out, size_t cap)
+{
+    bool is_named = is_elsewhere(self, link);
+
+    (void)snprintf(out, cap, "%s: %s%s%s%s", link->address, why, is_named ? " (" : "", is_named ? link->where : "",
+                   is_named ? ")" : "");
+}
+
 static const char mailbox_closed[] = "receiver's mailbox is closed";
 
 /* Is anything lost, when the receiver has ended? A caller is told, an answer has nobody left
@@ -68,8 +100,11 @@ void link_undeliverable(struct actor *self, const struct link *link, const struc
     if (env->kind == ENVELOPE_CALL && env->via.len == 0) {
         call_fail_later(self, env->corr, FAIL_UNAVAILABLE, retry_after_ms, reason);
     } else if (env->kind == ENVELOPE_CALL) {
+        char text[LINK_REASON_MAX];
+
+        link_explain(self, link, reason, text, sizeof(text));
         struct failure failure = {
-            .code = FAIL_UNAVAILABLE, .message = span_from(reason), .retryable = true, .retry_after_ms = retry_after_ms
+            .code = FAIL_UNAVAILABLE, .message = span_from(text), .retryable = true, .retry_after_ms = retry_after_ms
         };
         serve_fail_forwarded(self, env, &failure);
     } else if (env->kind == ENVELOPE_PUBLISH) {

@@ -72,10 +72,13 @@ void node_entry_set(struct node *self, const struct directory_entry *entry);
 /* Forgets what a dead local actor wanted to know and was subscribed to. */
 void node_actor_gone(struct node *self, struct span address);
 
-/* Supervisor: a host's process has ended; everything on it is down at once, everywhere. */
-void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms);
-/* Supervisor: and that will not come again by itself, or not soon: why, for whoever asks how it is. */
+/* Supervisor: a host's process has ended; everything on it is down at once, everywhere. `why` is for people. */
+void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms,
+                    const char *why);
+/* Supervisor: and that will not come again by itself, or not soon: why, for whoever asks how it is, or its actors. */
 void node_host_lost(struct node *self, const char *host, enum actor_life life, const char *why);
+/* Supervisor: more about a host that is not there, or news. Of its actors nothing is said by that. */
+void node_host_absence(struct node *self, const char *host, const char *why);
 /* Supervisor: that host is none any more: nobody knows of it, or of who was there. */
 void node_host_forget(struct node *self, const char *host);
 /* Supervisor: that host has lost places. Who was spawned there, and has its place elsewhere now, is spawned there. */
@@ -91,9 +94,9 @@ bool node_placed_find(const struct node *self, bool (*is_it)(void *arg, const st
                       struct node_placed *ret_placed);
 /* Supervisor: a word about a host that has come. */
 void node_host_status(struct node *self, const char *host, const char *status);
-/* Supervisor: an actor of that host, or with NULL everything on it, hangs or goes on. Calls to it end at once,
- * everywhere. False when the directory has no such entry that is up. */
-bool node_silence(struct node *self, const char *host, const char *address, bool is_silent);
+/* Supervisor: an actor of that host, or with NULL everything on it, hangs, for people because of `why`, or with NULL
+ * goes on. Calls to it end at once, everywhere. False when the directory has no such entry that is up. */
+bool node_silence(struct node *self, const char *host, const char *address, const char *why);
 /* Supervisor: who was blamed and has been quiet for a while is well again. */
 void node_blame_forget(struct node *self, uint64_t now_ms);
 /* On another machine: the way to all other hosts is cut, or there again. Calls to whoever is there end at once. */

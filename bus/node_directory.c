@@ -14,10 +14,13 @@ void node_entry_set(struct node *self, const struct directory_entry *entry)
     struct directory_entry *mine = directory_get(&self->directory, span_from(entry->address));
     struct directory_entry *next = mine->next;
     bool is_silent = mine->is_silent && entry->is_up && mine->incarnation == entry->incarnation;
+    char silence[sizeof(mine->silence)];
 
+    memcpy(silence, mine->silence, sizeof(silence));
     *mine = *entry;
     mine->next = next;
     mine->is_silent = is_silent;
+    memcpy(mine->silence, silence, sizeof(silence));
     if (!mine->is_up) {
         mine->endpoint[0] = '\0';
         mine->local[0] = '\0';
@@ -307,8 +310,18 @@ static void host_topics_drop(struct node *self, const char *host)
     }
 }
 
+/* What it said of itself it said of the life that is over. */
+static void lost_status_set(struct directory_entry *entry, struct span why)
+{
+    bool is_host = span_starts(span_from(entry->address), "host/");
+
+    (void)snprintf(entry->status, sizeof(entry->status), "%s%s%s%.*s", is_host || !why.len ? "" : DIRECTORY_LOST,
+                   is_host || !why.len ? "" : entry->host, is_host || !why.len ? "" : ": ", SPAN_FMT(why));
+}
+
 /* Everything on `host` is down, in this node's view. */
-void node_directory_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms)
+void node_directory_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms,
+                              struct span why)
 {
     for (struct directory_entry *at = self->directory.entries; at; at = at->next) {
         if (strcmp(at->host, host) == 0 && at->is_up) {
@@ -317,6 +330,7 @@ void node_directory_host_down(struct node *self, const char *host, enum actor_li
             at->endpoint[0] = '\0';
             at->life = life;
             at->retry_after_ms = retry_after_ms;
+            lost_status_set(at, why);
             node_tell_entry_spread(self, at);
         }
     }
@@ -339,6 +353,7 @@ void node_directory_resolve(struct actor *actor, struct link *link)
         node_supervisor_endpoint(self, endpoint, sizeof(endpoint));
         link_apply(actor, link, span_from(endpoint), 1, ACTOR_LIFE_READY, 0);
     } else if (entry) {
+        link_place(link, span_from(entry->host), span_from(directory_status(entry)));
         link_apply(actor, link, span_from(entry->is_up ? node_tell_endpoint(entry) : ""), entry->incarnation,
                    directory_life(entry), directory_retry_ms(entry));
     } else {

@@ -59,6 +59,38 @@ void node_host_status(struct node *self, const char *host, const char *status)
     }
 }
 
+/* --- those that are not there ------------------------------------------------------------- */
+
+/* Not of a host itself: its own status says that already. */
+static bool is_lost(const struct directory_entry *entry, const char *host)
+{
+    return !entry->is_up && strcmp(entry->host, host) == 0 && !span_starts(span_from(entry->address), "host/") &&
+           (entry->life != ACTOR_LIFE_ABSENT || span_starts(span_from(entry->status), DIRECTORY_LOST));
+}
+
+/* Who was there, or is to be, is where nobody reaches it: for who asks, with the reason. */
+static void lost_actors_tell(struct node *self, const char *host, const char *why)
+{
+    char status[DIRECTORY_STATUS_MAX];
+
+    (void)snprintf(status, sizeof(status), DIRECTORY_LOST "%s: %s", host, why);
+    for (struct directory_entry *at = self->directory.entries; at; at = at->next) {
+        if (is_lost(at, host) && strcmp(at->status, status) != 0) {
+            memcpy(at->status, status, sizeof(status));
+            node_tell_entry_spread(self, at);
+            node_tell_entry_sync(self, at);
+        }
+    }
+}
+
+static struct directory_entry *host_entry(struct node *self, const char *host)
+{
+    char address[ACTOR_ADDRESS_MAX];
+
+    (void)snprintf(address, sizeof(address), "host/%s", host);
+    return directory_find(&self->directory, span_from(address));
+}
+
 void node_host_lost(struct node *self, const char *host, enum actor_life life, const char *why)
 {
     struct directory_entry *entry;
@@ -70,6 +102,49 @@ void node_host_lost(struct node *self, const char *host, enum actor_life life, c
         (void)snprintf(entry->host, sizeof(entry->host), "%s", host);
         entry->life = life;
         (void)snprintf(entry->status, sizeof(entry->status), "%s", why);
+        (void)snprintf(entry->lost, sizeof(entry->lost), "%s", why);
+        node_tell_entry_spread(self, entry);
+        node_tell_entry_sync(self, entry);
+        lost_actors_tell(self, host, entry->lost);
+    }
+}
+
+void node_host_absence(struct node *self, const char *host, const char *why)
+{
+    struct directory_entry *entry = host_entry(self, host);
+
+    if (entry && !entry->is_up && strcmp(entry->status, why) != 0) {
+        (void)snprintf(entry->status, sizeof(entry->status), "%s", why);
+        node_tell_entry_spread(self, entry);
+        node_tell_entry_sync(self, entry);
+    }
+}
+
+/* An actor that has never been is as absent as before; only whoever asks for it hears why. */
+void node_host_expect(struct node *self, const char *address, const char *host)
+{
+    const struct directory_entry *there = host_entry(self, host);
+    const struct directory_entry *before = directory_find(&self->directory, span_from(address));
+    struct directory_entry entry = { .life = ACTOR_LIFE_ABSENT };
+
+    if (!there || there->is_up || !there->lost[0] || (before && before->is_up)) {
+        return; /* it is about to come, and then says itself how its actors are */
+    }
+    entry.incarnation = before ? before->incarnation : 0;
+    (void)snprintf(entry.address, sizeof(entry.address), "%s", address);
+    (void)snprintf(entry.host, sizeof(entry.host), "%s", host);
+    (void)snprintf(entry.status, sizeof(entry.status), DIRECTORY_LOST "%s: %s", host, there->lost);
+    node_entry_set(self, &entry);
+}
+
+void node_host_unexpect(struct node *self, const char *address)
+{
+    struct directory_entry *entry = directory_find(&self->directory, span_from(address));
+    const struct directory_entry *there = entry ? host_entry(self, entry->host) : NULL;
+
+    if (entry && there && !there->is_up && is_lost(entry, entry->host)) {
+        entry->life = ACTOR_LIFE_ABSENT;
+        entry->status[0] = '\0';
         node_tell_entry_spread(self, entry);
         node_tell_entry_sync(self, entry);
     }
@@ -77,22 +152,23 @@ void node_host_lost(struct node *self, const char *host, enum actor_life life, c
 
 void node_host_forget(struct node *self, const char *host)
 {
-    node_host_down(self, host, ACTOR_LIFE_ABSENT, 0);
+    node_host_down(self, host, ACTOR_LIFE_ABSENT, 0, "");
     for (struct directory_entry *at = self->directory.entries; at; at = at->next) {
         if (strcmp(at->host, host) == 0) {
             at->life = ACTOR_LIFE_ABSENT;
             at->status[0] = '\0';
+            at->lost[0] = '\0';
             node_tell_entry_spread(self, at);
             node_tell_entry_sync(self, at);
         }
     }
 }
 
-void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms)
+void node_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms, const char *why)
 {
     struct pack pack;
 
-    node_directory_host_down(self, host, life, retry_after_ms);
+    node_directory_host_down(self, host, life, retry_after_ms, span_from(why));
     for (size_t i = 0; i < self->opts.topology->hosts_n; i++) {
         char to[ACTOR_ADDRESS_MAX];
 
@@ -106,6 +182,7 @@ void node_host_down(struct node *self, const char *host, enum actor_life life, u
         pack_kv_text(&pack, "host", host);
         pack_kv_i64(&pack, "life", life);
         pack_kv_u64(&pack, "retryAfterMs", retry_after_ms);
+        pack_kv_text(&pack, "why", why);
         pack_map_end(&pack);
         node_tell_cast(self, to, &wire_host_down, &pack);
         pack_deinit(&pack);
@@ -123,7 +200,8 @@ int node_host_on_down(void *arg, struct actor_ctx *ctx, const void *msg)
     if (self->opts.host && strcmp(host, self->opts.host) != 0) {
         node_directory_host_down(self, host,
                                  (enum actor_life)value_i64(value_get(actor_ctx_body(ctx), "life"), ACTOR_LIFE_BACKOFF),
-                                 (uint32_t)value_i64(value_get(actor_ctx_body(ctx), "retryAfterMs"), 0));
+                                 (uint32_t)value_i64(value_get(actor_ctx_body(ctx), "retryAfterMs"), 0),
+                                 node_text_in(ctx, "why", DIRECTORY_STATUS_MAX / 2));
     }
     return 0;
 }
@@ -145,7 +223,18 @@ static void silent_tell(struct node *self, const struct directory_entry *entry)
     pack_deinit(&pack);
 }
 
-bool node_silence(struct node *self, const char *host, const char *address, bool is_silent)
+static void silence_set(struct directory_entry *entry, bool is_all, const char *why)
+{
+    entry->is_silent = why != NULL;
+    entry->silence[0] = '\0';
+    if (why && is_all && !span_starts(span_from(entry->address), "host/")) {
+        (void)snprintf(entry->silence, sizeof(entry->silence), DIRECTORY_LOST "%s: %s", entry->host, why);
+    } else if (why && is_all) {
+        (void)snprintf(entry->silence, sizeof(entry->silence), "%s", why);
+    }
+}
+
+bool node_silence(struct node *self, const char *host, const char *address, const char *why)
 {
     bool is_known = false;
 
@@ -154,8 +243,8 @@ bool node_silence(struct node *self, const char *host, const char *address, bool
             continue;
         }
         is_known = true;
-        if (at->is_silent != is_silent) {
-            at->is_silent = is_silent;
+        if (at->is_silent != (why != NULL)) {
+            silence_set(at, !address, why);
             node_tell_entry_spread(self, at);
             node_tell_entry_sync(self, at);
             if (address) { /* its process is alive, and others in it ask it */

@@ -71,7 +71,8 @@ int node_directory_on_subscribe(void *arg, struct actor_ctx *ctx, const void *ms
 int node_directory_on_unsubscribe(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_directory_on_sync(void *arg, struct actor_ctx *ctx, const void *msg);
 /* Everything on `host` is down, in this node's view. */
-void node_directory_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms);
+void node_directory_host_down(struct node *self, const char *host, enum actor_life life, uint32_t retry_after_ms,
+                              struct span why);
 /* A node looks into its own directory; other nodes have endpoints that need no asking. */
 void node_directory_resolve(struct actor *actor, struct link *link);
 bool node_directory_subscribers(struct actor *actor, const char *topic);
@@ -111,6 +112,10 @@ int node_host_on_down(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_host_on_silent(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_host_on_stop(void *arg, struct actor_ctx *ctx, const void *msg);
 int node_host_on_rebind(void *arg, struct actor_ctx *ctx, const void *msg);
+/* Supervisor: an actor that has its place on that host. If it is known that the host is not there, so is why. */
+void node_host_expect(struct node *self, const char *address, const char *host);
+/* Supervisor: it is not to run any more, and there may be nobody to say so. */
+void node_host_unexpect(struct node *self, const char *address);
 /* Tells the supervisor that this host has come. */
 void node_host_hello(struct node *self);
 

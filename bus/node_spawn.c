@@ -106,6 +106,9 @@ int node_spawn_on_spawn(void *arg, struct actor_ctx *ctx, const void *msg)
     }
     if (node_is_supervisor(self)) {
         spawn_record_set(self, address, def, spawn_arg, actor_ctx_from(ctx));
+        if (to) {
+            node_host_expect(self, address, to + sizeof("host/") - 1);
+        }
     }
     if (to) {
         return actor_cast_span(&self->actor, to, &wire_spawn, actor_ctx_body(ctx), ctx);
@@ -129,6 +132,9 @@ int node_spawn_on_despawn(void *arg, struct actor_ctx *ctx, const void *msg)
     (void)msg;
     (void)snprintf(address, sizeof(address), "%.*s", SPAN_FMT(node_text_in(ctx, "address", ACTOR_ADDRESS_MAX)));
     spawn_record_drop(self, address);
+    if (node_is_supervisor(self)) {
+        node_host_unexpect(self, address);
+    }
     const char *to = way_to(self, actor_ctx_from(ctx), address, hop, sizeof(hop));
     if (to && to[0]) {
         return actor_cast_span(&self->actor, to, &wire_despawn, actor_ctx_body(ctx), ctx);
@@ -196,6 +202,7 @@ void node_places_changed(struct node *self, const char *host)
         }
         (void)snprintf(at->host, sizeof(at->host), "%s", place->name);
         log_info("actor_moved", "actor=%s from=%s host=%s", at->address, host, place->name);
+        node_host_expect(self, at->address, at->host);
         record_tell(self, at); /* or, while it is not there, when it comes */
     }
 }

@@ -135,13 +135,15 @@ static void entry_apply(struct actor *self, struct span body)
     if (address.len == 0 || address.len >= ACTOR_ADDRESS_MAX) {
         return;
     }
+    struct span status = value_str(value_get(body, "status"), (struct span){ "", 0 });
     struct link *link = link_find(self, address);
     if (link && !link->is_fixed) {
+        link_place(link, value_str(value_get(body, "host"), (struct span){ "", 0 }), status);
         link_apply(self, link, value_str(value_get(body, "endpoint"), (struct span){ "", 0 }),
                    (uint32_t)value_i64(value_get(body, "incarnation"), 0), life,
                    (uint32_t)value_i64(value_get(body, "retryAfterMs"), 0));
     }
-    node_talk_on_life(self, address, life, value_str(value_get(body, "status"), (struct span){ "", 0 }));
+    node_talk_on_life(self, address, life, status);
 }
 
 static bool pattern_matches(const char *pattern, struct span address)

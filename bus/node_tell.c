@@ -57,6 +57,7 @@ void node_tell_entry_spread(struct node *self, const struct directory_entry *ent
     struct link *link = link_find(&self->actor, address);
 
     if (link && !link->is_fixed) {
+        link_place(link, span_from(entry->host), span_from(directory_status(entry)));
         link_apply(&self->actor, link, span_from(entry->is_up ? node_tell_endpoint(entry) : ""), entry->incarnation,
                    directory_life(entry), directory_retry_ms(entry));
     }

@@ -304,7 +304,8 @@ static void host_revive(struct hostling *host)
     if (supervisor_on_exit(&host->supervisor, is_killed ? &policy_killed : &supervisor_policy_default, clock_mono_ms(),
                            &delay_ms) == SUPERVISOR_GAVE_UP) {
         host->life = ACTOR_LIFE_GAVE_UP;
-        node_host_down(host->process->node, host->host->name, ACTOR_LIFE_GAVE_UP, 0);
+        node_host_down(host->process->node, host->host->name, ACTOR_LIFE_GAVE_UP, 0,
+                       "it gave up after too many crashes");
         log_error("host_gave_up", "host=%s restarts=%u", host->host->name, host->supervisor.restarts);
         if (all_gave_up(host->process)) {
             /* Nothing is served any more; who started us shall know. */
@@ -335,11 +336,14 @@ static void host_died(struct hostling *host, int status)
 {
     struct process *self = host->process;
     char text[64];
+    char why[sizeof(host->last_end) + sizeof(text)];
 
-    /* First of all: calls to it fail now, and what is logged below finds another way. */
-    node_host_down(self->node, host->host->name, ACTOR_LIFE_BACKOFF, 0);
     status_text(status, text, sizeof(text));
     last_end_note(host);
+    (void)snprintf(why, sizeof(why), host->last_end[0] ? "%s" : "its process has ended (%s)",
+                   host->last_end[0] ? host->last_end : text);
+    /* First of all: calls to it fail now, and what is logged below finds another way. */
+    node_host_down(self->node, host->host->name, ACTOR_LIFE_BACKOFF, 0, why);
     if (host->has_said) {
         log_warning("host_ended", "host=%s pid=%d status=\"%s\" why=\"%s\"", host->host->name, (int)host->pid, text,
                     host->last_end);
@@ -626,6 +630,8 @@ void process_host_add(struct process *self, const struct topology_host *host)
     old->wire = 0;
     old->release[0] = '\0';
     old->last_end[0] = '\0';
+    old->held[0] = '\0';
+    old->refused[0] = '\0';
     old->is_silent = false;
     supervisor_init(&old->supervisor, (uint64_t)clock_wall_us() + i);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bus/base/cleanup.h"
+#include "bus/base/fault.h"
 #include "bus/base/log.h"
 #include "bus/base/mem.h"
 #include "bus/process_internal.h"
@@ -15,7 +16,6 @@
 
 #define GUEST_GONE "it is not allowed any more"
 #define GUEST_CHANGED "what this host may run was changed"
-#define GUESTS_MAX 256 /* of the list; more are passed over */
 
 /* One that has no place, and why. */
 struct guest_refusal {
@@ -135,6 +135,7 @@ static void guest_remove(struct process *self, const struct topology_host *host)
     char name[sizeof(host->name)];
 
     (void)snprintf(name, sizeof(name), "%s", host->name);
+    (void)curve_forget(self->opts->keys_dir, name); /* nobody asks for it while the name is not in the list */
     log_info("guest_gone", "host=%s", name);
     trunk_hub_end(self->trunks, name, TRUNK_NO_ACTORS, GUEST_GONE, GUEST_GONE);
     (void)topology_guest_set(self->opts->topology, &(struct topology_guest){ .name = name });
@@ -170,14 +171,25 @@ static bool is_same(const struct topology_host *host, const struct curve_peer *p
     return is_same;
 }
 
+/* So that its place is known when its certificate cannot be read one day. */
+static void guest_keep(struct process *self, const struct curve_peer *peer)
+{
+    int r = curve_keep(self->opts->keys_dir, peer);
+
+    if (r) { /* it has its place all the same */
+        log_warning("guest_not_kept", "host=%s why=\"cannot write bus/places/%s.cert: %s\"", peer->name, peer->name,
+                    fault_text(r));
+    }
+}
+
 static void guest_apply(struct process *self, struct curve_peer *peer)
 {
     const struct topology_host *host = topology_host_find(self->opts->topology, peer->name);
     struct topology_guest guest = guest_of(peer);
     struct topology_error error;
 
-    if (host && host->is_guest && is_same(host, peer)) {
-        return;
+    if (host && (host->is_guest ? is_same(host, peer) : host->is_remote)) {
+        return; /* of one that has come to stand in the topology, that says what it runs */
     }
     if (guest_check(self, &guest, &error)) {
         refusal_set(self, peer->name, error.text);
@@ -188,61 +200,101 @@ static void guest_apply(struct process *self, struct curve_peer *peer)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-struct listing {
-    struct curve_peer *peers; /* GUESTS_MAX */
-    size_t n;
-};
-
-static bool on_peer(void *arg, const struct curve_peer *peer)
+static const struct curve_peer *listed(const struct curve_list *list, const char *name)
 {
-    struct listing *listing = arg;
-
-    if (!peer->public_key[0]) {
-        log_warning("guest_unreadable", "host=%s why=\"bus/allowed/%s.cert is no certificate, or cannot be read now\"",
-                    peer->name, peer->name);
-    } else if (peer->actors_n) {
-        listing->peers[listing->n++] = *peer;
-    }
-    return listing->n < GUESTS_MAX;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct curve_peer *)a)->name, ((const struct curve_peer *)b)->name);
-}
-
-static const struct curve_peer *listed(const struct listing *listing, const char *name)
-{
-    for (size_t i = 0; i < listing->n; i++) {
-        if (strcmp(listing->peers[i].name, name) == 0) {
-            return &listing->peers[i];
+    for (size_t i = 0; i < list->n; i++) {
+        if (strcmp(list->peers[i].name, name) == 0) {
+            return &list->peers[i];
         }
     }
     return NULL;
 }
 
-void process_guests_read(void *arg)
+/* Nobody knows whether it still may join, or what it may run: so who runs goes on, and a gateway that starts gives it
+ * the place that it had. */
+static void unreadable_apply(struct process *self, const char *name)
 {
-    struct process *self = arg;
-    CLEANUP(mem_free) struct curve_peer *peers = mem_new(GUESTS_MAX * sizeof(*peers));
-    struct listing listing = { .peers = peers };
+    CLEANUP(mem_free) struct curve_peer *kept = mem_new(sizeof(*kept));
+    char why[PROCESS_HELD_MAX];
 
-    if (!self->trunks || curve_each(self->opts->keys_dir, on_peer, &listing)) {
-        return; /* what cannot be read now is read at the next change; until then all stays as it is */
+    (void)snprintf(why, sizeof(why), "bus/allowed/%s.cert is no certificate, or cannot be read now", name);
+    log_warning("guest_unreadable", "host=%s why=\"%s\"", name, why);
+    if (!topology_host_find(self->opts->topology, name)) {
+        curve_kept(self->opts->keys_dir, name, kept);
+        if (kept->actors_n) {
+            guest_apply(self, kept);
+        }
     }
-    qsort(peers, listing.n, sizeof(*peers), by_name); /* so that the same one of two has its place every time */
+    (void)snprintf(why + strlen(why), sizeof(why) - strlen(why),
+                   ", so it cannot join: put it back, or: openclaw bus allow %s KEY", name);
+    process_trunk_hold(self, name, why);
+}
+
+/* By its key another one joins. */
+static void twin_apply(struct process *self, const char *name, const char *twin)
+{
+    char why[PROCESS_HELD_MAX];
+
+    curve_twin_explain(name, twin, why, sizeof(why));
+    refusal_set(self, name, why);
+    process_trunk_hold(self, name, why);
+}
+
+static void peer_apply(struct process *self, const struct curve_list *list, size_t i)
+{
+    struct curve_peer *peer = &list->peers[i];
+    const char *twin = curve_list_twin(list, i);
+
+    if (!peer->public_key[0]) {
+        unreadable_apply(self, peer->name);
+        return;
+    }
+    if (twin) {
+        twin_apply(self, peer->name, twin);
+        return;
+    }
+    process_trunk_hold(self, peer->name, "");
+    if (peer->actors_n) {
+        guest_apply(self, peer);
+        guest_keep(self, peer);
+    }
+}
+
+int process_guests_take(struct process *self)
+{
+    CLEANUP(curve_list_deinit) struct curve_list list = { 0 };
+    int r = curve_list_read(self->opts->keys_dir, &list);
+
+    if (r) {
+        log_error("guests_unreadable", "why=\"cannot read bus/allowed, which says who may join: %s\"", fault_text(r));
+        return r;
+    }
     for (size_t i = 0; i < self->hosts_n; i++) {
         const struct topology_host *host = self->hosts[i].host;
+        const struct curve_peer *peer = listed(&list, host->name);
 
-        if (host->name[0] && host->is_guest && !listed(&listing, host->name) &&
+        if (!peer) {
+            process_trunk_hold(self, host->name, "");
+        }
+        if (host->name[0] && host->is_guest && !(peer && peer->actors_n) &&
             curve_is_denied(self->opts->keys_dir, host->name, NULL, true)) {
             guest_remove(self, host);
         }
     }
-    for (size_t i = 0; i < listing.n; i++) {
-        guest_apply(self, &peers[i]);
+    for (size_t i = 0; i < list.n; i++) {
+        peer_apply(self, &list, i);
     }
     refusals_sweep(self);
+    return 0;
+}
+
+void process_guests_read(void *arg)
+{
+    struct process *self = arg;
+
+    if (self->trunks) {
+        (void)process_guests_take(self); /* logged; it is read at the next change, and until then all stays as it is */
+    }
 }
 
 void process_guests_deinit(struct process *self)

@@ -25,7 +25,8 @@ struct process;
 struct socket_channel;
 struct upgrade_trial;
 
-#define PROCESS_NOT_JOINED "it has not joined: start it on its machine, with the address and the key of this gateway"
+#define PROCESS_NOT_JOINED "it has not joined"
+#define PROCESS_HELD_MAX 256
 
 /* One host of the topology: its process, or the wait for the next one. */
 struct hostling {
@@ -50,11 +51,13 @@ struct hostling {
     bool is_silent;        /* that was told */
     bool is_suspected;     /* one of its actors may hang: it is looked at more often */
     uint64_t stopped_ms;
-    uint64_t cpu_ns;               /* of its process, when last looked at */
-    struct pulse_page *pulse;      /* its actors' signs of life; NULL: not watched */
-    int pulse_fd;                  /* for the child */
-    struct stall *stalls;          /* PULSE_ACTORS_MAX */
-    char last_end[PULSE_WORD_MAX]; /* why the life before was ended, or ended itself; empty when nobody says */
+    uint64_t cpu_ns;                /* of its process, when last looked at */
+    struct pulse_page *pulse;       /* its actors' signs of life; NULL: not watched */
+    int pulse_fd;                   /* for the child */
+    struct stall *stalls;           /* PULSE_ACTORS_MAX */
+    char last_end[PULSE_WORD_MAX];  /* why the life before was ended, or ended itself; empty when nobody says */
+    char held[PROCESS_HELD_MAX];    /* of a remote one: why the list of who may join keeps it out; empty: it does not */
+    char refused[PROCESS_HELD_MAX]; /* and why it is let no further when it knocks; empty: it does not knock */
     struct supervisor_state supervisor;
     uv_timer_t timer;               /* next start; or, when stopping this host alone, its deadline */
     struct ready_pipe *ready;       /* this life says there that it serves; NULL when it has, or is over */
@@ -134,10 +137,17 @@ int process_trunk_init(struct process *self);
 const char *process_trunk_way(void *arg, const char *name);
 /* It has not joined, and everybody may know. */
 void process_trunk_wait(struct process *self, const struct topology_host *host);
+/* The list keeps it out, or with "" no longer. Of a host that is not known nothing is said. */
+void process_trunk_hold(struct process *self, const char *name, const char *why);
+/* Why it is not here, for people. */
+void process_trunk_why_not(const struct hostling *host, char *out, size_t cap);
 
 /* --- process_guest.c ------------------------------------------------------------------ */
 
-/* Guests come and go as the list of who may join says now. Of `trunk_hub_opts`, as is the next. */
+/* Guests come and go as the list of who may join says now. A fault, logged, when it cannot be read; then all stays as
+ * it is. */
+int process_guests_take(struct process *self);
+/* The same when it has changed. Of `trunk_hub_opts`, as is the next. */
 void process_guests_read(void *arg);
 const char *process_guest_why_not(void *arg, const char *name);
 void process_guests_deinit(struct process *self);

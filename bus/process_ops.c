@@ -250,7 +250,7 @@ struct gather {
         struct gather *gather;
         const struct hostling *host;
         struct text_buf answer; /* packed; empty when there was none */
-        char error[160];
+        char error[PROCESS_HELD_MAX + 32];
     } hosts[TOPOLOGY_HOSTS_MAX];
     size_t hosts_n;
 };
@@ -269,13 +269,19 @@ static void rows_known_pack(const struct gather *gather, const struct hostling *
     const struct directory_entry *entry = node_directory(gather->process->node)->entries;
 
     for (; entry; entry = entry->next) {
-        if (strcmp(entry->host, host->host->name) != 0 || strncmp(entry->address, "host/", 5) == 0) {
+        const char *status = directory_status(entry);
+
+        if (strcmp(entry->host, host->host->name) != 0 || strncmp(entry->address, "host/", 5) == 0 ||
+            (entry->life == ACTOR_LIFE_ABSENT && !status[0])) {
             continue;
         }
         pack_map_begin(out);
         pack_kv_text(out, "host", host->host->name);
         pack_kv_text(out, "address", entry->address);
         pack_kv_text(out, "state", process_host_is_there(host) ? "silent" : actor_life_name(host->life));
+        if (status[0]) {
+            pack_kv_text(out, "status", status);
+        }
         pack_map_end(out);
     }
 }
@@ -384,6 +390,19 @@ static void on_host_actors(void *state, struct actor *actor, void *cookie, const
     }
 }
 
+static void not_there_explain(const struct hostling *host, char *out, size_t cap)
+{
+    char why[PROCESS_HELD_MAX];
+
+    if (!host->is_remote) {
+        (void)snprintf(out, cap, "its process is down%s%s", host->last_end[0] ? ": " : "", host->last_end);
+        return;
+    }
+    process_trunk_why_not(host, why, sizeof(why));
+    (void)snprintf(out, cap, "%s%s", span_starts(span_from(why), PROCESS_NOT_JOINED) ? "" : PROCESS_NOT_JOINED ": ",
+                   why);
+}
+
 static void host_ask(struct gather *gather, struct hostling *host)
 {
     struct gather_host *slot = &gather->hosts[gather->hosts_n++];
@@ -399,11 +418,7 @@ static void host_ask(struct gather *gather, struct hostling *host)
     slot->gather = gather;
     slot->host = host;
     if (!process_host_is_there(host)) {
-        (void)snprintf(slot->error, sizeof(slot->error), "%s%s%.60s",
-                       !host->is_remote    ? "its process is down"
-                       : host->last_end[0] ? "it has not joined"
-                                           : PROCESS_NOT_JOINED,
-                       host->last_end[0] ? ": " : "", host->last_end);
+        not_there_explain(host, slot->error, sizeof(slot->error));
         return;
     }
     (void)snprintf(to, sizeof(to), "host/%s", host->host->name);

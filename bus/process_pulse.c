@@ -72,7 +72,8 @@ static void actor_silence(struct hostling *host, size_t i, const char *address, 
     const struct stall *stall = &host->stalls[i];
 
     pulse_silence(&host->pulse->actors[i], is_silent);
-    if (!node_silence(host->process->node, host->host->name, address, is_silent) && !host->process->opts->only_host) {
+    if (!node_silence(host->process->node, host->host->name, address, is_silent ? "" : NULL) &&
+        !host->process->opts->only_host) {
         return;
     }
     if (is_silent) {
@@ -139,7 +140,8 @@ static void stopped_look(struct hostling *host, uint64_t now_ms)
 
     if (stopped_ms >= STOPPED_SILENT_MS && !host->is_silent) {
         host->is_silent = true;
-        (void)node_silence(host->process->node, host->host->name, NULL, true); /* or it has not come yet */
+        (void)node_silence(host->process->node, host->host->name, NULL,
+                           "a signal has stopped its process"); /* or it has not come yet */
         log_warning("host_unresponsive", "host=%s pid=%d why=\"a signal has stopped it\"", host->host->name,
                     (int)host->pid);
     }
@@ -207,7 +209,7 @@ void process_pulse_continued(struct hostling *host)
     host->is_stopped = false;
     if (host->is_silent) {
         host->is_silent = false;
-        (void)node_silence(host->process->node, host->host->name, NULL, false); /* or it has not come yet */
+        (void)node_silence(host->process->node, host->host->name, NULL, NULL); /* or it has not come yet */
     }
 }
 

@@ -36,6 +36,12 @@ struct tap_ask {
     struct process *process;
     struct process_asker asker;
     unsigned pending_n;
+    struct tap_asked {
+        struct tap_ask *ask;
+        char address[ACTOR_ADDRESS_MAX]; /* of its node */
+        uint32_t incarnation;            /* when it was asked */
+    } asked[TOPOLOGY_HOSTS_MAX];
+    size_t asked_n;
 };
 
 static struct tap_ask *ask_new(struct process *self, struct process_asker asker)
@@ -69,15 +75,24 @@ static void ask_finish(struct tap_ask *ask)
     free(ask);
 }
 
+/* Else it is told when it comes. */
+static bool is_there_still(const struct tap_asked *asked)
+{
+    const struct directory_entry *host =
+        directory_find(node_directory(asked->ask->process->node), span_from(asked->address));
+
+    return host && host->is_up && host->incarnation == asked->incarnation;
+}
+
 static void on_host_answer(void *state, struct actor *actor, void *cookie, const struct actor_answer *answer)
 {
-    struct tap_ask *ask = cookie;
+    const struct tap_asked *asked = cookie;
+    struct tap_ask *ask = asked->ask;
 
     (void)state;
     (void)actor;
-    if (answer->failure && is_awaited(ask)) {
-        /* A host that is down is told when it comes back; a full one refuses for good. */
-        log_warning("tap_host_refused", "host=%.*s reason=\"%.*s\"", SPAN_FMT(answer->from),
+    if (answer->failure && is_awaited(ask) && (answer->from.len || is_there_still(asked))) {
+        log_warning("tap_host_refused", "host=%s reason=\"%.*s\"", asked->address + sizeof("host/") - 1,
                     SPAN_FMT(answer->failure->message));
     }
     if (--ask->pending_n == 0) {
@@ -89,7 +104,7 @@ static void host_tell(struct process *self, const char *host, const struct tap_c
                       struct tap_ask *ask)
 {
     CLEANUP(pack_deinit) struct pack body;
-    char to[ACTOR_ADDRESS_MAX];
+    struct tap_asked *asked = &ask->asked[ask->asked_n++];
 
     pack_init(&body, 0);
     pack_map_begin(&body);
@@ -100,15 +115,18 @@ static void host_tell(struct process *self, const char *host, const struct tap_c
     pack_kv_bool(&body, "sessions", tap->with_sessions);
     pack_kv_bool(&body, "on", is_on);
     pack_map_end(&body);
-    (void)snprintf(to, sizeof(to), "host/%s", host);
+    asked->ask = ask;
+    (void)snprintf(asked->address, sizeof(asked->address), "host/%s", host);
+    const struct directory_entry *entry = directory_find(node_directory(self->node), span_from(asked->address));
+    asked->incarnation = entry && entry->is_up ? entry->incarnation : 0;
     ask->pending_n++;
     if (actor_call(node_actor(self->node),
-                   &(struct actor_call){ .to = to,
+                   &(struct actor_call){ .to = asked->address,
                                          .msg = &wire_tap,
                                          .body = pack_span(&body),
                                          .deadline_ms = TAP_HOST_DEADLINE_MS,
                                          .on_answer = on_host_answer,
-                                         .cookie = ask },
+                                         .cookie = asked },
                    NULL)) {
         ask->pending_n--;
     }

@@ -13,7 +13,7 @@ static struct hostling *host_of(struct process *self, const char *name)
     struct hostling *found = NULL;
 
     for (size_t i = 0; i < self->hosts_n; i++) {
-        found = strcmp(self->hosts[i].host->name, name) == 0 ? &self->hosts[i] : found;
+        found = name[0] && strcmp(self->hosts[i].host->name, name) == 0 ? &self->hosts[i] : found;
     }
     return found;
 }
@@ -30,6 +30,7 @@ static void on_up(void *arg, const char *name, const struct trunk_hub_life *life
     (void)snprintf(host->release, sizeof(host->release), "%s", life->release);
     host->started_ms = clock_mono_ms();
     host->last_end[0] = '\0';
+    host->refused[0] = '\0';
     log_info("host_joined", "host=%s incarnation=%u wire=%u release=%s", name, life->incarnation, life->wire,
              life->release[0] ? life->release : "-");
 }
@@ -66,9 +67,51 @@ static void on_hangs(void *arg, const char *name, const char *actor, bool is_on)
     }
 }
 
+/* --- one that is not here ------------------------------------------------------------------ */
+
+void process_trunk_why_not(const struct hostling *host, char *out, size_t cap)
+{
+    const char *why = host->held[0]       ? host->held
+                      : host->refused[0]  ? host->refused
+                      : host->last_end[0] ? host->last_end
+                                          : PROCESS_NOT_JOINED
+                          ": start it on its machine, with the address and the key of this gateway";
+
+    (void)snprintf(out, cap, "%s", why);
+}
+
+static void why_not_tell(const struct hostling *host)
+{
+    char why[PROCESS_HELD_MAX];
+
+    process_trunk_why_not(host, why, sizeof(why));
+    node_host_absence(host->process->node, host->host->name, why);
+}
+
 void process_trunk_wait(struct process *self, const struct topology_host *host)
 {
     node_host_lost(self->node, host->name, ACTOR_LIFE_STOPPED, PROCESS_NOT_JOINED);
+    why_not_tell(host_of(self, host->name));
+}
+
+void process_trunk_hold(struct process *self, const char *name, const char *why)
+{
+    struct hostling *host = host_of(self, name);
+
+    if (host && host->is_remote && strcmp(host->held, why) != 0) {
+        (void)snprintf(host->held, sizeof(host->held), "%s", why);
+        why_not_tell(host);
+    }
+}
+
+static void on_refused(void *arg, const char *name, const char *why)
+{
+    struct hostling *host = host_of(arg, name);
+
+    if (strcmp(host->refused, why) != 0) {
+        (void)snprintf(host->refused, sizeof(host->refused), "%s", why);
+        why_not_tell(host);
+    }
 }
 
 const char *process_trunk_way(void *arg, const char *name)
@@ -97,6 +140,7 @@ int process_trunk_init(struct process *self)
                                                     .on_down = on_down,
                                                     .on_silent = on_silent,
                                                     .on_hangs = on_hangs,
+                                                    .on_refused = on_refused,
                                                     .on_list = process_guests_read,
                                                     .why_not = process_guest_why_not },
                           &self->trunks);
@@ -105,8 +149,5 @@ int process_trunk_init(struct process *self)
             process_trunk_wait(self, self->hosts[i].host); /* until it comes, health says that it has not */
         }
     }
-    if (r == 0) {
-        process_guests_read(self);
-    }
-    return r;
+    return r ? r : process_guests_take(self);
 }

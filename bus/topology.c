@@ -1,5 +1,6 @@
 #include "bus/topology.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +18,16 @@
 #define TOPOLOGY_HANG_LEAST 1000
 #define TOPOLOGY_HANG_MOST 3600000
 #define TOPOLOGY_MEMORY_MOST 1048576
+
+int topology_say(struct topology_error *error, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(error->text, sizeof(error->text), fmt, args); /* a cut text still says what is wrong */
+    va_end(args);
+    return TOPOLOGY_E_REFUSED;
+}
 
 /* --- names ------------------------------------------------------------------------- */
 

@@ -71,6 +71,8 @@ enum {
     TOPOLOGY_E_REFUSED = 1,
 };
 
+/* Says what is wrong; returns TOPOLOGY_E_REFUSED. */
+int topology_say(struct topology_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Parses JSON5 text; on 0 the result is owned by the caller. */
 int topology_parse(struct span text, struct topology *ret_topology, struct topology_error *error);
 void topology_deinit(struct topology *self);

@@ -3,23 +3,12 @@
  * gateway runs. A guest gets what nobody else has by that very pattern; a longer pattern, or an address, beats a
  * shorter one as it does in a file.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bus/base/mem.h"
 #include "bus/topology.h"
-
-__attribute__((format(printf, 2, 3))) static int refuse(struct topology_error *error, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(error->text, sizeof(error->text), fmt, args); /* a cut text still says what is wrong */
-    va_end(args);
-    return TOPOLOGY_E_REFUSED;
-}
 
 static bool is_wildcard(const char *pattern)
 {
@@ -29,18 +18,18 @@ static bool is_wildcard(const char *pattern)
 int topology_guest_pattern(const char *pattern, struct topology_error *error)
 {
     if (!topology_is_pattern(span_from(pattern))) {
-        return refuse(
+        return topology_say(
             error,
             "\"%.64s\" is no address: use letters, digits, \"-\", \"_\" and \".\" between single slashes, and "
             "\"*\" only at the end",
             pattern);
     }
     if (strcmp(pattern, "supervisor") == 0 || strncmp(pattern, "host/", 5) == 0) {
-        return refuse(error, "\"%s\" belongs to the bus itself and is not placed", pattern);
+        return topology_say(error, "\"%s\" belongs to the bus itself and is not placed", pattern);
     }
     /* "*" or "a*" would take in what the gateway itself may need one day. */
     if (is_wildcard(pattern) && !strchr(pattern, '/')) {
-        return refuse(error, "\"%s\" takes in too much: say of which kind, as in \"agent/*\"", pattern);
+        return topology_say(error, "\"%s\" takes in too much: say of which kind, as in \"agent/*\"", pattern);
     }
     return 0;
 }
@@ -55,8 +44,8 @@ static int pattern_check(const struct topology *self, const char *name, const ch
 
         for (size_t k = 0; k < host->actors_n && r == 0 && strcmp(host->name, name) != 0; k++) {
             if (strcmp(host->actors[k], pattern) == 0) {
-                r = refuse(error, "\"%s\" is already on host \"%s\"%s; an address has one place", pattern, host->name,
-                           host->is_guest ? ", which was allowed it" : " of the topology");
+                r = topology_say(error, "\"%s\" is already on host \"%s\"%s; an address has one place", pattern,
+                                 host->name, host->is_guest ? ", which was allowed it" : " of the topology");
             }
         }
     }
@@ -78,20 +67,20 @@ int topology_guest_check(const struct topology *self, const struct topology_gues
     const struct topology_host *host = topology_host_find(self, guest->name);
 
     if (host && !host->is_guest) {
-        return refuse(error, "host \"%s\" is in the topology, and that says what it runs", guest->name);
+        return topology_say(error, "host \"%s\" is in the topology, and that says what it runs", guest->name);
     }
     if (!host && hosts_count(self) >= TOPOLOGY_HOSTS_MAX) {
-        return refuse(error, "there are %d hosts already, and no more can be had", TOPOLOGY_HOSTS_MAX);
+        return topology_say(error, "there are %d hosts already, and no more can be had", TOPOLOGY_HOSTS_MAX);
     }
     if (guest->actors_n == 0 || guest->actors_n > TOPOLOGY_GUEST_ACTORS_MAX) {
-        return refuse(error, "a host is allowed 1 to %d actors, or patterns of them", TOPOLOGY_GUEST_ACTORS_MAX);
+        return topology_say(error, "a host is allowed 1 to %d actors, or patterns of them", TOPOLOGY_GUEST_ACTORS_MAX);
     }
     for (size_t i = 0; i < guest->actors_n; i++) {
         int r = pattern_check(self, guest->name, guest->actors[i], error);
 
         for (size_t k = 0; k < i && r == 0; k++) {
             if (strcmp(guest->actors[i], guest->actors[k]) == 0) {
-                r = refuse(error, "\"%s\" is named twice", guest->actors[i]);
+                r = topology_say(error, "\"%s\" is named twice", guest->actors[i]);
             }
         }
         if (r) {

@@ -38,6 +38,7 @@ __attribute__((format(printf, 4, 5))) static void refuse(struct trunk_hub *self,
     (void)vsnprintf(reason, sizeof(reason), fmt, args); /* cut texts are fine */
     va_end(args);
     log_warning("trunk_refused", "host=%s why=\"%s\"", arrival->user.name, reason);
+    trunk_hub_knock_refused(self, &arrival->user, code, reason);
     trunk_hub_refuse(self, arrival->routing, arrival->routing_len, code, reason);
 }
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 
 #include "bus/base/clock.h"
 #include "bus/base/mem.h"
@@ -19,9 +18,8 @@
 #include "bus/trunk_hub_internal.h"
 
 #define HUB_BATCH 256U
-#define KEY_DENIED "its key was denied"
 #define ENDED "it has ended in order"
-#define KEYS_SETTLE_MS 20U
+#define KEYS_LOOKS 4U   /* looks between two looks at the list of who may join */
 #define SWEEP_LOOKS 40U /* looks between two looks for mailboxes that are gone */
 
 /* --- sending ----------------------------------------------------------------------------- */
@@ -118,7 +116,8 @@ void trunk_hub_silence(struct hub_peer *peer, bool is_silent)
 {
     if (peer->is_silent != is_silent) {
         peer->is_silent = is_silent;
-        (void)node_silence(peer->hub->opts.node, peer->host->name, NULL, is_silent); /* or it has not said hello yet */
+        (void)node_silence(peer->hub->opts.node, peer->host->name, NULL,
+                           is_silent ? "nothing is heard of its machine" : NULL); /* or it has not said hello yet */
         peer->hub->opts.on_silent(peer->hub->opts.arg, peer->host->name, is_silent);
     }
 }
@@ -130,7 +129,7 @@ static void peer_end(struct hub_peer *peer, enum actor_life life, const char *wh
         trunk_hub_drop(peer);
         peer->lost_ms = 0;
         peer->is_silent = false;
-        node_host_down(peer->hub->opts.node, peer->host->name, life, 0);
+        node_host_down(peer->hub->opts.node, peer->host->name, life, 0, why);
         peer->hub->opts.on_down(peer->hub->opts.arg, peer->host->name, why);
     }
 }
@@ -214,7 +213,7 @@ static void on_hangs(struct hub_peer *peer, struct arrival *arrival)
 
     if (peer->wire >= TRUNK_WIRE_HANGS && arrival->parts_n == 1 &&
         trunk_hangs_read(trunk_hub_part(arrival, 0), &hangs) &&
-        node_silence(self->opts.node, peer->host->name, hangs.actor, hangs.is_on)) {
+        node_silence(self->opts.node, peer->host->name, hangs.actor, hangs.is_on ? "" : NULL)) {
         self->opts.on_hangs(self->opts.arg, peer->host->name, hangs.actor, hangs.is_on);
     }
 }
@@ -354,60 +353,10 @@ static void on_look(uv_timer_t *timer)
             trunk_relay_sweep(self->peers[i].relay);
         }
     }
-}
-
-/* --- who may join ------------------------------------------------------------------------------------ */
-
-static void peer_check(struct hub_peer *peer)
-{
-    if (!peer->relay || !curve_is_denied(peer->hub->opts.keys_dir, peer->host->name, peer->key, false)) {
-        return;
+    if (self->looks_n % KEYS_LOOKS == 0) {
+        trunk_hub_keys_look(self);
+        trunk_hub_knock_sweep(self, now_ms);
     }
-    log_warning("trunk_denied", "host=%s why=\"its key is not allowed any more\"", peer->host->name);
-    trunk_hub_end(peer->hub, peer->host->name, TRUNK_NO_DENIED, TRUNK_HUB_DENIED, KEY_DENIED);
-}
-
-static void on_keys_settled(uv_timer_t *timer)
-{
-    struct trunk_hub *self = timer->data;
-
-    for (size_t i = 0; i < self->peers_n; i++) {
-        peer_check(&self->peers[i]);
-    }
-    self->opts.on_list(self->opts.arg);
-}
-
-/* Each file brings several of these, and each look reads all files. */
-static void on_keys(uv_fs_event_t *event, const char *name, int events, int status)
-{
-    struct trunk_hub *self = event->data;
-
-    (void)name;
-    (void)events;
-    (void)status;
-    if (!uv_is_active((uv_handle_t *)&self->keys_settle)) {
-        (void)uv_timer_start(&self->keys_settle, on_keys_settled, KEYS_SETTLE_MS,
-                             0); /* fails only without a callback */
-    }
-}
-
-static int keys_watch(struct trunk_hub *self)
-{
-    char path[PATH_MAX];
-
-    (void)snprintf(path, sizeof(path), "%s/allowed", self->opts.keys_dir);
-    if (mkdir(path, 0700) && errno != EEXIST) {
-        return FAULT(-errno);
-    }
-    int r = uv_fs_event_init(self->opts.loop, &self->keys);
-    if (r) {
-        return FAULT(r);
-    }
-    (void)uv_timer_init(self->opts.loop, &self->keys_settle); /* cannot fail */
-    self->keys.data = self;
-    self->keys_settle.data = self;
-    r = uv_fs_event_start(&self->keys, on_keys, path, 0);
-    return r ? FAULT(r) : 0;
 }
 
 /* --- life --------------------------------------------------------------------------------------------- */
@@ -470,8 +419,9 @@ int trunk_hub_new(const struct trunk_hub_opts *opts, struct trunk_hub **ret_self
     self->opts.release = opts->release ? opts->release : "";
     self->look_ms = clock_mono_ms();
     peers_make(self);
-    int r = trunk_zap_open(&self->zap, opts->loop, opts->keys_dir);
-    r = r ? r : keys_watch(self);
+    self->zap = (struct trunk_zap){ .dir = opts->keys_dir, .on_refused = trunk_hub_on_stranger, .arg = self };
+    int r = trunk_zap_open(&self->zap, opts->loop);
+    r = r ? r : trunk_hub_keys_watch(self);
     r = r ? r : router_open(self);
     if (r == 0) {
         (void)uv_timer_init(opts->loop, &self->look); /* neither can fail */

@@ -41,6 +41,8 @@ struct trunk_hub_opts {
     void (*on_silent)(void *arg, const char *host, bool is_silent);
     /* One of its actors does not respond, or does again. */
     void (*on_hangs)(void *arg, const char *host, const char *actor, bool is_on);
+    /* One that is not here knocks, and is let no further; or, with "", does not knock any more. */
+    void (*on_refused)(void *arg, const char *host, const char *why);
     /* The list of who may join has changed; guests may come and go now. */
     void (*on_list)(void *arg);
     /* Why that host, which the topology does not have, has no place here; "" when nobody gave it one. */

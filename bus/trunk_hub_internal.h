@@ -1,7 +1,8 @@
 /*
  * trunk_hub_internal: the gateway's end of the trunks as its parts see it: trunk_hub.c keeps
- * the hosts, trunk_greet.c lets them in, trunk_words.c knows what they may say, trunk_gone.c
- * sees that one has gone. Only they include this.
+ * the hosts, trunk_keys.c hears of changes of who may join, trunk_greet.c lets them in, trunk_knock.c tells of those
+ * that are let no further, trunk_words.c knows what they may say, trunk_gone.c sees that one has gone. Only they
+ * include this.
  */
 #ifndef BUS_TRUNK_HUB_INTERNAL_H
 #define BUS_TRUNK_HUB_INTERNAL_H
@@ -28,6 +29,7 @@ struct hub_peer {
     uint64_t heard_ms;
     uint64_t lost_ms; /* when its connection ended; 0: it did not, or that was waited for long enough */
     bool is_silent;
+    uint64_t knocked_ms; /* when it was last told of as one that knocks; 0: it is not */
 };
 
 struct trunk_hub {
@@ -39,7 +41,10 @@ struct trunk_hub {
     uv_timer_t probe;   /* a connection has ended: whose was it? */
     uv_fs_event_t keys; /* who may join has changed */
     uv_timer_t keys_settle;
-    unsigned probes_n; /* that are still to come */
+    uint64_t keys_inode;  /* of the directory that is watched; 0: that is over, or may be */
+    uint64_t keys_device; /* on which it is */
+    uint64_t stranger_ms; /* when it was last looked who a stranger may be */
+    unsigned probes_n;    /* that are still to come */
     uint64_t look_ms;
     unsigned looks_n;
     unsigned open_n;        /* at the end: what is still to be closed */
@@ -72,6 +77,22 @@ void trunk_hub_body_send(struct trunk_hub *self, const uint8_t *routing, size_t 
 int trunk_hub_begin(struct hub_peer *peer);
 /* Nothing is heard of it, or it is heard of again. */
 void trunk_hub_silence(struct hub_peer *peer, bool is_silent);
+
+/* --- trunk_keys.c ------------------------------------------------------------------------ */
+
+int trunk_hub_keys_watch(struct trunk_hub *self);
+/* Is what is watched still the list? It may have been moved away, and another one put in its place. */
+void trunk_hub_keys_look(struct trunk_hub *self);
+
+/* --- trunk_knock.c ----------------------------------------------------------------------- */
+
+/* A key that is not allowed. Of trunk_zap, with the hub. */
+void trunk_hub_on_stranger(void *arg, struct span address, const char *key);
+/* One that has a name, and was told no. */
+void trunk_hub_knock_refused(struct trunk_hub *self, const struct curve_peer *user, enum trunk_no code,
+                             const char *reason);
+/* Who has been quiet does not knock any more. */
+void trunk_hub_knock_sweep(struct trunk_hub *self, uint64_t now_ms);
 
 /* --- trunk_greet.c ----------------------------------------------------------------------- */
 

@@ -46,19 +46,19 @@ static bool is_allowed(const struct trunk_zap *self, zmsg_t *request, struct cur
            zmq_z85_encode(text, (const uint8_t *)key.ptr, key.len) && curve_find(self->dir, text, ret_peer);
 }
 
-static void refused_log(struct trunk_zap *self, zmsg_t *request)
+static void refused_tell(struct trunk_zap *self, zmsg_t *request)
 {
     struct span address = frame_span(request, ZAP_ADDRESS_AT);
     struct span key = frame_span(request, ZAP_KEY_AT);
     char text[TOPOLOGY_KEY_LEN + 1] = "";
     uint64_t now_ms = clock_mono_ms();
 
+    if (key.len == CURVE_RAW_LEN && zmq_z85_encode(text, (const uint8_t *)key.ptr, key.len)) {
+        self->on_refused(self->arg, address, text);
+    }
     self->refused_n++;
     if (self->refused_ms && now_ms - self->refused_ms < REFUSED_LOG_MS) {
         return;
-    }
-    if (key.len == CURVE_RAW_LEN) {
-        (void)zmq_z85_encode(text, (const uint8_t *)key.ptr, key.len);
     }
     log_warning("trunk_key_refused",
                 "address=%.*s key=\"%s\" times=%u why=\"nobody has allowed it: openclaw bus allow NAME KEY\"",
@@ -78,7 +78,7 @@ static void answer(struct trunk_zap *self, zmsg_t *request)
     if (is_welcome) {
         (void)snprintf(user, sizeof(user), "%s %s", peer.name, peer.public_key);
     } else {
-        refused_log(self, request);
+        refused_tell(self, request);
     }
     (void)zmsg_addstr(reply, ZAP_VERSION); /* none of these can fail: czmq ends the process first */
     (void)zmsg_addmem(reply, id.ptr, id.len);
@@ -105,11 +105,10 @@ static bool on_turn(void *arg)
     return true;
 }
 
-int trunk_zap_open(struct trunk_zap *self, uv_loop_t *loop, const char *dir)
+int trunk_zap_open(struct trunk_zap *self, uv_loop_t *loop)
 {
     zsock_t *sock = zsock_new(ZMQ_REP);
 
-    *self = (struct trunk_zap){ .dir = dir };
     if (!sock) {
         return FAULT(-EMFILE);
     }

@@ -97,9 +97,12 @@ bool facts_life_set(struct facts *self, struct span address, enum facts_life lif
 {
     struct facts_actor *row = actor_find(self, address);
     bool is_new_why;
+    /* A host of another machine that was denied, has ended, or never came is not gone on purpose; nor are its actors,
+     * whose words begin with it. */
+    bool is_lost =
+        span_starts(why, "host ") || (life == FACTS_LIFE_STOPPED && span_starts(address, "host/") && why.len);
 
-    /* A host of another machine that was denied, or has ended, explains why its actors are absent. */
-    if (life == FACTS_LIFE_ABSENT || (life == FACTS_LIFE_STOPPED && !(span_starts(address, "host/") && why.len))) {
+    if ((life == FACTS_LIFE_ABSENT || life == FACTS_LIFE_STOPPED) && !is_lost) {
         if (row) {
             *row = self->actors[--self->actors_n]; /* taken out on purpose; it may come again as new */
         }

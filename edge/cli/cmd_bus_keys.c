@@ -194,6 +194,23 @@ static int actors_take(const struct cli *cli, const struct curve_peer *before, s
     return CLI_EXIT_OK;
 }
 
+/* The gateway that runs knows whether its topology has that host; nobody knows it of one that is started later. */
+static void place_missing_tell(const struct cli *cli, const char *name)
+{
+    switch (guest_check_place(cli, name)) {
+    case GUEST_PLACE_NAMED:
+        return;
+    case GUEST_PLACE_MISSING:
+        cli_err("it cannot join yet: the topology of the gateway that runs has no host \"%s\" with link \"tcp\"", name);
+        break;
+    case GUEST_PLACE_UNKNOWN:
+        cli_err("it can join a gateway whose topology has a host \"%s\" with link \"tcp\"; none runs here now", name);
+        break;
+    }
+    cli_err_more("what it is to run is in that file, or said here: openclaw bus allow %s KEY --actors 'agent/%s-*'",
+                 name, name);
+}
+
 int cmd_bus_allow(struct cli *cli)
 {
     struct curve_peer peer = { .name = "" };
@@ -232,7 +249,11 @@ int cmd_bus_allow(struct cli *cli)
         return r;
     }
     r = curve_allow(dir, &peer);
-    return r ? fault_explain("cannot keep the key", dir, r) : peer_report(cli, "allowed", &peer);
+    r = r ? fault_explain("cannot keep the key", dir, r) : peer_report(cli, "allowed", &peer);
+    if (r == 0 && peer.actors_n == 0) {
+        place_missing_tell(cli, peer.name);
+    }
+    return r;
 }
 
 int cmd_bus_deny(struct cli *cli)
@@ -259,8 +280,17 @@ int cmd_bus_deny(struct cli *cli)
 }
 
 /* One that lets nobody join is told of, and passed over. */
-static bool is_usable(const struct curve_peer *peer)
+static bool is_usable(const struct curve_list *list, size_t i)
 {
+    const struct curve_peer *peer = &list->peers[i];
+    const char *twin = curve_list_twin(list, i);
+    char why[256];
+
+    if (twin) {
+        curve_twin_explain(peer->name, twin, why, sizeof(why));
+        cli_err("%s", why);
+        return false;
+    }
     if (peer->public_key[0]) {
         return true;
     }
@@ -270,57 +300,59 @@ static bool is_usable(const struct curve_peer *peer)
     return false;
 }
 
-static bool on_listed(void *arg, const struct curve_peer *peer)
+static int list_json(const struct curve_list *list)
 {
-    struct pack *out = arg;
+    CLEANUP(pack_deinit) struct pack out;
 
-    if (!is_usable(peer)) {
-        return true;
+    pack_init(&out, 0);
+    pack_map_begin(&out);
+    pack_key(&out, "allowed");
+    pack_array_begin(&out);
+    for (size_t i = 0; i < list->n; i++) {
+        if (is_usable(list, i)) {
+            pack_map_begin(&out);
+            peer_pack(&list->peers[i], &out);
+            pack_map_end(&out);
+        }
     }
-    pack_map_begin(out);
-    peer_pack(peer, out);
-    pack_map_end(out);
-    return true;
+    pack_array_end(&out);
+    pack_map_end(&out);
+    return cli_rpc_print_json(pack_span(&out));
 }
 
-static bool on_shown(void *arg, const struct curve_peer *peer)
+static int list_show(const struct curve_list *list)
 {
-    size_t *n = arg;
     char fingerprint[FINGERPRINT_MAX];
+    size_t n = 0;
 
-    if (!is_usable(peer)) {
-        return true;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct curve_peer *peer = &list->peers[i];
+
+        if (is_usable(list, i)) {
+            n++;
+            fingerprint_make(peer->public_key, fingerprint);
+            cli_out("%-16s %s  %s\n", peer->name, peer->public_key, fingerprint);
+            actors_print(peer);
+        }
     }
-    fingerprint_make(peer->public_key, fingerprint);
-    cli_out("%-16s %s  %s\n", peer->name, peer->public_key, fingerprint);
-    actors_print(peer);
-    (*n)++;
-    return true;
+    if (n == 0) {
+        cli_out("No other machine may join. Allow one: openclaw bus allow NAME KEY\n");
+    }
+    return CLI_EXIT_OK;
 }
 
 int cmd_bus_keys(struct cli *cli)
 {
-    CLEANUP(pack_deinit) struct pack out;
+    CLEANUP(curve_list_deinit) struct curve_list list = { 0 };
     char dir[PATH_MAX];
-    size_t n = 0;
     int r = dir_of(cli, dir);
 
-    pack_init(&out, 0);
     if (r) {
         return r;
     }
-    if (!cli_flag(cli, "json")) {
-        r = curve_each(dir, on_shown, &n);
-        if (r == 0 && n == 0) {
-            cli_out("No other machine may join. Allow one: openclaw bus allow NAME KEY\n");
-        }
-        return r ? fault_explain("cannot read the keys", dir, r) : CLI_EXIT_OK;
+    r = curve_list_read(dir, &list);
+    if (r) {
+        return fault_explain("cannot read the keys", dir, r);
     }
-    pack_map_begin(&out);
-    pack_key(&out, "allowed");
-    pack_array_begin(&out);
-    r = curve_each(dir, on_listed, &out);
-    pack_array_end(&out);
-    pack_map_end(&out);
-    return r ? fault_explain("cannot read the keys", dir, r) : cli_rpc_print_json(pack_span(&out));
+    return cli_flag(cli, "json") ? list_json(&list) : list_show(&list);
 }

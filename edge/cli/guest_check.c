@@ -3,19 +3,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bus/base/cleanup.h"
 #include "bus/base/fault.h"
-#include "bus/base/mem.h"
 #include "bus/pack.h"
+#include "bus/value.h"
 #include "edge/cli/cli_out.h"
 #include "edge/cli/control_client.h"
 #include "edge/cli/topology_fit.h"
 
 #define ASK_MS 5000
-#define GUESTS_MAX 256
 
 static bool has(const struct curve_peer *peer, const char *pattern)
 {
@@ -138,6 +136,34 @@ static int running_ask(const struct cli *cli, const struct curve_peer *wanted)
     return control_client_ask(&client, pack_span(&request), ASK_MS, &answer);
 }
 
+enum guest_place guest_check_place(const struct cli *cli, const char *name)
+{
+    CLEANUP(control_client_close) struct control_client client = CONTROL_CLIENT_INIT;
+    CLEANUP(pack_deinit) struct pack request;
+    CLEANUP(pack_deinit) struct pack answer;
+    struct value_iter hosts;
+    struct span key;
+    struct span host;
+
+    pack_init(&request, 0);
+    pack_init(&answer, 0);
+    pack_map_begin(&request);
+    pack_kv_text(&request, "op", "status");
+    pack_map_end(&request);
+    if (control_client_open_quiet(cli->paths.control_path, &client) ||
+        control_client_ask(&client, pack_span(&request), ASK_MS, &answer)) {
+        return GUEST_PLACE_UNKNOWN;
+    }
+    hosts = value_iter(value_get(pack_span(&answer), "hosts"));
+    while (value_next(&hosts, &key, &host)) {
+        if (span_is_text(value_str(value_get(host, "name"), (struct span){ "", 0 }), name) &&
+            span_is_text(value_str(value_get(host, "link"), (struct span){ "", 0 }), "tcp")) {
+            return GUEST_PLACE_NAMED;
+        }
+    }
+    return GUEST_PLACE_MISSING;
+}
+
 int guest_check(const struct cli *cli, const char *dir, const struct curve_peer *before,
                 const struct curve_peer *wanted)
 {
@@ -155,39 +181,33 @@ int guest_check(const struct cli *cli, const char *dir, const struct curve_peer 
 
 /* --- a topology ------------------------------------------------------------------------------ */
 
-struct listing {
-    struct curve_peer *peers; /* GUESTS_MAX */
-    size_t n;
-};
-
-static bool on_peer(void *arg, const struct curve_peer *peer)
+/* Of a host that stands in the topology, that says what it runs. */
+static bool is_named(const struct topology *topology, const char *name)
 {
-    struct listing *listing = arg;
+    const struct topology_host *host = topology_host_find(topology, name);
 
-    if (peer->actors_n) {
-        listing->peers[listing->n++] = *peer;
-    }
-    return listing->n < GUESTS_MAX;
+    return host && host->is_remote && !host->is_guest;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct curve_peer *)a)->name, ((const struct curve_peer *)b)->name);
-}
-
+/* As the gateway does. */
 int guest_check_topology(const char *dir, struct topology *topology,
                          void (*on_no)(const char *name, const char *why, void *arg), void *arg)
 {
-    CLEANUP(mem_free) struct curve_peer *peers = mem_new(GUESTS_MAX * sizeof(*peers));
-    struct listing listing = { .peers = peers };
-    int r = curve_each(dir, on_peer, &listing);
+    CLEANUP(curve_list_deinit) struct curve_list list = { 0 };
+    int r = curve_list_read(dir, &list);
 
-    qsort(peers, listing.n, sizeof(*peers), by_name); /* as the gateway does */
-    for (size_t i = 0; i < listing.n && r == 0; i++) {
-        struct topology_guest guest = { peers[i].name, peers[i].actors, peers[i].actors_n };
+    for (size_t i = 0; i < list.n && r == 0; i++) {
+        struct curve_peer *peer = &list.peers[i];
+        struct topology_guest guest = { peer->name, peer->actors, peer->actors_n };
+        const char *twin = curve_list_twin(&list, i);
         struct topology_error error;
 
-        if (!topology->tcp.endpoint[0]) {
+        if (twin) {
+            curve_twin_explain(peer->name, twin, error.text, sizeof(error.text));
+            on_no(guest.name, error.text, arg);
+        } else if (!guest.actors_n || is_named(topology, guest.name)) {
+            continue;
+        } else if (!topology->tcp.endpoint[0]) {
             on_no(guest.name, "the topology does not say where hosts join: it has no gateway: { endpoint, curve }",
                   arg);
         } else if (topology_guest_check(topology, &guest, &error)) {

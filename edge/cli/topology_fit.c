@@ -1,21 +1,9 @@
 #include "edge/cli/topology_fit.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bus/base/cleanup.h"
 #include "edge/cli/compose.h"
-
-__attribute__((format(printf, 2, 3))) static int refuse(struct topology_error *error, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(error->text, sizeof(error->text), fmt, args); /* a cut text still says what is wrong */
-    va_end(args);
-    return TOPOLOGY_E_REFUSED;
-}
 
 /* What no definition fits would kill its host again and again until that is given up. */
 static int actors_check(const struct topology *topology, struct topology_error *error)
@@ -27,8 +15,9 @@ static int actors_check(const struct topology *topology, struct topology_error *
 
         for (size_t j = 0; !host->exec && j < host->actors_n; j++) {
             if (!strchr(host->actors[j], '*') && !compose_def_of(host->actors[j], &arg)) {
-                return refuse(error, "the topology puts \"%s\" on host \"%s\", and this program has no such actor",
-                              host->actors[j], host->name);
+                return topology_say(error,
+                                    "the topology puts \"%s\" on host \"%s\", and this program has no such actor",
+                                    host->actors[j], host->name);
             }
         }
     }
@@ -73,19 +62,20 @@ static int complete_check(const struct topology *topology, struct topology_error
         has_local |= !topology->hosts[i].is_remote;
     }
     if (!has_local) {
-        return refuse(error, "every host has link \"tcp\", so this is the file of a machine that joins; the gateway "
-                             "itself needs a host without");
+        return topology_say(error,
+                            "every host has link \"tcp\", so this is the file of a machine that joins; the gateway "
+                            "itself needs a host without");
     }
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         const struct topology_host *host = starter(topology, needed[i]);
 
         if (!host) {
-            return refuse(error,
-                          "the topology starts no \"%s\", which every gateway needs: name it in the actors of a host%s",
-                          needed[i], strcmp(needed[i], "edge") == 0 ? ", as \"edge/0\"" : "");
+            return topology_say(
+                error, "the topology starts no \"%s\", which every gateway needs: name it in the actors of a host%s",
+                needed[i], strcmp(needed[i], "edge") == 0 ? ", as \"edge/0\"" : "");
         }
         if (host->is_remote) {
-            return refuse(
+            return topology_say(
                 error,
                 "\"%s\" is on host \"%s\", whose link is \"tcp\"; its place is the gateway's own machine: move "
                 "it to a host without \"link\"",
@@ -93,7 +83,7 @@ static int complete_check(const struct topology *topology, struct topology_error
         }
     }
     if (!topology_place(topology, "agent/main")) {
-        return refuse(error, "the topology has no place for agents: name \"agent/*\" in the actors of a host");
+        return topology_say(error, "the topology has no place for agents: name \"agent/*\" in the actors of a host");
     }
     return 0;
 }

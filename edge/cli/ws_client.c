@@ -20,6 +20,7 @@
 #define RX_CHUNK (64U * 1024)
 #define GOODBYE_MS 100U
 #define CONNECT_TRY_MS 1000
+#define CUT_OFF "the connection ended before the answer"
 
 struct message {
     struct message *next;
@@ -112,7 +113,8 @@ static void end_tell(struct ws_client *self)
     }
     self->has_ended = true;
     if (self->end.code == 0 && !self->end.was_open && !self->is_closing) {
-        connect_error_note(self, 0, "", 0); /* it failed before the library had anything to say */
+        /* It failed before the library had anything to say. */
+        connect_error_note(self, 0, CUT_OFF, sizeof(CUT_OFF) - 1);
     }
     end_note(self, 1006, "", 0);
     if (!self->is_closing) {
@@ -271,6 +273,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
         peer_close_note(self, in, len);
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_WSI_DESTROY: /* all that is heard of a connection that was reset before the answer */
         end_tell(self);
         return 0;
     default:

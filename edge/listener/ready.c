@@ -45,9 +45,11 @@ void ready_note(struct ready *self, struct span address, enum actor_life life)
     struct ready_actor *row = row_find(self, address);
     bool is_agent = span_starts(address, "agent/");
 
-    /* An agent that the configuration dropped is not missed. */
-    if (row && is_agent && (life == ACTOR_LIFE_STOPPED || life == ACTOR_LIFE_ABSENT)) {
-        row_remove(self, row);
+    /* An agent that the configuration dropped is not missed, nor is one whose host has not come. */
+    if (is_agent && (life == ACTOR_LIFE_STOPPED || life == ACTOR_LIFE_ABSENT)) {
+        if (row) {
+            row_remove(self, row);
+        }
         return;
     }
     if (!row) {

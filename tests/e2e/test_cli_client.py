@@ -5,8 +5,10 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -31,6 +33,31 @@ def openclaw(environment):
         return subprocess.run([BINARY, *map(str, words)], env={**environment, **more}, capture_output=True,
                               text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
     return run
+
+
+@pytest.mark.parametrize("how", ["reset", "closed", "never accepted"])
+def test_a_connection_that_is_cut_off_before_the_answer_is_not_waited_for(openclaw, how):
+    """As a gateway does that ends just then."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def cut():
+            if how == "never accepted":
+                select.select([server], [], [], 20)
+            else:
+                peer = server.accept()[0]
+                if how == "reset":
+                    peer.recv(1)
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                peer.close()
+            server.close()
+
+        port = server.getsockname()[1]
+        thread = threading.Thread(target=cut)
+        thread.start()
+        began = time.monotonic()
+        done = openclaw("health", "--url", f"ws://127.0.0.1:{port}", "--timeout", 15000)
+        thread.join(20)
+        assert done.returncode == 69 and time.monotonic() - began < 10, done.stderr
+        assert "no answer from" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("words, said", [

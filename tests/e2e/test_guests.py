@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -154,7 +155,10 @@ def test_a_machine_joins_a_running_gateway_leaves_and_comes_back(home):
     left.kill()  # the machine is gone without a word
     with pytest.raises(CallError) as failed:
         until(lambda: history(home) and None, 10, "a failure")
-    assert failed.value.code == "UNAVAILABLE", failed.value.error
+    assert failed.value.code == "UNAVAILABLE" and "agent/left-a: " in failed.value.error["message"], failed.value.error
+    assert "(host left" in failed.value.error["message"], failed.value.error
+    until(lambda: "agent/left-a is unresponsive: host left: nothing is heard of its machine" in home.cli("health", "--json").stdout,
+          10, "where to look")
     assert say(home, "meanwhile", "k-2", agent="main") == "Echo: meanwhile"
     left.start()
     until(lambda: answers(home), 20, "its return")
@@ -165,6 +169,9 @@ def test_a_machine_joins_a_running_gateway_leaves_and_comes_back(home):
     with pytest.raises(CallError) as failed:
         history(home)
     assert failed.value.code == "UNAVAILABLE"
+    assert failed.value.error["message"].endswith("(host left: it has ended in order)"), failed.value.error
+    until(lambda: "agent/left-a is stopped: host left: it has ended in order" in home.cli("health", "--json").stdout, 10, "health")
+    assert "agent/left-a: host left: it has ended in order" in home.cli("bus", "actors").stdout
     left.start()
     until(lambda: answers(home), 20, "its return")
     assert say(home, "again", "k-3") == "Echo: again"
@@ -254,6 +261,107 @@ def test_a_certificate_that_cannot_be_read_for_a_moment_denies_nobody(home):
     until(lambda: any("guest_gone" in line for line in home.logs()), 10, "what was meant")
 
 
+def garbage_put(home, name="left"):
+    """What was there."""
+    path = os.path.join(home.state_dir, f"bus/allowed/{name}.cert")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("garbage")
+    return text
+
+
+def test_a_gateway_that_starts_beside_a_certificate_that_it_cannot_read_takes_nothing_home(home):
+    newcomer(home)
+    assert say(home, "kept there", "k-1") == "Echo: kept there"
+    home.process.kill()
+    home.process.wait(10)
+    text = garbage_put(home)
+    home.start()
+    until(lambda: "host/left is stopped: bus/allowed/left.cert is no certificate" in home.cli("health", "--json").stdout,
+          15, "which file it is")
+    assert any("guest_unreadable" in line and "bus/allowed/left.cert" in line for line in home.logs())
+    assert "bus/allowed/left.cert is no certificate" in home.cli("bus", "actors").stdout
+    with pytest.raises(CallError) as failed:
+        history(home)
+    assert failed.value.code == "UNAVAILABLE" and "(host left: it has not joined)" in failed.value.error["message"]
+    assert "agent/left-a is absent: host left: it has not joined" in home.cli("health", "--json").stdout
+    assert home.place("agent/left-a") is None and home.place("agent/main") == home.own_place()
+    assert "agent-left-a.sqlite" not in os.listdir(os.path.join(home.state_dir, "db"))
+    with open(os.path.join(home.state_dir, "bus/allowed/left.cert"), "w", encoding="utf-8") as file:
+        file.write(text)
+    until(lambda: answers(home), 20, "its return")
+    assert "kept there" in history(home)
+    assert "is no certificate" not in home.cli("bus", "actors").stdout
+    # One that was denied meanwhile is not remembered.
+    home.process.kill()
+    home.process.wait(10)
+    assert home.cli("bus", "deny", "left").returncode == 0
+    home.start()
+    until(lambda: home.place("agent/left-a") == home.own_place(), 20, "its agent, at home")
+
+
+def test_another_list_in_the_place_of_the_one_before_is_heard(home):
+    newcomer(home)
+    bus = os.path.join(home.state_dir, "bus")
+    shutil.copytree(os.path.join(bus, "allowed"), os.path.join(bus, "other"))
+    os.rename(os.path.join(bus, "allowed"), os.path.join(bus, "before"))
+    os.rename(os.path.join(bus, "other"), os.path.join(bus, "allowed"))
+    until(lambda: any("trunk_keys_watched" in line for line in home.logs()), 10, "the look at it")
+    assert joined(home) and answers(home)
+    assert home.cli("bus", "deny", "left").returncode == 0
+    until(lambda: "left" not in home.hosts(), 10, "the end of one that is denied in it")
+    # And one that is gone, and made again: its number may be the same.
+    shutil.rmtree(os.path.join(bus, "allowed"))
+    done = home.cli("bus", "allow", "later", "B" * 40, "--actors", "agent/later-*")
+    assert done.returncode == 0, done.stderr
+    until(lambda: "later" in home.hosts(), 10, "one that is allowed in the next")
+
+
+def test_a_second_name_for_a_key_is_told_and_takes_nothing(home):
+    left = newcomer(home)
+    allowed = os.path.join(home.state_dir, "bus/allowed")
+    shutil.copy(os.path.join(allowed, "left.cert"), os.path.join(allowed, "mine.cert"))
+    says = "bus/allowed/mine.cert has the same key as bus/allowed/left.cert"
+    until(lambda: any("guest_refused" in line and "host=mine" in line and says in line for line in home.logs()), 10, "the word of it")
+    until(lambda: f"host/mine is stopped: {says}" in home.cli("health", "--json").stdout, 10, "health")
+    done = home.cli("bus", "keys", "--json")
+    assert [each["name"] for each in json.loads(done.stdout)["allowed"]] == ["left"] and says in done.stderr
+    assert says in home.cli("bus", "topology", "check", home.topology_path).stderr
+    left.kill()
+    left.start()
+    until(lambda: home.hosts()["left"]["incarnation"] > 1 and joined(home) and answers(home), 20, "it, by its first name")
+    assert home.cli("bus", "deny", "mine").returncode == 0
+    until(lambda: "host/mine" not in home.cli("health", "--json").stdout, 10, "health without it")
+
+
+def test_one_that_has_come_to_stand_in_the_topology_is_not_warned_of(home):
+    newcomer(home)
+    home.process.kill()
+    home.process.wait(10)
+    with open(home.topology_path, encoding="utf-8") as file:
+        text = file.read()
+    with open(home.topology_path, "w", encoding="utf-8") as file:
+        file.write(text.replace("hosts: {", 'hosts: { left: { link: "tcp", actors: ["agent/left-*"] },', 1))
+    home.start()
+    until(lambda: home.place("agent/left-a") == "left", 20, "its agent")
+    assert not any("guest_refused" in line for line in home.logs())
+    told = json.loads(home.cli("bus", "topology", "check", home.topology_path, "--json").stdout)
+    assert told["ok"] and "refused" not in told, told
+
+
+def test_one_that_is_allowed_nothing_and_stands_nowhere_is_told_what_is_missing(home):
+    done = home.cli("bus", "allow", "left", "B" * 40)
+    assert done.returncode == 0 and 'has no host "left" with link "tcp"' in done.stderr and "--actors" in done.stderr, done.stderr
+    done = home.cli("bus", "allow", "left", "B" * 40, "--actors", "agent/left-*")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    done = home.cli("bus", "allow", "left", "C" * 40)  # a new key, and what it had
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    home.stop()
+    done = home.cli("bus", "allow", "right", "D" * 40)
+    assert done.returncode == 0 and 'whose topology has a host "right"' in done.stderr and "--actors" in done.stderr
+
+
 def test_what_runs_here_is_not_taken_away(home):
     home.write_config(AGENTS)
     until(lambda: home.place("agent/left-a"), 15, "the agent at home")
@@ -322,6 +430,9 @@ def test_one_that_is_about_to_run_more_than_it_may_is_told(home):
     until(lambda: '"watch/default" is not for host "left" to run: allow it that with --actors' in left.text().replace('\\"', '"'),
           15, "the reason, there")
     until(lambda: any("trunk_refused" in line and "watch/default" in line for line in home.logs()), 10, "and here")
+    says = 'it knocks and is let no further: "watch/default" is not for host "left" to run'
+    until(lambda: f"host/left is stopped: {says}" in home.cli("health", "--json").stdout.replace('\\"', '"'), 10, "and in health")
+    assert f"it has not joined: {says}" in home.cli("bus", "actors").stdout
     assert home.hosts()["left"]["state"] == "stopped"
     left.stop()
     left.actors = ("agent/left-x*",)  # less is no harm

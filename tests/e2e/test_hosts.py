@@ -165,6 +165,36 @@ def test_a_host_that_has_not_come_yet_is_known(fresh_gateway):
               10, "the word of health")
 
 
+def test_a_host_that_knocks_and_is_not_allowed_is_told_of_with_what_lets_it_in(running):
+    def health():
+        with Client(running.port, running.token) as client:
+            return client.call("health", {"probe": True})
+
+    def told(text):
+        return text in json.dumps(health(), ensure_ascii=False)
+
+    key = running.elsewhere.key
+    assert works(running)
+    assert running.cli("bus", "deny", "agents").returncode == 0
+    allows = f"openclaw bus allow agents '{key}'".replace("\\", "\\\\")
+    until(lambda: told(f"host/agents is stopped: its key was denied, and it knocks; this lets it in again: {allows}"), 15,
+          "the word of one that was here")
+    # A gateway that has not met it does not know whose key that is.
+    running.process.kill()
+    running.process.wait(10)
+    running.spawn()
+    until(lambda: "it has not joined: 127.0.0.1 knocks with a key that is not allowed" in running.cli("bus", "actors").stdout, 20,
+          "the word of a stranger")
+    until(lambda: told(f"host/agents is stopped: 127.0.0.1 knocks with a key that is not allowed; if it is this host: {allows}"),
+          10, "the same in health")
+    done = running.cli("bus", "call", "agent/main", "agent_status")
+    assert done.returncode != 0 and "(host agents: it has not joined)" in done.stderr, done.stderr
+    assert told("agent/main is absent: host agents: it has not joined")
+    assert running.cli("bus", "allow", "agents", key).returncode == 0
+    until(lambda: works(running), 15, "work after it was allowed")
+    until(lambda: not told("knocks"), 10, "health without it")
+
+
 def test_a_host_that_was_denied_is_known_as_denied_on_both_sides(running):
     def told(environment, *words):
         done = running.cli(*words, environment=environment)

@@ -145,6 +145,7 @@ def test_a_hung_child_is_started_again_and_named(fresh_gateway):
         with pytest.raises(CallError, match="agent/main: (does not respond|went down|receiver is down)") as failed:
             client.call("chat.send", {"sessionKey": "agent:main:x", "message": "hello", "idempotencyKey": "k1"})
         assert failed.value.error["code"] == "UNAVAILABLE" and failed.value.error["retryAfterMs"] > 0
+        assert "(host agents" in failed.value.error["message"], failed.value.error
         assert time.monotonic() - began < 2
         until(lambda: is_whole(running), 20, "the return of what hung")
         after = {host["name"]: host for host in hosts(running)}

@@ -14,7 +14,7 @@ import pytest
 
 from client import Client
 from gateway import BINARY, TOPOLOGIES, until
-from test_process import Control, hosts, tap, told
+from test_process import Control, hosts, is_whole, tap, told
 
 
 def call(gateway, method="health", **params):
@@ -26,6 +26,20 @@ def lines(done):
     """What a command that went well printed."""
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_host_that_does_not_hear_of_a_tap_has_a_name(fresh_gateway):
+    running = fresh_gateway(topology="ipc").start()
+    agents = next(host for host in hosts(running) if host["name"] == "agents")
+    os.kill(agents["pid"], signal.SIGSTOP)  # it is ended for that, and the next one hears of the tap when it comes
+    watcher = tap(running, "--filter", "to == agent/main && method == chat.send && kind == call", "--count", "1")
+    until(lambda: is_whole(running) and any(host["pid"] != agents["pid"] for host in hosts(running) if host["name"] == "agents"),
+          20, "the return of the host")
+    refused = [line for line in running.logs() if "tap_host_refused" in line]
+    assert all("host=agents" in line or '"host":"agents"' in line for line in refused), refused
+    until(lambda: call(running, "chat.send", sessionKey="agent:main:x", message="hi", idempotencyKey="k1")
+          and watcher.poll() is not None, 20, "what passes there")
+    assert len(watcher.communicate(timeout=10)[0].splitlines()) == 1
 
 
 def test_the_tap_shows_a_call_and_its_answer_in_order(gateway):

@@ -246,6 +246,9 @@ static void is_ready_when_everyone_needed_and_an_agent_are(void **state)
     assert_false(ready_is(&ready));
     ready_note(&ready, SPAN_LIT("agent/main"), ACTOR_LIFE_READY);
     assert_true(ready_is(&ready));
+    ready_note(&ready, SPAN_LIT("agent/far"), ACTOR_LIFE_ABSENT); /* its host has not come */
+    ready_note(&ready, SPAN_LIT("agent/far"), ACTOR_LIFE_STOPPED);
+    assert_true(ready_is(&ready));
     ready_note(&ready, SPAN_LIT("agent/other"), ACTOR_LIFE_GAVE_UP);
     assert_false(ready_is(&ready));
     ready_note(&ready, SPAN_LIT("agent/other"), ACTOR_LIFE_STOPPED); /* dropped from the configuration */

@@ -123,6 +123,19 @@ static void a_host_that_was_denied_or_has_ended_stays_with_its_reason(void **sta
     assert_true(judged(self, NULL));
 }
 
+static void an_actor_whose_host_is_not_there_stays_with_its_reason(void **state)
+{
+    struct facts *self = *state;
+    const struct span agent = SPAN_LIT("agent/work");
+
+    assert_true(facts_life_set(self, agent, FACTS_LIFE_STOPPED, SPAN_LIT("host far: it has ended in order"), NOW));
+    assert_true(judged(self, "agent/work is stopped: host far: it has ended in order"));
+    assert_true(facts_life_set(self, agent, FACTS_LIFE_ABSENT, SPAN_LIT("host far: it has not joined"), NOW));
+    assert_true(judged(self, "agent/work is absent: host far: it has not joined"));
+    assert_true(facts_life_set(self, agent, FACTS_LIFE_ABSENT, WELL, NOW)); /* the config has it no longer */
+    assert_true(judged(self, NULL));
+}
+
 static void others_that_are_down_are_named_and_that_is_all(void **state)
 {
     struct facts *self = *state;
@@ -336,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_reason_is_told_until_it_is_over, start, stop),
         cmocka_unit_test_setup_teardown(what_a_running_actor_says_of_itself_is_told, start, stop),
         cmocka_unit_test_setup_teardown(a_host_that_was_denied_or_has_ended_stays_with_its_reason, start, stop),
+        cmocka_unit_test_setup_teardown(an_actor_whose_host_is_not_there_stays_with_its_reason, start, stop),
         cmocka_unit_test_setup_teardown(others_that_are_down_are_named_and_that_is_all, start, stop),
         cmocka_unit_test(nothing_is_ok_before_the_agents_are_known),
         cmocka_unit_test_setup_teardown(crashes_are_counted_and_orderly_ends_are_not, start, stop),

@@ -236,6 +236,99 @@ static void a_list_that_somebody_has_spoilt_lets_nobody_join(void **state)
     }
 }
 
+static void spoil(const char *name)
+{
+    char path[64];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/allowed/%s.cert", dir, name);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    (void)fputs("garbage", file);
+    (void)fclose(file);
+}
+
+static void what_a_host_may_run_is_known_when_its_certificate_is_not(void **state)
+{
+    struct curve_peer peer;
+    struct curve_peer out;
+
+    (void)state;
+    fill(&peer, "left", (const char *const[]){ "agent/left-*", "channel/lines", NULL });
+    assert_int_equal(curve_allow(dir, &peer), 0);
+    spoil("left");
+    assert_int_equal(curve_get(dir, "left", &out), 0);
+    assert_string_equal(out.public_key, "");
+    curve_kept(dir, "left", &out);
+    assert_int_equal(out.actors_n, 2);
+    assert_string_equal(out.actors[1], "channel/lines");
+    /* A list that was changed by other means is kept, too. */
+    fill(&peer, "left", (const char *const[]){ "agent/other", NULL });
+    assert_int_equal(curve_keep(dir, &peer), 0);
+    assert_int_equal(curve_keep(dir, &peer), 0);
+    curve_kept(dir, "left", &out);
+    assert_string_equal(out.actors[0], "agent/other");
+    assert_int_equal(out.actors_n, 1);
+    assert_int_equal(curve_deny(dir, "left"), 0);
+    curve_kept(dir, "left", &out);
+    assert_int_equal(out.actors_n, 0);
+    assert_int_equal(curve_forget(dir, "left"), CURVE_E_MISSING);
+}
+
+/* Whatever the order in which they were made, and the directory has them. */
+static void a_key_has_the_first_of_the_names_that_claim_it(void **state)
+{
+    static const char *const orders[][3] = { { "bb", "cc", "dd" }, { "dd", "bb", "cc" }, { "cc", "dd", "bb" } };
+    struct curve_peer peer;
+    struct curve_peer out;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        struct curve_list list;
+        char why[256];
+
+        for (size_t k = 0; k < ARRAY_LEN(orders[i]); k++) {
+            fill(&peer, orders[i][k], (const char *const[]){ "agent/x", NULL });
+            assert_int_equal(curve_allow(dir, &peer), 0);
+        }
+        spoil("cc");
+        assert_true(curve_find(dir, KEY, &out));
+        assert_string_equal(out.name, "bb");
+        assert_int_equal(curve_list_read(dir, &list), 0);
+        assert_int_equal(list.n, 3);
+        assert_string_equal(list.peers[0].name, "bb");
+        assert_null(curve_list_twin(&list, 0));
+        assert_null(curve_list_twin(&list, 1)); /* nobody knows whose key it has */
+        assert_string_equal(curve_list_twin(&list, 2), "bb");
+        curve_twin_explain(list.peers[2].name, "bb", why, sizeof(why));
+        assert_non_null(strstr(why, "bus/allowed/dd.cert has the same key as bus/allowed/bb.cert"));
+        curve_list_deinit(&list);
+        for (size_t k = 0; k < ARRAY_LEN(orders[i]); k++) {
+            assert_int_equal(curve_deny(dir, orders[i][k]), 0);
+        }
+    }
+}
+
+/* More than fit: those that come first by name are read, whatever the directory begins with. */
+static void a_list_that_is_too_long_is_cut_behind_its_names(void **state)
+{
+    struct curve_list list;
+    struct curve_peer peer;
+    char name[16];
+
+    (void)state;
+    for (size_t i = CURVE_PEERS_MAX + 8; i > 0; i--) {
+        (void)snprintf(name, sizeof(name), "h%03zu", i);
+        fill(&peer, name, (const char *const[]){ NULL });
+        assert_int_equal(curve_allow(dir, &peer), 0);
+    }
+    assert_int_equal(curve_list_read(dir, &list), 0);
+    assert_int_equal(list.n, CURVE_PEERS_MAX);
+    assert_string_equal(list.peers[0].name, "h001");
+    assert_string_equal(list.peers[CURVE_PEERS_MAX - 1].name, "h256");
+    curve_list_deinit(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +337,9 @@ int main(void)
         cmocka_unit_test(there_are_no_more_hosts_than_there_is_room_for),
         cmocka_unit_test(what_was_allowed_is_read_as_it_was_written),
         cmocka_unit_test(a_list_that_somebody_has_spoilt_lets_nobody_join),
+        cmocka_unit_test(what_a_host_may_run_is_known_when_its_certificate_is_not),
+        cmocka_unit_test(a_key_has_the_first_of_the_names_that_claim_it),
+        cmocka_unit_test(a_list_that_is_too_long_is_cut_behind_its_names),
     };
 
     return cmocka_run_group_tests(tests, dir_make, dir_remove);
