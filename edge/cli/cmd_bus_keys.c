@@ -240,7 +240,9 @@ int cmd_bus_allow(struct cli *cli)
     }
     (void)snprintf(peer.name, sizeof(peer.name), "%s", cli_arg(cli, 0));
     (void)snprintf(peer.public_key, sizeof(peer.public_key), "%s", key);
-    (void)curve_get(dir, peer.name, &before); /* or it had nothing */
+    if (curve_get(dir, peer.name, &before) == 0 && !before.public_key[0]) {
+        curve_kept(dir, peer.name, &before); /* it is allowed anew because its certificate cannot be read */
+    }                                        /* else it had nothing, or what stands there */
     r = actors_take(cli, &before, &peer);
     if (r == 0 && cli_given(cli, "actors")) {
         r = guest_check(cli, dir, &before, &peer);
