@@ -92,7 +92,8 @@ class Elsewhere:
         with open(TOPOLOGIES["tcp"], encoding="utf-8") as file:
             text = file.read()
         address = self.gateway.network.gateway if self.gateway.network else "127.0.0.1"
-        for old, new in (("the-public-key-that-bus-keygen-prints-00", key), ("10.0.0.1:18800", f"{address}:{free_port()}")):
+        self.port = free_port()  # where it joins
+        for old, new in (("the-public-key-that-bus-keygen-prints-00", key), ("10.0.0.1:18800", f"{address}:{self.port}")):
             assert old in text
             text = text.replace(old, new)
         with open(self.topology_path, "w", encoding="utf-8") as file:

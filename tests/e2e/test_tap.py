@@ -428,7 +428,8 @@ def test_a_recording_replays_to_the_same_answers(gateway, topology, tmp_path):
     assert call(gateway, "health"), "what is about the process is not asked again"
     watcher.send_signal(signal.SIGINT)
     watcher.communicate(timeout=10)
-    words = ["--topology", TOPOLOGIES[topology]] if TOPOLOGIES[topology] else []
+    # What another machine said is asked again on this one alone: the gateway of a replay has no other.
+    words = ["--topology", TOPOLOGIES[topology]] if TOPOLOGIES[topology] and topology != "tcp" else []
     with tempfile.TemporaryDirectory(prefix="oc-") as place:
         done = gateway.cli("bus", "replay", path, "--json", *words, timeout=60, environment={"TMPDIR": place})
         again = gateway.cli("bus", "replay", path, "--json", timeout=60, environment={"TMPDIR": place})
