@@ -30,7 +30,7 @@ def test_the_previous_release_finds_every_table_as_it_left_it(fresh_gateway):
         client.answer(asked)
     running.stop()
     for name, told in FORMATS.items():
-        path = os.path.join(running.state_dir, name)
+        path = os.path.join(running.agents_dir if name.startswith("db/agent-") else running.state_dir, name)
         assert os.path.exists(path), f"{name} has moved"
         db = sqlite3.connect(path)
         version, = db.execute("PRAGMA user_version").fetchone()
