@@ -196,7 +196,7 @@ def stalled(rig, text, session):
     """A reader who takes one chunk and no more."""
     number = rig.send("agent_run", {"session_key": session, "messages": [{"role": "user", "content": text}]}, window=1,
                       grants=False)
-    rig.until(lambda: rig.answers.get(number), "the first chunk")
+    rig.until(lambda: rig.answers.get(number), "the first chunk", 60)  # behind whole answers of those before it
     return number
 
 
