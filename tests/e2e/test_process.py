@@ -170,7 +170,7 @@ def test_an_actor_that_waits_without_end_is_named_and_started_again(fresh_gatewa
                   "agents": {"defaults": {"model": "mute/m"}}}
         running = fresh_gateway(topology="inproc", config=config, arguments=["--topology", str(topology)]).start()
         with Client(running.port, running.token) as client:
-            client.call("chat.send", {"sessionKey": "agent:main:x", "message": "hello", "idempotencyKey": "k1"})
+            client.send("chat.send", {"sessionKey": "agent:main:x", "message": "hello", "idempotencyKey": "k1"})
             until(lambda: told(running, "actor_unresponsive actor=agent/main"), 20)
             began = time.monotonic()
             with pytest.raises(CallError) as failed:
@@ -184,7 +184,7 @@ def test_an_actor_that_waits_without_end_is_named_and_started_again(fresh_gatewa
             until(lambda: told(running, "host_hung"), 60)
             until(lambda: is_whole(running), 20)
             until(lambda: client.call("health")["ok"], 20)
-            assert client.call("chat.history", {"sessionKey": "agent:main:x"})["messages"], "what was acknowledged is there"
+            assert client.call("chat.history", {"sessionKey": "agent:main:x"})["messages"], "what was committed is there"
 
 
 def test_a_child_that_is_continued_in_time_lives_on(fresh_gateway):
