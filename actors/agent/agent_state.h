@@ -100,7 +100,7 @@ struct agent {
     uint32_t embeds_n;
     uint32_t sessions_n;
     uint32_t ended_n; /* runs, for the pruning now and then */
-    uint32_t held_n;  /* runs whose provider waits for a slow reader */
+    uint32_t held_n;  /* runs whose provider waits for a slow reader, or for the disk */
     bool is_engine_open;
     bool is_stopping;
     bool is_void; /* a sync failed: what is in memory may never have been */
